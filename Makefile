@@ -1,0 +1,45 @@
+# make demo      install into .venv, then local resolution of a real map, into demo/
+# make test      install into .venv, then lint, types and tests
+# make install   only install
+# make docs      write the generated page docs/commands.rst again
+# make clean     remove everything that the targets above made
+#
+# PYTHON=python3.12 chooses another interpreter, EXTRAS=gpu,train another set of packages.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+EXTRAS ?= cpu,scipion,train,test
+VENV   ?= .venv
+
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install demo test docs clean
+
+install: $(STAMP)
+
+# One command for all packages: TensorFlow added later would pull numpy 2 in, which Scipion cannot use.
+$(STAMP): setup.py constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python found: install Python 3.11, or set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -e ".[$(EXTRAS)]"
+	$(BIN)/python -m pip check
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/cryodl localres examples/emd_3186.map.gz -o demo --claimed 7.9 --overwrite
+	@echo
+	@echo "Look at demo/slices.png and demo/histogram.png, at the figures in demo/stats.json,"
+	@echo "and in ChimeraX at demo/view.cxc. The resolution claimed for the map (EMD-3186) is 7.9 A."
+
+test: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+docs: $(STAMP)
+	$(BIN)/python docs/make_commands.py
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,35 @@
+"""cryodl: deep learning judges cryo-EM maps.
+
+    import cryodl
+    cryodl.run_local_resolution("map.mrc").save("out")
+
+The names below are found when they are first used, so that `import cryodl` loads neither a neural
+network library nor Scipion, and `cryodl --help` answers at once.
+"""
+
+from importlib import import_module
+
+from cryodl.version import __version__
+
+__all__ = ["__version__", "read_map", "run_local_resolution", "write_map"]
+
+# Scipion shows the logo in the forms and cites the references for every protocol of this plugin.
+_logo = "icon.png"
+_references = ["RamirezAportela2019", "Avramov2019", "SanchezGarcia2021", "Dai2023"]
+
+_LAZY = {
+    "Plugin": "cryodl.plugin",
+    "read_map": "cryodl.engine.maps.mrc_io",
+    "run_local_resolution": "cryodl.engine.methods.local_resolution",
+    "write_map": "cryodl.engine.maps.mrc_io",
+}
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__():
+    return sorted(set(globals()) | set(_LAZY))

@@ -1,0 +1,1 @@
+"""Scipion protocols: one form per file, each of which runs one `cryodl` command."""

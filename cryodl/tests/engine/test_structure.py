@@ -1,0 +1,247 @@
+"""The plan of the house, held by reading the source: which room imports which, and how early."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGE = ROOT / "cryodl"
+
+# room -> the rooms of ours that it may import, besides itself; the first prefix that fits decides
+DIRECTIONS = {
+    "cryodl.engine.errors": (),
+    "cryodl.engine.device": ("cryodl.engine.errors",),
+    "cryodl.engine.maps": ("cryodl.engine.errors",),
+    "cryodl.engine.tiles": ("cryodl.engine.errors",),
+    "cryodl.engine.networks": (),
+    "cryodl.engine.bundles": ("cryodl.engine.networks", "cryodl.engine.errors"),
+    "cryodl.engine.methods": (
+        "cryodl.engine.maps",
+        "cryodl.engine.tiles",
+        "cryodl.engine.bundles",
+        "cryodl.engine.device",
+        "cryodl.engine.errors",
+    ),
+    "cryodl.engine.reference": ("cryodl.engine.maps", "cryodl.engine.errors"),
+    "cryodl.engine.simulate": ("cryodl.engine.maps", "cryodl.engine.errors"),
+    "cryodl.engine.training": (
+        "cryodl.engine.maps",
+        "cryodl.engine.simulate",
+        "cryodl.engine.reference",
+        "cryodl.engine.methods.*.prepare",
+        "cryodl.engine.networks",
+        "cryodl.engine.bundles",
+        "cryodl.engine.device",
+        "cryodl.engine.errors",
+    ),
+    "cryodl.engine.evaluation": (
+        "cryodl.engine.maps",
+        "cryodl.engine.simulate",
+        "cryodl.engine.reference",
+        "cryodl.engine.methods",
+        "cryodl.engine.bundles",
+        "cryodl.engine.device",
+        "cryodl.engine.errors",
+    ),
+    "cryodl.report": (),
+    "cryodl.cli": ("cryodl.engine", "cryodl.report", "cryodl.version"),
+    "cryodl.__main__": ("cryodl.cli",),
+    "cryodl.plugin": ("cryodl.constants", "cryodl.version"),
+    "cryodl.wizards": ("cryodl.constants", "cryodl.protocols"),
+    "cryodl.protocols": ("cryodl.plugin", "cryodl.constants"),
+    "cryodl.viewers": ("cryodl.report", "cryodl.protocols", "cryodl.constants"),
+    "cryodl.bibtex": (),
+    "cryodl.constants": (),
+    "cryodl.version": (),
+}
+
+# these are the packages' own __init__.py alone, not what lies in them
+DOORS = {"cryodl": ("cryodl.version",), "cryodl.engine": ()}
+
+SCIPION_ROOMS = ("cryodl.plugin", "cryodl.protocols", "cryodl.viewers", "cryodl.wizards")
+KERAS_ROOMS = ("cryodl.engine.networks", "cryodl.engine.training", "cryodl.engine.simulate.filters")
+
+# package -> the rooms that may import it at module level
+EAGER = {
+    "keras": KERAS_ROOMS,
+    "tensorflow": (),
+    "jax": (),
+    "torch": (),
+    "gemmi": (),
+    "matplotlib": (),
+    "pwem": SCIPION_ROOMS,
+    "pyworkflow": SCIPION_ROOMS,
+}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {
+    module_name(path): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if "tests" not in path.relative_to(PACKAGE).parts
+}
+
+
+def within(name: str, room: str) -> bool:
+    """True when the module `name` is `room` or lies in it; `*` stands for one part of the name."""
+    pattern = re.escape(room).replace(r"\*", r"[^.]+")
+    return re.fullmatch(pattern + r"(\..+)?", name) is not None
+
+
+def room_of(name: str) -> str:
+    found = [room for room in DIRECTIONS if within(name, room)]
+    assert found, f"{name} lies in no room: give it a line in DIRECTIONS"
+    return found[0]
+
+
+def imported(node: ast.AST, module: str, is_package: bool) -> list[str]:
+    """Full names of the modules that one import statement names; [] for any other node."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        parents = module.split(".")
+        parents = parents[: len(parents) - node.level + is_package]
+        base = ".".join(parents + ([base] if base else []))
+    submodules = [f"{base}.{alias.name}" for alias in node.names]
+    return [name if name in SOURCES else base for name in submodules]
+
+
+def parsed(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text("utf-8"))
+
+
+def all_imports(module: str) -> set[str]:
+    is_package = SOURCES[module].name == "__init__.py"
+    return {
+        name for node in ast.walk(parsed(module)) for name in imported(node, module, is_package)
+    }
+
+
+def eager_imports(module: str) -> set[str]:
+    """Top-level packages imported when the module is: those outside functions and TYPE_CHECKING."""
+    found = set()
+    waiting = list(ast.iter_child_nodes(parsed(module)))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting.extend(node.orelse)
+            continue
+        if isinstance(node, ast.Import):
+            found.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(str(node.module).split(".")[0])
+        waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_go_in_the_agreed_directions(module):
+    if module in DOORS:
+        allowed = DOORS[module]
+    else:
+        room = room_of(module)
+        allowed = (room, *DIRECTIONS[room])
+    for name in all_imports(module):
+        if within(name, "cryodl"):
+            assert any(within(name, room) for room in allowed), (
+                f"{module} imports {name}; it may import {allowed or 'nothing of ours'}"
+            )
+
+
+@pytest.mark.parametrize("module", [m for m in SOURCES if within(m, "cryodl.engine.methods")])
+def test_methods_never_import_each_other(module):
+    parts = module.split(".")
+    own = ".".join(parts[:4])
+    for name in all_imports(module):
+        if within(name, "cryodl.engine.methods.*"):
+            assert within(name, own), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_heavy_packages_are_imported_where_they_are_used(module):
+    for package in eager_imports(module):
+        if package in EAGER:
+            assert any(within(module, room) for room in EAGER[package]), (
+                f"{module} imports {package} at module level: move it into the function"
+            )
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_only_scipions_rooms_know_scipion(module):
+    if not any(within(module, room) for room in SCIPION_ROOMS):
+        known = {name.split(".")[0] for name in all_imports(module)}
+        assert not known & {"pwem", "pyworkflow"}, f"{module} imports Scipion"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("-c", "import cryodl"), ("-m", "cryodl", "--help"), ("-m", "cryodl", "localres", "--help")],
+    ids=["import", "help", "command-help"],
+)
+def test_start_up_loads_nothing_heavy(command):
+    run = subprocess.run(
+        [sys.executable, "-X", "importtime", *command],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    loaded = {line.split("|")[-1].strip() for line in run.stderr.splitlines() if "|" in line}
+    assert "cryodl" in loaded
+    assert not loaded & {*EAGER, "scipy"}
+
+
+def test_the_plugin_rooms_parse_on_python_3_8():
+    for module, path in SOURCES.items():
+        if not any(within(module, room) for room in ("cryodl.engine", "cryodl.cli")):
+            ast.parse(path.read_text("utf-8"), filename=str(path), feature_version=(3, 8))
+
+
+def text_files() -> list[Path]:
+    names = ["cryodl", "docs", "examples", "benchmarks", ".ci"]
+    top = [path for path in ROOT.iterdir() if path.is_file()]
+    below = [path for name in names for path in (ROOT / name).rglob("*") if path.is_file()]
+    suffixes = {".py", ".rst", ".md", ".toml", ".txt", ".json", ".tsv", ".csv", ".conf", ".in", ""}
+    return [
+        path
+        for path in top + below
+        if path.suffix in suffixes and "__pycache__" not in path.parts and path.name != "LICENSE"
+    ]
+
+
+def test_every_folder_of_modules_is_a_package():
+    """Others would be left out of the wheel; only tests/engine is meant to be none."""
+    for folder in {path.parent for path in SOURCES.values()}:
+        assert (folder / "__init__.py").exists(), f"{folder.relative_to(ROOT)} has no __init__.py"
+    assert not (PACKAGE / "tests" / "engine" / "__init__.py").exists()
+
+
+def test_files_are_short_enough_to_read():
+    for path in text_files():
+        if path.suffix == ".py":
+            lines = len(path.read_text("utf-8").splitlines())
+            assert lines <= 400, f"{path.relative_to(ROOT)} has {lines} lines: divide it"
+
+
+def test_no_absolute_path_of_anyones_machine():
+    folders = "home|root|Users|tmp|mnt|scratch|work|workspace|data"
+    pattern = re.compile(rf"(?<![\w.~/:%>}}-])/(?:{folders})/\w")
+    for path in text_files():
+        if path == Path(__file__):
+            continue
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+            assert not pattern.search(line), f"{os.path.relpath(path, ROOT)}:{number}: {line}"

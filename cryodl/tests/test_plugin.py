@@ -1,0 +1,83 @@
+"""The plugin inside Scipion: discovered, configured, and honest about what is missing."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+import pyworkflow as pw
+from pwem import Domain
+from pyworkflow.tests import BaseTest
+
+import cryodl
+from cryodl.constants import CRYODL_HOME
+from cryodl.plugin import Plugin
+
+
+class TestPlugin(BaseTest):
+    def setUp(self):
+        self.home = Plugin._vars.get(CRYODL_HOME)
+
+    def tearDown(self):
+        Plugin._vars[CRYODL_HOME] = self.home
+
+    def test_discovered_by_entry_point(self):
+        self.assertIn("cryodl", Domain.getPlugins())
+        plugin = Domain.getPlugins()["cryodl"]._pluginInstance
+        self.assertIsInstance(plugin, Plugin)
+        self.assertEqual(plugin.getName(), "cryodl")
+        self.assertEqual(plugin.getPath(), cryodl.__path__[0])
+        self.assertEqual(plugin.getTemplates(), [])
+
+    def test_variable_is_registered_with_its_description(self):
+        Domain.getPlugins()
+        variable = pw.VariablesRegistry.variables()[CRYODL_HOME]
+        self.assertEqual(variable.source, "cryodl")
+        self.assertIn("environment", variable.description)
+
+    def test_references_are_in_the_bibliography(self):
+        bibtex = Domain.getPlugins()["cryodl"]._bibtex
+        for key in cryodl._references:
+            self.assertIn("doi", bibtex[key])
+
+    def test_logo_lies_in_the_package(self):
+        self.assertTrue(os.path.isfile(os.path.join(cryodl.__path__[0], cryodl._logo)))
+
+    def test_submodules_import(self):
+        for name in ("protocols", "viewers", "bibtex", "constants"):
+            importlib.import_module("cryodl." + name)
+
+    def test_environment_of_the_engine_has_no_pythonpath(self):
+        os.environ["PYTHONPATH"] = "/nowhere"
+        try:
+            environ = Plugin.getEnviron()
+        finally:
+            del os.environ["PYTHONPATH"]
+        self.assertNotIn("PYTHONPATH", environ)
+        self.assertEqual(environ["SCIPION_DOMAIN"], "pwem")
+
+    def test_program_answers(self):
+        Plugin._vars[CRYODL_HOME] = ""
+        out = subprocess.run(
+            Plugin.getProgram() + " --version",
+            shell=True,
+            capture_output=True,
+            text=True,
+            env=Plugin.getEnviron(),
+            check=True,
+        )
+        self.assertIn(cryodl.__version__, out.stdout)
+
+    def test_program_of_a_separate_environment(self):
+        Plugin._vars[CRYODL_HOME] = sys.prefix
+        self.assertEqual(Plugin.getProgram(), f'"{sys.prefix}/bin/python" -m cryodl')
+        self.assertEqual(Plugin.validateInstallation(), [])
+
+    def test_environment_that_is_missing_is_named(self):
+        Plugin._vars[CRYODL_HOME] = "/nowhere/engine"
+        (message,) = Plugin.validateInstallation()
+        self.assertIn("CRYODL_HOME=/nowhere/engine", message)
+
+    def test_nothing_missing_by_default(self):
+        Plugin._vars[CRYODL_HOME] = ""
+        self.assertEqual(Plugin.validateInstallation(), [])
