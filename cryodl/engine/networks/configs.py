@@ -1,0 +1,27 @@
+"""Networks by name. A bundle carries its own copy, so a change here never breaks a shipped one."""
+
+from __future__ import annotations
+
+LOW = {
+    "architecture": "unet3d",
+    "stem": 24,
+    "stem_kernel": 5,
+    "half": 24,
+    "quarter": 64,
+    "quarter_blocks": 2,
+    "stride": 4,
+    "bins": 40,
+    "bins_from": 2.2,
+    "bins_to": 15.0,
+}
+HIGH = {**LOW, "bins_from": 1.3, "bins_to": 7.5}
+
+# DeepRes (Ramírez-Aportela et al. 2019, section 2.2): one 13³ window per voxel.
+PAPER = {
+    "architecture": "deepres_paper",
+    "window": 13,
+    "filters": 32,
+    "dense": 512,
+    "dropout": 0.25,
+    "stride": 1,
+}

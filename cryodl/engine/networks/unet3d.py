@@ -1,0 +1,136 @@
+"""The default local-resolution network: a small U-Net that reads the texture around every voxel.
+
+Two rules shape it. Nothing in it averages over the tile or the batch, so a voxel's answer depends
+only on its receptive field, in training as in use: it has no normalisation layers (its input is
+normalised, and its residual blocks start as identities). And all the work is done at half and quarter resolution, because a
+local resolution varies slowly while the texture that reveals it is read by the wide stem.
+
+The answer is a distribution over bins of resolution, from which the mean and the standard
+deviation are taken inside the network: a voxel between two domains may be either, and says so.
+"""
+
+import math
+
+import keras
+from keras import layers, ops
+
+
+def resolution_bins(config):
+    """Centres, in Å, of the bins over which the network spreads its answer.
+
+    Geometric, because 0.1 Å means more at 3 Å than at 12 Å; wider than the trained range at both
+    ends, so that the mean of the distribution is not pushed inwards at the limits.
+    """
+    first, last = config["bins_from"], config["bins_to"]
+    count = config["bins"]
+    step = (math.log(last) - math.log(first)) / (count - 1)
+    return [first * math.exp(step * i) for i in range(count)]
+
+
+def build_unet3d(config, *, with_logits=False):
+    """Build the network.
+
+    config : dict with stem, stem_kernel, half, quarter, quarter_blocks, bins, bins_from, bins_to.
+    with_logits : bool, return the bin logits at half resolution instead of the answer; training
+        uses this.
+
+    Input: (batch, z, y, x, 1), float32, locally normalised density; sizes are multiples of 4.
+    Output: (batch, z, y, x, 2), resolution and its standard deviation in Å; or the logits,
+    (batch, z / 2, y / 2, x / 2, bins).
+    """
+    density = keras.Input((None, None, None, 1), name="density")
+    x = _conv(density, config["stem"], config["stem_kernel"], "stem", strides=2)
+    x = _conv(x, config["half"], 3, "encode_1")
+    skip = x = _conv(x, config["half"], 3, "encode_2")
+    x = _conv(x, config["quarter"], 2, "down", strides=2)
+    for i in range(config["quarter_blocks"]):
+        x = _residual(x, config["quarter"], f"quarter_{i + 1}")
+    x = _conv(x, config["half"], 1, "narrow")
+    x = layers.UpSampling3D(2, name="up")(x)
+    x = layers.Add(name="join")([x, skip])
+    x = _conv(x, config["half"], 3, "decode_1")
+    x = _conv(x, config["half"], 3, "decode_2")
+    logits = layers.Conv3D(config["bins"], 1, dtype="float32", name="bins")(x)
+    if with_logits:
+        return keras.Model(density, logits, name="local_resolution_logits")
+    answer = BinsToResolution(resolution_bins(config), name="resolution")(logits)
+    answer = LinearUpsampling(name="full")(answer)
+    return keras.Model(density, answer, name="local_resolution")
+
+
+def receptive_radius(config):
+    """Largest distance, in voxels, from which a voxel of the input can change an output voxel."""
+    radius = config["stem_kernel"] // 2  # stem, counted on the full grid
+    radius += 2 * 2  # encode_1, encode_2 on the half grid
+    radius += 2  # down
+    radius += 4 * 2 * config["quarter_blocks"]
+    radius += 2 + 2 * 2  # nearest upsampling, decode_1, decode_2
+    return radius + 2  # linear upsampling
+
+
+@keras.saving.register_keras_serializable("cryodl")
+class BinsToResolution(layers.Layer):
+    """Turn bin logits into mean and standard deviation (Å) of the resolution."""
+
+    def __init__(self, centres, **kwargs):
+        super().__init__(**kwargs)
+        self.centres = list(centres)
+
+    def call(self, logits):
+        centres = ops.convert_to_tensor(self.centres, dtype="float32")
+        probability = ops.softmax(logits, axis=-1)
+        # One matrix product gives both moments; 1e-6 keeps the root real under rounding.
+        moments = ops.matmul(probability, ops.stack([centres, centres * centres], axis=1))
+        mean = moments[..., :1]
+        variance = ops.maximum(moments[..., 1:] - mean * mean, 1e-6)
+        return ops.concatenate([mean, ops.sqrt(variance)], axis=-1)
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], 2)
+
+
+@keras.saving.register_keras_serializable("cryodl")
+class LinearUpsampling(layers.Layer):
+    """Double a grid by linear interpolation, voxel centres where the strided stem put them.
+
+    A stride-2 convolution with 'same' padding of an even axis reads around the centre of each
+    pair of voxels, so output voxels lie at -1/4 and +1/4 of a half-grid step.
+    """
+
+    def call(self, x):
+        for axis in (1, 2, 3):
+            x = _double_axis(x, axis)
+        return x
+
+    def compute_output_shape(self, shape):
+        return (shape[0], *(None if n is None else 2 * n for n in shape[1:4]), shape[4])
+
+
+def _double_axis(x, axis):
+    n = ops.shape(x)[axis]
+    first = _slice(x, axis, 0, 1)
+    last = _slice(x, axis, n - 1, n)
+    before = ops.concatenate([first, _slice(x, axis, 0, n - 1)], axis=axis)
+    after = ops.concatenate([_slice(x, axis, 1, n), last], axis=axis)
+    pair = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
+    shape = ops.shape(x)
+    return ops.reshape(pair, (*shape[:axis], 2 * n, *shape[axis + 1 :]))
+
+
+def _slice(x, axis, start, stop):
+    return x[(slice(None),) * axis + (slice(start, stop),)]
+
+
+def _conv(x, filters, kernel, name, strides=1):
+    x = layers.Conv3D(
+        filters, kernel, strides=strides, padding="same", activation="relu",
+        kernel_initializer="he_normal", name=name,
+    )(x)  # fmt: skip
+    return x
+
+
+def _residual(x, filters, name):
+    y = _conv(x, filters, 3, f"{name}a")
+    # Starts as the identity, so that depth costs nothing early in training.
+    y = layers.Conv3D(filters, 3, padding="same", kernel_initializer="zeros", name=f"{name}b")(y)
+    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))

@@ -1,0 +1,1 @@
+"""From atomic models to maps whose resolution is known: the one source of training labels."""

@@ -1,0 +1,134 @@
+"""Radial filters of periodic boxes, on the CPU (numpy) or on the accelerator (keras.ops).
+
+Every filter is a table over the radial frequency bins of the box, so that the random choices of an
+experiment are small arrays made on the CPU, and only transforms and products run on the device.
+Two namespaces offer the same five operations; `namespace(device)` chooses.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+OVERSAMPLING = 4  # radial bins per Fourier voxel
+
+
+class NumpyFourier:
+    """Fourier operations on numpy arrays; spectra are complex arrays."""
+
+    @staticmethod
+    def rfft3(x):
+        import scipy.fft
+
+        return scipy.fft.rfftn(x, axes=(-3, -2, -1), workers=1)
+
+    @staticmethod
+    def irfft3(spectrum, shape):
+        import scipy.fft
+
+        return scipy.fft.irfftn(spectrum, s=shape, axes=(-3, -2, -1), workers=1)
+
+    @staticmethod
+    def scale(spectrum, gain):
+        return spectrum * gain
+
+    @staticmethod
+    def add(first, second):
+        return first + second
+
+    @staticmethod
+    def take(table, bins):
+        return np.asarray(table, np.float32)[bins]
+
+
+class KerasFourier:
+    """The same on Keras tensors; spectra are (real, imaginary) pairs, as keras.ops has them."""
+
+    @staticmethod
+    def rfft3(x):
+        from keras import ops
+
+        spectrum = ops.rfft(ops.convert_to_tensor(x))
+        return _other_axes(spectrum, ops.fft)
+
+    @staticmethod
+    def irfft3(spectrum, shape):
+        from keras import ops
+
+        # The inverse of a complex transform is its conjugate's forward transform, conjugated.
+        real, imag = _other_axes((spectrum[0], -spectrum[1]), ops.fft)
+        size = float(shape[0] * shape[1])
+        return ops.irfft((real / size, -imag / size), fft_length=shape[2])
+
+    @staticmethod
+    def scale(spectrum, gain):
+        return spectrum[0] * gain, spectrum[1] * gain
+
+    @staticmethod
+    def add(first, second):
+        return first[0] + second[0], first[1] + second[1]
+
+    @staticmethod
+    def take(table, bins):
+        from keras import ops
+
+        return ops.take(ops.convert_to_tensor(np.asarray(table, np.float32)), bins, axis=0)
+
+
+def namespace(device: bool):
+    """NumpyFourier, or KerasFourier where `device` asks for the accelerator."""
+    return KerasFourier if device else NumpyFourier
+
+
+def _other_axes(spectrum, transform):
+    from keras import ops
+
+    real, imag = spectrum
+    for axis in (-2, -3):
+        real, imag = ops.swapaxes(real, axis, -1), ops.swapaxes(imag, axis, -1)
+        real, imag = transform((real, imag))
+        real, imag = ops.swapaxes(real, axis, -1), ops.swapaxes(imag, axis, -1)
+    return real, imag
+
+
+def frequency_bins(shape):
+    """Radial bin of every coefficient of a real transform.
+
+    shape : (z, y, x), voxels
+    Returns ndarray, shape (z, y, x // 2 + 1), int32; bin b stands for frequency
+    b / (OVERSAMPLING * max(shape)) in cycles per voxel.
+    """
+    z, y = (np.fft.fftfreq(n).astype(np.float32) for n in shape[:2])
+    x = np.fft.rfftfreq(shape[2]).astype(np.float32)
+    radius = np.sqrt(z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2)
+    return np.rint(radius * (OVERSAMPLING * max(shape))).astype(np.int32)
+
+
+def bin_frequencies(shape, voxel_size):
+    """Frequencies, in 1/Å, of the radial bins, up to the corner of the Fourier box."""
+    step = OVERSAMPLING * max(shape)
+    return np.arange(int(np.ceil(np.sqrt(0.75) * step)) + 1) / (step * voxel_size)
+
+
+def raised_cosine(frequencies, resolution, width):
+    """Low-pass table: 1 up to 1 / resolution, then half a cosine down to 0 over `width` (1/Å).
+
+    The convention of Xmipp's `transform_filter`, with which DeepRes's data were made (section 2.1:
+    width 0.02 cycles per voxel). The half-way point lies at 1 / resolution + width / 2.
+    """
+    phase = np.clip((frequencies - 1 / resolution) / width, 0, 1)
+    return 0.5 * (1 + np.cos(np.pi * phase))
+
+
+def radial_power(spectrum, bins, count):
+    """Mean power |F|² per radial bin of a numpy spectrum (0 in empty bins).
+
+    spectrum : complex ndarray as from a real transform;  bins : as from `frequency_bins`
+    """
+    flat = bins.ravel()
+    power = (spectrum.real**2 + spectrum.imag**2).ravel()
+    total = np.bincount(flat, power, minlength=count)
+    number = np.bincount(flat, minlength=count)
+    # Fine bins are uneven near the origin: fill the empty ones from their neighbours.
+    filled = number > 0
+    mean = np.interp(np.arange(count), np.flatnonzero(filled), total[filled] / number[filled])
+    return mean

@@ -1,0 +1,122 @@
+"""Atomic models as arrays: read with gemmi, and packed so that a thousand of them travel in one file.
+
+Models come as people deposit them: hydrogens and waters are dropped, one alternate conformation is
+kept, and all MODELs of an assembly are taken but only the first of an NMR ensemble.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cryodl.engine.errors import InputError
+
+SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Heavy atoms of a molecule.
+
+    positions : ndarray, shape (n, 3), float32, x y z in Å
+    elements : ndarray, shape (n,), uint8, atomic numbers
+    chains : ndarray, shape (n,), int16, counted from 0
+    name : str
+    """
+
+    positions: np.ndarray
+    elements: np.ndarray
+    chains: np.ndarray
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+def read_structure(path: str | Path) -> Structure:
+    """Read a PDB or mmCIF file, plain or gzipped.
+
+    Raises InputError where the file is missing, is no structure, or holds no heavy atom.
+    """
+    import gemmi
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"no structure file at '{path}'; give a PDB or mmCIF file")
+    try:
+        model_file = gemmi.read_structure(str(path))
+    except (RuntimeError, ValueError, OSError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"'{path}' is not a readable PDB or mmCIF file ({reason})") from None
+    model_file.remove_alternative_conformations()
+    model_file.remove_hydrogens()
+    model_file.remove_waters()
+    positions, elements, chains = [], [], []
+    chain_count = 0
+    for model in model_file:
+        for chain in model:
+            for residue in chain:
+                for atom in residue:
+                    number = atom.element.atomic_number
+                    if number > 1:
+                        positions.append((atom.pos.x, atom.pos.y, atom.pos.z))
+                        elements.append(min(number, 92))
+                        chains.append(chain_count)
+            chain_count += 1
+        if _is_ensemble(model_file):
+            break
+    if not positions:
+        raise InputError(f"'{path}' holds no atom besides hydrogen and water")
+    return Structure(
+        np.asarray(positions, np.float32),
+        np.asarray(elements, np.uint8),
+        np.asarray(chains, np.int16),
+        path.name.split(".")[0],
+    )
+
+
+def _is_ensemble(model_file) -> bool:
+    """Say whether several MODELs are alternatives (NMR) rather than parts of an assembly."""
+    if len(model_file) < 2:
+        return False
+    key = "_exptl.method"
+    if key in model_file.info and "NMR" in model_file.info[key].upper():
+        return True
+    # Without a method in the header: alternatives lie on top of one another, parts do not.
+    first, second = (
+        np.array([(a.pos.x, a.pos.y, a.pos.z) for c in model_file[i] for r in c for a in r])
+        for i in (0, 1)
+    )
+    if len(first) != len(second) or not len(first):
+        return False
+    shift = float(np.linalg.norm(first.mean(axis=0) - second.mean(axis=0)))
+    return shift < 3.0
+
+
+def pack_structures(structures, path: str | Path) -> None:
+    """Write structures into one compressed file (coordinates rounded to 0.01 Å)."""
+    structures = list(structures)
+    positions = np.concatenate([s.positions - s.positions.mean(axis=0) for s in structures])
+    np.savez_compressed(
+        path,
+        positions=np.round(positions * 100).astype(np.int32),
+        elements=np.concatenate([s.elements for s in structures]),
+        chains=np.concatenate([s.chains for s in structures]),
+        lengths=np.array([len(s) for s in structures], np.int64),
+        names=np.array([s.name for s in structures]),
+    )
+
+
+def unpack_structures(path: str | Path) -> list[Structure]:
+    """Read what `pack_structures` wrote; molecules are centred on the origin."""
+    with np.load(path, allow_pickle=False) as packed:
+        ends = np.cumsum(packed["lengths"])
+        starts = ends - packed["lengths"]
+        positions = packed["positions"].astype(np.float32) / 100
+        elements, chains, names = packed["elements"], packed["chains"], packed["names"]
+    return [
+        Structure(positions[a:b], elements[a:b], chains[a:b], str(name))
+        for a, b, name in zip(starts, ends, names)
+    ]

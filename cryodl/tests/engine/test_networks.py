@@ -1,0 +1,71 @@
+"""Networks: sizes as published, locality as promised, answers that are distributions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cryodl.engine import networks
+from cryodl.engine.networks.configs import LOW, PAPER
+
+SMALL = {**LOW, "stem": 4, "half": 4, "quarter": 4, "quarter_blocks": 1, "bins": 8}
+
+
+def randomised(config):
+    """The network with weights at which nothing vanishes, normalisation statistics included."""
+    model = networks.build(config)
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.uniform(0.2, 0.6, w.shape) * rng.choice([-1, 1], w.shape)
+                       if w.path.endswith("kernel") else np.abs(rng.normal(1, 0.2, w.shape))
+                       for w in model.weights])  # fmt: skip
+    return model
+
+
+def test_published_network_has_its_published_size():
+    model = networks.build(PAPER)
+    filters = 32 * (13**3 + 1)
+    dense = 13**3 * 32 * 512 + 512
+    assert model.count_params() == filters + dense + 513
+    assert model.output_shape == (None, 1)
+
+
+def test_answer_is_resolution_and_deviation_on_the_input_grid():
+    from cryodl.engine.networks.unet3d import resolution_bins
+
+    model = randomised(SMALL)
+    x = np.random.default_rng(0).normal(size=(1, 16, 12, 20, 1)).astype(np.float32)
+    answer = np.asarray(model.predict_on_batch(x))
+    assert answer.shape == (1, 16, 12, 20, 2)
+    centres = resolution_bins(SMALL)
+    assert centres[0] == pytest.approx(2.2) and centres[-1] == pytest.approx(15)
+    assert (answer[..., 0] >= centres[0]).all() and (answer[..., 0] <= centres[-1]).all()
+    assert (answer[..., 1] > 0).all()
+
+
+def test_nothing_reaches_beyond_the_stated_radius():
+    from cryodl.engine.networks.unet3d import receptive_radius
+
+    model = randomised(SMALL)
+    radius = receptive_radius(SMALL)
+    n = 4 * ((2 * radius + 24) // 4)
+    x = np.random.default_rng(0).normal(size=(1, n, 8, 8, 1)).astype(np.float32)
+    moved = x.copy()
+    moved[0, :4] += 5
+    a, b = (np.asarray(model.predict_on_batch(v))[0] for v in (x, moved))
+    change = np.abs(a - b).max(axis=(1, 2, 3))
+    assert change[:4].max() > 1e-4
+    assert change[4 + radius :].max() == 0
+
+
+def test_linear_upsampling_keeps_ramps():
+    from cryodl.engine.networks.unet3d import LinearUpsampling
+
+    ramp = np.arange(6, dtype=np.float32).reshape(1, 6, 1, 1, 1) * np.ones((1, 6, 2, 2, 1), "f4")
+    fine = np.asarray(LinearUpsampling()(ramp))[0, :, 0, 0, 0]
+    expected = np.clip(np.arange(12) / 2 - 0.25, 0, 5)
+    assert np.allclose(fine, expected)
+
+
+def test_unknown_architecture_is_named():
+    with pytest.raises(ValueError, match="resnet"):
+        networks.build({"architecture": "resnet"})
