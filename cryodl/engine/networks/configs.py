@@ -4,12 +4,11 @@ from __future__ import annotations
 
 LOW = {
     "architecture": "unet3d",
-    "stem": 24,
-    "stem_kernel": 5,
-    "half": 24,
+    "channels": 21,  # of maps.features: eight voxels and thirteen bands
+    "half": 32,
     "quarter": 64,
     "quarter_blocks": 2,
-    "stride": 4,
+    "stride": 2,  # steps of the half grid
     "bins": 40,
     "bins_from": 2.2,
     "bins_to": 15.0,

@@ -20,9 +20,9 @@ def build_deepres_paper(config):
     """
     window = config["window"]
     x = density = keras.Input((window, window, window, 1), name="window")
-    x = layers.Conv3D(
-        config["filters"], window, padding="same", activation="relu", name="filters"
-    )(x)
+    x = layers.Conv3D(config["filters"], window, padding="same", activation="relu", name="filters")(
+        x
+    )
     x = layers.Dropout(config["dropout"], name="dropout")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(config["dense"], activation="relu", name="dense")(x)

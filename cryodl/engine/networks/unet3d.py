@@ -30,42 +30,37 @@ def resolution_bins(config):
 def build_unet3d(config, *, with_logits=False):
     """Build the network.
 
-    config : dict with stem, stem_kernel, half, quarter, quarter_blocks, bins, bins_from, bins_to.
-    with_logits : bool, return the bin logits at half resolution instead of the answer; training
-        uses this.
+    config : dict with channels, half, quarter, quarter_blocks, bins, bins_from, bins_to.
+    with_logits : bool, return the bin logits instead of the answer; training uses this.
 
-    Input: (batch, z, y, x, 1), float32, locally normalised density; sizes are multiples of 4.
-    Output: (batch, z, y, x, 2), resolution and its standard deviation in Å; or the logits,
-    (batch, z / 2, y / 2, x / 2, bins).
+    Input: (batch, z, y, x, channels), float32, local features on the half grid (two voxels a
+    step; `maps.features`); sizes are multiples of 2.
+    Output: (batch, z, y, x, 2), resolution and its standard deviation in Å on the half grid; or
+    the logits, (batch, z, y, x, bins).
     """
-    density = keras.Input((None, None, None, 1), name="density")
-    x = _conv(density, config["stem"], config["stem_kernel"], "stem", strides=2)
-    x = _conv(x, config["half"], 3, "encode_1")
+    features = keras.Input((None, None, None, config["channels"]), name="features")
+    x = _conv(features, config["half"], 3, "encode_1")
     skip = x = _conv(x, config["half"], 3, "encode_2")
     x = _conv(x, config["quarter"], 2, "down", strides=2)
     for i in range(config["quarter_blocks"]):
         x = _residual(x, config["quarter"], f"quarter_{i + 1}")
-    x = _conv(x, config["half"], 1, "narrow")
+    x = layers.Conv3D(config["half"], 1, name="narrow")(x)
     x = layers.UpSampling3D(2, name="up")(x)
     x = layers.Add(name="join")([x, skip])
     x = _conv(x, config["half"], 3, "decode_1")
     x = _conv(x, config["half"], 3, "decode_2")
     logits = layers.Conv3D(config["bins"], 1, dtype="float32", name="bins")(x)
     if with_logits:
-        return keras.Model(density, logits, name="local_resolution_logits")
+        return keras.Model(features, logits, name="local_resolution_logits")
     answer = BinsToResolution(resolution_bins(config), name="resolution")(logits)
-    answer = LinearUpsampling(name="full")(answer)
-    return keras.Model(density, answer, name="local_resolution")
+    return keras.Model(features, answer, name="local_resolution")
 
 
 def receptive_radius(config):
-    """Largest distance, in voxels, from which a voxel of the input can change an output voxel."""
-    radius = config["stem_kernel"] // 2  # stem, counted on the full grid
-    radius += 2 * 2  # encode_1, encode_2 on the half grid
-    radius += 2  # down
-    radius += 4 * 2 * config["quarter_blocks"]
-    radius += 2 + 2 * 2  # nearest upsampling, decode_1, decode_2
-    return radius + 2  # linear upsampling
+    """Largest distance, in steps of the half grid, from which an input can change an output."""
+    radius = 2 + 1  # encode_1, encode_2, down
+    radius += 2 * 2 * config["quarter_blocks"]  # two convolutions each, on the quarter grid
+    return radius + 1 + 2  # nearest upsampling, decode_1, decode_2
 
 
 @keras.saving.register_keras_serializable("cryodl")
@@ -87,38 +82,6 @@ class BinsToResolution(layers.Layer):
 
     def compute_output_shape(self, shape):
         return (*shape[:-1], 2)
-
-
-@keras.saving.register_keras_serializable("cryodl")
-class LinearUpsampling(layers.Layer):
-    """Double a grid by linear interpolation, voxel centres where the strided stem put them.
-
-    A stride-2 convolution with 'same' padding of an even axis reads around the centre of each
-    pair of voxels, so output voxels lie at -1/4 and +1/4 of a half-grid step.
-    """
-
-    def call(self, x):
-        for axis in (1, 2, 3):
-            x = _double_axis(x, axis)
-        return x
-
-    def compute_output_shape(self, shape):
-        return (shape[0], *(None if n is None else 2 * n for n in shape[1:4]), shape[4])
-
-
-def _double_axis(x, axis):
-    n = ops.shape(x)[axis]
-    first = _slice(x, axis, 0, 1)
-    last = _slice(x, axis, n - 1, n)
-    before = ops.concatenate([first, _slice(x, axis, 0, n - 1)], axis=axis)
-    after = ops.concatenate([_slice(x, axis, 1, n), last], axis=axis)
-    pair = ops.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis=axis + 1)
-    shape = ops.shape(x)
-    return ops.reshape(pair, (*shape[:axis], 2 * n, *shape[axis + 1 :]))
-
-
-def _slice(x, axis, start, stop):
-    return x[(slice(None),) * axis + (slice(start, stop),)]
 
 
 def _conv(x, filters, kernel, name, strides=1):

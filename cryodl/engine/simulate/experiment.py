@@ -202,8 +202,10 @@ def _depositor_gain(frequencies, power, mean_power, noise, fall_off, whole, rng,
     if rng.random() < 0.45:
         limit = 1 / (whole * rng.uniform(0.9, 1.08))
         flat = 0.5 * np.log(power / np.maximum((mean_power + noise) * gain**2, 1e-12 * power))
-        flat = np.minimum(np.where(frequencies <= limit, flat, np.interp(limit, frequencies, flat)),
-                          flat[frequencies <= limit].min() + LARGEST_LOG_GAIN)
+        flat = np.minimum(
+            np.where(frequencies <= limit, flat, np.interp(limit, frequencies, flat)),
+            flat[frequencies <= limit].min() + LARGEST_LOG_GAIN,
+        )
         gain = gain * np.exp(flat)
     return gain
 
@@ -229,8 +231,13 @@ def _labels(frequencies, amplitudes, ratios, edge, config):
 
 
 def _smooth(power, width=25):
-    return np.exp(np.convolve(np.pad(np.log(np.maximum(power, 1e-30)), width, mode="edge"),
-                              np.ones(2 * width + 1) / (2 * width + 1), mode="valid"))
+    return np.exp(
+        np.convolve(
+            np.pad(np.log(np.maximum(power, 1e-30)), width, mode="edge"),
+            np.ones(2 * width + 1) / (2 * width + 1),
+            mode="valid",
+        )
+    )
 
 
 def _radial_variation(n, rng):

@@ -80,9 +80,9 @@ def simulate_map(
     total, ideal = 0, 0
     for cutoff in np.unique(of_chain):
         own = of_chain[chains] == cutoff
-        spectrum = np.fft.rfftn(
-            atom_density(positions[own], structure.elements[own], shape, voxel_size, b_factor=b_factor)
-        ).astype(np.complex64)
+        elements = structure.elements[own]
+        density = atom_density(positions[own], elements, shape, voxel_size, b_factor=b_factor)
+        spectrum = np.fft.rfftn(density).astype(np.complex64)
         ideal = ideal + spectrum
         table = (raised_cosine(frequencies, cutoff, edge) * blurred).astype(np.float32)
         total = total + spectrum * table[bins]
@@ -119,8 +119,9 @@ def _grid(structure, voxel_size, margin, shape):
 
 def _randomise(spectrum, beyond, rng):
     """Give the coefficients `beyond` the phases of noise, which keeps the map real."""
-    noise = np.fft.rfftn(rng.standard_normal((spectrum.shape[0], spectrum.shape[1],
-                                              2 * (spectrum.shape[2] - 1))))
+    noise = np.fft.rfftn(
+        rng.standard_normal((spectrum.shape[0], spectrum.shape[1], 2 * (spectrum.shape[2] - 1)))
+    )
     phases = noise / np.maximum(np.abs(noise), 1e-12)
     return np.where(beyond, np.abs(spectrum) * phases, spectrum).astype(np.complex64)
 

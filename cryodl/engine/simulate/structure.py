@@ -1,4 +1,4 @@
-"""Atomic models as arrays: read with gemmi, and packed so that a thousand of them travel in one file.
+"""Atomic models as arrays: read with gemmi, and packed so that a thousand fit in one file.
 
 Models come as people deposit them: hydrogens and waters are dropped, one alternate conformation is
 kept, and all MODELs of an assembly are taken but only the first of an NMR ensemble.

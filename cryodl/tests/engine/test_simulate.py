@@ -207,7 +207,8 @@ def test_random_phases_keep_amplitudes_and_lose_likeness_beyond_the_limit(molecu
     assert np.allclose(after[seen], before[seen], rtol=0.05)
     a, b = np.fft.rfftn(plain.data), np.fft.rfftn(random.data)
     radius = filters.frequency_bins(plain.shape) / (4 * max(plain.shape))
-    for keep, low, high in (((radius < 0.15), 0.99, 1.01), ((radius > 0.18) & (radius < 0.3), -0.1, 0.1)):
+    kept, lost = radius < 0.15, (radius > 0.18) & (radius < 0.3)
+    for keep, low, high in ((kept, 0.99, 1.01), (lost, -0.1, 0.1)):
         likeness = (a[keep] * b[keep].conj()).real.sum() / (np.abs(a[keep]) ** 2).sum()
         assert low < likeness < high
 

@@ -1,0 +1,182 @@
+"""What the commands share: parameters from a file, a folder written whole, and progress."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..engine.errors import InputError, OutputError, SettingError
+
+PARAMS_HELP = "JSON object of these options by their long names; the command line prevails"
+
+
+def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> list[str]:
+    """Replace `--params FILE` by the arguments that the file stands for.
+
+    Keys are the long options without their dashes, and the names of positional arguments; true sets
+    a flag, false and null leave an option out. What stands on the command line follows and so
+    prevails.
+
+    Raises
+    ------
+    InputError : the file cannot be read
+    SettingError : it is no JSON object, or has an unknown key
+    """
+    rest, path = _take_option(list(arguments), "--params")
+    if path is None or not rest:
+        return list(arguments)
+    try:
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingError(f"{path} is not JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise SettingError(f"{path} must hold a JSON object, not {type(values).__name__}")
+    command = _command_parser(parser, rest[0])
+    given: list[str] = []
+    positional: list[str] = []
+    for key, value in values.items():
+        action = _find_action(command, key)
+        if action is None:
+            raise SettingError(f"{path}: {rest[0]} has no option {key!r}")
+        if value is None or value is False:
+            continue
+        items = value if isinstance(value, list) else [value]
+        if not action.option_strings:
+            positional += [str(item) for item in items]
+        elif value is True:
+            given.append(action.option_strings[-1])
+        else:
+            given += [f"{action.option_strings[-1]}={item}" for item in items]
+    if len(rest) > 1 and not rest[1].startswith("-"):
+        positional = []  # the map on the command line prevails
+    return [rest[0], *positional, *given, *rest[1:]]
+
+
+def _take_option(arguments: list[str], name: str) -> tuple[list[str], str | None]:
+    for i, argument in enumerate(arguments):
+        if argument.startswith(name + "="):
+            return arguments[:i] + arguments[i + 1 :], argument[len(name) + 1 :]
+        if argument == name and i + 1 < len(arguments):
+            return arguments[:i] + arguments[i + 2 :], arguments[i + 1]
+    return arguments, None
+
+
+def _command_parser(parser: argparse.ArgumentParser, name: str) -> argparse.ArgumentParser:
+    for action in parser._subparsers._group_actions:  # type: ignore[union-attr]
+        if name in (action.choices or ()):
+            return action.choices[name]  # type: ignore[index]
+    parser.error(f"unknown command {name!r}")
+
+
+def _find_action(parser: argparse.ArgumentParser, key: str) -> argparse.Action | None:
+    key = key.replace("_", "-")
+    for action in parser._actions:
+        if f"--{key}" in action.option_strings:
+            return action
+        if not action.option_strings and key in (action.dest, str(action.metavar).lower()):
+            return action
+    return None
+
+
+def check_output(folder: Path, overwrite: bool) -> None:
+    """Raise OutputError where a folder cannot take the results."""
+    if folder.is_dir():
+        if any(folder.iterdir()) and not overwrite:
+            raise OutputError(f"{folder} is not empty: give another folder, or --overwrite")
+    elif folder.exists() or folder.is_symlink():
+        raise OutputError(f"{folder} exists and is not a folder: give another name")
+
+
+@contextmanager
+def whole_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """A folder to write into, which becomes `folder` when the block ends well.
+
+    Where the block fails nothing is left of it. A folder that exists keeps what else it holds: only
+    files of the same names are replaced, each at once.
+
+    Raises
+    ------
+    OutputError : the folder has contents and may not be overwritten, or cannot be written
+    """
+    final = Path(folder)
+    made: list[Path] = []
+    try:
+        check_output(final, overwrite)
+        for parent in reversed(final.absolute().parents):
+            if not parent.exists():
+                parent.mkdir()
+                made.append(parent)
+        # Inside a folder that exists, since its parent may be another file system.
+        name = f".{final.name}.{os.getpid()}.part"
+        work = final / name if final.is_dir() else final.absolute().with_name(name)
+        work.mkdir()
+    except OSError as error:
+        _remove_empty(made)
+        raise OutputError(f"cannot write to {final}: {error.strerror}") from None
+    except OutputError:
+        _remove_empty(made)
+        raise
+    try:
+        yield work
+        if final.is_dir():
+            for file in sorted(work.iterdir()):
+                os.replace(file, final / file.name)
+        else:
+            os.replace(work, final)
+        made = []
+    except OSError as error:
+        raise OutputError(f"cannot write to {final}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        _remove_empty(made)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in reversed(folders):
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+
+
+class Progress:
+    """A bar on a terminal; in a log, a line at every tenth and at most one a second."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._stage = ""
+        self._last = 0.0
+        self._tenth = 0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage != self._stage:
+            self.close()
+            self._stage, self._tenth = stage, 0
+        if sys.stderr.isatty():
+            self._draw(done, total)
+        elif 10 * done // total > self._tenth:
+            if done == total or time.monotonic() - self._last > 1:
+                print(f"{stage}: {100 * done // total} %", flush=True)
+                self._last, self._tenth = time.monotonic(), 10 * done // total
+
+    def _draw(self, done: int, total: int) -> None:
+        from tqdm import tqdm
+
+        if self._bar is None:
+            self._bar = tqdm(total=total, desc=self._stage, unit="tile", leave=False)
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

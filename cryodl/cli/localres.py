@@ -1,0 +1,143 @@
+"""`cryodl localres`: local resolution of one map, written with its figures."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..engine.errors import SettingError
+from .common import PARAMS_HELP, Progress, whole_folder
+
+if TYPE_CHECKING:
+    from ..engine.methods.local_resolution import Result
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("map", metavar="MAP", help="density map (MRC or CCP4, also .gz and .bz2)")
+    add("-o", "--output", metavar="OUT", required=True, help="folder for the results")
+    add("--mask", metavar="FILE", help="mask on the map's grid; without it one is found")
+    add("--method", choices=["deepres"], default="deepres", help="how to estimate it")
+    add(
+        "--range",
+        choices=["auto", "low", "high"],
+        default="auto",
+        help="low: 2.5-13 Å, on a 1.0 Å grid; high: 1.5-6 Å, on 0.5 Å; auto: by the voxel size",
+    )
+    add(
+        "--sharpen",
+        metavar="none|auto|B",
+        default="none",
+        help="judge the map as it is, with its spectrum flattened, or with a B-factor applied "
+        "(Å², negative sharpens)",
+    )
+    add("--claimed", metavar="Å", type=float, help="resolution claimed for the map")
+    add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the range's")
+    add("--voxel-size", metavar="Å", type=float, help="where the map's header is wrong")
+    add("--device", choices=["auto", "cpu", "gpu"], default="auto", help="where to compute")
+    add("--batch-size", metavar="N", type=int, default=1, help="tiles predicted at a time")
+    add("--overwrite", action="store_true", help="replace results of an earlier run")
+    add("--palette", default="viridis", help="colours of the figures")
+    add("--params", metavar="FILE", help=PARAMS_HELP)
+
+
+def run(args: argparse.Namespace) -> None:
+    start = time.perf_counter()
+    _check_palette(args.palette)
+    with whole_folder(args.output, overwrite=args.overwrite) as work:
+        from ..engine.methods.local_resolution import run_local_resolution
+
+        print(f"cryodl localres {args.map}", flush=True)
+        progress = Progress()
+        try:
+            result = run_local_resolution(
+                args.map,
+                args.bundle,
+                mask=args.mask,
+                range=args.range,
+                sharpen=args.sharpen,
+                claimed=args.claimed,
+                voxel_size=args.voxel_size,
+                batch_size=args.batch_size,
+                device=args.device,
+                progress=progress,
+                notify=lambda line: print(line, flush=True),
+            )
+        finally:
+            progress.close()
+        drawing = time.perf_counter()
+        _draw(args, result, work)
+        result.stats["seconds"]["report"] = round(time.perf_counter() - drawing, 3)
+        result.stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
+        result.save(work)
+    print(_summary(result.stats))
+    print(f"wrote {args.output}")
+
+
+def _draw(args: argparse.Namespace, result: Result, work: Path) -> None:
+    from ..engine.maps.mrc_io import write_map
+    from ..report.chimerax import surface_level, write_view
+    from ..report.histogram import draw_histogram
+    from ..report.palette import palette_colours, resolution_range
+    from ..report.slices import draw_slices
+
+    density, mask = result.density, result.volumes["mask"].data != 0
+    resolution = result.volumes["resolution"].data
+    values = resolution[mask]
+    vmin, vmax = resolution_range(values)
+    title = Path(args.map).name
+    draw_histogram(
+        values,
+        work / "histogram",
+        stats=result.stats,
+        title=title,
+        claimed=args.claimed,
+        vmin=vmin,
+        vmax=vmax,
+        palette=args.palette,
+    )
+    draw_slices(
+        density.data,
+        resolution,
+        mask,
+        work / "slices.png",
+        voxel_size=density.voxel_size,
+        vmin=vmin,
+        vmax=vmax,
+        palette=args.palette,
+        title=title,
+        uncertainty=result.volumes["uncertainty"].data,
+    )
+    # The script names the map relative to its own folder, as it will be seen from the final one.
+    shown = work / os.path.relpath(args.map, args.output)
+    if result.stats["sharpen"] != "none" or args.voxel_size is not None:
+        shown = work / "density.mrc"
+        write_map(shown, density)
+    write_view(
+        work / "view.cxc",
+        map_file=shown,
+        resolution_file=work / "resolution.mrc",
+        level=surface_level(density.data, mask),
+        vmin=vmin,
+        vmax=vmax,
+        colours=palette_colours(vmin, vmax, name=args.palette),
+    )
+
+
+def _check_palette(name: str) -> None:
+    from ..report.palette import PALETTES
+
+    if name not in PALETTES:
+        raise SettingError(f"palette {name!r} is unknown: choose one of {', '.join(PALETTES)}")
+
+
+def _summary(stats: dict) -> str:
+    low, high = stats["percentiles"]["2.5"], stats["percentiles"]["97.5"]
+    return (
+        f"median {stats['median']:.2f} Å (2.5-97.5 %: {low:.2f}-{high:.2f} Å, "
+        f"uncertainty ±{stats['uncertainty_median']:.2f} Å) in {stats['voxels']} voxels; "
+        f"{stats['seconds']['total']:.1f} s"
+    )

@@ -1,0 +1,109 @@
+"""`cryodl COMMAND`: finds the command, runs it, and turns errors into one line and an exit code.
+
+Exit codes: 0 done; 2 something the user can mend; 130 interrupted; 143 terminated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import contextmanager
+from importlib import import_module
+
+from ..engine.errors import CryodlError
+from ..version import __version__
+from .common import read_params
+
+# The module is imported when its command is called.
+COMMANDS = {
+    "localres": ("cryodl.cli.localres", "local resolution of a map, with its uncertainty"),
+    "simulate": ("cryodl.cli.simulate", "simulate a map from an atomic model"),
+    "train": ("cryodl.cli.train", "train a network and write it as a bundle"),
+    "evaluate": ("cryodl.cli.evaluate", "measure a network on simulated and real maps"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; `argv` without the program's name. Returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without "Å" shall not end a run
+            stream.reconfigure(errors="replace")
+    arguments = [str(a) for a in (sys.argv[1:] if argv is None else argv)]
+    try:
+        with _terminable():
+            parser = make_parser(arguments[0] if arguments else "")
+            args = parser.parse_args(read_params(parser, arguments))
+            if args.command is None:
+                parser.print_help()
+                return 0
+            args.run(args)
+        return 0
+    except CryodlError as error:
+        return _fail(str(error), 2)
+    except MemoryError as error:
+        reason = f" ({error})" if str(error) else ""
+        return _fail(f"not enough memory{reason}: close other programs or crop the map's box", 2)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing was written", 130)
+    except BrokenPipeError:  # the reader of our output has gone, as in `cryodl ... | head`
+        sys.stderr.close()
+        return 141
+    except SystemExit as leaving:  # argparse prints its own line
+        return leaving.code if isinstance(leaving.code, int) else 0
+
+
+def make_parser(command: str = "") -> argparse.ArgumentParser:
+    """The parser, with the arguments of `command` filled in (of every command where it is
+    "all")."""
+    parser = argparse.ArgumentParser(
+        prog="cryodl", description="Deep learning judges cryo-EM maps.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"cryodl {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, (module_name, summary) in COMMANDS.items():
+        its_parser = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            allow_abbrev=False,
+            formatter_class=_HelpFormatter,
+        )
+        if command in (name, "all"):
+            module = import_module(module_name)
+            module.add_arguments(its_parser)
+            its_parser.set_defaults(run=module.run)
+    return parser
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells the defaults that say something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        if action.default in (None, False):
+            return action.help or ""
+        return super()._get_help_string(action) or ""
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"cryodl: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+@contextmanager
+def _terminable():
+    """Let a polite kill unwind the stack, so that temporary files go."""
+
+    def stop(number, frame):
+        raise SystemExit(128 + number)
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:  # not in the main thread: signals are not ours to handle
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

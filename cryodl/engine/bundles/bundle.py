@@ -1,0 +1,174 @@
+"""Save and load a bundle.
+
+The weights file is plain HDF5, one dataset for each of `model.weights`, under the weight's path and
+in the network's order; it does not depend on Keras's own layout nor on the backend it was written
+with.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import BundleError, OutputError
+from .registry import SHIPPED, find_bundle
+from .spec import FORMAT, WEIGHTS_FILE, check_spec, file_sha256, read_spec, thaw, write_spec
+
+
+class Bundle:
+    """A trained network and all it needs to be used.
+
+    Attributes
+    ----------
+    path : the folder
+    spec : read-only mapping, the contents of spec.json
+    model : keras.Model, built at the first use
+    """
+
+    def __init__(self, path: Path, spec: Mapping[str, Any], build: Callable | None = None) -> None:
+        self.path = path
+        self.spec = spec
+        self._build = build
+
+    def __repr__(self) -> str:
+        return f"Bundle({self.spec['name']!r}, {str(self.path)!r})"
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the weights file, checked when the bundle was loaded."""
+        return self.spec["weights_sha256"]
+
+    @cached_property
+    def model(self) -> Any:
+        """The network with its weights. BundleError where they do not fit each other."""
+        from .. import networks
+
+        build = self._build or networks.build
+        try:
+            model = build(thaw(self.spec["network"]))
+        except (KeyError, ValueError) as error:
+            raise BundleError(
+                f"this cryodl cannot build the network of bundle {self.path} ({error}): "
+                "update cryodl"
+            ) from None
+        _read_weights(self.path / WEIGHTS_FILE, model)
+        return model
+
+
+def load_bundle(name_or_path: str | Path, *, build: Callable[[dict], Any] | None = None) -> Bundle:
+    """Find a bundle by a shipped name or a folder and check it; the network is built later.
+
+    Parameters
+    ----------
+    name_or_path : "deepres-low", or a folder
+    build : network config -> keras.Model, where the network is not one of cryodl's own
+
+    Raises
+    ------
+    BundleError : unknown bundle, missing file, wrong checksum, unknown format version, bad JSON
+    """
+    path = find_bundle(name_or_path)
+    spec = read_spec(path)
+    weights = path / WEIGHTS_FILE
+    if not weights.is_file():
+        raise BundleError(f"bundle {path} has no {WEIGHTS_FILE}: {_remedy(path)}")
+    found = file_sha256(weights)
+    if found != spec.get("weights_sha256"):
+        raise BundleError(
+            f"checksum of {weights} is {found[:12]}..., its spec says "
+            f"{str(spec.get('weights_sha256'))[:12]}...: the file is damaged, {_remedy(path)}"
+        )
+    return Bundle(path, spec, build)
+
+
+def save_bundle(
+    path: str | Path,
+    model: Any,
+    spec: Mapping[str, Any],
+    *,
+    dtype: str = "float16",
+    overwrite: bool = False,
+) -> Bundle:
+    """Write a bundle; the folder appears complete or not at all.
+
+    Parameters
+    ----------
+    path : folder to make
+    model : keras.Model whose layers have names of their own
+    spec : entries of spec.REQUIRED and the method's own; format and checksum are added
+    dtype : of the stored kernels; vectors (biases, batch statistics) stay float32
+    overwrite : replace a folder that exists
+
+    Raises
+    ------
+    BundleError : entries missing from `spec`
+    OutputError : the folder exists or cannot be written
+    """
+    path = Path(path)
+    if path.exists() and not (overwrite and path.is_dir()):
+        raise OutputError(f"bundle {path} exists: give another name, or a folder to overwrite")
+    spec = {**thaw(spec), "format": FORMAT}
+    check_spec(spec)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise OutputError(f"cannot write bundle {path}: {error.strerror}") from None
+    try:
+        _write_weights(work / WEIGHTS_FILE, model, dtype)
+        spec["weights_sha256"] = file_sha256(work / WEIGHTS_FILE)
+        write_spec(work, spec)
+        os.chmod(work, 0o755)  # mkdtemp makes folders for the owner alone
+        if path.exists():
+            os.replace(path, work / "replaced")
+        os.replace(work, path)
+        shutil.rmtree(path / "replaced", ignore_errors=True)
+    except OSError as error:
+        raise OutputError(f"cannot write bundle {path}: {error}") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)  # gone already where all went well
+    return load_bundle(path.resolve())
+
+
+def _write_weights(path: Path, model: Any, dtype: str) -> None:
+    import h5py
+
+    order = []
+    with h5py.File(path, "w") as file:
+        for weight, given in zip(model.weights, model.get_weights()):
+            values = np.asarray(given, np.float32)
+            with np.errstate(over="ignore"):
+                small = values.astype(dtype)
+            # Half precision is enough for kernels, unless a number leaves its range.
+            keep = values.ndim < 2 or not np.isfinite(small).all()
+            file.create_dataset(weight.path, data=values if keep else small)
+            order.append(weight.path)
+        file.attrs["order"] = order
+
+
+def _read_weights(path: Path, model: Any) -> None:
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        order = [str(name) for name in file.attrs["order"]]
+        arrays = [np.asarray(file[name], np.float32) for name in order]
+    wanted = [(weight.path, tuple(weight.shape)) for weight in model.weights]
+    stored = [(name, array.shape) for name, array in zip(order, arrays)]
+    if stored != wanted:
+        odd = next((pair for pair in zip(stored, wanted) if pair[0] != pair[1]), None)
+        what = f"{odd[0]} where {odd[1]} was due" if odd else f"{len(stored)} of {len(wanted)}"
+        raise BundleError(f"weights in {path} do not fit the network of its spec: {what}")
+    model.set_weights(arrays)
+
+
+def _remedy(path: Path) -> str:
+    if path.parent == SHIPPED:
+        return "reinstall with 'pip install --force-reinstall scipion-em-cryodl'"
+    return "copy or train the bundle again"

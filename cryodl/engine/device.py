@@ -1,0 +1,117 @@
+"""The neural network library and the processor: what depends on which one runs stands here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from .errors import SettingError
+
+DEVICES = ("auto", "cpu", "gpu")
+BACKENDS = ("tensorflow", "jax", "torch")
+# What TensorFlow says about itself although TF_CPP_MIN_LOG_LEVEL asks it not to.
+BANNER = (b"All log messages before absl::InitializeLog", b"port.cc:", b"cpu_feature_guard.cc:")
+
+
+def choose_backend() -> str:
+    """Name of the Keras backend; set for this process unless the user has set it.
+
+    Called before Keras is imported. Of several installed, TensorFlow comes first: on CPUs it is the
+    fastest for these networks.
+
+    Raises
+    ------
+    SettingError : none is installed, or the one asked for is not
+    """
+    if "keras" in sys.modules:
+        return sys.modules["keras"].backend.backend()
+    asked = os.environ.get("KERAS_BACKEND")
+    candidates = (asked,) if asked else BACKENDS
+    for name in candidates:
+        if find_spec(name):
+            os.environ["KERAS_BACKEND"] = name
+            return name
+    if asked:
+        raise SettingError(f"KERAS_BACKEND {asked!r} is not installed: install or unset it")
+    raise SettingError(
+        "no neural network library is installed: pip install 'scipion-em-cryodl[cpu]' or '[gpu]'"
+    )
+
+
+def prepare_device(device: str = "auto") -> str:
+    """Import Keras so that it computes on `device`; return "cpu" or "gpu", what it will be.
+
+    Parameters
+    ----------
+    device : "auto" takes a GPU where the backend sees one
+
+    Raises
+    ------
+    SettingError : an unknown device, or a GPU asked for where the backend sees none
+    """
+    if device not in DEVICES:
+        raise SettingError(f"device {device!r} is unknown: choose one of {', '.join(DEVICES)}")
+    backend = choose_backend()
+    # Libraries that start now are told by their environment, which also spares them the search.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if device == "cpu" and backend not in sys.modules:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+        if backend == "jax":
+            os.environ["JAX_PLATFORMS"] = "cpu"
+    found = _gpu_is_there(backend)
+    if device == "gpu" and not found:
+        raise SettingError(
+            f"device 'gpu' was asked for but {backend} sees none: check the driver and that the "
+            "GPU build is installed, or choose cpu"
+        )
+    return "gpu" if found and device != "cpu" else "cpu"
+
+
+def device_scope(device: str):
+    """Context in which Keras computes on "cpu" or "gpu", as `prepare_device` returned it."""
+    import keras
+
+    return keras.device("cpu:0" if device == "cpu" else "gpu:0")
+
+
+def _gpu_is_there(backend: str) -> bool:
+    with _without_banner():
+        import keras  # noqa: F401  (it sets its backend up)
+    if backend == "tensorflow":
+        import tensorflow
+
+        return bool(tensorflow.config.list_physical_devices("GPU"))
+    if backend == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@contextmanager
+def _without_banner():
+    """Drop the lines that TensorFlow writes to stderr whenever it is imported; let all others
+    through."""
+    try:
+        sys.stderr.flush()
+        before = os.dup(2)
+    except (AttributeError, OSError):  # no stderr to keep clean
+        yield
+        return
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            caught.seek(0)
+            for line in caught.read().splitlines(keepends=True):
+                if not any(mark in line for mark in BANNER):
+                    os.write(2, line)

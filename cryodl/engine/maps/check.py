@@ -1,0 +1,56 @@
+"""What is unusual about a map, said before it is used."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cryodl.engine.maps.mask import masked_support
+from cryodl.engine.maps.volume import Volume
+
+VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
+DIAMETERS = (20.0, 1500.0)  # Å, of molecules seen by cryo-EM
+
+
+def check_map(volume: Volume, mask: np.ndarray | None = None) -> list[str]:
+    """Plain sentences about what is unusual in a map; none of them prevents its use.
+
+    Parameters
+    ----------
+    volume : Volume
+        A density map.
+    mask : ndarray, shape (z, y, x), bool, optional
+        Where the molecule is; found with `automatic_mask` if not given.
+
+    Returns
+    -------
+    list of str
+    """
+    if mask is None:
+        from cryodl.engine.maps.mask import automatic_mask
+
+        mask = automatic_mask(volume)
+    found = []
+    support = masked_support(volume.data)
+    if support is not None:
+        found.append(f"the map looks masked already: {1 - support.mean():.0%} of its voxels hold"
+                     " one and the same value; only the rest is considered")
+    low, high = VOXEL_SIZES
+    if not low <= volume.voxel_size <= high:
+        found.append(f"the voxel size of {volume.voxel_size:g} Å is implausible for a cryo-EM map"
+                     f" ({low:g}-{high:g} Å); give the true one with --voxel-size")
+    extents = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    diameter = max((along[-1] - along[0] + 1 for along in extents if along.size), default=0)
+    diameter *= volume.voxel_size
+    low, high = DIAMETERS
+    if not low <= diameter <= high:
+        found.append(f"the molecule would be {diameter:.0f} Å across, which is implausible"
+                     f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å")
+    edges = [mask[_face(axis, end)].mean() for axis in range(3) for end in (0, -1)]
+    if max(edges) > 0.02:
+        found.append("the molecule touches the border of the box"
+                     f" (up to {max(edges):.0%} of a face); values there are less certain")
+    return found
+
+
+def _face(axis: int, end: int) -> tuple[slice | int, ...]:
+    return (slice(None),) * axis + (end,)

@@ -1,0 +1,221 @@
+"""Molecular masks: found without parameters, or checked when given."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from cryodl.engine.errors import InputError
+from cryodl.engine.maps.resample import resample_to
+from cryodl.engine.maps.volume import Volume
+
+SMOOTHING = 2.5  # Å, SD of the Gaussian; takes a map to about 10 Å
+COARSE = 2.0  # Å, largest voxel size to which the map is binned before the mask is sought
+LARGE = 2**23  # voxels; a larger map is binned whatever its voxel size
+NOISE_LEVELS = 3.5  # background SDs above which there is molecule
+BETWEEN = 0.6  # ... but no lower than this part of the way from background to Otsu's threshold
+MOSTLY = 0.35  # share of a masked map's support above which all of it is taken
+FAINT = 0.03  # ... but for edges where density is below this share of the strong parts'
+SMALL = 0.05  # components below this share of the largest are dropped
+GAPS = 8.0  # Å, width of clefts inside the molecule that are closed
+MASKED_OUT = 0.10  # share of one exact value from which it is taken for a masked-out background
+
+
+def automatic_mask(volume: Volume) -> np.ndarray:
+    """Where the molecule is, whatever the scale and offset of the densities.
+
+    The map is brought to about 10 Å; voxels well above the background are kept, small islands
+    dropped, and holes filled. In a map that was masked before, only what was left is considered,
+    and all of it but faint edges if it is mostly molecule.
+
+    Parameters
+    ----------
+    volume : Volume
+        A density map; density is higher in the molecule than around it.
+
+    Returns
+    -------
+    ndarray, shape (z, y, x), bool
+        Covers the atoms and about 3 Å around them; never empty.
+    """
+    from scipy import ndimage
+
+    shrink = math.ceil((volume.data.size / LARGE) ** (1 / 3))
+    factor = max(1, int(COARSE / volume.voxel_size), shrink)
+    step = volume.voxel_size * factor
+    width = SMOOTHING / step
+    smooth = ndimage.gaussian_filter(_bin(volume.data, factor), width, mode="nearest")
+    support = masked_support(volume.data)
+    left = np.ones(smooth.shape, bool)
+    if support is not None:
+        support |= _enlarge(_fill_holes(_bin(support, factor) == 1), factor, volume.shape)
+        left = _bin(support, factor) > 0.5
+        if not left.any():
+            return support
+    threshold = _threshold(smooth[left])
+    mask = _drop_islands((smooth > threshold) & left)
+    if support is not None:
+        # a sharpened map has little density at 10 Å; there its local variance tells the molecule
+        outside = volume.data.reshape(-1)[np.argmin(support)]
+        squares = volume.data - outside
+        squares *= squares
+        spread = ndimage.gaussian_filter(_bin(squares, factor), width, mode="nearest")
+        del squares
+        spread = np.sqrt(np.maximum(spread, 0))
+        filled = max(mask.sum(), np.count_nonzero(spread[left] > _otsu(spread[left])))
+        if filled > MOSTLY * left.sum():  # no solvent to speak of, but perhaps a faint soft edge
+            smooth, threshold = spread, FAINT * np.percentile(spread[left], 90)
+            mask = (smooth > threshold) & left
+    if not mask.any():
+        return np.ones(volume.shape, bool)
+    mask = _close(mask, max(1, round(GAPS / 2 / step)))
+    # the border is drawn where the density crosses the threshold, between the coarse voxels
+    nothing = np.float32(1e-6) * np.ptp(smooth)
+    smooth -= np.float32(threshold)
+    height = np.where(mask, np.maximum(smooth, nothing), np.minimum(smooth, -nothing))
+    centre = (factor - 1) / 2 * volume.voxel_size  # of the first coarse voxel
+    grid = Volume(volume.data, volume.voxel_size)
+    mask = resample_to(Volume(height, step, (centre,) * 3), grid).data > 0
+    return mask if support is None else mask & support
+
+
+def masked_support(data: np.ndarray) -> np.ndarray | None:
+    """Voxels that were left when a map was masked, or None if it was not masked.
+
+    Returns
+    -------
+    ndarray, shape of ``data``, bool, or None
+    """
+    sample = data.reshape(-1)[:: max(1, data.size // 200_003)]
+    values, counts = np.unique(sample, return_counts=True)
+    most = int(counts.argmax())
+    others = np.delete(counts, most)
+    # densities stored as integers repeat too, but then neighbouring values repeat as often
+    if counts[most] < MASKED_OUT * sample.size or (others.size and others.max() * 5 > counts[most]):
+        return None
+    support = data != values[most]
+    return support if support.any() else None
+
+
+def _bin(data: np.ndarray, factor: int) -> np.ndarray:
+    """Means of blocks, which at the far borders may be thinner."""
+    for axis in range(3 if factor > 1 else 0):
+        along = (slice(None),) * axis
+        sums = data[along + (slice(0, None, factor),)].astype(np.float32)
+        counts = np.ones(sums.shape[axis], np.float32)
+        for shift in range(1, factor):
+            part = data[along + (slice(shift, None, factor),)]
+            sums[along + (slice(0, part.shape[axis]),)] += part
+            counts[: part.shape[axis]] += 1
+        sums /= counts.reshape([-1 if i == axis else 1 for i in range(3)])
+        data = sums
+    return data.astype(np.float32, copy=False)
+
+
+def _enlarge(coarse: np.ndarray, factor: int, shape: tuple[int, int, int]) -> np.ndarray:
+    """Every voxel takes the value of its block."""
+    for axis in range(3):
+        coarse = coarse.repeat(factor, axis)
+    return coarse[: shape[0], : shape[1], : shape[2]]
+
+
+def _threshold(values: np.ndarray) -> float:
+    """Between background and molecule: a distance from the commonest value, the background."""
+    values = values[:: max(1, values.size // 1_000_003)].astype(np.float64)
+    between = _otsu(values)
+    inner = np.percentile(values, [0.5, 99.5])
+    counts, edges = np.histogram(values, 256, inner)
+    counts = np.convolve(counts, np.hanning(9), mode="same")
+    background = edges[counts.argmax()] + (edges[1] - edges[0]) / 2
+    if background >= between:  # the molecule fills most of the box
+        return between
+    below = values[values <= background]
+    noise = np.sqrt(np.mean(np.square(below - background))) if below.size else 0.0
+    return background + max(NOISE_LEVELS * noise, BETWEEN * (between - background))
+
+
+def _otsu(values: np.ndarray) -> float:
+    """The value that separates a histogram into two classes best (Otsu 1979, IEEE SMC 9, 62)."""
+    counts, edges = np.histogram(values, 512)
+    centres = (edges[:-1] + edges[1:]) / 2
+    share = counts / counts.sum()
+    low, first = np.cumsum(share)[:-1], np.cumsum(share * centres)[:-1]
+    mean = np.sum(share * centres)
+    apart = np.square(mean * low - first) / np.maximum(low * (1 - low), 1e-12)
+    return float(centres[np.argmax(apart)])
+
+
+def _drop_islands(mask: np.ndarray) -> np.ndarray:
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask)
+    sizes = np.bincount(labels.reshape(-1))
+    sizes[0] = 0
+    return (sizes >= SMALL * sizes.max())[labels] if count > 1 else mask
+
+
+def _fill_holes(mask: np.ndarray) -> np.ndarray:
+    """Add what is not connected with the border of the box."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(~mask)
+    outside = np.zeros(count + 1, bool)
+    for axis in range(3):
+        for end in (0, -1):
+            outside[np.unique(labels.take(end, axis))] = True
+    outside[0] = False
+    return ~outside[labels]
+
+
+def _close(mask: np.ndarray, reach: int) -> np.ndarray:
+    """Fill narrow clefts, then holes."""
+    from scipy import ndimage
+
+    grown = ndimage.binary_dilation(mask, iterations=reach)
+    closed = ndimage.binary_erosion(grown, iterations=reach, border_value=1)
+    return _fill_holes(closed | mask)
+
+
+def check_mask(mask: Volume, volume: Volume, threshold: float = 0.5) -> np.ndarray:
+    """A given mask, binarised, if it fits the map.
+
+    Parameters
+    ----------
+    mask, volume : Volume
+        They must share shape and voxel size (to 1 %).
+    threshold : float
+        Values above are inside.
+
+    Returns
+    -------
+    ndarray, shape (z, y, x), bool
+
+    Raises
+    ------
+    InputError
+        For another shape or voxel size, or if nothing is inside.
+
+    Warns
+    -----
+    UserWarning
+        If everything is inside.
+    """
+    if mask.shape != volume.shape:
+        raise InputError(f"mask has {_size(mask)} voxels and the map {_size(volume)};"
+                         " give a mask on the map's grid")
+    if abs(mask.voxel_size / volume.voxel_size - 1) > 0.01:
+        raise InputError(f"mask has voxels of {mask.voxel_size:g} Å and the map of"
+                         f" {volume.voxel_size:g} Å; give a mask on the map's grid")
+    inside = mask.data > threshold
+    if not inside.any():
+        raise InputError(f"mask is empty: its largest value is {mask.data.max():g}, and only values"
+                         f" above {threshold:g} are inside; give another mask")
+    if inside.all():
+        warnings.warn("the mask covers the whole box", stacklevel=2)
+    return inside
+
+
+def _size(volume: Volume) -> str:
+    return " x ".join(str(count) for count in reversed(volume.shape))

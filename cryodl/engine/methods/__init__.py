@@ -1,0 +1,1 @@
+"""One package for each question that is asked of a map."""

@@ -1,0 +1,99 @@
+"""Ranges of local resolution, and what a bundle must say to be used for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...bundles import Bundle, load_bundle
+from ...errors import BundleError, SettingError
+
+METHOD = "local-resolution"
+
+
+@dataclass(frozen=True)
+class Range:
+    """A grid, and the resolutions in Å that can be told on it."""
+
+    voxel_size: float
+    best: float
+    worst: float
+    bundle: str
+
+
+# DeepRes section 2: 1.0 Å grid for 2.5-13 Å, 0.5 Å grid for 1.5-6 Å.
+RANGES = {
+    "low": Range(1.0, 2.5, 13.0, "deepres-low"),
+    "high": Range(0.5, 1.5, 6.0, "deepres-high"),
+}
+
+# A map sampled more finely than this was sampled so to show detail beyond 2.5 Å, the end of the low
+# range; the low range holds all that a coarser one can hold, down to 13 Å.
+HIGH_BELOW = 0.75
+
+REQUIRED = ("range", "stride", "overlap", "resolution_limits", "calibration")
+
+
+def choose_range(voxel_size: float, asked: str = "auto") -> str:
+    """The range for a map: as asked, or "high" at voxel sizes up to 0.75 Å and "low" above.
+
+    Raises
+    ------
+    SettingError : an unknown range
+    """
+    if asked == "auto":
+        return "high" if voxel_size <= HIGH_BELOW else "low"
+    if asked not in RANGES:
+        raise SettingError(f"range {asked!r} is unknown: choose auto, {' or '.join(RANGES)}")
+    return asked
+
+
+def choose_bundle(voxel_size: float, asked: str = "auto", bundle: Any = None) -> Bundle:
+    """The bundle given, or the shipped one of the range asked for.
+
+    Parameters
+    ----------
+    voxel_size : of the map, Å
+    asked : range, "auto", "low" or "high"; a bundle that is given has its own
+    bundle : Bundle, name, folder or None
+
+    Raises
+    ------
+    BundleError : unknown or damaged, or not a bundle of this method
+    SettingError : an unknown range, or a bundle of another range than the one asked for
+    """
+    wanted = choose_range(voxel_size, asked)
+    if bundle is None:
+        bundle = RANGES[wanted].bundle
+    if not isinstance(bundle, Bundle):
+        bundle = load_bundle(bundle)
+    spec = bundle.spec
+    if spec["method"] != METHOD:
+        raise BundleError(f"bundle {spec['name']} is for {spec['method']}, not for {METHOD}")
+    missing = [key for key in REQUIRED if key not in spec]
+    if missing:
+        raise BundleError(f"the spec of bundle {spec['name']} lacks {', '.join(missing)}")
+    if asked != "auto" and spec["range"] != asked:
+        raise SettingError(
+            f"range {asked} was asked for but bundle {spec['name']} has range {spec['range']}: "
+            "leave one of the two out"
+        )
+    return bundle
+
+
+def interval_factor(calibration: Mapping[str, Any], resolution: np.ndarray) -> np.ndarray | float:
+    """Half-width of the calibrated interval, in standard deviations.
+
+    Parameters
+    ----------
+    calibration : {"interval": 0.9, "factor": number}, or with "resolution" (Å, ascending) and
+        "factor" both lists, between which it is interpolated
+    resolution : ndarray, Å
+    """
+    factor = calibration["factor"]
+    if np.ndim(factor) == 0:
+        return float(factor)
+    return np.interp(resolution, calibration["resolution"], factor).astype(np.float32)

@@ -1,0 +1,111 @@
+"""What a run will need, told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...maps.volume import Volume
+from ...tiles import TileGrid, choose_tile
+from .prepare import FILTER_MARGIN, Box, normalisation
+
+# Measured with the shipped networks on two CPU cores (benchmarks/): activations and time for each
+# step that the network reads.
+BYTES_PER_VOXEL = 400.0  # step of the network's input
+SECONDS_PER_VOXEL = {"cpu": 1.2e-6, "gpu": 1e-8}
+FEATURE_SECONDS, FEATURE_BYTES = 2e-7, 30.0  # each grid voxel of which features are made
+START_SECONDS = 5.0  # importing the neural network library, and the figures
+LIBRARY_MEMORY = 0.55e9
+MAP_SECONDS = 6e-8  # reading, masking, normalising, writing: for each voxel of either grid
+MAP_BYTES = 10.0  # alive at once, for each voxel of either grid
+
+# Large tiles overlap less and so take less time: activations may take ACTIVATION_SHARE times the
+# map's own bytes, within these limits.
+ACTIVATION_SHARE = 5.0
+ACTIVATION_MEMORY = {"cpu": (0.95e9, 2.6e9), "gpu": (4e9, 8e9)}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do.
+
+    Attributes
+    ----------
+    shape : of the network's grid, voxels (z, y, x)
+    tile : voxels written at a time
+    tiles : their number
+    seconds, memory_bytes : expected for the whole command
+    """
+
+    shape: tuple[int, ...]
+    tile: tuple[int, ...]
+    tiles: int
+    seconds: float
+    memory_bytes: float
+
+    def describe(self, volume: Volume, spec: Mapping[str, Any]) -> str:
+        """One sentence for the terminal or the log."""
+        best, worst = spec["resolution_limits"]
+        return (
+            f"map of {_by(volume.shape)} voxels of {volume.voxel_size:g} Å; range {spec['range']} "
+            f"({best:g}-{worst:g} Å, bundle {spec['name']}); grid of {_by(self.shape)} voxels "
+            f"of {spec['voxel_size']:g} Å in {self.tiles} tile{'s' * (self.tiles != 1)}; "
+            f"about {self.seconds:.0f} s and {self.memory_bytes / 1e9:.1f} GB of memory"
+        )
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    """Sizes in the order in which they are quoted, x first."""
+    return " x ".join(str(n) for n in reversed(shape))
+
+
+def plan_local_resolution(
+    volume: Volume, spec: Mapping[str, Any], *, box: Box | None = None, device: str = "cpu"
+) -> Plan:
+    """Predict time and memory from the sizes of map and grid.
+
+    Parameters
+    ----------
+    volume : the map
+    spec : of the bundle
+    box : of the mask, as `prepare.bounding_box` gives it; None where it is not known yet, and the
+        whole map is counted
+    device : "cpu" or "gpu"
+    """
+    step = normalisation(spec)[1]
+    scale = volume.voxel_size / (step * spec["voxel_size"])
+    full = [max(1, round(n * scale)) for n in volume.shape]
+    shape = full
+    if box is not None:
+        margin = 2 * (spec["overlap"] + spec["stride"]) + (2 * FILTER_MARGIN) // step
+        shape = [
+            min(n, round((last - first) * scale) + margin) for n, (first, last) in zip(full, box)
+        ]
+    grid = tile_grid(shape, spec, device)
+    voxels = float(np.prod(volume.shape)) + step**3 * float(np.prod(full))
+    features = step**3 * float(np.prod(shape)) if step > 1 else 0.0
+    return Plan(
+        tuple(shape),
+        grid.tile,
+        len(grid),
+        START_SECONDS
+        + voxels * MAP_SECONDS
+        + features * FEATURE_SECONDS
+        + grid.read_voxels * SECONDS_PER_VOXEL[device],
+        LIBRARY_MEMORY
+        + voxels * MAP_BYTES
+        + features * FEATURE_BYTES
+        + grid.largest_read * BYTES_PER_VOXEL,
+    )
+
+
+def tile_grid(shape, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
+    """The tiles in which a network grid of `shape` is predicted."""
+    overlap, stride = spec["overlap"], spec["stride"]
+    least, most = ACTIVATION_MEMORY[device]
+    memory = min(max(least, ACTIVATION_SHARE * 4.0 * float(np.prod(shape))), most)
+    tile = choose_tile(shape, overlap, stride, memory, BYTES_PER_VOXEL)
+    return TileGrid(shape, tile, overlap, stride)

@@ -1,0 +1,131 @@
+"""From a map as it comes to what the network reads: the same for training and for judging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import ceil, floor
+from typing import Any
+
+import numpy as np
+
+from ...errors import BundleError
+from ...maps.features import local_features
+from ...maps.normalise import local_normalise
+from ...maps.resample import resample
+from ...maps.volume import Volume
+from ...tiles.grid import round_up
+
+# name -> (what follows the local normalisation, grid voxels for each of its steps)
+NORMALISATIONS = {
+    "local_normalise": (lambda data: data[..., None], 1),
+    "local_features": (local_features, 2),
+}
+FILTER_MARGIN = 24  # grid voxels over which band-pass filters fade
+
+Box = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a network reads.
+
+    Attributes
+    ----------
+    data : ndarray, shape (z, y, x, channels), float32
+    voxel_size : between its steps, Å
+    origin : x, y, z of its first step, Å
+    grid_voxel_size : Å, of the density it was made of, as achieved
+    """
+
+    data: np.ndarray
+    voxel_size: float
+    origin: tuple[float, ...]
+    grid_voxel_size: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape[:3]
+
+    def volume(self, values: np.ndarray) -> Volume:
+        """Values (z, y, x) that a network gave, at their place in space."""
+        return Volume(np.ascontiguousarray(values), self.voxel_size, self.origin)
+
+
+def prepare(volume: Volume, spec: Mapping[str, Any], box: Box | None = None) -> Prepared:
+    """Resample a map to the network's grid, normalise it, and keep what the network needs.
+
+    Parameters
+    ----------
+    volume : density
+    spec : of the bundle: voxel_size, normalisation, stride, overlap
+    box : (first, last + 1) voxel along z, y, x of `volume`, within which results are wanted; None
+        for all
+
+    Returns
+    -------
+    Prepared : its window holds `box` and the network's receptive field around it.
+
+    Raises
+    ------
+    BundleError : a normalisation this version does not know
+    """
+    wanted = spec["normalisation"]
+    features, step = normalisation(spec)
+    grid = resample(volume, spec["voxel_size"])
+    data = local_normalise(grid.data, **wanted.get("parameters", {}))
+    grid = replace(grid, data=data)
+    if box is not None:
+        grid = cut(grid, window(box, volume, grid, spec, step))
+    shift = (step - 1) / 2 * grid.voxel_size
+    return Prepared(
+        features(grid.data),
+        step * grid.voxel_size,
+        tuple(o + shift for o in grid.origin),
+        grid.voxel_size,
+    )
+
+
+def normalisation(spec: Mapping[str, Any]) -> tuple[Callable, int]:
+    """The features a bundle's network reads, and their step in grid voxels."""
+    name = spec["normalisation"]["name"]
+    if name not in NORMALISATIONS:
+        raise BundleError(
+            f"bundle {spec['name']} wants normalisation {name!r}, this cryodl knows "
+            f"{', '.join(NORMALISATIONS)}: update cryodl"
+        )
+    return NORMALISATIONS[name]
+
+
+def window(box: Box, volume: Volume, grid: Volume, spec: Mapping, step: int) -> tuple[slice, ...]:
+    """The part of `grid` that a network reads to answer within `box` of `volume`.
+
+    It starts on a multiple of the network's total stride; one more step on each side serves the
+    interpolation back to the grid of `volume`.
+    """
+    scale = volume.voxel_size / grid.voxel_size
+    stride = step * spec["stride"]
+    margin = step * (spec["overlap"] + 1) + (FILTER_MARGIN if step > 1 else 0)
+    slices = []
+    for (first, last), size in zip(box, grid.shape):
+        start = floor(first * scale) - margin
+        stop = ceil((last - 1) * scale) + 1 + margin
+        slices.append(slice(max(0, start // stride * stride), min(size, round_up(stop, stride))))
+    return tuple(slices)
+
+
+def cut(volume: Volume, part: tuple[slice, ...]) -> Volume:
+    """A part of a map, at its place in space."""
+    shift = [s.start * volume.voxel_size for s in reversed(part)]
+    origin = tuple(o + d for o, d in zip(volume.origin, shift))
+    data = np.ascontiguousarray(volume.data[part])
+    return replace(volume, data=data, origin=origin, start=(0, 0, 0), header_origin=None)
+
+
+def bounding_box(mask: np.ndarray) -> Box:
+    """(first, last + 1) voxel that is true, along z, y, x."""
+    box = []
+    for axis in range(3):
+        inside = np.flatnonzero(mask.any(axis=tuple(i for i in range(3) if i != axis)))
+        box.append((int(inside[0]), int(inside[-1]) + 1))
+    return tuple(box)

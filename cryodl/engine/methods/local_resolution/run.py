@@ -1,0 +1,241 @@
+"""Local resolution of a map: prepare, predict, bring back to the map's grid."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from math import ceil, floor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...bundles import Bundle
+from ...device import device_scope, prepare_device
+from ...errors import SettingError
+from ...maps.check import check_map
+from ...maps.mask import automatic_mask, check_mask
+from ...maps.mrc_io import read_map, write_map
+from ...maps.resample import resample_to
+from ...maps.stats import resolution_stats
+from ...maps.volume import Volume
+from ...tiles import predict_tiled
+from .advice import advise_on_input, advise_on_result
+from .config import choose_bundle, interval_factor
+from .plan import plan_local_resolution, tile_grid
+from .prepare import Box, Prepared, bounding_box, cut, prepare
+from .sharpening import read_sharpen, sharpen_map
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out.
+
+    Attributes
+    ----------
+    volumes : "resolution" and "uncertainty" in Å and "mask" (0 or 1), on the input's grid, 0
+        outside the mask. Uncertainty is the half-width of the calibrated 90 % interval.
+    stats : numbers for stats.json
+    density : the map that was judged (sharpened where that was asked for)
+    """
+
+    volumes: dict[str, Volume]
+    stats: dict[str, Any]
+    density: Volume = field(repr=False)
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write resolution.mrc, uncertainty.mrc, mask.mrc and stats.json into a folder.
+
+        Raises
+        ------
+        OutputError : a file exists, or cannot be written
+        """
+        import json
+
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, volume in self.volumes.items():
+            write_map(folder / f"{name}.mrc", volume, overwrite=overwrite)
+        text = json.dumps(self.stats, indent=2, ensure_ascii=False, allow_nan=False)
+        (folder / "stats.json").write_text(text + "\n", encoding="utf-8")
+
+
+def run_local_resolution(
+    volume: Volume | str | Path,
+    bundle: Bundle | str | Path | None = None,
+    *,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    range: str = "auto",
+    sharpen: str | float = "none",
+    claimed: float | None = None,
+    voxel_size: float | None = None,
+    batch_size: int = 1,
+    device: str = "auto",
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Result:
+    """Estimate the local resolution of a map in every voxel of its molecule.
+
+    Parameters
+    ----------
+    volume : density, or the path of a map
+    bundle : Bundle, name or folder; None takes the shipped one of the range
+    mask : on the map's grid, not 0 inside the molecule; None finds one
+    range : "low" (2.5-13 Å), "high" (1.5-6 Å), or "auto", by the voxel size
+    sharpen : "none"; "auto", which flattens the spectrum up to `claimed`; or the B-factor (Å²,
+        negative sharpens) to apply before judging
+    claimed : resolution claimed for the map, Å
+    voxel_size : Å, where the header of the file is wrong
+    batch_size : tiles predicted at a time
+    device : "auto", "cpu" or "gpu"
+    progress : called with (stage, tiles done, tiles in all)
+    notify : called with each line worth telling: what will be done, and the warnings
+
+    Raises
+    ------
+    InputError, BundleError, SettingError : one line with what was received and what to do
+    """
+    tell = notify or (lambda line: None)
+    show = progress or (lambda stage, done, total: None)
+    stages = _Stages()
+    with stages("read"):
+        sharpen = read_sharpen(sharpen)
+        _check_numbers(claimed, batch_size)
+        if not isinstance(volume, Volume):
+            volume = read_map(volume, voxel_size)
+        elif voxel_size is not None:
+            volume = replace(volume, voxel_size=voxel_size, header_spacing=None)
+        bundle = choose_bundle(volume.voxel_size, range, bundle)
+        spec = bundle.spec
+        inside, notes = _given_mask(mask, volume)
+    # The library takes seconds to import, during which the map is made ready.
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(_load, bundle, device)
+        with stages("mask"):
+            if inside is None:
+                inside = automatic_mask(volume)
+            box = bounding_box(inside)
+            notes += check_map(volume, inside)
+        tell(plan_local_resolution(volume, spec, box=box).describe(volume, spec))
+        with stages("sharpen"):
+            sharpened = sharpen_map(volume, inside, sharpen, claimed)
+            notes += advise_on_input(volume, sharpened, spec)
+        for note in notes:
+            tell(f"warning: {note}")
+        with stages("prepare"):
+            prepared = prepare(sharpened.volume, spec, box)
+        with stages("load"):
+            model, device = loading.result()
+    with stages("predict"), device_scope(device):
+        predicted = predict_tiled(
+            prepared.data,
+            model.predict_on_batch,
+            tile_grid(prepared.shape, spec, device),
+            channels=2,
+            batch_size=batch_size,
+            progress=lambda done, total: show("predict", done, total),
+            skip=lambda part: not _any_inside(inside, volume, prepared, part),
+        )
+    with stages("finish"):
+        resolution, deviation = (
+            _bring_back(prepared.volume(predicted[..., i]), volume, inside, box) for i in (0, 1)
+        )
+        del predicted
+        values = resolution.data[inside]
+        deviation.data[inside] *= interval_factor(spec["calibration"], values)
+        last = advise_on_result(values, spec)
+        for note in last:
+            tell(f"warning: {note}")
+        stats = {
+            **resolution_stats(values),
+            "uncertainty_median": round(float(np.median(deviation.data[inside])), 4),
+            "interval": spec["calibration"]["interval"],
+            "voxel_size": volume.voxel_size,
+            "grid_voxel_size": prepared.grid_voxel_size,
+            "method": spec["method"],
+            "range": spec["range"],
+            "bundle": spec["name"],
+            "bundle_sha256": bundle.sha256,
+            "claimed": claimed,
+            "sharpen": sharpened.sharpen,
+            "sharpen_resolution": _rounded(sharpened.resolution),
+            "guinier_bfactor": _rounded(sharpened.guinier_bfactor),
+            "mask": "given" if mask is not None else "automatic",
+            "device": device,
+            "warnings": notes + last,
+        }
+    stats["seconds"] = stages.seconds
+    volumes = {
+        "resolution": resolution,
+        "uncertainty": deviation,
+        "mask": volume.with_data(inside),
+    }
+    return Result(volumes, stats, sharpened.volume)
+
+
+class _Stages:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str):
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - start, 3)
+
+
+def _load(bundle: Bundle, device: str) -> tuple[Any, str]:
+    device = prepare_device(device)
+    with device_scope(device):
+        return bundle.model, device
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(float(number), 3)
+
+
+def _check_numbers(claimed: float | None, batch_size: int) -> None:
+    if claimed is not None and not 0.5 <= claimed <= 100:
+        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
+    if not 1 <= batch_size <= 1024:
+        raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
+
+
+def _given_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]:
+    """The mask of the user, and what is unusual about it."""
+    if mask is None:
+        return None, []
+    if isinstance(mask, np.ndarray):
+        mask = Volume(mask, volume.voxel_size)
+    elif not isinstance(mask, Volume):
+        mask = read_map(mask, volume.voxel_size)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        inside = check_mask(mask, volume)
+    return inside, [str(warning.message) for warning in caught]
+
+
+def _any_inside(inside: np.ndarray, volume: Volume, prepared: Prepared, part: tuple) -> bool:
+    """Whether a part of the network's grid touches the mask, or a voxel interpolated for it."""
+    box = []
+    for axis, s in enumerate(part):
+        shift = prepared.origin[2 - axis] - volume.origin[2 - axis]
+        first = (shift + (s.start - 1) * prepared.voxel_size) / volume.voxel_size
+        last = (shift + s.stop * prepared.voxel_size) / volume.voxel_size
+        box.append(slice(max(0, floor(first)), max(0, ceil(last) + 1)))
+    return bool(inside[tuple(box)].any())
+
+
+def _bring_back(part: Volume, volume: Volume, inside: np.ndarray, box: Box) -> Volume:
+    """Values on the network's grid, at the voxels of the map; 0 outside the mask."""
+    place = tuple(slice(first, last) for first, last in box)
+    data = np.zeros(volume.shape, np.float32)
+    data[place] = resample_to(part, cut(volume, place)).data
+    data *= inside
+    return volume.with_data(data)

@@ -1,0 +1,84 @@
+"""The fall-off of a map: always estimated, changed where the user asks for it.
+
+Aspect resolution is what a map looks like, so it is worse in a map that was not sharpened (DeepRes,
+section 3.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import SettingError
+from ...maps.sharpen import apply_bfactor, estimate_bfactor, flatten_spectrum
+from ...maps.volume import Volume
+from .prepare import bounding_box, cut
+
+MARGIN = 8  # voxels around the mask that its soft edge reaches
+
+
+@dataclass(frozen=True)
+class Sharpened:
+    """A map with its fall-off changed, or not.
+
+    Attributes
+    ----------
+    volume : Volume
+    sharpen : "none", "auto" or the B-factor applied, Å²
+    resolution : Å, up to which "auto" flattened; None otherwise
+    guinier_bfactor : Å², estimated before; negative where the map falls off; None where it cannot
+        be estimated
+    """
+
+    volume: Volume
+    sharpen: str | float
+    resolution: float | None
+    guinier_bfactor: float | None
+
+
+def read_sharpen(value: str | float) -> str | float:
+    """ "none", "auto", or a B-factor in Å² (negative sharpens).
+
+    Raises
+    ------
+    SettingError : anything else
+    """
+    if value in ("none", "auto"):
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not abs(number) <= 2000:
+        raise SettingError(
+            f"sharpen {value!r} is not none, auto or a B-factor between -2000 and 2000 Å²"
+        )
+    return number
+
+
+def sharpen_map(
+    volume: Volume,
+    mask: np.ndarray,
+    sharpen: str | float = "none",
+    resolution: float | None = None,
+) -> Sharpened:
+    """Estimate a map's fall-off, and change it as asked.
+
+    Parameters
+    ----------
+    volume : density
+    mask : ndarray, shape (z, y, x), bool; the spectrum is taken inside it
+    sharpen : "none"; "auto", which gives the radial spectrum the course that atoms have up to
+        `resolution`; or the B-factor in Å² to apply
+    resolution : Å; claimed for the map, or None, which takes the end of its spectrum
+    """
+    part = tuple(slice(max(0, first - MARGIN), last + MARGIN) for first, last in bounding_box(mask))
+    guinier = estimate_bfactor(cut(volume, part), resolution, mask=mask[part])
+    applied, limit = volume, None
+    if sharpen == "auto":
+        limit = float(guinier.resolution)
+        applied = flatten_spectrum(volume, limit, mask=mask)
+    elif sharpen != "none":
+        applied = apply_bfactor(volume, float(sharpen))
+    return Sharpened(applied, sharpen, limit, guinier.bfactor)

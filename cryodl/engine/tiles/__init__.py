@@ -1,0 +1,6 @@
+"""Predicting a large array piece by piece, with the same result as in one piece."""
+
+from .grid import Tile, TileGrid, choose_tile
+from .predict import predict_tiled
+
+__all__ = ["Tile", "TileGrid", "choose_tile", "predict_tiled"]

@@ -1,0 +1,45 @@
+"""What a training run needs to know, by range. Every number of it ends up in the bundle's spec."""
+
+from __future__ import annotations
+
+from ..networks.configs import HIGH, LOW
+
+_COMMON = {
+    "box": 80,  # voxels simulated
+    "crop": 56,  # voxels trained on, cut from the box around the molecule
+    "batch": 4,
+    "reuse": 3,  # crops taken from every simulated box
+    "buffer": 64,  # boxes among which crops are mixed
+    "clean": 0.45,  # share of clean boxes as in DeepRes; the others are experiments
+    "learning_rate": 1e-3,
+    "warm_up": 200,  # steps
+    "epoch": 200,  # steps between validations
+    "validation": 32,  # boxes
+    "atoms": 200,  # structures with fewer are left out
+    "label_width": 0.6,  # bins, of the soft label
+    "outer_weight": 0.25,  # of voxels between `near` and `far`; nearer ones weigh 1
+    "near": 3.0,  # Å from the nearest atom
+    "far": 6.0,
+    "patience": 20,  # epochs without gain before the run stops early
+}
+
+TRAINING = {
+    "low": {
+        **_COMMON,
+        "range": "low",
+        "voxel_size": 1.0,
+        "best": 2.3,
+        "worst": 13.6,
+        "limits": [2.5, 13.0],
+        "network": LOW,
+    },
+    "high": {
+        **_COMMON,
+        "range": "high",
+        "voxel_size": 0.5,
+        "best": 1.4,
+        "worst": 6.4,
+        "limits": [1.5, 6.0],
+        "network": HIGH,
+    },
+}

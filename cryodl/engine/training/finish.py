@@ -1,0 +1,61 @@
+"""From trained weights to a bundle: calibrate, measure, write down where it comes from."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+from ..bundles import save_bundle
+from ..maps.normalise import FLOOR, WINDOW
+from ..networks.unet3d import build_unet3d, receptive_radius
+from .calibrate import accuracy, calibrate, collect
+from .dataset import fixed_boxes
+
+CALIBRATION_SEED, MEASURE_SEED = 2001, 2002  # other boxes than those the run was validated on
+
+
+def make_bundle(weights, config, structures, path, *, data, seconds, steps, boxes=60, name=None):
+    """Calibrate a trained network on validation structures and write its bundle.
+
+    weights : path of best.weights.h5 as `fit` leaves it
+    config : dict, see `TRAINING`
+    structures : list of Structure, none of them trained on: one half calibrates, the other measures
+    path : folder to write
+    data : str, what it was trained on;  seconds, steps : of the training
+    """
+    network = config["network"]
+    logits = build_unet3d(network, with_logits=True)
+    logits.load_weights(weights)
+    model = build_unet3d(network)
+    model.set_weights(logits.get_weights())
+    usable = [s for s in structures if len(s) >= config["atoms"]]
+    calibration = calibrate(
+        *collect(model, *fixed_boxes(usable[::2], config, CALIBRATION_SEED, boxes))
+    )
+    measured = collect(model, *fixed_boxes(usable[1::2], config, MEASURE_SEED, boxes))
+    spec = {
+        "name": name or Path(path).name,
+        "method": "local-resolution",
+        "range": config["range"],
+        "network": network,
+        "voxel_size": config["voxel_size"],
+        "normalisation": {
+            "name": "local_features",
+            "parameters": {"window": WINDOW, "floor": FLOOR},
+        },
+        "stride": network["stride"],
+        "overlap": receptive_radius(network),
+        "resolution_limits": config["limits"],
+        "calibration": calibration,
+        "training": {
+            "data": data,
+            "config": {k: v for k, v in config.items() if k != "network"},
+            "seconds": round(seconds),
+            "steps": steps,
+            "machine": f"{platform.machine()}, {platform.system()}",
+        },
+        "metrics": accuracy(*measured, calibration),
+        "licence": "GPL-3.0-or-later",
+        "citation": "RamirezAportela2019",
+    }
+    return save_bundle(path, model, spec)

@@ -1,0 +1,67 @@
+"""Loss and metric of a network that answers with a distribution over bins of resolution."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+from ..networks.unet3d import resolution_bins
+
+
+@keras.saving.register_keras_serializable("cryodl")
+class BinnedResolutionLoss(keras.losses.Loss):
+    """Cross entropy with a soft label, plus the error of the mean in Å.
+
+    y_true : (batch, z, y, x, 2), resolution in Å and weight
+    y_pred : (batch, z, y, x, bins), logits
+    The cross entropy teaches how sure to be, the second term keeps the mean unbiased.
+    """
+
+    def __init__(self, network, width=0.6, error_weight=0.5, name="loss", **kwargs):
+        super().__init__(name=name, reduction=None)
+        self.network, self.width, self.error_weight = network, width, error_weight
+
+    def call(self, y_true, y_pred):
+        resolution, weight = y_true[..., 0], y_true[..., 1]
+        centres = np.asarray(resolution_bins(self.network), "float32")
+        step = float(np.log(centres[1] / centres[0]))
+        offset = ops.log(resolution)[..., None] - ops.convert_to_tensor(np.log(centres))
+        label = ops.softmax(-0.5 * (offset / (self.width * step)) ** 2, axis=-1)
+        log_probability = ops.log_softmax(y_pred, axis=-1)
+        entropy = -ops.sum(label * log_probability, axis=-1)
+        mean = ops.sum(ops.exp(log_probability) * ops.convert_to_tensor(centres), axis=-1)
+        each = entropy + self.error_weight * ops.abs(mean - resolution)
+        return ops.sum(weight * each) / ops.maximum(ops.sum(weight), 1.0)
+
+    def get_config(self):
+        return {
+            "network": self.network,
+            "width": self.width,
+            "error_weight": self.error_weight,
+            "name": self.name,
+        }
+
+
+@keras.saving.register_keras_serializable("cryodl")
+class ResolutionError(keras.metrics.Metric):
+    """Mean absolute error (Å) of the mean of the distribution, over weighted voxels."""
+
+    def __init__(self, network, name="error", **kwargs):
+        super().__init__(name=name)
+        self.network = network
+        self.total = self.add_weight(name="total", initializer="zeros")
+        self.weight = self.add_weight(name="weight", initializer="zeros")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        centres = np.asarray(resolution_bins(self.network), "float32")
+        mean = ops.sum(ops.softmax(y_pred, axis=-1) * ops.convert_to_tensor(centres), axis=-1)
+        weight = y_true[..., 1]
+        self.total.assign_add(ops.sum(weight * ops.abs(mean - y_true[..., 0])))
+        self.weight.assign_add(ops.sum(weight))
+
+    def result(self):
+        return self.total / ops.maximum(self.weight, 1.0)
+
+    def get_config(self):
+        return {"network": self.network, "name": self.name}

@@ -1,0 +1,47 @@
+"""Structures to train on: a folder of models or a packed set, split without leaks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import CryodlError, InputError
+from ..simulate.structure import SUFFIXES, read_structure, unpack_structures
+
+
+def load_structures(place):
+    """Read a folder of PDB and mmCIF files, or a set packed by `pack_structures`.
+
+    Returns (structures, messages about files that were skipped).
+    Raises InputError where nothing can be read.
+    """
+    place = Path(place)
+    if place.is_file() and place.suffix == ".npz":
+        try:
+            return unpack_structures(place), []
+        except (ValueError, KeyError, OSError) as error:
+            raise InputError(f"'{place}' is not a packed set of structures ({error})") from None
+    if not place.is_dir():
+        raise InputError(f"no folder of structures, and no packed set, at '{place}'")
+    structures, skipped = [], []
+    for path in sorted(place.iterdir()):
+        if path.name.lower().endswith(SUFFIXES):
+            try:
+                structures.append(read_structure(path))
+            except CryodlError as error:
+                skipped.append(str(error))
+    if not structures:
+        raise InputError(f"'{place}' holds no readable PDB or mmCIF file")
+    return structures, skipped
+
+
+def split_structures(structures, every=10):
+    """Hold out every tenth structure: (training, validation). At least one is held out.
+
+    Only for folders without a split of their own: it knows nothing of sequences, so related
+    molecules may stand on both sides.
+    """
+    if len(structures) < 2:
+        raise InputError("one structure cannot be both trained and validated on; give --validation")
+    every = min(every, len(structures))
+    held_out = structures[every - 1 :: every]
+    return [s for i, s in enumerate(structures) if (i + 1) % every], held_out

@@ -1,0 +1,269 @@
+"""ChimeraX script that shows a map coloured by its local resolution, with the colour key.
+
+Written for ChimeraX 1.6 and later. At every point of the map's surface ChimeraX interpolates the
+resolution map between eight voxels. Where one of them lies outside the mask, the background 0 is
+mixed in and the colour comes out too good. Three remedies, in the order in which they act:
+
+1. :func:`surface_level` keeps the surface off the outermost voxels of the mask wherever the
+   density allows it, so that the plain resolution map is enough;
+2. :func:`write_view` paints grey what is below half of ``vmin``: not judged is not well resolved;
+3. :func:`fill_outside` extends the values a few voxels beyond the mask, for a surface that must
+   cross a tight mask (:func:`surface_outside` says how much of it does): write the result as
+   a second map and give that to :func:`write_view`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Sequence
+
+import numpy as np
+
+from .palette import key_labels, key_ticks
+from .slices import crop_box
+
+# All but the last and all but the first plane, along each axis.
+_NEIGHBOURS = [
+    (axis * (slice(None),) + (slice(None, -1),), axis * (slice(None),) + (slice(1, None),))
+    for axis in range(3)
+]
+
+#: Colour of a surface whose resolution is not known.
+UNKNOWN = "#b4b4b4"
+
+
+def surface_level(map_data: np.ndarray, mask: np.ndarray) -> float:
+    """Density at which a surface shows the molecule.
+
+    Otsu's threshold (IEEE Trans. Syst. Man Cybern. 9, 62, 1979) of the density inside the mask:
+    it parts molecule from solvent whether the mask is tight or generous, and follows any scaling
+    or offset of the map. Raised where needed so that at most one in a hundred of the mask's
+    outermost voxels lies above it, but never so far that less than a quarter of the mask is shown.
+
+    Parameters
+    ----------
+    map_data : ndarray, shape (z, y, x)
+        Density in any unit.
+    mask : ndarray, shape (z, y, x)
+        Non-zero inside the molecule.
+
+    Returns
+    -------
+    level : float
+        In the unit of ``map_data``, within its range inside the mask.
+
+    Raises
+    ------
+    ValueError
+        The mask is empty.
+    """
+    mask = np.asarray(mask) != 0
+    box = crop_box(mask, 1)
+    map_data, mask = map_data[box], mask[box]
+    values = map_data[mask]
+    level = _otsu(values)
+    shell = map_data[mask & ~_erode(mask)]
+    if shell.size:
+        clear, quarter = np.quantile(shell, 0.99), np.quantile(values, 0.75)
+        level = max(level, float(min(clear, quarter)))
+    return level
+
+
+def surface_outside(map_data: np.ndarray, mask: np.ndarray, level: float) -> float:
+    """Share (0 to 1) of the surface's voxels at which background 0 is mixed into the colour.
+
+    A voxel belongs to the surface when it lies at or above ``level`` and a neighbour below.
+    """
+    mask = np.asarray(mask) != 0
+    box = crop_box(mask, 1)
+    mask = mask[box]
+    above = map_data[box] >= level
+    surface = above & ~_erode(above) & mask
+    count = np.count_nonzero(surface)
+    return float(np.count_nonzero(surface & ~_erode(mask)) / count) if count else 0.0
+
+
+def fill_outside(resolution: np.ndarray, mask: np.ndarray, voxels: int = 3) -> np.ndarray:
+    """Extend the values inside the mask to all voxels up to ``voxels`` away from it.
+
+    Parameters
+    ----------
+    resolution : ndarray, shape (z, y, x), in Å
+    mask : ndarray, shape (z, y, x), non-zero inside the molecule
+    voxels : int
+        Distance to fill. Each filled voxel takes the value of the nearest one inside the mask.
+
+    Returns
+    -------
+    ndarray, shape and type of ``resolution``; unchanged inside the mask, 0 beyond the filled rim.
+    """
+    mask = np.asarray(mask) != 0
+    filled = np.where(mask, resolution, 0).astype(resolution.dtype)
+    if not mask.any() or voxels < 1:
+        return filled
+    # the box around the molecule, padded so that every neighbour has an index; flat from here on
+    box = crop_box(mask, voxels)
+    inside = np.pad(mask[box], voxels)
+    rim = np.flatnonzero(_dilate(inside, voxels) & ~inside)
+    values, known = np.pad(filled[box], voxels).ravel(), inside.ravel()
+    # nearest first: whoever finds a neighbour inside takes its value and leaves
+    for shift in _shifts(voxels, inside.shape):
+        # the outermost planes of the padding look beyond the array; they are cut off below
+        neighbour = np.clip(rim + shift, 0, known.size - 1)
+        found = known[neighbour]
+        values[rim[found]] = values[neighbour[found]]
+        rim = rim[~found]
+    crop = (slice(voxels, -voxels),) * 3
+    filled[box] = values.reshape(inside.shape)[crop]
+    return filled
+
+
+def _shifts(voxels: int, shape: tuple[int, ...]) -> list[int]:
+    """Steps in a flat array of ``shape`` to all voxels up to ``voxels`` away, nearest first."""
+    steps = range(-voxels, voxels + 1)
+    ball = [
+        (z * z + y * y + x * x, (z * shape[1] + y) * shape[2] + x)
+        for z in steps
+        for y in steps
+        for x in steps
+    ]
+    return [shift for distance, shift in sorted(ball) if 0 < distance <= voxels**2]
+
+
+def write_view(
+    path: str | os.PathLike[str],
+    *,
+    map_file: str | os.PathLike[str],
+    resolution_file: str | os.PathLike[str],
+    level: float,
+    vmin: float,
+    vmax: float,
+    colours: Sequence[tuple[float, str]],
+    title: str = "Local resolution (Å)",
+    dust: float = 15.0,
+) -> None:
+    """Write a ``.cxc`` script that ChimeraX opens by double click or ``chimerax view.cxc``.
+
+    Parameters
+    ----------
+    path : path of the script
+    map_file, resolution_file : paths as seen from the current directory
+        The script names them relative to its own folder, so that the folder can be moved.
+    level : float
+        Density of the surface, see :func:`surface_level`.
+    vmin, vmax : floats
+        Ends of the colour key in Å; its labels are those of the other pictures.
+    colours : sequence of (value in Å, '#rrggbb')
+        Ascending stops from :func:`cryodl.report.palette.palette_colours`.
+    title : str
+        Text above the key.
+    dust : float
+        Separate pieces of surface smaller than this, in Å, are hidden.
+
+    Raises
+    ------
+    ValueError
+        A file name that no ChimeraX command can hold, or colours that do not ascend.
+    """
+    values = [value for value, _ in colours]
+    if len(values) < 2 or any(b <= a for a, b in zip(values, values[1:])):
+        raise ValueError(f"colours must ascend in value; received {values}")
+    # a value below half the key's start can only come from background 0 (see the module's text)
+    unknown = f"0,{UNKNOWN}:{0.49 * vmin:g},{UNKNOWN}:{0.5 * vmin:g},{colours[0][1]}:"
+    palette = (unknown if vmin > 0 else "") + ":".join("{:g},{}".format(*stop) for stop in colours)
+    lines = [
+        "# Map coloured by local resolution. Open in an empty ChimeraX session (1.6 or later).",
+        f"open {_quoted(_relative(map_file, path))}",
+        f"open {_quoted(_relative(resolution_file, path))}",
+        f"volume #1 style surface step 1 level {level:.6g}",
+        "volume #2 hide",
+        f"color sample #1 map #2 palette {palette}",
+        "# hides specks of noise; 'surface undust #1' shows them again",
+        f"surface dust #1 size {dust:g}",
+        "set bgColor white",
+        "lighting soft",
+        "graphics silhouettes true",
+        # not every colour has a label, so ChimeraX cannot space them by value: they are even anyway
+        "key {} numericLabelSpacing equal pos 0.70,0.08 size 0.25,0.03 fontSize 18 "
+        "labelColor black".format(" ".join(_key_entries(colours, vmin, vmax))),
+        "2dlabels create resolution_title text {} xpos 0.70 ypos 0.125 size 20 color black".format(
+            _quoted(" ".join(title.split()))
+        ),
+        "view",
+    ]
+    temporary = f"{os.fspath(path)}.{os.getpid()}.part"
+    with open(temporary, "w", encoding="utf-8", newline="\n") as script:
+        script.write("\n".join(lines) + "\n")
+    os.replace(temporary, path)
+
+
+def _key_entries(colours: Sequence[tuple[float, str]], vmin: float, vmax: float) -> list[str]:
+    """``#rrggbb:label`` for every stop; the label is empty between the key's ticks."""
+    ticks = key_ticks(vmin, vmax)
+    labels = dict(zip(ticks, key_labels(ticks)))
+    shown = [_match(value, labels) for value, _ in colours]
+    if sum(1 for label in shown if label) < 2:  # stops of the caller's own: label every one
+        shown = key_labels([value for value, _ in colours])
+    return [f"{colour}:{label}" for (_, colour), label in zip(colours, shown)]
+
+
+def _match(value: float, labels: dict[float, str]) -> str:
+    return next((text for tick, text in labels.items() if abs(tick - value) < 1e-4), "")
+
+
+def _relative(name: str | os.PathLike[str], script: str | os.PathLike[str]) -> str:
+    """``name`` as seen from the script's folder, with forward slashes on every system."""
+    folder = os.path.dirname(os.path.abspath(os.fspath(script)))
+    try:
+        relative = os.path.relpath(os.path.abspath(os.fspath(name)), folder)
+    except ValueError:  # another drive on Windows
+        relative = os.path.abspath(os.fspath(name))
+    return relative.replace(os.sep, "/")
+
+
+def _quoted(text: str) -> str:
+    """One ChimeraX token. Quotes keep spaces and semicolons; the other kind of quote is inside."""
+    quote = "'" if '"' in text else '"'
+    if quote in text or "\n" in text or "\\" in text:
+        raise ValueError(f"ChimeraX cannot read the name {text!r}; rename the file")
+    return quote + text + quote
+
+
+def _erode(mask: np.ndarray) -> np.ndarray:
+    """Voxels whose 26 neighbours inside the box are all in the mask."""
+    eroded = mask.copy()
+    for low, high in _NEIGHBOURS:
+        before = eroded.copy()
+        eroded[high] &= before[low]
+        eroded[low] &= before[high]
+    return eroded
+
+
+def _dilate(mask: np.ndarray, voxels: int) -> np.ndarray:
+    """Voxels within a cube of ``2 voxels + 1`` around any of the mask."""
+    dilated = mask.copy()
+    for _ in range(voxels):
+        for low, high in _NEIGHBOURS:
+            before = dilated.copy()
+            dilated[high] |= before[low]
+            dilated[low] |= before[high]
+    return dilated
+
+
+def _otsu(values: np.ndarray, bins: int = 512) -> float:
+    """Threshold that maximises the variance between the two classes it makes."""
+    low, high = (float(v) for v in np.quantile(values, (0.0, 0.999)))
+    if not low < high:
+        return low
+    # in units of the range, so that tiny densities lose no digits
+    counts, _ = np.histogram((values - low) / (high - low), bins=bins, range=(0.0, 1.0))
+    centres = (np.arange(bins) + 0.5) / bins
+    below = np.cumsum(counts).astype(float)
+    total = below[-1]
+    first = np.cumsum(counts * centres)
+    apart = np.zeros(bins)
+    both = (below > 0) & (below < total)
+    apart[both] = (first[-1] * below[both] / total - first[both]) ** 2 / (
+        below[both] * (total - below[both])
+    )
+    return low + (int(np.argmax(apart)) + 1.0) / bins * (high - low)

@@ -1,0 +1,138 @@
+"""Histogram of local resolution in the colours of the key."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from .figure import ONE_COLUMN, new_figure, save_figure, style, write_title
+from .palette import DEFAULT_PALETTE, colour_map, resolution_range
+
+#: Widths of a bin in Å; the first that gives at most MAX_BINS bins is taken.
+BIN_WIDTHS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+MAX_BINS = 50
+
+
+def bin_edges(values: np.ndarray, shown: float = 0.0) -> np.ndarray:
+    """Edges of round, equal bins over all but the outermost thousandth of ``values``.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,), finite, in Å
+    shown : float
+        Length of the axis in Å where it is longer than the values' own span; no bin is
+        narrower than a hundredth of it.
+
+    Returns
+    -------
+    edges : ndarray, shape (bins + 1,), in Å, ascending, at least four bins
+    """
+    low, high = np.percentile(values, (0.05, 99.95))
+    finest = max((high - low) / MAX_BINS, shown / 100)
+    width = next((w for w in BIN_WIDTHS if w >= finest), BIN_WIDTHS[-1])
+    # values that all fall into one bin get empty neighbours, so that the bar is seen as a bar
+    first = np.floor(low / width + 1e-6) - 1
+    last = max(np.floor(high / width + 1e-6) + 2, first + 4)
+    return np.arange(first, last + 0.5) * width
+
+
+def draw_histogram(
+    values: np.ndarray,
+    out_base: str | os.PathLike[str],
+    *,
+    stats: dict[str, Any] | None = None,
+    title: str = "",
+    claimed: float | None = None,
+    vmin: float | None = None,
+    vmax: float | None = None,
+    palette: str = DEFAULT_PALETTE,
+) -> None:
+    """Write the histogram of local resolution as ``out_base``.png (300 dpi) and ``out_base``.svg.
+
+    Parameters
+    ----------
+    values : ndarray, any shape
+        Local resolution of the voxels inside the mask, in Å. Zero and NaN are left out; the
+        outermost thousandth is counted in the bars at the ends.
+    stats : dict, optional
+        ``median`` and ``percentiles`` (keys ``"2.5"``, ``"97.5"``) in Å, so that the figure says
+        what the table says; computed from ``values`` where absent.
+    claimed : float, optional
+        Resolution claimed for the whole map in Å, drawn as a dashed line.
+    vmin, vmax : float, optional
+        Ends of the colour key in Å; default :func:`resolution_range`.
+
+    Raises
+    ------
+    ValueError
+        No finite value above 0.
+    """
+    values = np.asarray(values, dtype=np.float64).ravel()
+    values = values[np.isfinite(values) & (values > 0)]
+    if values.size == 0:
+        raise ValueError("no finite value above 0 to draw a histogram of; is the mask empty?")
+    if vmin is None or vmax is None:
+        vmin, vmax = resolution_range(values)
+    median, low, high = _summary(values, stats)
+
+    edges = bin_edges(values, abs(claimed - median) if claimed else 0.0)
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
+    percent = 100.0 * counts / values.size
+    centres = (edges[:-1] + edges[1:]) / 2
+    colours = colour_map(palette)(np.clip((centres - vmin) / (vmax - vmin), 0, 1))
+
+    with style():
+        # from the top: title, one or two lines of legend, axes
+        head = (0.22 if title else 0.04) + (0.32 if claimed else 0.18)
+        height = 2.35 + head
+        figure = new_figure(ONE_COLUMN, height)
+        axes = figure.add_axes((0.155, 0.42 / height, 0.815, 1 - (0.42 + head) / height))
+        axes.axvspan(low, high, color="0.93", lw=0, zorder=0, label=_interval_label(low, high))
+        # bars in a pale colour would vanish on white without an outline
+        axes.bar(centres, percent, np.diff(edges), color=colours, edgecolor="0.25", lw=0.35)
+        axes.axvline(median, color="black", lw=1.2, label=f"median {median:.2f} Å")
+        if claimed:
+            axes.axvline(
+                claimed, color="#c0392b", lw=1.2, ls=(0, (4, 2)),
+                label=f"claimed {claimed:.2f} Å",
+            )  # fmt: skip
+        axes.set_xlim(*_limits(edges, low, high, median, claimed))
+        axes.set_ylim(0, 1.06 * percent.max())
+        axes.set_xlabel("Local resolution (Å)")
+        axes.set_ylabel("Voxels (%)")
+        # above the axes, where no bar can lie under it
+        handles, labels = axes.get_legend_handles_labels()
+        order = sorted(range(len(labels)), key=lambda i: labels[i].startswith("2.5"))
+        figure.legend(
+            [handles[i] for i in order], [labels[i] for i in order], frameon=False,
+            loc="lower left", bbox_to_anchor=(0.14, 1 - head / height), ncol=2,
+            handlelength=1.4, columnspacing=1.2, borderpad=0.2, labelspacing=0.3,
+        )  # fmt: skip
+        if title:
+            write_title(figure, 0.155 * ONE_COLUMN, 0.06, title, right=ONE_COLUMN - 0.05)
+        for kind in (".png", ".svg"):
+            save_figure(figure, os.fspath(out_base) + kind)
+
+
+def _summary(values: np.ndarray, stats: dict[str, Any] | None) -> tuple[float, float, float]:
+    """Median, 2.5 and 97.5 percentiles in Å."""
+    if stats is None:
+        low, median, high = np.percentile(values, (2.5, 50, 97.5))
+        return float(median), float(low), float(high)
+    percentiles = stats["percentiles"]
+    return float(stats["median"]), float(percentiles["2.5"]), float(percentiles["97.5"])
+
+
+def _interval_label(low: float, high: float) -> str:
+    return f"2.5–97.5 %: {low:.2f}–{high:.2f} Å"
+
+
+def _limits(
+    edges: np.ndarray, low: float, high: float, median: float, claimed: float | None
+) -> tuple[float, float]:
+    """Limits of the x axis in Å: all bars and all lines, with a little air."""
+    marks = [edges[0], edges[-1], low, high, median] + ([claimed] if claimed else [])
+    air = 0.02 * (max(marks) - min(marks))
+    return min(marks) - air, max(marks) + air

@@ -1,0 +1,157 @@
+"""Bundles: what is saved comes back, and every fault has its sentence."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cryodl.engine.bundles import list_bundles, load_bundle, save_bundle
+from cryodl.engine.errors import BundleError, OutputError
+
+SPEC = {
+    "name": "tiny",
+    "method": "local-resolution",
+    "network": {"architecture": "tiny", "filters": 3},
+    "voxel_size": 1.0,
+    "normalisation": {"name": "local", "parameters": {}},
+    "training": {"seed": 1},
+    "metrics": {},
+    "licence": "CC-BY-4.0",
+    "citation": "none",
+}
+
+
+def tiny(config):
+    keras = pytest.importorskip("keras")
+    density = keras.Input((None, None, None, 1))
+    x = keras.layers.Conv3D(config["filters"], 3, padding="same", name="first")(density)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    return keras.Model(density, keras.layers.Conv3D(2, 1, name="last")(x))
+
+
+def tiny_with_weights():
+    model = tiny(SPEC["network"])
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in model.weights])
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("bundles") / "tiny"
+    model = tiny_with_weights()
+    save_bundle(path, model, SPEC)
+    return path, model
+
+
+@pytest.fixture
+def copy(saved, tmp_path):
+    """A bundle to damage."""
+    import shutil
+
+    return shutil.copytree(saved[0], tmp_path / "copy")
+
+
+def test_weights_come_back(saved):
+    path, model = saved
+    bundle = load_bundle(path, build=tiny)
+    for back, weight in zip(bundle.model.weights, model.weights):
+        exact = 0 if len(weight.shape) < 2 else 1e-3  # vectors float32, kernels float16
+        np.testing.assert_allclose(np.asarray(back), np.asarray(weight), rtol=exact)
+    assert bundle.model is bundle.model
+    x = np.random.default_rng(0).normal(size=(1, 4, 6, 8, 1)).astype(np.float32)
+    np.testing.assert_allclose(
+        bundle.model.predict_on_batch(x), model.predict_on_batch(x), rtol=1e-2, atol=1e-2
+    )
+
+
+def test_float32_is_exact_and_what_half_cannot_hold_stays_single(tmp_path):
+    model = tiny_with_weights()
+    exact = load_bundle(save_bundle(tmp_path / "a", model, SPEC, dtype="float32").path, build=tiny)
+    for back, weight in zip(exact.model.get_weights(), model.get_weights()):
+        np.testing.assert_array_equal(back, weight)
+    model.set_weights([np.full(w.shape, 1e6) for w in model.weights])
+    large = load_bundle(save_bundle(tmp_path / "b", model, SPEC).path, build=tiny)
+    assert all((w == 1e6).all() for w in large.model.get_weights())
+
+
+def test_spec_is_kept_and_read_only(saved):
+    bundle = load_bundle(saved[0])
+    for key, value in SPEC.items():
+        assert bundle.spec[key] == value
+    assert len(bundle.sha256) == 64
+    with pytest.raises(TypeError):
+        bundle.spec["name"] = "other"
+    with pytest.raises(TypeError):
+        bundle.spec["network"]["filters"] = 4
+
+
+def test_shipped_bundles_load():
+    for name in list_bundles():
+        assert load_bundle(name).spec["name"] == name
+
+
+def test_existing_folder_is_kept_unless_asked(copy):
+    before = (copy / "spec.json").read_bytes()
+    with pytest.raises(OutputError, match="exists"):
+        save_bundle(copy, tiny_with_weights(), SPEC)
+    assert (copy / "spec.json").read_bytes() == before
+    save_bundle(copy, tiny_with_weights(), {**SPEC, "name": "newer"}, overwrite=True)
+    assert load_bundle(copy).spec["name"] == "newer"
+    assert [p.name for p in copy.parent.iterdir()] == ["copy"]
+
+
+def test_failure_while_saving_leaves_nothing(tmp_path):
+    class Broken:
+        @property
+        def weights(self):
+            raise RuntimeError("gone")
+
+    with pytest.raises(RuntimeError):
+        save_bundle(tmp_path / "x", Broken(), SPEC)
+    with pytest.raises(BundleError, match="lacks licence"):
+        save_bundle(tmp_path / "x", Broken(), {k: v for k, v in SPEC.items() if k != "licence"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_bundle_lists_the_known():
+    with pytest.raises(BundleError, match="unknown bundle 'nonesuch'") as error:
+        load_bundle("nonesuch")
+    for name in list_bundles():
+        assert name in str(error.value)
+
+
+def edit(path, **changes):
+    spec = json.loads((path / "spec.json").read_text())
+    (path / "spec.json").write_text(json.dumps({**spec, **changes}))
+
+
+def flip(path):
+    raw = bytearray((path / "model.weights.h5").read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (path / "model.weights.h5").write_bytes(bytes(raw))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda p: (p / "spec.json").unlink(), "has no spec.json"),
+        (lambda p: (p / "spec.json").write_text("{"), "cannot be read as JSON"),
+        (lambda p: (p / "spec.json").write_text("[1]"), "must hold a JSON object"),
+        (lambda p: edit(p, format=99), "format version 99"),
+        (lambda p: (p / "model.weights.h5").unlink(), "has no model.weights.h5"),
+        (flip, "checksum"),
+        (lambda p: edit(p, weights_sha256="0" * 64), "checksum"),
+    ],
+)
+def test_each_fault_has_its_sentence(copy, damage, message):
+    damage(copy)
+    with pytest.raises(BundleError, match=message) as error:
+        load_bundle(copy)
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_network_are_refused(copy):
+    edit(copy, network={"architecture": "tiny", "filters": 4})
+    with pytest.raises(BundleError, match="do not fit"):
+        load_bundle(copy, build=tiny).model  # noqa: B018

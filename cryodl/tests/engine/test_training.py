@@ -1,0 +1,139 @@
+"""Training end to end on every installed backend, resumed, seeded, and its parts by property."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cryodl.engine.training import calibrate, dataset
+from cryodl.engine.training.config import TRAINING
+
+from .test_simulate import molecule, write_model  # noqa: F401
+
+BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
+
+THREE_STEPS = """
+import numpy as np, sys, json
+from cryodl.engine.device import prepare_device
+prepare_device("cpu")
+import keras
+assert keras.backend.backend() == sys.argv[1], keras.backend.backend()
+from cryodl.engine.networks.configs import LOW
+from cryodl.engine.networks.unet3d import build_unet3d
+from cryodl.engine.training.losses import BinnedResolutionLoss, ResolutionError
+network = {**LOW, "channels": 3, "half": 4, "quarter": 8, "quarter_blocks": 1, "bins": 8}
+model = build_unet3d(network, with_logits=True)
+model.compile("adam", BinnedResolutionLoss(network), metrics=[ResolutionError(network)])
+rng = np.random.default_rng(0)
+x = rng.normal(size=(2, 8, 8, 8, 3)).astype("float32")
+y = np.stack([np.full((2, 8, 8, 8), 4.0), np.ones((2, 8, 8, 8))], -1).astype("float32")
+losses = [float(model.train_on_batch(x, y)[0]) for _ in range(3)]
+answer = build_unet3d(network)
+answer.set_weights(model.get_weights())
+found = np.asarray(keras.ops.convert_to_numpy(answer(x)))
+finite = bool(np.isfinite(found).all())
+print(json.dumps({"losses": losses, "shape": found.shape, "finite": finite}))
+"""
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_three_steps_on_every_installed_backend(backend):
+    done = subprocess.run(
+        [sys.executable, "-c", THREE_STEPS, backend],
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["losses"][-1] < found["losses"][0] and found["finite"]
+    assert found["shape"] == [2, 8, 8, 8, 2]
+
+
+def small(**changes):
+    config = {**TRAINING["low"], "box": 40, "crop": 32, "buffer": 3, "batch": 2, "validation": 2}
+    return {**config, "seed": 0, **changes}
+
+
+def test_batches_repeat_with_their_seed_and_fit_the_loss(molecule):  # noqa: F811
+    first, second = (
+        next(dataset.batches(dataset.BoxStream([molecule], small(), 7, workers=0)))
+        for _ in range(2)
+    )
+    assert np.array_equal(first[0], second[0]) and np.array_equal(first[1], second[1])
+    x, y = first
+    assert x.shape == (2, 16, 16, 16, 21) and y.shape == (2, 16, 16, 16, 2)
+    assert set(np.unique(y[..., 1])) <= {0.0, 0.25, 1.0}
+    assert y[..., 0].min() >= 2.19 and y[..., 0].max() <= 15.01
+
+
+def test_crops_turn_density_and_truth_together():
+    n = 24
+    ramp = np.indices((n, n, n)).astype(np.float32)
+    density = ramp[0] * 10_000 + ramp[1] * 100 + ramp[2]
+    blocks = density.reshape(n // 2, 2, n // 2, 2, n // 2, 2).mean(axis=(1, 3, 5))
+    truth = np.stack([blocks, np.ones_like(blocks)], -1)
+    rng = np.random.default_rng(0)
+    bands = np.repeat(blocks[..., None], 13, axis=-1)
+    for _ in range(20):
+        x, y = dataset._crop_and_turn(density, bands, truth, 16, rng)
+        assert np.allclose(x[..., :8].mean(axis=-1), y[..., 0])
+        assert np.allclose(x[..., 8], y[..., 0])
+        # Within a block the voxels differ along x, then y, then z, by one signed step each.
+        steps = x[..., 1] - x[..., 0], x[..., 2] - x[..., 0], x[..., 4] - x[..., 0]
+        assert {float(abs(s).min()) for s in steps} == {1.0, 100.0, 10_000.0}
+
+
+def test_calibrated_interval_covers_nine_in_ten():
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(3, 12, 40_000)
+    sd = 0.05 * truth
+    mean = truth + rng.normal(size=truth.size) * sd * 1.7  # the network is too sure of itself
+    table = calibrate.calibrate(truth, mean, sd)
+    assert np.allclose(table["factor"], 1.7 * 1.645, rtol=0.05)
+    assert abs(calibrate.accuracy(truth, mean, sd, table)["coverage"] - 0.9) < 0.01
+
+
+def run(*arguments):
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-m", "cryodl", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_train_writes_a_bundle_log_and_curves_and_resumes(tmp_path, molecule):  # noqa: F811
+    models = tmp_path / "models"
+    models.mkdir()
+    for name in "abc":
+        write_model(models / f"{name}.pdb", molecule)
+    (models / "broken.pdb").write_text("nothing\n")
+    bundle = tmp_path / "mine"
+    common = ["train", "local-resolution", "--structures", models, "-o", bundle, "--epoch", 1,
+              "--batch-size", 1, "--validation-boxes", 2, "--workers", 0]  # fmt: skip
+    done = run(*common, "--steps", 1)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "2 structures to train on, 1 to validate on, 1 skipped" in done.stdout
+    spec = json.loads((bundle / "spec.json").read_text())
+    assert spec["training"]["steps"] == 1 and len(spec["calibration"]["factor"]) == 5
+    assert (bundle / "model.weights.h5").stat().st_size < 8e6
+    again = run(*common, "--steps", 2, "--resume", "--overwrite")
+    assert again.returncode == 0, again.stderr[-2000:]
+    with open(tmp_path / "mine.training" / "log.csv", newline="") as lines:
+        epochs = [int(row["epoch"]) for row in csv.DictReader(lines)]
+    assert epochs == [0, 1]
+    assert (tmp_path / "mine.training" / "learning_curves.png").stat().st_size > 5000
+    for refused in (run(*common), run(*common, "--overwrite")):
+        assert refused.returncode == 2 and len(refused.stderr.strip().splitlines()) == 1
+    assert json.loads((bundle / "spec.json").read_text())["training"]["steps"] == 2
+
+
+def test_train_refuses_what_it_cannot_use(tmp_path):
+    done = run("train", "local-resolution", "--structures", tmp_path, "-o", tmp_path / "b")
+    assert done.returncode == 2 and "no readable PDB" in done.stderr
+    assert not (tmp_path / "b").exists()
