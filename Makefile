@@ -27,7 +27,7 @@ $(STAMP): setup.py constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	$(BIN)/cryodl localres examples/emd_3186.map.gz -o demo --claimed 7.9 --overwrite
+	$(BIN)/cryodl localres examples/emd_3186.map.gz -o demo --sharpen auto --claimed 7.9 --overwrite
 	@echo
 	@echo "Look at demo/slices.png and demo/histogram.png, at the figures in demo/stats.json,"
 	@echo "and in ChimeraX at demo/view.cxc. The resolution claimed for the map (EMD-3186) is 7.9 A."

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -47,13 +46,11 @@ def make_map(path: Path, size: int) -> None:
 
 def measure(command: list[str]) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and peak memory (GB) of one process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     _, _, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = 0
-    del before
     return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e6
 
 
@@ -69,13 +66,12 @@ def peak_arithmetic() -> float:
 
 
 def network_work(spec) -> float:
-    """Multiply-adds of the network for a voxel of its grid."""
+    """Multiply-adds of the network for a step of its grid (eight voxels)."""
     c = spec["network"]
-    half = c["stem_kernel"] ** 3 * c["stem"] + 27 * c["half"] * (c["stem"] + 3 * c["half"])
-    half += c["half"] * c["bins"]
+    half = 27 * c["half"] * (c["channels"] + 3 * c["half"]) + c["half"] * c["bins"]
     quarter = 8 * c["half"] * c["quarter"] + c["quarter"] * c["half"]
     quarter += 2 * c["quarter_blocks"] * 27 * c["quarter"] ** 2
-    return half / 8 + quarter / 64
+    return half + quarter / 8
 
 
 def paper_windows_per_second() -> float:
@@ -108,7 +104,7 @@ def main() -> None:
     lines = [
         f"Whole command, {os.cpu_count()} CPU cores, no GPU; medians of {args.runs} runs (range).",
         "",
-        "| box | wall (s) | CPU (s) | peak memory (GB) | in mask | predict (s) | `paper`, wall (s) |",
+        "| box | wall (s) | CPU (s) | peak memory (GB) | in mask | predict (s) | `paper` (s) |",
         "|---|---|---|---|---|---|---|",
     ]
     windows = paper_windows_per_second()
@@ -124,7 +120,7 @@ def main() -> None:
             stats = json.loads((out / "stats.json").read_text())
             predict = stats["seconds"]["predict"]
             if size == 256:
-                share = work * stats["network_voxels"] / predict / peak_arithmetic()
+                share = work * stats["network_steps"] / predict / peak_arithmetic()
             low, high = min(r[0] for r in runs), max(r[0] for r in runs)
             lines.append(
                 f"| {size}³ | {wall:.1f} ({low:.1f}-{high:.1f}) | {cpu:.1f} | {memory:.2f} | "
@@ -134,8 +130,8 @@ def main() -> None:
             print(lines[-1], flush=True)
     lines += [
         "",
-        f"The network does {work:,.0f} multiply-adds a voxel; at 256³ it reaches {share:.0%} of what "
-        f"a large matrix product reaches on the same cores.",
+        f"The network does {work / 8:,.0f} multiply-adds a voxel; at 256³ it reaches {share:.0%} "
+        "of what a large matrix product reaches on the same cores.",
         f"The published network answers {windows:,.0f} windows a second; one is needed for every "
         "voxel in the mask.",
         "",

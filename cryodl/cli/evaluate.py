@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="local-resolution")  # fmt: skip
     parser.add_argument(
         "--structures", metavar="DIR",
-        help="folder of unseen PDB or mmCIF files, or a packed set (.npz): runs the simulated tests",
+        help="folder of unseen PDB or mmCIF files, or a packed set: runs the simulated tests",
     )  # fmt: skip
     parser.add_argument(
         "--maps", metavar="TABLE",

@@ -1,1 +1,1 @@
-"""Measure what the networks reach: the papers' own tests, on structures and maps never trained on."""
+"""Measure what the networks reach: the papers' tests, on structures and maps never trained on."""

@@ -42,7 +42,8 @@ def read_table(path):
 def real_maps(table, bundles):
     """Run every map of a table with the bundle of its range, {"low": ..., "high": ...}.
 
-    Returns rows with claimed resolution, Guinier B-factor, and medians as deposited and flattened."""
+    Returns rows with claimed resolution, Guinier B-factor, medians as deposited and flattened.
+    """
     rows = []
     for path, claimed, voxel in read_table(table):
         volume = read_map(path, voxel)
@@ -62,10 +63,13 @@ def real_maps(table, bundles):
 
 
 def summarise(rows, best=2.5, worst=8.0):
-    """Mean |median - claimed| (Å) and rank correlation, over claims between `best` and `worst`."""
-    from scipy.stats import spearmanr
+    """Mean |median - claimed| (Å) and rank correlation, over claims between `best` and `worst`.
 
+    Returns a row per treatment; none where no claim lies between the limits.
+    """
     kept = [r for r in rows if best <= r["claimed"] <= worst]
+    if not kept:
+        return []
     claimed = np.array([r["claimed"] for r in kept])
     summary = []
     for name in ("deposited", "flattened", "automatic"):
@@ -76,7 +80,16 @@ def summarise(rows, best=2.5, worst=8.0):
                 "treatment": name,
                 "mean_error": round(float(np.mean(np.abs(values - claimed))), 3),
                 "bias": round(float(np.mean(values - claimed)), 3),
-                "rank_correlation": round(float(spearmanr(claimed, values)[0]), 3),
+                "rank_correlation": rank_correlation(claimed, values),
             }
         )
     return summary
+
+
+def rank_correlation(first, second):
+    """Spearman's coefficient, or None where one side does not vary."""
+    from scipy.stats import spearmanr
+
+    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return round(float(spearmanr(first, second)[0]), 3)

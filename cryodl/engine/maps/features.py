@@ -17,6 +17,7 @@ FIRST, LAST = 0.05, 0.5  # cycles per voxel, centres of the first and the last
 BAND_FLOOR = 1e-3  # of the local power: below it a band counts as empty
 SMOOTHING = 2.0  # standard deviation, half-grid steps, over which a band's power is averaged
 CHANNELS = 8 + BANDS
+_TO_UNIT = -2 / np.log(BAND_FLOOR)
 _HALF_GRID_TO = 0.2  # cycles per voxel up to which the square of a band fits the half grid
 _PAD = 12  # voxels of background, so that filters do not wrap around
 
@@ -56,7 +57,7 @@ def band_centres():
 
 
 def band_powers(data, *, out=None, threads=None):
-    """Logarithm of the local power in every band.
+    """Logarithm of the local power in every band: -1 for none, 1 for all of the local power.
 
     data : ndarray, shape (z, y, x), even sizes, locally normalised
     out : ndarray, shape (z / 2, y / 2, x / 2, BANDS), float32, to write into, or None
@@ -85,7 +86,7 @@ def band_powers(data, *, out=None, threads=None):
             signal = _band_pass(*fine, centre)[tuple(slice(0, 2 * n) for n in half)]
             power = _block_mean_square(signal)
         power = _window_mean(power)
-        np.log(power + np.float32(BAND_FLOOR), out=out[..., band])
+        out[..., band] = np.log(power + np.float32(BAND_FLOOR)) * _TO_UNIT + 1
 
     with ThreadPoolExecutor(threads or min(2, os.cpu_count() or 1)) as pool:
         list(pool.map(write, reversed(range(BANDS))))  # the long ones first
@@ -138,7 +139,7 @@ def _window_mean(power):
 def _half_spectrum(spectrum, shape):
     """The low frequencies, as the spectrum of the map at the middles of its 2³ blocks."""
     z, y, x = (n // 2 for n in shape)
-    rows = [np.r_[0 : (n + 1) // 2, full - n // 2 : full] for n, full in ((z, shape[0]), (y, shape[1]))]
+    rows = [np.r_[0 : (n + 1) // 2, 2 * n - n // 2 : 2 * n] for n in (z, y)]
     coarse = spectrum[np.ix_(rows[0], rows[1], np.arange(x // 2 + 1))] / 8
     for axis, n in ((0, z), (1, y)):
         shift = np.exp(1j * np.pi * np.fft.fftfreq(n) / 2).astype(np.complex64)

@@ -87,8 +87,8 @@ def estimate_bfactor(volume: Volume, resolution: float | None = None, *, mask=No
 def spectral_limit(s, amplitude) -> float:
     """Resolution (Å) where a spectrum drops off an edge, or else Nyquist.
 
-    Amplitudes relative to atoms' fall smoothly as long as there is signal or noise; a low-pass or an
-    old, coarser grid shows as a drop by more than a factor of 12 against the smooth course before.
+    Amplitudes relative to atoms' fall smoothly as long as there is signal or noise; a low-pass or
+    an old, coarser grid shows as a drop by a factor of more than 12 below the smooth course.
     """
     nyquist = s[-1] * (1 - FINEST)
     seen = (s >= 1 / FIT_FROM) & (s <= nyquist)

@@ -13,7 +13,8 @@ LOW = {
     "bins_from": 2.2,
     "bins_to": 15.0,
 }
-HIGH = {**LOW, "bins_from": 1.3, "bins_to": 7.5}
+# The same in voxels, so that one range can start from the other's weights.
+HIGH = {**LOW, "bins_from": 1.1, "bins_to": 7.5}
 
 # DeepRes (Ramírez-Aportela et al. 2019, section 2.2): one 13³ window per voxel.
 PAPER = {

@@ -2,8 +2,9 @@
 
 Two rules shape it. Nothing in it averages over the tile or the batch, so a voxel's answer depends
 only on its receptive field, in training as in use: it has no normalisation layers (its input is
-normalised, and its residual blocks start as identities). And all the work is done at half and quarter resolution, because a
-local resolution varies slowly while the texture that reveals it is read by the wide stem.
+normalised, and its residual blocks start as identities). And all the work is done on the half and
+quarter grids, because local resolution varies slowly; the density's eight voxels of every block
+and its local spectrum come as channels, so nothing is lost by it.
 
 The answer is a distribution over bins of resolution, from which the mean and the standard
 deviation are taken inside the network: a voxel between two domains may be either, and says so.

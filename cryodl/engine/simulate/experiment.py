@@ -1,8 +1,9 @@
 """Simulated boxes for training: a molecule, what blurs it, noise, and what people do to a map.
 
-Two kinds, mixed: *clean* boxes as in DeepRes (section 2.1: sharp low-pass filters, white noise), and
-*experiments* in which every region loses its signal to noise at its own resolution, and the map is
-then weighted, flattened, sharpened too much or too little, low-passed and masked as depositors do.
+Two kinds, mixed: *clean* boxes as in DeepRes (section 2.1: sharp low-pass filters, white noise),
+and *experiments* in which every region loses its signal to noise at its own resolution, and the
+map is then weighted, flattened, sharpened too much or too little, low-passed and masked, as
+depositors do.
 Every choice is drawn from one generator, so a seed gives the same box again.
 """
 
@@ -40,7 +41,7 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
     """Simulate one box around a random atom of a structure.
 
     structure : Structure
-    config : dict with box (voxels), voxel_size (Å), best and worst (Å), clean (share of clean boxes)
+    config : dict with box (voxels), voxel_size, best and worst (Å), clean (share of clean boxes)
     rng : numpy Generator
     device : bool, transform on the accelerator through keras.ops
     """
@@ -145,18 +146,18 @@ def _clean(resolutions, regions, frequencies, power, unit, config, rng):
     transfers = np.array([raised_cosine(frequencies, d, edge) for d in resolutions])
     noise = np.zeros_like(frequencies)
     if rng.random() < 0.85:
-        level = unit * 0.004 * (0.15 / 0.004) ** rng.random()
+        level = unit * 0.003 * (0.1 / 0.003) ** rng.random()
         noise += level**2 * config["box"] ** 3
         if rng.random() < 0.25:  # resampled maps carry no noise beyond their old Nyquist frequency
             noise *= raised_cosine(frequencies, rng.uniform(2, 5) * config["voxel_size"], edge)
-    if rng.random() < 0.1:  # phases made random: amplitudes stay, the signal ends
+    if rng.random() < 0.08:  # phases made random: amplitudes stay, the signal ends
         end = rng.uniform(config["best"], config["worst"])
         beyond = 1 - raised_cosine(frequencies, end, 0.2 * edge)
         shown = transfers[np.bincount(regions).argmax()]
         noise += (beyond * shown) ** 2 * power
         transfers = transfers * (1 - beyond)
-    if rng.random() < 0.35:
-        gain = _b_factor_gain(frequencies, rng.uniform(-80, 200), config)
+    if rng.random() < 0.2:
+        gain = _b_factor_gain(frequencies, rng.uniform(-60, 180), config)
         transfers, noise = transfers * gain, noise * gain**2
     ratios = transfers**2 * power / np.maximum(noise, 1e-6 * power)
     return transfers, noise, _labels(frequencies, transfers, ratios, edge / 2, config)
@@ -193,7 +194,7 @@ def _depositor_gain(frequencies, power, mean_power, noise, fall_off, whole, rng,
     left = rng.normal(0, 0.15) * fall_off
     sharpened = rng.random() < 0.75
     gain = _b_factor_gain(frequencies, (left - fall_off) if sharpened else 0.0, config)
-    if rng.random() < 0.6:  # FSC weighting (Rosenthal & Henderson 2003)
+    if rng.random() < 0.75:  # FSC weighting (Rosenthal & Henderson 2003)
         ratio = mean_power / noise
         gain = gain * np.sqrt(ratio / (1 + ratio))
     if sharpened or rng.random() < 0.6:  # no one shows a sharpened map without a low-pass

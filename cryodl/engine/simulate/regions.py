@@ -16,7 +16,7 @@ def draw_regions(positions, chains, config, rng):
 
     Returns (regions, resolutions): ndarray (n,) int, and ndarray (regions,) in Å.
     """
-    kind = rng.choice(["whole", "chains", "domains", "smooth"], p=[0.3, 0.15, 0.35, 0.2])
+    kind = rng.choice(["whole", "chains", "domains", "smooth"], p=[0.2, 0.15, 0.45, 0.2])
     if kind == "smooth":
         return _smooth_levels(positions, config, rng)
     if kind == "whole":
@@ -25,7 +25,7 @@ def draw_regions(positions, chains, config, rng):
         _, order = np.unique(chains, return_inverse=True)
         regions = order % LEVELS
     else:
-        seeds = positions[rng.choice(len(positions), rng.integers(2, 5))]
+        seeds = positions[rng.choice(len(positions), rng.integers(2, 7))]
         distance = np.linalg.norm(positions[:, None] - seeds[None], axis=-1)
         regions = distance.argmin(axis=1)
     _, regions = np.unique(regions, return_inverse=True)

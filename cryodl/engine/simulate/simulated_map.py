@@ -65,8 +65,8 @@ def simulate_map(
     cutoffs = np.atleast_1d(np.asarray(resolution, float))
     if not np.all(cutoffs >= 2 * voxel_size):
         raise InputError(
-            f"resolution {cutoffs.min():g} Å is finer than the {2 * voxel_size:g} Å that a voxel size "
-            f"of {voxel_size:g} Å holds; give a coarser resolution or a smaller voxel"
+            f"resolution {cutoffs.min():g} Å is finer than the {2 * voxel_size:g} Å that a voxel "
+            f"size of {voxel_size:g} Å holds; give a coarser resolution or a smaller voxel"
         )
     rng = np.random.default_rng(seed)
     shape, origin = _grid(structure, voxel_size, margin, shape)
@@ -77,7 +77,8 @@ def simulate_map(
     edge = EDGE / voxel_size
     _, chains = np.unique(structure.chains, return_inverse=True)
     of_chain = cutoffs[np.arange(chains.max() + 1) % len(cutoffs)]
-    total, ideal = 0, 0
+    half = (*shape[:2], shape[2] // 2 + 1)
+    total, ideal = np.zeros(half, np.complex64), np.zeros(half, np.complex64)
     for cutoff in np.unique(of_chain):
         own = of_chain[chains] == cutoff
         elements = structure.elements[own]
@@ -87,7 +88,7 @@ def simulate_map(
         table = (raised_cosine(frequencies, cutoff, edge) * blurred).astype(np.float32)
         total = total + spectrum * table[bins]
     at_unit = (raised_cosine(frequencies, UNIT_RESOLUTION, edge) * blurred).astype(np.float32)
-    unit = np.fft.irfftn(ideal * at_unit[bins], s=shape).max()
+    unit = float(np.fft.irfftn(ideal * at_unit[bins], s=shape).max())
     del ideal
     if random_phases:
         total = _randomise(total, frequencies[bins] > 1 / random_phases, rng)
@@ -99,8 +100,8 @@ def simulate_map(
         total = total * np.exp(-blur * frequencies**2 / 4).astype(np.float32)[bins]
     data = np.fft.irfftn(total, s=shape).astype(np.float32)
     truth, distance = _truth(positions, of_chain[chains], shape, voxel_size)
-    place = tuple(float(o) for o in origin)
-    return SimulatedMap(Volume(data, voxel_size, place), truth, distance)
+    x, y, z = (float(o) for o in origin)
+    return SimulatedMap(Volume(data, voxel_size, (x, y, z)), truth, distance)
 
 
 def _grid(structure, voxel_size, margin, shape):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from ..networks.configs import HIGH, LOW
 
 _COMMON = {
-    "box": 80,  # voxels simulated
-    "crop": 56,  # voxels trained on, cut from the box around the molecule
-    "batch": 4,
-    "reuse": 3,  # crops taken from every simulated box
-    "buffer": 64,  # boxes among which crops are mixed
-    "clean": 0.45,  # share of clean boxes as in DeepRes; the others are experiments
-    "learning_rate": 1e-3,
+    "box": 64,  # voxels simulated
+    "crop": 40,  # voxels trained on, cut from the box around the molecule
+    "batch": 12,
+    "reuse": 6,  # crops taken from every simulated box
+    "buffer": 200,  # boxes among which crops are mixed
+    "clean": 0.5,  # share of clean boxes as in DeepRes; the others are experiments
+    "learning_rate": 1.5e-3,
     "warm_up": 200,  # steps
-    "epoch": 200,  # steps between validations
-    "validation": 32,  # boxes
+    "epoch": 150,  # steps between validations
+    "validation": 40,  # boxes
     "atoms": 200,  # structures with fewer are left out
     "label_width": 0.6,  # bins, of the soft label
     "outer_weight": 0.25,  # of voxels between `near` and `far`; nearer ones weigh 1

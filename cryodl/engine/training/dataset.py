@@ -96,7 +96,8 @@ def batches(stream, *, start=0):
     """Mix crops of the boxes of a stream into training batches, for ever.
 
     start : int, step at which a resumed run goes on
-    Yields (x, y) float32: features (batch, c/2, c/2, c/2, CHANNELS), truth (batch, c/2, c/2, c/2, 2).
+    Yields (x, y), float32: features, shape (batch, c/2, c/2, c/2, CHANNELS), and truth, shape
+    (batch, c/2, c/2, c/2, 2).
     """
     config = stream.config
     rng = np.random.default_rng((stream.seed, 1, start))

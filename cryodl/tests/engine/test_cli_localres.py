@@ -17,16 +17,87 @@ OUTPUTS = {
     "histogram.png", "histogram.svg", "slices.png", "view.cxc",
 }  # fmt: skip
 NETWORK = {
-    "architecture": "unet3d",
-    "channels": 21,
-    "half": 4,
-    "quarter": 4,
-    "quarter_blocks": 1,
-    "stride": 2,
-    "bins": 8,
-    "bins_from": 2.2,
-    "bins_to": 15.0,
-}
+    "architecture": "unet3d", "channels": 21, "half": 4, "quarter": 4, "quarter_blocks": 1,
+    "stride": 2, "bins": 8, "bins_from": 2.2, "bins_to": 15.0,
+}  # fmt: skip
+
+
+def ball(n=32):
+    z, y, x = np.indices((n, n + 4, n + 8)) - n / 2
+    rng = np.random.default_rng(0)
+    inside = np.exp(-((np.sqrt(z**2 + y**2 + x**2) / 8) ** 4))
+    return (inside * (1 + 0.5 * rng.normal(size=inside.shape))).astype(np.float32)
+
+
+def write(path, data, voxel_size=1.1, origin=(5.0, 6.0, 7.0)):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mrcfile warns of values that are not finite
+        with mrcfile.new(path, data, overwrite=True) as file:
+            file.voxel_size = voxel_size
+            file.header.origin = origin
+    return path
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A map, a mask and a bundle with random weights."""
+    keras = pytest.importorskip("keras")
+    from cryodl.engine.bundles import save_bundle
+    from cryodl.engine.networks import build
+
+    folder = tmp_path_factory.mktemp("inputs")
+    data = ball()
+    write(folder / "map.mrc", data)
+    write(folder / "mask.mrc", (data > 0.4).astype(np.float32))
+    keras.utils.set_random_seed(1)
+    spec = {
+        "name": "small", "method": "local-resolution", "range": "low", "network": NETWORK,
+        "voxel_size": 1.0, "stride": 2, "overlap": 10, "resolution_limits": [2.5, 13.0],
+        "normalisation": {"name": "local_features", "parameters": {}},
+        "calibration": {"interval": 0.9, "factor": 1.5},
+        "training": {}, "metrics": {}, "licence": "CC0-1.0", "citation": "none",
+    }  # fmt: skip
+    save_bundle(folder / "bundle", build(NETWORK), spec)
+    return folder
+
+
+def command(inputs, out, *more):
+    bundle = ["--bundle", inputs / "bundle", "--device", "cpu"]
+    return main(["localres", inputs / "map.mrc", "-o", out, *bundle, *more])
+
+
+@pytest.fixture(scope="module")
+def done(inputs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("done") / "new" / "out"
+    assert command(inputs, out, "--claimed", "4") == 0
+    return out
+
+
+def test_all_outputs_are_written_on_the_input_grid(done, inputs):
+    assert {p.name for p in done.iterdir()} == OUTPUTS
+    assert [p.name for p in done.parent.iterdir()] == ["out"]
+    with mrcfile.open(inputs / "map.mrc") as given:
+        for name in ("resolution", "uncertainty", "mask"):
+            with mrcfile.open(done / f"{name}.mrc") as file:
+                assert file.data.shape == given.data.shape
+                assert file.voxel_size.x == pytest.approx(1.1)
+                assert tuple(file.header.origin.tolist()) == (5.0, 6.0, 7.0)
+    stats = json.loads((done / "stats.json").read_text(encoding="utf-8"))
+    assert stats["claimed"] == 4.0 and stats["bundle"] == "small"
+    assert stats["seconds"]["total"] >= stats["seconds"]["predict"]
+
+
+def test_view_names_the_map_from_its_folder(done, inputs):
+    import os
+
+    text = (done / "view.cxc").read_text(encoding="utf-8")
+    opened = [line.split('"')[1] for line in text.splitlines() if line.startswith("open")]
+    assert os.path.samefile(done / opened[0], inputs / "map.mrc")
+    assert os.path.samefile(done / opened[1], done / "resolution.mrc")
+
+
+def test_existing_output_is_kept_unless_asked(done, inputs, capsys):
+    before = {p.name: p.read_bytes() for p in done.iterdir()}
     assert command(inputs, done) == 2
     assert "is not empty" in capsys.readouterr().err
     assert command(inputs, done, "--overwrite", "--mask", inputs / "absent.mrc") == 2

@@ -289,7 +289,7 @@ def test_plan_grows_with_the_map_and_shrinks_with_the_mask():
         assert small.seconds < large.seconds and small.memory_bytes < large.memory_bytes
     masked = plan_local_resolution(volumes[2], SPEC, box=((100, 140),) * 3)
     assert masked.seconds < plans[2].seconds and masked.memory_bytes <= plans[2].memory_bytes
-    assert masked.shape == (96, 96, 96)
+    assert masked.shape == (136, 136, 136)
 
 
 def test_bad_requests_are_refused(density, bundle, tmp_path):

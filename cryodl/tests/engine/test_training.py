@@ -11,11 +11,10 @@ import sys
 
 import numpy as np
 import pytest
+from test_simulate import molecule, write_model  # noqa: F401
 
 from cryodl.engine.training import calibrate, dataset
 from cryodl.engine.training.config import TRAINING
-
-from .test_simulate import molecule, write_model  # noqa: F401
 
 BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
 

@@ -34,8 +34,8 @@ class Plan:
 
     Attributes
     ----------
-    shape : of the network's grid, voxels (z, y, x)
-    tile : voxels written at a time
+    shape : of the part of the bundle's grid that is read, voxels (z, y, x)
+    tile : steps of the network written at a time
     tiles : their number
     seconds, memory_bytes : expected for the whole command
     """
@@ -88,7 +88,7 @@ def plan_local_resolution(
     voxels = float(np.prod(volume.shape)) + step**3 * float(np.prod(full))
     features = step**3 * float(np.prod(shape)) if step > 1 else 0.0
     return Plan(
-        tuple(shape),
+        tuple(step * n for n in shape),
         grid.tile,
         len(grid),
         START_SECONDS

@@ -40,7 +40,7 @@ class Prepared:
 
     data: np.ndarray
     voxel_size: float
-    origin: tuple[float, ...]
+    origin: tuple[float, float, float]
     grid_voxel_size: float
 
     @property
@@ -78,12 +78,8 @@ def prepare(volume: Volume, spec: Mapping[str, Any], box: Box | None = None) -> 
     if box is not None:
         grid = cut(grid, window(box, volume, grid, spec, step))
     shift = (step - 1) / 2 * grid.voxel_size
-    return Prepared(
-        features(grid.data),
-        step * grid.voxel_size,
-        tuple(o + shift for o in grid.origin),
-        grid.voxel_size,
-    )
+    x, y, z = (o + shift for o in grid.origin)
+    return Prepared(features(grid.data), step * grid.voxel_size, (x, y, z), grid.voxel_size)
 
 
 def normalisation(spec: Mapping[str, Any]) -> tuple[Callable, int]:

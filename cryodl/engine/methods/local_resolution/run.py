@@ -86,8 +86,8 @@ def run_local_resolution(
     bundle : Bundle, name or folder; None takes the shipped one of the range
     mask : on the map's grid, not 0 inside the molecule; None finds one
     range : "low" (2.5-13 Å), "high" (1.5-6 Å), or "auto", by the voxel size
-    sharpen : "none"; "auto", which flattens the spectrum up to `claimed`; or the B-factor (Å²,
-        negative sharpens) to apply before judging
+    sharpen : "none"; "auto", which flattens the spectrum up to `claimed`, or else up to the median
+        of a first look; or the B-factor (Å², negative sharpens) to apply before judging
     claimed : resolution claimed for the map, Å
     voxel_size : Å, where the header of the file is wrong
     batch_size : tiles predicted at a time
@@ -126,15 +126,23 @@ def run_local_resolution(
             notes += advise_on_input(volume, sharpened, spec)
         for note in notes:
             tell(f"warning: {note}")
+        if sharpen == "auto" and claimed is None:
+            with stages("load"):
+                model, device = loading.result()
+            with stages("probe"), device_scope(device):
+                limit = _probe(sharpened.volume, inside, spec, model)
+                sharpened = sharpen_map(volume, inside, sharpen, limit)
+            tell(f"flattened up to {limit:.2f} Å, the median of a first look")
         with stages("prepare"):
             prepared = prepare(sharpened.volume, spec, box)
         with stages("load"):
             model, device = loading.result()
+    tiles = tile_grid(prepared.shape, spec, device)
     with stages("predict"), device_scope(device):
         predicted = predict_tiled(
             prepared.data,
             model.predict_on_batch,
-            tile_grid(prepared.shape, spec, device),
+            tiles,
             channels=2,
             batch_size=batch_size,
             progress=lambda done, total: show("predict", done, total),
@@ -164,6 +172,7 @@ def run_local_resolution(
             "sharpen": sharpened.sharpen,
             "sharpen_resolution": _rounded(sharpened.resolution),
             "guinier_bfactor": _rounded(sharpened.guinier_bfactor),
+            "network_steps": tiles.read_voxels,
             "mask": "given" if mask is not None else "automatic",
             "device": device,
             "warnings": notes + last,
@@ -177,6 +186,33 @@ def run_local_resolution(
     return Result(volumes, stats, sharpened.volume)
 
 
+PROBE = 80  # Å, edge of the part of the molecule at which a first look is taken
+
+
+def _probe(volume: Volume, inside: np.ndarray, spec: Any, model: Any) -> float:
+    """Median resolution (Å) of the molecule's middle: up to where to flatten a map's spectrum.
+
+    A map flattened further than its signal goes shows noise beyond it, which the network knows for
+    noise; flattened to its signal's end it looks as those it was trained on.
+    """
+    middle = [int(np.median(np.flatnonzero(inside.any(axis=other)))) for other in _OTHER_AXES]
+    half = max(2, round(PROBE / 2 / volume.voxel_size))
+    part = tuple(slice(max(0, m - half), m + half) for m in middle)
+    near = np.zeros_like(inside)
+    near[part] = inside[part]
+    if not near.any():
+        near = inside
+    box = bounding_box(near)
+    prepared = prepare(volume, spec, box)
+    grid = tile_grid(prepared.shape, spec)
+    predicted = predict_tiled(prepared.data, model.predict_on_batch, grid, channels=2)
+    values = _bring_back(prepared.volume(predicted[..., 0]), volume, near, box)
+    return float(np.median(values.data[near]))
+
+
+_OTHER_AXES = ((1, 2), (0, 2), (0, 1))
+
+
 class _Stages:
     """Seconds spent in each stage."""
 
@@ -187,7 +223,8 @@ class _Stages:
     def __call__(self, name: str):
         start = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - start, 3)
+        spent = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        self.seconds[name] = round(spent, 3)
 
 
 def _load(bundle: Bundle, device: str) -> tuple[Any, str]:
