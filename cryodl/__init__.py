@@ -1,7 +1,7 @@
 """cryodl: deep learning judges cryo-EM maps.
 
     import cryodl
-    cryodl.run_local_resolution("map.mrc").save("out")
+    cryodl.run_local_resolution("map.mrc", output="out")
 
 The names below are found when they are first used, so that `import cryodl` loads neither a neural
 network library nor Scipion, and `cryodl --help` answers at once.
@@ -20,7 +20,7 @@ _references = ["RamirezAportela2019", "Avramov2019", "SanchezGarcia2021", "Dai20
 _LAZY = {
     "Plugin": "cryodl.plugin",
     "read_map": "cryodl.engine.maps.mrc_io",
-    "run_local_resolution": "cryodl.engine.methods.local_resolution",
+    "run_local_resolution": "cryodl.api",
     "write_map": "cryodl.engine.maps.mrc_io",
 }
 

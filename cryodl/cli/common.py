@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..engine.errors import InputError, OutputError, SettingError
+from ..engine.errors import InputError, SettingError
 
 PARAMS_HELP = "JSON object of these options by their long names; the command line prevails"
 
@@ -86,67 +83,6 @@ def _find_action(parser: argparse.ArgumentParser, key: str) -> argparse.Action |
         if not action.option_strings and key in (action.dest, str(action.metavar).lower()):
             return action
     return None
-
-
-def check_output(folder: Path, overwrite: bool) -> None:
-    """Raise OutputError where a folder cannot take the results."""
-    if folder.is_dir():
-        if any(folder.iterdir()) and not overwrite:
-            raise OutputError(f"{folder} is not empty: give another folder, or --overwrite")
-    elif folder.exists() or folder.is_symlink():
-        raise OutputError(f"{folder} exists and is not a folder: give another name")
-
-
-@contextmanager
-def whole_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """A folder to write into, which becomes `folder` when the block ends well.
-
-    Where the block fails nothing is left of it. A folder that exists keeps what else it holds: only
-    files of the same names are replaced, each at once.
-
-    Raises
-    ------
-    OutputError : the folder has contents and may not be overwritten, or cannot be written
-    """
-    final = Path(folder)
-    made: list[Path] = []
-    try:
-        check_output(final, overwrite)
-        for parent in reversed(final.absolute().parents):
-            if not parent.exists():
-                parent.mkdir()
-                made.append(parent)
-        # Inside a folder that exists, since its parent may be another file system.
-        name = f".{final.name}.{os.getpid()}.part"
-        work = final / name if final.is_dir() else final.absolute().with_name(name)
-        work.mkdir()
-    except OSError as error:
-        _remove_empty(made)
-        raise OutputError(f"cannot write to {final}: {error.strerror}") from None
-    except OutputError:
-        _remove_empty(made)
-        raise
-    try:
-        yield work
-        if final.is_dir():
-            for file in sorted(work.iterdir()):
-                os.replace(file, final / file.name)
-        else:
-            os.replace(work, final)
-        made = []
-    except OSError as error:
-        raise OutputError(f"cannot write to {final}: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-        _remove_empty(made)
-
-
-def _remove_empty(folders: list[Path]) -> None:
-    for folder in reversed(folders):
-        try:
-            folder.rmdir()
-        except OSError:
-            return
 
 
 class Progress:

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from .common import whole_folder
+from ..engine.folder import whole_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
-import time
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ..engine.errors import SettingError
-from .common import PARAMS_HELP, Progress, whole_folder
-
-if TYPE_CHECKING:
-    from ..engine.methods.local_resolution import Result
+from .common import PARAMS_HELP, Progress
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,93 +37,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    start = time.perf_counter()
-    _check_palette(args.palette)
-    with whole_folder(args.output, overwrite=args.overwrite) as work:
-        from ..engine.methods.local_resolution import run_local_resolution
+    from ..api import run_local_resolution
 
-        print(f"cryodl localres {args.map}", flush=True)
-        progress = Progress()
-        try:
-            result = run_local_resolution(
-                args.map,
-                args.bundle,
-                mask=args.mask,
-                range=args.range,
-                sharpen=args.sharpen,
-                claimed=args.claimed,
-                voxel_size=args.voxel_size,
-                batch_size=args.batch_size,
-                device=args.device,
-                progress=progress,
-                notify=lambda line: print(line, flush=True),
-            )
-        finally:
-            progress.close()
-        drawing = time.perf_counter()
-        _draw(args, result, work)
-        result.stats["seconds"]["report"] = round(time.perf_counter() - drawing, 3)
-        result.stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
-        result.save(work)
+    print(f"cryodl localres {args.map}", flush=True)
+    progress = Progress()
+    try:
+        result = run_local_resolution(
+            args.map,
+            args.bundle,
+            output=args.output,
+            overwrite=args.overwrite,
+            palette=args.palette,
+            mask=args.mask,
+            range=args.range,
+            sharpen=args.sharpen,
+            claimed=args.claimed,
+            voxel_size=args.voxel_size,
+            batch_size=args.batch_size,
+            device=args.device,
+            progress=progress,
+            notify=lambda line: print(line, flush=True),
+        )
+    finally:
+        progress.close()
     print(_summary(result.stats))
     print(f"wrote {args.output}")
-
-
-def _draw(args: argparse.Namespace, result: Result, work: Path) -> None:
-    from ..engine.maps.mrc_io import write_map
-    from ..report.chimerax import surface_level, write_view
-    from ..report.histogram import draw_histogram
-    from ..report.palette import palette_colours, resolution_range
-    from ..report.slices import draw_slices
-
-    density, mask = result.density, result.volumes["mask"].data != 0
-    resolution = result.volumes["resolution"].data
-    values = resolution[mask]
-    vmin, vmax = resolution_range(values)
-    title = Path(args.map).name
-    draw_histogram(
-        values,
-        work / "histogram",
-        stats=result.stats,
-        title=title,
-        claimed=args.claimed,
-        vmin=vmin,
-        vmax=vmax,
-        palette=args.palette,
-    )
-    draw_slices(
-        density.data,
-        resolution,
-        mask,
-        work / "slices.png",
-        voxel_size=density.voxel_size,
-        vmin=vmin,
-        vmax=vmax,
-        palette=args.palette,
-        title=title,
-        uncertainty=result.volumes["uncertainty"].data,
-    )
-    # The script names the map relative to its own folder, as it will be seen from the final one.
-    shown = work / os.path.relpath(args.map, args.output)
-    if result.stats["sharpen"] != "none" or args.voxel_size is not None:
-        shown = work / "density.mrc"
-        write_map(shown, density)
-    write_view(
-        work / "view.cxc",
-        map_file=shown,
-        resolution_file=work / "resolution.mrc",
-        level=surface_level(density.data, mask),
-        vmin=vmin,
-        vmax=vmax,
-        colours=palette_colours(vmin, vmax, name=args.palette),
-    )
-
-
-def _check_palette(name: str) -> None:
-    from ..report.palette import PALETTES
-
-    if name not in PALETTES:
-        raise SettingError(f"palette {name!r} is unknown: choose one of {', '.join(PALETTES)}")
 
 
 def _summary(stats: dict) -> str:

@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> None:
     _draw_curves(work)
     state = read_state(work)
     bundle = make_bundle(
-        best, config, validation, output, data=f"{len(structures)} structures: {args.structures}",
-        seconds=state["seconds"], steps=state["step"], boxes=config["validation"],
+        best, config, validation, output, data=_data(args, structures), seconds=state["seconds"],
+        steps=state["step"], initial=args.initial, boxes=config["validation"],
     )  # fmt: skip
     figures = bundle.spec["metrics"]
     print(
@@ -102,6 +102,10 @@ def run(args: argparse.Namespace) -> None:
         f"90 % interval covers {100 * figures['coverage']:.0f} % of validation voxels; "
         f"log and curves in {work}"
     )
+
+
+def _data(args, structures) -> str:
+    return f"{len(structures)} structures of {Path(args.structures).name}"
 
 
 def _config(args):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 
 from ..bundles import save_bundle
+from ..bundles.card import CARD_FILE, model_card
 from ..maps.normalise import FLOOR, WINDOW
 from ..networks.unet3d import build_unet3d, receptive_radius
 from .calibrate import accuracy, calibrate, collect
@@ -14,7 +16,9 @@ from .dataset import fixed_boxes
 CALIBRATION_SEED, MEASURE_SEED = 2001, 2002  # other boxes than those the run was validated on
 
 
-def make_bundle(weights, config, structures, path, *, data, seconds, steps, boxes=60, name=None):
+def make_bundle(
+    weights, config, structures, path, *, data, seconds, steps, initial=None, boxes=60
+):
     """Calibrate a trained network on validation structures and write its bundle.
 
     weights : path of best.weights.h5 as `fit` leaves it
@@ -22,6 +26,8 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, boxe
     structures : list of Structure, none of them trained on: one half calibrates, the other measures
     path : folder to write
     data : str, what it was trained on;  seconds, steps : of the training
+    initial : str or None, what weights it started from
+    boxes : simulated, of either half
     """
     network = config["network"]
     logits = build_unet3d(network, with_logits=True)
@@ -32,9 +38,10 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, boxe
     calibration = calibrate(
         *collect(model, *fixed_boxes(usable[::2], config, CALIBRATION_SEED, boxes))
     )
-    measured = collect(model, *fixed_boxes(usable[1::2], config, MEASURE_SEED, boxes))
+    others = usable[1::2] or usable  # a single structure has to do for both
+    measured = collect(model, *fixed_boxes(others, config, MEASURE_SEED, boxes))
     spec = {
-        "name": name or Path(path).name,
+        "name": Path(path).name,
         "method": "local-resolution",
         "range": config["range"],
         "network": network,
@@ -51,11 +58,14 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, boxe
             "data": data,
             "config": {k: v for k, v in config.items() if k != "network"},
             "seconds": round(seconds),
+            "initial": initial,
             "steps": steps,
-            "machine": f"{platform.machine()}, {platform.system()}",
+            "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
         },
         "metrics": accuracy(*measured, calibration),
         "licence": "GPL-3.0-or-later",
         "citation": "RamirezAportela2019",
     }
-    return save_bundle(path, model, spec)
+    bundle = save_bundle(path, model, spec, overwrite=True)
+    (bundle.path / CARD_FILE).write_text(model_card(bundle.spec), encoding="utf-8")
+    return bundle

@@ -73,7 +73,7 @@ def train_paper(config, structures, validation, output, args):
         "normalisation": {"name": "unit_norm_window", "parameters": {}},
         "resolution_limits": config["limits"],
         "training": {
-            "data": f"{len(structures)} structures: {args.structures}",
+            "data": f"{len(structures)} structures",
             "seed": args.seed,
             "steps": step,
             "seconds": round(time.monotonic() - began),

@@ -331,3 +331,15 @@ def test_help_loads_nothing_heavy(arguments):
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True)
     assert done.returncode == 0 and b"usage: cryodl" in done.stdout
     assert time.process_time() - start < 0.5
+
+
+def test_python_writes_what_the_command_writes(inputs, tmp_path):
+    import cryodl
+
+    out = tmp_path / "out"
+    result = cryodl.run_local_resolution(
+        inputs / "map.mrc", inputs / "bundle", output=out, device="cpu"
+    )
+    assert {path.name for path in out.iterdir()} == OUTPUTS
+    written = json.loads((out / "stats.json").read_text())
+    assert written["median"] == result.stats["median"]

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "cryodl"
 DIRECTIONS = {
     "cryodl.engine.errors": (),
     "cryodl.engine.device": ("cryodl.engine.errors",),
+    "cryodl.engine.folder": ("cryodl.engine.errors",),
     "cryodl.engine.maps": ("cryodl.engine.errors",),
     "cryodl.engine.tiles": ("cryodl.engine.errors",),
     "cryodl.engine.networks": (),
@@ -49,7 +50,8 @@ DIRECTIONS = {
         "cryodl.engine.errors",
     ),
     "cryodl.report": (),
-    "cryodl.cli": ("cryodl.engine", "cryodl.report", "cryodl.version"),
+    "cryodl.api": ("cryodl.engine", "cryodl.report"),
+    "cryodl.cli": ("cryodl.api", "cryodl.engine", "cryodl.report", "cryodl.version"),
     "cryodl.__main__": ("cryodl.cli",),
     "cryodl.plugin": ("cryodl.constants", "cryodl.version"),
     "cryodl.wizards": ("cryodl.constants", "cryodl.protocols"),

@@ -121,6 +121,8 @@ def test_train_writes_a_bundle_log_and_curves_and_resumes(tmp_path, molecule):  
     spec = json.loads((bundle / "spec.json").read_text())
     assert spec["training"]["steps"] == 1 and len(spec["calibration"]["factor"]) == 5
     assert (bundle / "model.weights.h5").stat().st_size < 8e6
+    card = (bundle / "MODEL_CARD.md").read_text("utf-8")
+    assert spec["weights_sha256"] in card and "2 structures" in card and "seed 0" in card
     again = run(*common, "--steps", 2, "--resume", "--overwrite")
     assert again.returncode == 0, again.stderr[-2000:]
     with open(tmp_path / "mine.training" / "log.csv", newline="") as lines:

@@ -163,6 +163,7 @@ def run_local_resolution(
             "uncertainty_median": round(float(np.median(deviation.data[inside])), 4),
             "interval": spec["calibration"]["interval"],
             "voxel_size": volume.voxel_size,
+            "voxel_size_given": voxel_size is not None,
             "grid_voxel_size": prepared.grid_voxel_size,
             "method": spec["method"],
             "range": spec["range"],
