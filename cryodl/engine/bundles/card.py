@@ -31,7 +31,8 @@ def model_card(spec: Mapping[str, Any]) -> str:
         "## Measured",
         "",
         "On simulated boxes, clean ones and experiments, of validation structures that were not "
-        "trained on, half of which set the interval and the other half of which are measured here:",
+        "trained on, within the range of the network; half of the structures set the interval, the "
+        "other half are measured here:",
         "",
         f"- mean absolute error {metrics['mean_absolute_error']:.2f} Å, "
         f"median {metrics['median_absolute_error']:.2f} Å, bias {metrics['bias']:+.2f} Å, "

@@ -57,7 +57,8 @@ def real_maps(table, bundles):
             stats = run_local_resolution(volume, bundle, **options).stats
             entry[name] = stats["median"]
             entry[f"{name}_sd"] = stats["sd"]
-            entry["guinier_bfactor"] = stats["guinier_bfactor"]
+            if name == "deposited":
+                entry["guinier_bfactor"] = stats["guinier_bfactor"]
         rows.append(entry)
     return rows
 

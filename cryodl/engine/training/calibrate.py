@@ -8,11 +8,12 @@ INTERVAL = 0.9
 KNOTS = 5  # resolutions between which the factor is interpolated
 
 
-def collect(model, x, y, *, border=4):
+def collect(model, x, y, limits, *, border=4):
     """Predictions beside the truth, on voxels near atoms and away from the box's border.
 
     model : keras.Model in inference form
     x : ndarray (boxes, n, n, n, channels);  y : ndarray (boxes, n, n, n, 2), resolution and weight
+    limits : (best, worst) Å, the range the network is for; truths beyond it are left out
     border : steps of the grid left out at each side
 
     Returns (truth, mean, sd): ndarrays, Å.
@@ -22,7 +23,7 @@ def collect(model, x, y, *, border=4):
     for box, target in zip(x, y):
         answer = np.asarray(model.predict_on_batch(box[None]))[0]
         answer, target = answer[cut, cut, cut], target[cut, cut, cut]
-        near = target[..., 1] >= 1
+        near = (target[..., 1] >= 1) & (target[..., 0] >= limits[0]) & (target[..., 0] <= limits[1])
         found.append(np.stack([target[near][:, 0], *answer[near].T]))
     return tuple(np.concatenate(found, axis=1))
 

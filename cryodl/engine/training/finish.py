@@ -16,9 +16,7 @@ from .dataset import fixed_boxes
 CALIBRATION_SEED, MEASURE_SEED = 2001, 2002  # other boxes than those the run was validated on
 
 
-def make_bundle(
-    weights, config, structures, path, *, data, seconds, steps, initial=None, boxes=60
-):
+def make_bundle(weights, config, structures, path, *, data, seconds, steps, initial=None, boxes=60):
     """Calibrate a trained network on validation structures and write its bundle.
 
     weights : path of best.weights.h5 as `fit` leaves it
@@ -35,11 +33,12 @@ def make_bundle(
     model = build_unet3d(network)
     model.set_weights(logits.get_weights())
     usable = [s for s in structures if len(s) >= config["atoms"]]
-    calibration = calibrate(
-        *collect(model, *fixed_boxes(usable[::2], config, CALIBRATION_SEED, boxes))
-    )
     others = usable[1::2] or usable  # a single structure has to do for both
-    measured = collect(model, *fixed_boxes(others, config, MEASURE_SEED, boxes))
+    calibration, measured = (
+        collect(model, *fixed_boxes(half, config, seed, boxes), config["limits"])
+        for half, seed in ((usable[::2], CALIBRATION_SEED), (others, MEASURE_SEED))
+    )
+    calibration = calibrate(*calibration)
     spec = {
         "name": Path(path).name,
         "method": "local-resolution",

@@ -49,7 +49,7 @@ def train_paper(config, structures, validation, output, args):
     began = time.monotonic()
     stream = BoxStream(structures, clean, args.seed, workers=args.workers)
     step = 0
-    for density, truth in stream.boxes():
+    for density, _, truth in stream.boxes():
         x, y = windows_of(density, truth, WINDOWS, rng)
         if len(y):
             loss = model.train_on_batch(x, y)
@@ -61,7 +61,9 @@ def train_paper(config, structures, validation, output, args):
             break
     stream.close()
     boxes = BoxStream(validation, clean, args.seed + 999, workers=0).boxes()
-    parts = [windows_of(*next(boxes), 64, rng) for _ in range(config["validation"])]
+    parts = []
+    for _, (density, _, truth) in zip(range(config["validation"]), boxes):
+        parts.append(windows_of(density, truth, 64, rng))
     x, y = (np.concatenate(part) for part in zip(*parts))
     error = np.abs(np.ravel(model.predict(x, verbose=0)) - y)
     spec = {

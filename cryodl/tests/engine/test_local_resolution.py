@@ -115,9 +115,7 @@ def test_result_is_that_of_the_network_on_the_whole_map(result, density, bundle)
     mask = result.volumes["mask"].data != 0
     for name, channel, factor in (("resolution", 0, 1.0), ("uncertainty", 1, 1.5)):
         expected = resample_to(whole.volume(answer[..., channel]), density).data[mask]
-        np.testing.assert_allclose(
-            result.volumes[name].data[mask], factor * expected, atol=CROPPED
-        )
+        np.testing.assert_allclose(result.volumes[name].data[mask], factor * expected, atol=CROPPED)
 
 
 def test_small_mask_gives_the_same_values(result, density, bundle):
@@ -325,3 +323,18 @@ def test_saved_files_read_back(result, tmp_path):
     back = read_map(tmp_path / "out" / "resolution.mrc")
     np.testing.assert_array_equal(back.data, result.volumes["resolution"].data)
     assert back.origin == pytest.approx(result.volumes["resolution"].origin)
+
+
+def test_automatic_sharpening_takes_a_first_look(density, bundle):
+    """Without a claim the spectrum is flattened up to the median that a first look gives."""
+    said = []
+    result = run(density, bundle, sharpen="auto", notify=said.append)
+    limit = result.stats["sharpen_resolution"]
+    assert any(f"{limit:.2f} Å" in line for line in said)
+    assert "probe" in result.stats["seconds"]
+    claimed = run(density, bundle, sharpen="auto", claimed=limit)
+    difference = (claimed.volumes["resolution"].data - result.volumes["resolution"].data)[
+        result.volumes["mask"].data > 0
+    ]
+    assert np.abs(difference).max() < 0.05
+    assert "probe" not in claimed.stats["seconds"]

@@ -138,3 +138,23 @@ def test_train_refuses_what_it_cannot_use(tmp_path):
     done = run("train", "local-resolution", "--structures", tmp_path, "-o", tmp_path / "b")
     assert done.returncode == 2 and "no readable PDB" in done.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_published_network_sees_windows_of_unit_norm_about_their_voxel():
+    from cryodl.engine.training.paper import windows_of
+
+    rng = np.random.default_rng(0)
+    density = rng.normal(size=(32, 32, 32))
+    truth = np.stack([np.indices((16, 16, 16))[0] + 3.0, np.ones((16, 16, 16))], -1)
+    x, y = windows_of(density, truth, 20, rng)
+    assert x.shape == (20, 13, 13, 13, 1)
+    assert np.allclose(np.sqrt((x**2).sum(axis=(1, 2, 3, 4))), 1, atol=1e-5)
+    for window, resolution in zip(x[..., 0], y):
+        planes = density[int(2 * (resolution - 3))]  # where the label says the middle lies
+        middle = window[6] / np.abs(window[6]).max()
+        corners = [
+            planes[a : a + 13, b : b + 13] / np.abs(planes[a : a + 13, b : b + 13]).max()
+            for a in range(20)
+            for b in range(20)
+        ]
+        assert min(np.abs(middle - corner).max() for corner in corners) < 1e-4

@@ -131,7 +131,9 @@ def run_local_resolution(
                 model, device = loading.result()
             with stages("probe"), device_scope(device):
                 limit = _probe(sharpened.volume, inside, spec, model)
+                fall_off = sharpened.guinier_bfactor  # over the whole spectrum
                 sharpened = sharpen_map(volume, inside, sharpen, limit)
+                sharpened = replace(sharpened, guinier_bfactor=fall_off)
             tell(f"flattened up to {limit:.2f} Å, the median of a first look")
         with stages("prepare"):
             prepared = prepare(sharpened.volume, spec, box)
