@@ -19,6 +19,7 @@ SMOOTHING = 2.0  # standard deviation, half-grid steps, over which a band's powe
 CHANNELS = 8 + BANDS
 _TO_UNIT = -2 / np.log(BAND_FLOOR)
 _HALF_GRID_TO = 0.2  # cycles per voxel up to which the square of a band fits the half grid
+_LARGE = 2.5e7  # voxels, from which on one band at a time saves memory
 _PAD = 12  # voxels of background, so that filters do not wrap around
 
 
@@ -61,9 +62,8 @@ def band_powers(data, *, out=None, threads=None):
 
     data : ndarray, shape (z, y, x), even sizes, locally normalised
     out : ndarray, shape (z / 2, y / 2, x / 2, BANDS), float32, to write into, or None
-    threads : int, bands worked on at a time; None takes as many as there are cores, up to two
+    threads : int, bands worked on at a time; None takes two, or one where the map is large
     """
-    import os
     from concurrent.futures import ThreadPoolExecutor
 
     import scipy.fft
@@ -72,6 +72,9 @@ def band_powers(data, *, out=None, threads=None):
     if out is None:
         out = np.empty((*half, BANDS), np.float32)
     shape = tuple(2 * scipy.fft.next_fast_len((n + _PAD) // 2, real=True) for n in data.shape)
+    if threads is None:
+        threads = 2 if data.size < _LARGE else 1
+    workers = -1 if data.size >= _LARGE else 1
     spectrum = scipy.fft.rfftn(data, s=shape, workers=-1)
     fine = (spectrum, shape, _log_frequency(shape, 1.0))
     coarse_shape = tuple(n // 2 for n in shape)
@@ -80,15 +83,15 @@ def band_powers(data, *, out=None, threads=None):
     def write(band):
         centre = band_centres()[band]
         if centre * 1.25 <= _HALF_GRID_TO:
-            signal = _band_pass(*coarse, centre)[tuple(slice(0, n) for n in half)]
+            signal = _band_pass(*coarse, centre, workers)[tuple(slice(0, n) for n in half)]
             power = np.square(signal)
         else:
-            signal = _band_pass(*fine, centre)[tuple(slice(0, 2 * n) for n in half)]
+            signal = _band_pass(*fine, centre, workers)[tuple(slice(0, 2 * n) for n in half)]
             power = _block_mean_square(signal)
         power = _window_mean(power)
         out[..., band] = np.log(power + np.float32(BAND_FLOOR)) * _TO_UNIT + 1
 
-    with ThreadPoolExecutor(threads or min(2, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         list(pool.map(write, reversed(range(BANDS))))  # the long ones first
     return out
 
@@ -117,7 +120,7 @@ def _log_frequency(shape, scale):
     return bins
 
 
-def _band_pass(spectrum, shape, bins, centre):
+def _band_pass(spectrum, shape, bins, centre, workers):
     """The map in one band: a squared cosine, two steps wide, in the logarithm of frequency."""
     import scipy.fft
 
@@ -125,7 +128,7 @@ def _band_pass(spectrum, shape, bins, centre):
     away = np.arange(_STEPS * (BANDS + 3) + 1) / _STEPS - (band + 1)
     gain = (np.cos(np.pi / 2 * np.clip(away, -1, 1)) ** 2).astype(np.float32)
     filtered = spectrum * gain[bins]
-    return scipy.fft.irfftn(filtered, s=shape, overwrite_x=True, workers=1)
+    return scipy.fft.irfftn(filtered, s=shape, overwrite_x=True, workers=workers)
 
 
 def _window_mean(power):

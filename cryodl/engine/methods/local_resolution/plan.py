@@ -14,7 +14,7 @@ from .prepare import FILTER_MARGIN, Box, normalisation
 
 # Measured with the shipped networks on two CPU cores (benchmarks/): activations and time for each
 # step that the network reads.
-BYTES_PER_VOXEL = 400.0  # step of the network's input
+BYTES_PER_VOXEL = 800.0  # step of the network's input
 SECONDS_PER_VOXEL = {"cpu": 1.2e-6, "gpu": 1e-8}
 FEATURE_SECONDS, FEATURE_BYTES = 2e-7, 30.0  # each grid voxel of which features are made
 START_SECONDS = 5.0  # importing the neural network library, and the figures
@@ -25,7 +25,7 @@ MAP_BYTES = 10.0  # alive at once, for each voxel of either grid
 # Large tiles overlap less and so take less time: activations may take ACTIVATION_SHARE times the
 # map's own bytes, within these limits.
 ACTIVATION_SHARE = 5.0
-ACTIVATION_MEMORY = {"cpu": (0.95e9, 2.6e9), "gpu": (4e9, 8e9)}
+ACTIVATION_MEMORY = {"cpu": (0.9e9, 2.4e9), "gpu": (8e9, 16e9)}
 
 
 @dataclass(frozen=True)
