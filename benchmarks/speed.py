@@ -34,7 +34,7 @@ def make_map(path: Path, size: int) -> None:
     s = bin_frequencies((size,) * 3, 1.0)
     gain = np.exp(reference_log_amplitude(s)) * raised_cosine(s, 4.0, 0.02)
     spectrum *= gain.astype(np.float32)[frequency_bins((size,) * 3)]
-    data = np.fft.irfftn(spectrum, s=(size,) * 3).astype(np.float32)
+    data = np.fft.irfftn(spectrum, s=(size,) * 3, axes=(0, 1, 2)).astype(np.float32)
     del spectrum
     data = data / data.std() + 2
     axis = np.arange(size, dtype=np.float32) - size / 2

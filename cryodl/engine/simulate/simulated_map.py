@@ -62,6 +62,8 @@ def simulate_map(
 
     Raises InputError where a resolution is finer than the grid holds.
     """
+    import scipy.fft
+
     cutoffs = np.atleast_1d(np.asarray(resolution, float))
     if not np.all(cutoffs >= 2 * voxel_size):
         raise InputError(
@@ -83,22 +85,22 @@ def simulate_map(
         own = of_chain[chains] == cutoff
         elements = structure.elements[own]
         density = atom_density(positions[own], elements, shape, voxel_size, b_factor=b_factor)
-        spectrum = np.fft.rfftn(density).astype(np.complex64)
+        spectrum = scipy.fft.rfftn(density)
         ideal = ideal + spectrum
         table = (raised_cosine(frequencies, cutoff, edge) * blurred).astype(np.float32)
         total = total + spectrum * table[bins]
     at_unit = (raised_cosine(frequencies, UNIT_RESOLUTION, edge) * blurred).astype(np.float32)
-    unit = float(np.fft.irfftn(ideal * at_unit[bins], s=shape).max())
+    unit = float(scipy.fft.irfftn(ideal * at_unit[bins], s=shape).max())
     del ideal
     if random_phases:
         total = _randomise(total, frequencies[bins] > 1 / random_phases, rng)
     total = total / np.float32(unit)
     if noise:
         white = rng.standard_normal(shape, dtype=np.float32) * np.float32(noise)
-        total = total + np.fft.rfftn(white).astype(np.complex64)
+        total = total + scipy.fft.rfftn(white).astype(np.complex64)
     if blur:
         total = total * np.exp(-blur * frequencies**2 / 4).astype(np.float32)[bins]
-    data = np.fft.irfftn(total, s=shape).astype(np.float32)
+    data = scipy.fft.irfftn(total, s=shape).astype(np.float32)
     truth, distance = _truth(positions, of_chain[chains], shape, voxel_size)
     x, y, z = (float(o) for o in origin)
     return SimulatedMap(Volume(data, voxel_size, (x, y, z)), truth, distance)
@@ -120,7 +122,9 @@ def _grid(structure, voxel_size, margin, shape):
 
 def _randomise(spectrum, beyond, rng):
     """Give the coefficients `beyond` the phases of noise, which keeps the map real."""
-    noise = np.fft.rfftn(
+    import scipy.fft
+
+    noise = scipy.fft.rfftn(
         rng.standard_normal((spectrum.shape[0], spectrum.shape[1], 2 * (spectrum.shape[2] - 1)))
     )
     phases = noise / np.maximum(np.abs(noise), 1e-12)

@@ -55,6 +55,8 @@ class ResolutionError(keras.metrics.Metric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         centres = np.asarray(resolution_bins(self.network), "float32")
+        y_true = ops.convert_to_tensor(y_true)  # PyTorch's trainer gives an array
+        y_pred = ops.stop_gradient(ops.convert_to_tensor(y_pred))
         mean = ops.sum(ops.softmax(y_pred, axis=-1) * ops.convert_to_tensor(centres), axis=-1)
         weight = y_true[..., 1]
         self.total.assign_add(ops.sum(weight * ops.abs(mean - y_true[..., 0])))
