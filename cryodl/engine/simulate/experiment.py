@@ -14,13 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from .density import atom_density, deblur_table, default_blur
-from .filters import bin_frequencies, frequency_bins, namespace, radial_power, raised_cosine
+from .filters import (
+    EDGE,
+    UNIT_RESOLUTION,
+    bin_frequencies,
+    frequency_bins,
+    namespace,
+    radial_power,
+    raised_cosine,
+)
 from .label import SNR_AT_FSC_0143, aspect_resolution, snr_resolution
 from .regions import draw_regions
 
-EDGE = 0.02  # cycles per voxel, width of the raised cosine (DeepRes, section 2.1)
 LARGEST_LOG_GAIN = 7.0  # flattening stops here: beyond lies a map's low-pass, not its fall-off
-UNIT_RESOLUTION = 3.0  # Å; noise is measured against the maximum of the map at this resolution
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
     xp = namespace(device)
     bins = frequency_bins((n, n, n))
     frequencies = bin_frequencies((n, n, n), voxel)
-    spectra = _region_spectra(positions, elements, regions, n, voxel, rng, xp)
+    spectra = _region_spectra(positions, elements, regions, config, frequencies, bins, rng, xp)
     ideal = spectra[0]
     for spectrum in spectra[1:]:
         ideal = xp.add(ideal, spectrum)
@@ -113,7 +119,8 @@ def _nearest_atom(positions, regions, n, step):
     return distance.astype(np.float32), region[tuple(nearest)]
 
 
-def _region_spectra(positions, elements, regions, n, voxel, rng, xp):
+def _region_spectra(positions, elements, regions, config, frequencies, bins, rng, xp):
+    n, voxel = config["box"], config["voxel_size"]
     base = rng.uniform(0, 30)
     spread = rng.uniform(0, 15) if rng.random() < 0.5 else 0.0
     b_factors = base + spread * rng.standard_gamma(1.0, len(positions))
@@ -121,9 +128,8 @@ def _region_spectra(positions, elements, regions, n, voxel, rng, xp):
         fraction, width = rng.uniform(0.3, 0.9), rng.uniform(150, 500)
     else:
         fraction, width = 0.0, 1.0
-    frequencies = bin_frequencies((n, n, n), voxel)
     contrast = 1 - fraction * np.exp(-width * frequencies**2 / 4)
-    gain = xp.take(contrast, frequency_bins((n, n, n)))
+    gain = xp.take(contrast, bins)
     spectra = []
     for region in range(int(regions.max()) + 1):
         own = regions == region

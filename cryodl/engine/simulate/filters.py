@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+EDGE = 0.02  # cycles per voxel, width of the raised cosine (DeepRes, section 2.1)
+UNIT_RESOLUTION = 3.0  # Å; the unit of density is the maximum of the map at this resolution
 OVERSAMPLING = 4  # radial bins per Fourier voxel
 
 

@@ -13,11 +13,8 @@ import numpy as np
 from ..errors import InputError
 from ..maps.volume import Volume
 from .density import atom_density, deblur_table, default_blur
-from .filters import bin_frequencies, frequency_bins, raised_cosine
+from .filters import EDGE, UNIT_RESOLUTION, bin_frequencies, frequency_bins, raised_cosine
 from .structure import Structure
-
-EDGE = 0.02  # cycles per voxel
-UNIT_RESOLUTION = 3.0  # Å; densities are in units of the maximum of the map at this resolution
 
 
 @dataclass(frozen=True)
