@@ -20,7 +20,7 @@ _references = ["RamirezAportela2019", "Avramov2019", "SanchezGarcia2021", "Dai20
 _LAZY = {
     "Plugin": "cryodl.plugin",
     "read_map": "cryodl.engine.maps.mrc_io",
-    "run_local_resolution": "cryodl.api",
+    "run_local_resolution": "cryodl.api.local_resolution",
     "write_map": "cryodl.engine.maps.mrc_io",
 }
 

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api import run_local_resolution
+    from ..api.local_resolution import run_local_resolution
 
     print(f"cryodl localres {args.map}", flush=True)
     progress = Progress()

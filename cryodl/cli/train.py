@@ -30,6 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epoch", metavar="N", type=_count, default=200,
                         help="steps between validations and checkpoints")  # fmt: skip
     parser.add_argument("--batch-size", metavar="N", type=_count, help="boxes in a step")
+    parser.add_argument("--crop", metavar="N", type=_count,
+                        help="voxels along a training crop, at most the box's 64; large crops "
+                        "last, as in use a network sees no borders")  # fmt: skip
+    parser.add_argument("--learning-rate", metavar="R", type=float, help="at its highest")
     parser.add_argument("--validation-boxes", metavar="N", type=_count, default=32,
                         help="simulated boxes to validate on")  # fmt: skip
     parser.add_argument("--workers", metavar="N", type=int, default=1,
@@ -109,12 +113,21 @@ def _data(args, structures) -> str:
 
 
 def _config(args):
+    from ..engine.errors import SettingError
     from ..engine.training.config import TRAINING
 
     config = {**TRAINING[args.range], "seed": args.seed, "epoch": args.epoch}
     config["validation"] = args.validation_boxes
     if args.batch_size:
         config["batch"] = args.batch_size
+    if args.learning_rate:
+        config["learning_rate"] = args.learning_rate
+    if args.crop:
+        if args.crop % 4 or args.crop > config["box"]:
+            raise SettingError(
+                f"--crop {args.crop} is not a multiple of 4 up to the box's {config['box']} voxels"
+            )
+        config["crop"] = args.crop
     return config
 
 

@@ -24,7 +24,7 @@ from .filters import (
     raised_cosine,
 )
 from .label import SNR_AT_FSC_0143, aspect_resolution, snr_resolution
-from .regions import draw_regions
+from .regions import draw_regions, draw_resolution
 
 LARGEST_LOG_GAIN = 7.0  # flattening stops here: beyond lies a map's low-pass, not its fall-off
 
@@ -88,11 +88,16 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
             white *= _radial_variation(n, rng)
         gain = np.sqrt(noise / n**3)  # white noise has power n³ per coefficient
         total = xp.add(total, xp.scale(xp.rfft3(white), xp.take(gain, bins)))
-    if rng.random() < 0.3:
-        total, coarsest = _coarser_voxels(total, n, voxel, config, rng, xp)
+    coarser = None
+    if rng.random() < 0.35:
+        coarser, coarsest = _coarser_voxels(n, voxel, config, rng)
+        total = xp.scale(total, coarser)
         labels = np.maximum(labels, coarsest)
     density = np.array(xp.irfft3(total, (n, n, n)), np.float32)
-    density = _mask(density, distance, config, rng)
+    density, masked = _mask(density, distance, config, rng)
+    if masked and coarser is not None:  # masked on its own grid, and rings when resampled to ours
+        spectrum = xp.scale(xp.rfft3(density), coarser)
+        density = np.array(xp.irfft3(spectrum, (n, n, n)), np.float32)
     return Box(density, labels[owner].astype(np.float32), distance)
 
 
@@ -156,14 +161,16 @@ def _clean(resolutions, regions, frequencies, power, unit, config, rng):
         noise += level**2 * config["box"] ** 3
         if rng.random() < 0.25:  # resampled maps carry no noise beyond their old Nyquist frequency
             noise *= raised_cosine(frequencies, rng.uniform(2, 5) * config["voxel_size"], edge)
-    if rng.random() < 0.08:  # phases made random: amplitudes stay, the signal ends
-        end = rng.uniform(config["best"], config["worst"])
+    if rng.random() < 0.15:  # phases made random: amplitudes stay, the signal ends
+        end = draw_resolution(config, rng)[0]
         beyond = 1 - raised_cosine(frequencies, end, 0.2 * edge)
         shown = transfers[np.bincount(regions).argmax()]
-        noise += (beyond * shown) ** 2 * power
+        # What leaves the molecule fills the box, so it is thin where the box is large.
+        noise += (beyond * shown) ** 2 * power * 0.03 ** rng.random()
         transfers = transfers * (1 - beyond)
-    if rng.random() < 0.2:
-        gain = _b_factor_gain(frequencies, rng.uniform(-60, 180), config)
+    if rng.random() < 0.35:
+        strongest = 60 * max(config["voxel_size"], 0.5)  # Å²; past it noise at Nyquist is all
+        gain = _b_factor_gain(frequencies, rng.uniform(-strongest, 200), config)
         transfers, noise = transfers * gain, noise * gain**2
     ratios = transfers**2 * power / np.maximum(noise, 1e-6 * power)
     return transfers, noise, _labels(frequencies, transfers, ratios, edge / 2, config)
@@ -198,7 +205,7 @@ def _experiment(resolutions, regions, frequencies, power, unit, config, rng):
 def _depositor_gain(frequencies, power, mean_power, noise, fall_off, whole, rng, config):
     """What is done to a map before it is shown, and what `maps.sharpen.flatten_spectrum` adds."""
     left = rng.normal(0, 0.15) * fall_off
-    sharpened = rng.random() < 0.75
+    sharpened = rng.random() < 0.8
     gain = _b_factor_gain(frequencies, (left - fall_off) if sharpened else 0.0, config)
     if rng.random() < 0.75:  # FSC weighting (Rosenthal & Henderson 2003)
         ratio = mean_power / noise
@@ -206,7 +213,7 @@ def _depositor_gain(frequencies, power, mean_power, noise, fall_off, whole, rng,
     if sharpened or rng.random() < 0.6:  # no one shows a sharpened map without a low-pass
         end = whole * rng.uniform(0.8, 1.03)
         gain = gain * raised_cosine(frequencies, end, rng.uniform(0.005, 0.06))
-    if rng.random() < 0.45:
+    if rng.random() < 0.55:
         limit = 1 / (whole * rng.uniform(0.9, 1.08))
         flat = 0.5 * np.log(power / np.maximum((mean_power + noise) * gain**2, 1e-12 * power))
         flat = np.minimum(
@@ -253,23 +260,26 @@ def _radial_variation(n, rng):
     return 1 + np.float32(rng.uniform(-0.5, 1.0)) * np.exp(-r2 / np.float32(0.1))
 
 
-def _coarser_voxels(spectrum, n, voxel, config, rng, xp):
-    """Lose what a coarser grid would have lost: a cube in Fourier space."""
-    coarse = voxel * rng.uniform(1.05, 2.0)
+def _coarser_voxels(n, voxel, config, rng):
+    """What a coarser grid keeps, a cube in Fourier space, and the finest resolution it holds."""
+    coarsest = min(3.6 * voxel, 0.45 * config["worst"])
+    coarse = voxel * 1.04 * (coarsest / voxel / 1.04) ** rng.random()
     full, half = np.abs(np.fft.fftfreq(n)), np.fft.rfftfreq(n)
     limit = 0.5 * voxel / coarse
     z, y, x = full <= limit, full <= limit, half <= limit
     cube = (z[:, None, None] & y[None, :, None] & x[None, None, :]).astype(np.float32)
-    return xp.scale(spectrum, cube), 2 * coarse
+    return cube, 2 * coarse
 
 
 def _mask(density, distance, config, rng):
     """Leave the box, or cut the map around the molecule with a hard or a soft edge."""
+    from scipy.ndimage import zoom
+
     choice = rng.random()
     if choice < 0.45:
-        return density
-    radius = rng.uniform(3, 9) * max(config["voxel_size"], 0.7)
-    full = distance.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+        return density, False
+    radius = rng.uniform(2.5, 9) * max(config["voxel_size"], 0.7)
+    full = zoom(distance, 2, order=1, mode="nearest", grid_mode=True)
     width = 1e-3 if choice < 0.75 else rng.uniform(2, 8)
     mask = np.clip((radius + width - full) / width, 0, 1)
-    return density * (0.5 - 0.5 * np.cos(np.pi * mask))
+    return density * (0.5 - 0.5 * np.cos(np.pi * mask)), True

@@ -36,11 +36,11 @@ def draw_regions(positions, chains, config, rng):
 
 
 def draw_resolution(config, rng, count=1):
-    """Resolutions (Å), half of them even in Å and half even in log Å, over the trained range."""
+    """Resolutions (Å), most of them even in log Å and some even in Å, over the trained range."""
     best, worst = config["best"], config["worst"]
     even = rng.uniform(best, worst, count)
     logarithmic = best * (worst / best) ** rng.random(count)
-    return np.where(rng.random(count) < 0.5, even, logarithmic)
+    return np.where(rng.random(count) < 0.3, even, logarithmic)
 
 
 def _smooth_levels(positions, config, rng):

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from math import ceil, floor
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from ...device import device_scope, prepare_device
 from ...errors import SettingError
 from ...maps.check import check_map
 from ...maps.mask import automatic_mask, check_mask
-from ...maps.mrc_io import read_map, write_map
+from ...maps.mrc_io import read_map
 from ...maps.resample import resample_to
+from ...maps.result import Result
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
 from ...tiles import predict_tiled
@@ -29,39 +30,6 @@ from .config import choose_bundle, interval_factor
 from .plan import plan_local_resolution, tile_grid
 from .prepare import Box, Prepared, bounding_box, cut, prepare
 from .sharpening import read_sharpen, sharpen_map
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came out.
-
-    Attributes
-    ----------
-    volumes : "resolution" and "uncertainty" in Å and "mask" (0 or 1), on the input's grid, 0
-        outside the mask. Uncertainty is the half-width of the calibrated 90 % interval.
-    stats : numbers for stats.json
-    density : the map that was judged (sharpened where that was asked for)
-    """
-
-    volumes: dict[str, Volume]
-    stats: dict[str, Any]
-    density: Volume = field(repr=False)
-
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
-        """Write resolution.mrc, uncertainty.mrc, mask.mrc and stats.json into a folder.
-
-        Raises
-        ------
-        OutputError : a file exists, or cannot be written
-        """
-        import json
-
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, volume in self.volumes.items():
-            write_map(folder / f"{name}.mrc", volume, overwrite=overwrite)
-        text = json.dumps(self.stats, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / "stats.json").write_text(text + "\n", encoding="utf-8")
 
 
 def run_local_resolution(

@@ -1,0 +1,63 @@
+"""Local resolution of one map: estimated, drawn and written."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..engine.folder import whole_folder
+from .drawing import check_palette, draw_local_resolution
+
+if TYPE_CHECKING:
+    from ..engine.bundles import Bundle
+    from ..engine.maps.volume import Volume
+    from ..engine.maps.result import Result
+
+
+def run_local_resolution(
+    volume: Volume | str | Path,
+    bundle: Bundle | str | Path | None = None,
+    *,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    palette: str = "viridis",
+    **options: Any,
+) -> Result:
+    """Estimate the local resolution of a map, and write what `cryodl localres` writes.
+
+    Parameters
+    ----------
+    volume : a map's path, or a Volume (density, shape (z, y, x))
+    bundle : Bundle, name or folder; None takes the shipped one of the range
+    output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
+    overwrite : replace results of an earlier run
+    palette : colours of the figures
+    **options : mask, range, sharpen, claimed, voxel_size, batch_size, device, progress, notify, as
+        in `cryodl.engine.methods.local_resolution.run_local_resolution`
+
+    Returns
+    -------
+    Result : .volumes "resolution", "uncertainty" (Å) and "mask" on the map's grid, and .stats
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    from ..engine.methods.local_resolution import run_local_resolution as estimate
+
+    if output is None:
+        return estimate(volume, bundle, **options)
+    start = time.perf_counter()
+    check_palette(palette)
+    output = Path(output)
+    source = Path(volume) if isinstance(volume, (str, Path)) else None
+    with whole_folder(output, overwrite=overwrite) as work:
+        result = estimate(volume, bundle, **options)
+        drawing = time.perf_counter()
+        draw_local_resolution(result, work, output, source=source, palette=palette)
+        seconds = result.stats["seconds"]
+        seconds["report"] = round(time.perf_counter() - drawing, 3)
+        seconds["total"] = round(time.perf_counter() - start, 3)
+        result.save(work)
+    return result
