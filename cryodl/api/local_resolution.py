@@ -11,8 +11,8 @@ from .drawing import check_palette, draw_local_resolution
 
 if TYPE_CHECKING:
     from ..engine.bundles import Bundle
-    from ..engine.maps.volume import Volume
     from ..engine.maps.result import Result
+    from ..engine.maps.volume import Volume
 
 
 def run_local_resolution(
