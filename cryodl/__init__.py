@@ -11,7 +11,15 @@ from importlib import import_module
 
 from cryodl.version import __version__
 
-__all__ = ["__version__", "read_map", "run_local_resolution", "write_map"]
+__all__ = [
+    "__version__",
+    "read_map",
+    "run_compare",
+    "run_filter",
+    "run_import_resolution",
+    "run_local_resolution",
+    "write_map",
+]
 
 # Scipion shows the logo in the forms and cites the references for every protocol of this plugin.
 _logo = "icon.png"
@@ -20,6 +28,9 @@ _references = ["RamirezAportela2019", "Avramov2019", "SanchezGarcia2021", "Dai20
 _LAZY = {
     "Plugin": "cryodl.plugin",
     "read_map": "cryodl.engine.maps.mrc_io",
+    "run_compare": "cryodl.api.compare",
+    "run_filter": "cryodl.api.filter",
+    "run_import_resolution": "cryodl.api.import_resolution",
     "run_local_resolution": "cryodl.api.local_resolution",
     "write_map": "cryodl.engine.maps.mrc_io",
 }

@@ -57,4 +57,32 @@ r"""
   doi     = {10.1038/s42003-021-02399-1},
   url     = {https://doi.org/10.1038/s42003-021-02399-1}
 }
+
+@article{Vilas2018,
+  author  = {Vilas, J. L. and G{\'o}mez-Blanco, J. and Conesa, P. and Melero, R. and
+             de la Rosa-Trev{\'i}n, J. M. and Ot{\'o}n, J. and Cuenca, J. and Marabini, R. and
+             Carazo, J. M. and Vargas, J. and Sorzano, C. O. S.},
+  title   = {{MonoRes}: Automatic and Accurate Estimation of Local Resolution for Electron
+             Microscopy Maps},
+  journal = {Structure},
+  volume  = {26},
+  number  = {2},
+  pages   = {337--344},
+  year    = {2018},
+  doi     = {10.1016/j.str.2017.12.018},
+  url     = {https://doi.org/10.1016/j.str.2017.12.018}
+}
+
+@article{Cardone2013,
+  author  = {Cardone, G. and Heymann, J. B. and Steven, A. C.},
+  title   = {One number does not fit all: Mapping local variations in resolution in cryo-EM
+             reconstructions},
+  journal = {Journal of Structural Biology},
+  volume  = {184},
+  number  = {2},
+  pages   = {226--236},
+  year    = {2013},
+  doi     = {10.1016/j.jsb.2013.08.002},
+  url     = {https://doi.org/10.1016/j.jsb.2013.08.002}
+}
 """

@@ -85,6 +85,24 @@ def _find_action(parser: argparse.ArgumentParser, key: str) -> argparse.Action |
     return None
 
 
+def add_compute_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that runs a network."""
+    add = parser.add_argument
+    add("--device", choices=["auto", "cpu", "gpu"], default="auto", help="where to compute")
+    add("--gpus", metavar="LIST", help="numbers of the GPUs to use, such as 0,1; all by default")
+    add("--threads", metavar="N", type=int, help="processor cores to use; all by default")
+    add("--batch-size", metavar="N", type=int, default=1, help="tiles predicted at a time")
+
+
+def apply_compute_options(args: argparse.Namespace) -> None:
+    """Make this process keep to `--gpus` and `--threads`."""
+    from ..engine.device import choose_gpus
+    from ..engine.threads import limit_threads
+
+    choose_gpus(args.gpus)
+    limit_threads(args.threads)
+
+
 class Progress:
     """A bar on a terminal; in a log, a line at every tenth and at most one a second."""
 

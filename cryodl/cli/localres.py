@@ -1,18 +1,34 @@
-"""`cryodl localres`: local resolution of one map, written with its figures."""
+"""`cryodl localres`: local resolution of a map or two half maps, written with its figures."""
 
 from __future__ import annotations
 
 import argparse
 
-from .common import PARAMS_HELP, Progress
+from .common import PARAMS_HELP, Progress, add_compute_options, apply_compute_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("map", metavar="MAP", help="density map (MRC or CCP4, also .gz and .bz2)")
+    add("map", metavar="MAP", nargs="?", help="density map (MRC or CCP4, also .gz and .bz2); with "
+        "half maps, the one to show")  # fmt: skip
     add("-o", "--output", metavar="OUT", required=True, help="folder for the results")
     add("--mask", metavar="FILE", help="mask on the map's grid; without it one is found")
-    add("--method", choices=["deepres"], default="deepres", help="how to estimate it")
+    add(
+        "--method",
+        choices=["deepres", "monogenic", "localfsc"],
+        default="deepres",
+        help="deepres: by a network, from how the map looks; monogenic: where the amplitude meets "
+        "the noise, from half maps or outside the mask; localfsc: FSC of half maps in a window",
+    )
+    add("--half1", metavar="FILE", help="first half map, for monogenic and localfsc")
+    add("--half2", metavar="FILE", help="second half map")
+    add("--min-resolution", metavar="Å", type=float, help="finest that monogenic and localfsc look "
+        "at; Nyquist by default")  # fmt: skip
+    add("--max-resolution", metavar="Å", type=float, help="coarsest that they look at")
+    add("--significance", metavar="P", type=float, default=0.95, help="of monogenic: share of "
+        "noise that a voxel's amplitude must exceed")  # fmt: skip
+    add("--window", metavar="Å", type=float, help="of localfsc: edge of the box whose volume the "
+        "window has; seven times the FSC resolution by default")  # fmt: skip
     add(
         "--range",
         choices=["auto", "low", "high"],
@@ -29,32 +45,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--claimed", metavar="Å", type=float, help="resolution claimed for the map")
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the range's")
     add("--voxel-size", metavar="Å", type=float, help="where the map's header is wrong")
-    add("--device", choices=["auto", "cpu", "gpu"], default="auto", help="where to compute")
-    add("--batch-size", metavar="N", type=int, default=1, help="tiles predicted at a time")
+    add_compute_options(parser)
     add("--overwrite", action="store_true", help="replace results of an earlier run")
     add("--palette", default="viridis", help="colours of the figures")
     add("--params", metavar="FILE", help=PARAMS_HELP)
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.local_resolution import run_local_resolution
-
-    print(f"cryodl localres {args.map}", flush=True)
+    print(f"cryodl localres {args.map or args.half1 or ''}", flush=True)
+    apply_compute_options(args)
+    estimate = _by_network if args.method == "deepres" else _by_noise
     progress = Progress()
     try:
-        result = run_local_resolution(
-            args.map,
-            args.bundle,
+        result = estimate(
+            args,
             output=args.output,
             overwrite=args.overwrite,
             palette=args.palette,
             mask=args.mask,
-            range=args.range,
-            sharpen=args.sharpen,
             claimed=args.claimed,
             voxel_size=args.voxel_size,
-            batch_size=args.batch_size,
-            device=args.device,
             progress=progress,
             notify=lambda line: print(line, flush=True),
         )
@@ -64,10 +74,46 @@ def run(args: argparse.Namespace) -> None:
     print(f"wrote {args.output}")
 
 
+def _by_network(args: argparse.Namespace, **shared):
+    from ..api.local_resolution import run_local_resolution
+    from ..engine.errors import SettingError
+
+    if args.half1 or args.half2:
+        raise SettingError("method deepres takes one map: choose monogenic or localfsc for halves")
+    if not args.map:
+        raise SettingError("no map is given: give MAP, or half maps and their --method")
+    return run_local_resolution(
+        args.map,
+        args.bundle,
+        range=args.range,
+        sharpen=args.sharpen,
+        batch_size=args.batch_size,
+        device=args.device,
+        **shared,
+    )
+
+
+def _by_noise(args: argparse.Namespace, **shared):
+    from ..api.half_map_resolution import run_half_map_resolution
+
+    return run_half_map_resolution(
+        args.half1,
+        args.half2,
+        method=args.method,
+        volume=args.map,
+        min_resolution=args.min_resolution,
+        max_resolution=args.max_resolution,
+        significance=args.significance,
+        window=args.window,
+        **shared,
+    )
+
+
 def _summary(stats: dict) -> str:
     low, high = stats["percentiles"]["2.5"], stats["percentiles"]["97.5"]
+    uncertainty = stats.get("uncertainty_median")
+    sure = "" if uncertainty is None else f", uncertainty ±{uncertainty:.2f} Å"
     return (
-        f"median {stats['median']:.2f} Å (2.5-97.5 %: {low:.2f}-{high:.2f} Å, "
-        f"uncertainty ±{stats['uncertainty_median']:.2f} Å) in {stats['voxels']} voxels; "
-        f"{stats['seconds']['total']:.1f} s"
+        f"median {stats['median']:.2f} Å (2.5-97.5 %: {low:.2f}-{high:.2f} Å{sure}) in "
+        f"{stats['voxels']} voxels; {stats['seconds']['total']:.1f} s"
     )

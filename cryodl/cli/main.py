@@ -19,6 +19,10 @@ from .common import read_params
 # The module is imported when its command is called.
 COMMANDS = {
     "localres": ("cryodl.cli.localres", "local resolution of a map, with its uncertainty"),
+    "import": ("cryodl.cli.import_resolution", "take over another package's local resolution"),
+    "compare": ("cryodl.cli.compare", "compare local-resolution maps of several packages"),
+    "filter": ("cryodl.cli.filter", "low-pass a map to its local resolution"),
+    "fsc": ("cryodl.cli.fsc", "resolution of two half maps by Fourier shell correlation"),
     "simulate": ("cryodl.cli.simulate", "simulate a map from an atomic model"),
     "train": ("cryodl.cli.train", "train a network and write it as a bundle"),
     "evaluate": ("cryodl.cli.evaluate", "measure a network on simulated and real maps"),

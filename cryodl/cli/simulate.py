@@ -1,23 +1,53 @@
-"""`cryodl simulate`: the map of an atomic model at a known resolution."""
+"""`cryodl simulate`: the map of an atomic model at a known resolution, or a whole experiment."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+# options of a single map, and what they are where they are not given
+SINGLE_MAP_ONLY = {
+    "noise": 0.0,
+    "b_factor": 0.0,
+    "blur": 0.0,
+    "random_phases": None,
+    "margin": 15.0,
+    "truth": None,
+    "mask": None,
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="PDB or mmCIF file, plain or gzipped")
-    parser.add_argument("-o", "--output", metavar="MAP", required=True, help="map to write")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        required=True,
+        help="map to write; with --experiment, a folder",
+    )
     parser.add_argument(
         "--resolution",
         metavar="R",
         required=True,
         type=_numbers,
-        help="low-pass cut-off, Å; several, with commas between, go to the chains in turn",
+        help="low-pass cut-off, Å; several, with commas between, go to the chains in turn; with "
+        "--experiment, where the FSC of the half maps falls to 0.143",
     )
     parser.add_argument(
         "--voxel-size", metavar="S", required=True, type=_positive, help="voxel size, Å"
+    )
+    parser.add_argument(
+        "--experiment",
+        action="store_true",
+        help="simulate a reconstruction: half maps, the map as deposited, exact mask, model map "
+        "and both true local resolutions",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="of an experiment: JSON object of ingredients, numbers or [low, high]; an earlier "
+        "experiment.json repeats it",
     )
     parser.add_argument(
         "--noise",
@@ -44,18 +74,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--truth", metavar="MAP", help="write the true resolution here, too")
     parser.add_argument("--mask", metavar="MAP", help="write the molecule's mask (3 Å) here, too")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of noise and phases")
+    parser.add_argument(
+        "--seed", metavar="N", type=int, help="of all that is random; without it 0, or --config's"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace maps that exist")
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.experiment:
+        _run_experiment(args)
+    else:
+        _run_map(args)
+
+
+def _run_experiment(args: argparse.Namespace) -> None:
+    from ..api.simulated_experiment import run_simulated_experiment
+    from ..engine.errors import SettingError
+
+    if len(args.resolution) > 1:
+        raise SettingError("an experiment has one resolution; several were given")
+    for name, default in SINGLE_MAP_ONLY.items():
+        if getattr(args, name) != default:
+            option = "--" + name.replace("_", "-")
+            raise SettingError(f"{option} does not go with --experiment: use --config")
+    made = run_simulated_experiment(
+        args.model,
+        args.resolution[0],
+        args.voxel_size,
+        output=args.output,
+        config=args.config,
+        seed=args.seed,
+        overwrite=args.overwrite,
+    )
+    measured = made.measured
+    size = made.map.shape[0]
+    low, median, high = measured["snr"]
+    print(
+        f"{measured['atoms']} atoms; wrote half maps of {size} x {size} x {size} voxels, FSC 0.143 "
+        f"at {measured['fsc_resolution']:.2f} Å, true local resolution {median:.2f} Å "
+        f"(5-95 %: {low:.2f}-{high:.2f} Å), to {args.output}"
+    )
+
+
+def _run_map(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from ..engine.errors import OutputError
+    from ..engine.errors import OutputError, SettingError
     from ..engine.maps.mrc_io import write_map
     from ..engine.simulate.simulated_map import simulate_map
     from ..engine.simulate.structure import read_structure
 
+    if args.config:
+        raise SettingError("--config is of an experiment: give --experiment, too")
     outputs = [Path(p) for p in (args.output, args.truth, args.mask) if p]
     for path in outputs:
         if path.exists() and not args.overwrite:
@@ -72,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
         blur=args.blur,
         random_phases=args.random_phases,
         margin=args.margin,
-        seed=args.seed,
+        seed=args.seed or 0,
     )
     write_map(args.output, made.volume, overwrite=args.overwrite)
     inside = made.distance <= 3

@@ -71,6 +71,34 @@ def prepare_device(device: str = "auto") -> str:
     return "gpu" if found and device != "cpu" else "cpu"
 
 
+def choose_gpus(gpus: str | None) -> None:
+    """Show this process only some GPUs; before the backend is imported.
+
+    gpus : numbers with commas, such as "0,2", counted among those the process may see already, as
+        a queue gives them out; None or "" leaves all
+
+    Raises
+    ------
+    SettingError : not numbers, or beyond those that may be seen
+    """
+    if not gpus:
+        return
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    try:
+        numbers = [int(part) for part in gpus.split(",")]
+        if min(numbers) < 0:
+            raise IndexError
+        chosen = [visible[n] for n in numbers] if visible != [""] else [str(n) for n in numbers]
+    except ValueError:
+        raise SettingError(f"gpus {gpus!r} is not a list of numbers such as 0,1") from None
+    except IndexError:
+        raise SettingError(
+            f"gpus {gpus!r}: only {len(visible)} can be seen "
+            f"(CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']}); count from 0"
+        ) from None
+    os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+
+
 def device_scope(device: str):
     """Context in which Keras computes on "cpu" or "gpu", as `prepare_device` returned it."""
     import keras

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..threads import thread_count
 from .normalise import block_mean, refine
 
 BANDS = 13  # band-pass filters
@@ -18,7 +19,7 @@ BAND_FLOOR = 1e-3  # of the local power: below it a band counts as empty
 SMOOTHING = 2.0  # standard deviation, half-grid steps, over which a band's power is averaged
 CHANNELS = 8 + BANDS
 _TO_UNIT = -2 / np.log(BAND_FLOOR)
-_HALF_GRID_TO = 0.2  # cycles per voxel up to which the square of a band fits the half grid
+_HALF_GRID_TO = 0.2  # cycles per voxel up to which a band fits the half grid
 _LARGE = 2.5e7  # voxels, from which on one band at a time saves memory
 _PAD = 12  # voxels of background, so that filters do not wrap around
 
@@ -73,22 +74,22 @@ def band_powers(data, *, out=None, threads=None):
         out = np.empty((*half, BANDS), np.float32)
     shape = tuple(2 * scipy.fft.next_fast_len((n + _PAD) // 2, real=True) for n in data.shape)
     if threads is None:
-        threads = 2 if data.size < _LARGE else 1
-    workers = -1 if data.size >= _LARGE else 1
-    spectrum = scipy.fft.rfftn(data, s=shape, workers=-1)
-    fine = (spectrum, shape, _log_frequency(shape, 1.0))
+        threads = min(2, thread_count()) if data.size < _LARGE else 1
+    workers = thread_count() if data.size >= _LARGE else 1
+    spectrum = scipy.fft.rfftn(data, s=shape, workers=thread_count())
+    spectrum = _at_block_middles(spectrum, shape)
+    fine = (spectrum, _log_frequency(shape, 1.0))
     coarse_shape = tuple(n // 2 for n in shape)
-    coarse = (_half_spectrum(spectrum, shape), coarse_shape, _log_frequency(coarse_shape, 0.5))
+    coarse = (_half_spectrum(spectrum, shape), _log_frequency(coarse_shape, 0.5))
 
     def write(band):
         centre = band_centres()[band]
         if centre * 1.25 <= _HALF_GRID_TO:
-            signal = _band_pass(*coarse, centre, workers)[tuple(slice(0, n) for n in half)]
-            power = np.square(signal)
+            filtered = _band(*coarse, centre)
         else:
-            signal = _band_pass(*fine, centre, workers)[tuple(slice(0, 2 * n) for n in half)]
-            power = _block_mean_square(signal)
-        power = _window_mean(power)
+            filtered = _folded(_band(*fine, centre), shape)
+        signal = scipy.fft.irfftn(filtered, s=coarse_shape, overwrite_x=True, workers=workers)
+        power = _window_mean(np.square(signal[tuple(slice(0, n) for n in half)]))
         out[..., band] = np.log(power + np.float32(BAND_FLOOR)) * _TO_UNIT + 1
 
     with ThreadPoolExecutor(threads) as pool:
@@ -120,15 +121,29 @@ def _log_frequency(shape, scale):
     return bins
 
 
-def _band_pass(spectrum, shape, bins, centre, workers):
-    """The map in one band: a squared cosine, two steps wide, in the logarithm of frequency."""
-    import scipy.fft
-
+def _band(spectrum, bins, centre):
+    """The spectrum in one band: a squared cosine, two steps wide, in the logarithm of frequency."""
     band = np.log(centre / FIRST) / np.log(LAST / FIRST) * (BANDS - 1)
     away = np.arange(_STEPS * (BANDS + 3) + 1) / _STEPS - (band + 1)
     gain = (np.cos(np.pi / 2 * np.clip(away, -1, 1)) ** 2).astype(np.float32)
-    filtered = spectrum * gain[bins]
-    return scipy.fft.irfftn(filtered, s=shape, overwrite_x=True, workers=workers)
+    return spectrum * gain[bins]
+
+
+def _folded(spectrum, shape):
+    """Spectrum of the samples on the half grid, aliases and all.
+
+    A mean square over a window needs no more: each sample is a fair one of the band, wherever its
+    frequency appears.
+    """
+    for axis in (0, 1):
+        low, high = np.split(spectrum, 2, axis=axis)
+        spectrum = low + high
+    n = shape[2] // 2
+    kept = n // 2 + 1
+    # Only half of x is stored: the aliases are the conjugates at the opposite frequencies.
+    opposite = [-np.arange(m // 2) % (m // 2) for m in shape[:2]]
+    aliases = spectrum[..., n - kept + 1 :][..., ::-1][opposite[0]][:, opposite[1]]
+    return spectrum[..., :kept] + np.conj(aliases)
 
 
 def _window_mean(power):
@@ -139,23 +154,17 @@ def _window_mean(power):
     return refine(coarse, power.shape, 2)
 
 
+def _at_block_middles(spectrum, shape):
+    """Shift a map by half a voxel: the half grid samples it at the middles of its 2³ blocks."""
+    for axis, n in enumerate(shape):
+        frequency = np.fft.rfftfreq(n) if axis == 2 else np.fft.fftfreq(n)
+        shift = np.exp(1j * np.pi * frequency).astype(np.complex64) / 2
+        spectrum *= shift.reshape([-1 if a == axis else 1 for a in range(3)])
+    return spectrum
+
+
 def _half_spectrum(spectrum, shape):
-    """The low frequencies, as the spectrum of the map at the middles of its 2³ blocks."""
+    """The low frequencies alone, which the half grid holds."""
     z, y, x = (n // 2 for n in shape)
     rows = [np.r_[0 : (n + 1) // 2, 2 * n - n // 2 : 2 * n] for n in (z, y)]
-    coarse = spectrum[np.ix_(rows[0], rows[1], np.arange(x // 2 + 1))] / 8
-    for axis, n in ((0, z), (1, y)):
-        shift = np.exp(1j * np.pi * np.fft.fftfreq(n) / 2).astype(np.complex64)
-        coarse *= shift.reshape([-1 if a == axis else 1 for a in range(3)])
-    coarse *= np.exp(1j * np.pi * np.fft.rfftfreq(x) / 2).astype(np.complex64)
-    return coarse
-
-
-def _block_mean_square(signal):
-    z, y, x = (n // 2 for n in signal.shape)
-    total = np.zeros((z, y, x), np.float32)
-    for corner in np.ndindex(2, 2, 2):
-        part = signal[corner[0] :: 2, corner[1] :: 2, corner[2] :: 2]
-        total += part * part
-    total /= 8
-    return total
+    return spectrum[np.ix_(rows[0], rows[1], np.arange(x // 2 + 1))]

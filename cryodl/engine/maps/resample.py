@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import replace
 
 import numpy as np
 
-from cryodl.engine.errors import InputError
-from cryodl.engine.maps.volume import Volume
+from ..errors import InputError
+from ..threads import thread_count
+from .volume import Volume
 
 SAME_GRID = 0.01  # relative difference of voxel sizes below which a map is left as it is
 TOLERANCE = 0.002  # relative deviation of the achieved spacing from the one asked for
@@ -165,13 +165,13 @@ def _resample_axis(data: np.ndarray, axis: int, padded: int, new: int, keep: int
     common = min(padded, new)
     for begin in range(0, data.shape[across], thickness):
         part = _along(across, slice(begin, begin + thickness))
-        wave = fft.rfft(_pad(data[part], axis, padded), axis=axis, workers=os.cpu_count(),
+        wave = fft.rfft(_pad(data[part], axis, padded), axis=axis, workers=thread_count(),
                         overwrite_x=True)
         wave = wave[_along(axis, slice(0, common // 2 + 1))]
         if common % 2 == 0:  # the highest frequency stands for both its signs
             wave[_along(axis, slice(common // 2, None))] *= 0.5 if new > padded else 2.0
         wave *= new / padded
-        values = fft.irfft(wave, new, axis=axis, workers=os.cpu_count(), overwrite_x=True)
+        values = fft.irfft(wave, new, axis=axis, workers=thread_count(), overwrite_x=True)
         result[part] = values[_along(axis, slice(0, keep))]
     return result
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..threads import thread_count
 from .volume import Volume
 
 # Logarithm of the radial amplitude of proteins and nucleic acids at s = 0.02, 0.04 ... 1.00 1/Å,
@@ -55,7 +56,7 @@ def radial_amplitude(volume: Volume, mask=None):
     data = volume.data - np.float32(_background(volume.data))
     if mask is not None:
         data = data * mask
-    spectrum = scipy.fft.rfftn(data, workers=-1)
+    spectrum = scipy.fft.rfftn(data, workers=thread_count())
     step, count = 1 / max(volume.shape), max(volume.shape) // 2 + 1
     power, number = np.zeros(count), np.zeros(count)
     for plane, shell in zip(spectrum, _shells(volume.shape, step)):
@@ -140,12 +141,12 @@ def _apply(volume, s, gain):
     import scipy.fft
 
     background = np.float32(_background(volume.data))
-    spectrum = scipy.fft.rfftn(volume.data - background, workers=-1)
+    spectrum = scipy.fft.rfftn(volume.data - background, workers=thread_count())
     fine = 4 * max(volume.shape)
     table = np.interp(np.arange(fine) / (fine * volume.voxel_size), s, gain).astype(np.float32)
     for plane, shell in zip(spectrum, _shells(volume.shape, 1 / fine)):
         plane *= table[shell]
-    data = scipy.fft.irfftn(spectrum, s=volume.shape, overwrite_x=True, workers=-1)
+    data = scipy.fft.irfftn(spectrum, s=volume.shape, overwrite_x=True, workers=thread_count())
     return volume.with_data(data + background)
 
 

@@ -89,7 +89,7 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
         gain = np.sqrt(noise / n**3)  # white noise has power n³ per coefficient
         total = xp.add(total, xp.scale(xp.rfft3(white), xp.take(gain, bins)))
     coarser = None
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         coarser, coarsest = _coarser_voxels(n, voxel, config, rng)
         total = xp.scale(total, coarser)
         labels = np.maximum(labels, coarsest)
@@ -161,14 +161,14 @@ def _clean(resolutions, regions, frequencies, power, unit, config, rng):
         noise += level**2 * config["box"] ** 3
         if rng.random() < 0.25:  # resampled maps carry no noise beyond their old Nyquist frequency
             noise *= raised_cosine(frequencies, rng.uniform(2, 5) * config["voxel_size"], edge)
-    if rng.random() < 0.15:  # phases made random: amplitudes stay, the signal ends
+    if rng.random() < 0.1:  # phases made random: amplitudes stay, the signal ends
         end = draw_resolution(config, rng)[0]
         beyond = 1 - raised_cosine(frequencies, end, 0.2 * edge)
         shown = transfers[np.bincount(regions).argmax()]
         # What leaves the molecule fills the box, so it is thin where the box is large.
         noise += (beyond * shown) ** 2 * power * 0.03 ** rng.random()
         transfers = transfers * (1 - beyond)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         strongest = 60 * max(config["voxel_size"], 0.5)  # Å²; past it noise at Nyquist is all
         gain = _b_factor_gain(frequencies, rng.uniform(-strongest, 200), config)
         transfers, noise = transfers * gain, noise * gain**2

@@ -10,7 +10,7 @@ _COMMON = {
     "batch": 12,
     "reuse": 6,  # crops taken from every simulated box
     "buffer": 200,  # boxes among which crops are mixed
-    "clean": 0.5,  # share of clean boxes as in DeepRes; the others are experiments
+    "clean": 0.55,  # share of clean boxes as in DeepRes; the others are experiments
     "learning_rate": 1.5e-3,
     "warm_up": 200,  # steps
     "epoch": 150,  # steps between validations

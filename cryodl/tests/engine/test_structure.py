@@ -16,8 +16,9 @@ PACKAGE = ROOT / "cryodl"
 DIRECTIONS = {
     "cryodl.engine.errors": (),
     "cryodl.engine.device": ("cryodl.engine.errors",),
+    "cryodl.engine.threads": ("cryodl.engine.errors",),
     "cryodl.engine.folder": ("cryodl.engine.errors",),
-    "cryodl.engine.maps": ("cryodl.engine.errors",),
+    "cryodl.engine.maps": ("cryodl.engine.threads", "cryodl.engine.errors"),
     "cryodl.engine.tiles": ("cryodl.engine.errors",),
     "cryodl.engine.networks": (),
     "cryodl.engine.bundles": ("cryodl.engine.networks", "cryodl.engine.errors"),
@@ -28,7 +29,16 @@ DIRECTIONS = {
         "cryodl.engine.device",
         "cryodl.engine.errors",
     ),
-    "cryodl.engine.reference": ("cryodl.engine.maps", "cryodl.engine.errors"),
+    "cryodl.engine.reference": (
+        "cryodl.engine.maps",
+        "cryodl.engine.threads",
+        "cryodl.engine.errors",
+    ),
+    "cryodl.engine.comparison": (
+        "cryodl.engine.maps",
+        "cryodl.engine.threads",
+        "cryodl.engine.errors",
+    ),
     "cryodl.engine.simulate": ("cryodl.engine.maps", "cryodl.engine.errors"),
     "cryodl.engine.training": (
         "cryodl.engine.maps",
@@ -54,7 +64,7 @@ DIRECTIONS = {
     "cryodl.cli": ("cryodl.api", "cryodl.engine", "cryodl.report", "cryodl.version"),
     "cryodl.__main__": ("cryodl.cli",),
     "cryodl.plugin": ("cryodl.constants", "cryodl.version"),
-    "cryodl.wizards": ("cryodl.constants", "cryodl.protocols"),
+    "cryodl.wizards": ("cryodl.constants", "cryodl.protocols", "cryodl.viewers"),
     "cryodl.protocols": ("cryodl.plugin", "cryodl.constants"),
     "cryodl.viewers": ("cryodl.report", "cryodl.protocols", "cryodl.constants"),
     "cryodl.bibtex": (),

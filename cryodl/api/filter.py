@@ -1,0 +1,118 @@
+"""A map low-passed to its local resolution, drawn and written."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..engine.folder import whole_folder
+from .drawing import check_palette
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..engine.maps.result import Result
+    from ..engine.maps.volume import Volume
+
+
+def run_filter(
+    map: Volume | str | Path,
+    resolution: Volume | str | Path,
+    *,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    background: str | float = "auto",
+    voxel_size: float | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    palette: str = "viridis",
+) -> Result:
+    """Low-pass every voxel of a map to its local resolution.
+
+    Parameters
+    ----------
+    map : path or Volume, shape (z, y, x); density
+    resolution : path (of a map, or of a folder of results) or Volume; local resolution of any
+        package, Å, any background; interpolated where its grid is another one of the same box
+    mask : on the same grid; what is outside counts as solvent
+    background : "auto", or the value that stands for unknown
+    voxel_size : Å, where the headers are wrong
+    output : folder for filtered.mrc, resolution.mrc, stats.json and figures; None writes nothing
+    overwrite : replace results of an earlier run
+    palette : colours of the figures
+
+    Returns
+    -------
+    Result : .volumes "filtered" (density on the map's grid) and "resolution" (Å, 0 outside the
+        mask), .stats and .density, the map before
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    from ..engine.comparison.load import load_resolution
+    from ..engine.comparison.local_filter import filter_locally
+    from ..engine.maps.mrc_io import read_map
+    from ..engine.maps.result import Result
+    from ..engine.maps.stats import resolution_stats
+    from ..engine.maps.volume import Volume
+
+    start = time.perf_counter()
+    check_palette(palette)
+    density = map if isinstance(map, Volume) else read_map(map, voxel_size)
+    found = load_resolution(
+        resolution, density=density, mask=mask, background=background, voxel_size=voxel_size
+    )
+    filtered = filter_locally(density, found)
+    stats = {
+        **resolution_stats(found.values),
+        "method": "filter",
+        "source": "" if isinstance(map, Volume) else Path(map).name,
+        "cutoffs": list(filtered.cutoffs),
+        "unchanged": round(filtered.unchanged, 4),
+        "outside": round(filtered.outside, 4),
+        "voxel_size": density.voxel_size,
+        "voxel_size_given": voxel_size is not None,
+        "note": found.note,
+        "mask": "given" if mask is not None else "automatic",
+        "warnings": list(found.warnings),
+        "seconds": {"filter": round(time.perf_counter() - start, 3)},
+    }
+    volumes = {"filtered": filtered.volume, "resolution": found.resolution}
+    result = Result(volumes, stats, density)
+    if output is None:
+        return result
+    drawing = time.perf_counter()
+    with whole_folder(output, overwrite=overwrite) as work:
+        _draw(result, found.mask, work, palette)
+        stats["seconds"]["report"] = round(time.perf_counter() - drawing, 3)
+        stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
+        result.save(work)
+    return result
+
+
+def _draw(result: Result, mask: np.ndarray, work: Path, palette: str) -> None:
+    from ..report.chimerax import surface_level, write_view
+    from ..report.comparison import draw_filtered
+    from ..report.palette import palette_colours
+
+    filtered = result.volumes["filtered"]
+    vmin, vmax = draw_filtered(
+        result.density.data,
+        filtered.data,
+        result.volumes["resolution"].data,
+        mask,
+        work / "slices.png",
+        voxel_size=filtered.voxel_size,
+        palette=palette,
+        title=result.stats["source"],
+    )
+    write_view(
+        work / "view.cxc",
+        map_file=work / "filtered.mrc",
+        resolution_file=work / "resolution.mrc",
+        level=surface_level(filtered.data, mask),
+        vmin=vmin,
+        vmax=vmax,
+        colours=palette_colours(vmin, vmax, name=palette),
+    )

@@ -1,0 +1,172 @@
+"""Fourier shell correlation of two half maps: estimated, drawn and written."""
+
+from __future__ import annotations
+
+import csv
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..engine.errors import InputError
+from ..engine.folder import whole_folder
+from ..engine.maps.mask import automatic_mask, check_mask
+from ..engine.maps.mrc_io import read_map
+from ..engine.maps.result import Result
+from ..engine.maps.volume import Volume
+from ..engine.reference.fsc import THRESHOLDS, FscCurve, estimate_fsc, soft_mask
+from ..engine.reference.halves import IDENTICAL, NO_SIGNAL, check_half_maps, half_sum
+
+
+@dataclass(frozen=True)
+class FscResult(Result):
+    """A Result with the mask as its volume, and the curves.
+
+    curve : FscCurve, arrays over shells
+    """
+
+    curve: FscCurve
+
+
+def run_fsc(
+    half1: Volume | str | Path,
+    half2: Volume | str | Path,
+    *,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    voxel_size: float | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+) -> FscResult:
+    """Resolution of two half maps by Fourier shell correlation, and what `cryodl fsc` writes.
+
+    Parameters
+    ----------
+    half1, half2 : paths, or Volumes of shape (z, y, x)
+    mask : on their grid, from 0 to 1; a binary one gets a soft edge; None finds one
+    voxel_size : Å, where the headers are wrong
+    output : folder for stats.json, fsc.csv, fsc.png and .svg, and mask.mrc; None writes nothing
+    overwrite : replace results of an earlier run
+
+    Returns
+    -------
+    FscResult : .stats with "resolution_0.143" and "resolution_0.5" (Å, within the mask, corrected
+        by phase randomisation; None where there is no common signal), .volumes "mask", .curve
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    if output is None:
+        return _estimate(half1, half2, mask, voxel_size)
+    with whole_folder(output, overwrite=overwrite) as work:
+        result = _estimate(half1, half2, mask, voxel_size)
+        _write_csv(result.curve, work / "fsc.csv")
+        _draw(result, work / "fsc", half1)
+        result.save(work)
+    return result
+
+
+def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
+    """Two half maps as Volumes, checked; and what is unusual about them."""
+    first, second = (
+        half if isinstance(half, Volume) else read_map(half, voxel_size) for half in (half1, half2)
+    )
+    return first, second, check_half_maps(first, second)
+
+
+def read_mask(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
+    """A mask as weights from 0 to 1, shape (z, y, x); whether it is soft; what is unusual about it.
+
+    mask : Volume, array or path;  volume : the map it belongs to
+
+    Raises
+    ------
+    InputError : it has another grid, is empty, or is a map
+    """
+    if isinstance(mask, np.ndarray):
+        mask = Volume(mask, volume.voxel_size)
+    elif not isinstance(mask, Volume):
+        mask = read_map(mask, volume.voxel_size)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        inside = check_mask(mask, volume)
+    low, high = float(mask.data.min()), float(mask.data.max())
+    if low < -0.01 or high > 1.01:
+        raise InputError(
+            f"the mask has values from {low:g} to {high:g}, as a map has: give a mask from 0 to 1, "
+            "and check that it was not swapped with a half map"
+        )
+    weights = np.clip(mask.data, 0, 1)
+    soft = bool(np.mean((weights > 0.01) & (weights < 0.99)) > 1e-4)
+    return (weights if soft else inside), soft, [str(warning.message) for warning in caught]
+
+
+def _estimate(half1, half2, mask, voxel_size) -> FscResult:
+    start = time.perf_counter()
+    first, second, notes = read_halves(half1, half2, voxel_size)
+    full = half_sum(first, second)
+    if mask is None:
+        kind, weights = "automatic", soft_mask(automatic_mask(full), full.voxel_size)
+    else:
+        weights, soft, more = read_mask(mask, full)
+        notes += more
+        kind = "given" if soft else "given, softened"
+        weights = weights if soft else soft_mask(weights != 0, full.voxel_size)
+    curve = estimate_fsc(first, second, weights)
+    if not curve.signal:
+        notes.append(NO_SIGNAL)
+    elif IDENTICAL not in notes and not np.any(curve.corrected < THRESHOLDS[0]):
+        notes.append(
+            f"the FSC stays above 0.143 up to the Nyquist frequency ({2 * full.voxel_size:g} Å): "
+            "the resolution is limited by the voxel size"
+        )
+    stats: dict[str, Any] = {
+        f"resolution_{threshold:g}{suffix}": _rounded(curve.resolution(threshold, kind_of))
+        for kind_of, suffix in (("corrected", ""), ("masked", "_masked"), ("unmasked", "_unmasked"))
+        for threshold in THRESHOLDS
+    }
+    stats.update(
+        method="fsc",
+        phases_randomised_from=_rounded(curve.randomised_from),
+        identical_half_maps=IDENTICAL in notes,
+        voxel_size=full.voxel_size,
+        mask=kind,
+        mask_share=round(float(weights.mean()), 4),
+        warnings=notes,
+        seconds={"total": round(time.perf_counter() - start, 3)},
+    )
+    return FscResult({"mask": full.with_data(weights)}, stats, full, curve)
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 4)
+
+
+CURVES = ("unmasked", "masked", "randomised", "corrected")
+
+
+def _write_csv(curve: FscCurve, path: Path) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["frequency_per_angstrom", "resolution_angstrom", *CURVES])
+        columns = [getattr(curve, name) for name in CURVES]
+        for frequency, *values in zip(curve.frequencies, *columns):
+            resolution = f"{1 / frequency:.4f}" if frequency else "inf"
+            table.writerow([f"{frequency:.6f}", resolution, *(f"{value:.5f}" for value in values)])
+
+
+def _draw(result: FscResult, base: Path, source: Any) -> None:
+    from ..report.fsc_curve import draw_fsc
+
+    curve = result.curve
+    draw_fsc(
+        curve.frequencies,
+        {name: getattr(curve, name) for name in CURVES},
+        base,
+        resolutions={t: result.stats[f"resolution_{t:g}"] for t in THRESHOLDS},
+        randomised_from=curve.randomised_from,
+        title=Path(source).name if isinstance(source, (str, Path)) else "",
+    )

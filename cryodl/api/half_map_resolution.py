@@ -1,0 +1,221 @@
+"""Local resolution from two half maps, or from one map and its noise: estimated, drawn, written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..engine.errors import InputError, SettingError
+from ..engine.folder import whole_folder
+from ..engine.maps.check import check_map
+from ..engine.maps.mask import automatic_mask
+from ..engine.maps.mrc_io import read_map
+from ..engine.maps.result import Result
+from ..engine.maps.stats import resolution_stats
+from ..engine.maps.volume import Volume
+from ..engine.reference.fsc import estimate_fsc, soft_mask
+from ..engine.reference.halves import IDENTICAL, NO_SIGNAL, half_difference, half_sum
+from ..engine.reference.local_fsc import WINDOW, local_fsc
+from ..engine.reference.monogenic import monogenic_resolution
+from .drawing import check_palette, draw_local_resolution
+from .fsc import read_halves, read_mask
+
+METHODS = ("monogenic", "localfsc")
+MapLike = Volume | str | Path
+
+
+def run_half_map_resolution(
+    half1: MapLike | None = None,
+    half2: MapLike | None = None,
+    *,
+    method: str = "monogenic",
+    volume: MapLike | None = None,
+    mask: MapLike | np.ndarray | None = None,
+    min_resolution: float | None = None,
+    max_resolution: float | None = None,
+    significance: float = 0.95,
+    window: float | None = None,
+    claimed: float | None = None,
+    voxel_size: float | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    palette: str = "viridis",
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Result:
+    """Local resolution where the signal meets the noise, and what `cryodl localres` writes of it.
+
+    Parameters
+    ----------
+    half1, half2 : half maps; without them `volume` is judged, by "monogenic" only
+    method : "monogenic" (after MonoRes) or "localfsc" (FSC in a moving window, as blocres)
+    volume : the map that pictures show (of half maps, their mean if None)
+    mask : above 0.5 inside the molecule; None finds one; a single map's noise is measured outside
+    min_resolution, max_resolution : Å, the finest and the coarsest that are looked at
+    significance : of "monogenic": share of noise that a voxel's amplitude must exceed
+    window : Å, of "localfsc": edge of the box whose volume the window has; None takes seven times
+        the resolution of the whole map
+    claimed : resolution claimed for the map, Å, shown in the histogram
+    voxel_size : Å, where the headers are wrong
+    output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
+    overwrite, palette : of the folder and the figures
+    progress, notify : called with (stage, done, total) and with each line worth telling
+
+    Returns
+    -------
+    Result : .volumes "resolution" (Å) and "mask" on the maps' grid, and .stats
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    options = {
+        "method": method, "volume": volume, "mask": mask, "min_resolution": min_resolution,
+        "max_resolution": max_resolution, "significance": significance, "window": window,
+        "claimed": claimed, "voxel_size": voxel_size, "progress": progress,
+        "notify": notify or (lambda line: None),
+    }  # fmt: skip
+    start = time.perf_counter()
+    check_palette(palette)
+    _check_options(half1, half2, options)
+    if output is None:
+        return _estimate(half1, half2, **options)
+    output = Path(output)
+    shown = Path(volume) if isinstance(volume, (str, Path)) else None
+    with whole_folder(output, overwrite=overwrite) as work:
+        result = _estimate(half1, half2, **options)
+        drawing = time.perf_counter()
+        draw_local_resolution(result, work, output, source=shown, palette=palette)
+        seconds = result.stats["seconds"]
+        seconds["report"] = round(time.perf_counter() - drawing, 3)
+        seconds["total"] = round(time.perf_counter() - start, 3)
+        result.save(work)
+    return result
+
+
+def _check_options(half1, half2, options: dict[str, Any]) -> None:
+    method = options["method"]
+    if method not in METHODS:
+        raise SettingError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
+    if (half1 is None) != (half2 is None):
+        raise SettingError("one half map is given: give both, with --half1 and --half2")
+    if half1 is None:
+        if method == "localfsc":
+            raise SettingError("method localfsc needs half maps: give --half1 and --half2")
+        if options["volume"] is None:
+            raise SettingError("no map is given: give --half1 and --half2, or a map and --mask")
+        if options["mask"] is None:
+            raise SettingError("a single map needs --mask: its noise is measured outside")
+    if not 0.5 <= options["significance"] < 1:
+        raise SettingError(f"significance {options['significance']:g} is not between 0.5 and 1")
+    for name in ("min_resolution", "max_resolution", "window", "claimed"):
+        if options[name] is not None and not 0.5 <= options[name] <= 500:
+            words = name.replace("_", " ")
+            raise SettingError(f"{words} {options[name]:g} is not between 0.5 and 500 Å")
+    finest, coarsest = options["min_resolution"], options["max_resolution"]
+    if finest and coarsest and finest >= coarsest:
+        raise SettingError(f"min resolution {finest:g} Å is not finer than the max {coarsest:g} Å")
+
+
+def _estimate(half1, half2, *, method, volume, mask, notify, progress, **options) -> Result:
+    start = time.perf_counter()
+    voxel_size = options["voxel_size"]
+    if volume is not None and not isinstance(volume, Volume):
+        volume = read_map(volume, voxel_size)
+    notes: list[str] = []
+    halves = None
+    if half1 is not None:
+        *halves, notes = read_halves(half1, half2, voxel_size)
+        full = half_sum(*halves)
+        volume = full if volume is None else volume
+        _check_grid(volume, full)
+    else:
+        full = volume
+    if mask is None:
+        inside = automatic_mask(full)
+    else:
+        weights, _, more = read_mask(mask, full)
+        inside, notes = weights > 0.5, notes + more
+    notes += check_map(full, inside)
+    numbers, coarsest = _limits(full, options)
+    found: dict[str, Any] = {"significance": options["significance"]}
+    if halves:
+        curve = estimate_fsc(*halves, soft_mask(inside, full.voxel_size))
+        whole = curve.resolution()
+        if whole is None:
+            raise InputError(f"{NO_SIGNAL}; no resolution follows from them, give other half maps")
+        found["fsc_resolution"] = round(whole, 4)
+        notify(f"resolution of the whole map {whole:.2f} Å (FSC 0.143)")
+    for note in notes:
+        notify(f"warning: {note}")
+    estimating = time.perf_counter()
+    if method == "localfsc":
+        window = options["window"] or WINDOW * whole
+        notify(f"window of {window:.1f} Å (edge of a box of the same volume)")
+        values, unseen = local_fsc(
+            *halves, inside, global_resolution=whole, window=window, progress=progress, **numbers
+        )
+        found = {"fsc_resolution": found["fsc_resolution"], "window": round(window, 3)}
+    else:
+        values, unseen = monogenic_resolution(
+            full, inside, half_difference(*halves) if halves else None,
+            significance=options["significance"], progress=progress, **numbers,
+        )  # fmt: skip
+    if unseen > 0.5:
+        last = (
+            f"{unseen:.0%} of the mask shows no signal above the noise at any frequency"
+            + (f" from {coarsest:g} Å on" if coarsest else "")
+            + "; its voxels hold the coarsest resolution looked at"
+        )
+        notes.append(last)
+        notify(f"warning: {last}")
+    stats = {
+        **resolution_stats(values[inside]),
+        "method": method,
+        **found,
+        "from": "half maps" if halves else "one map",
+        "min_resolution": numbers["min_resolution"],
+        "max_resolution": coarsest,
+        "without_signal": round(unseen, 4),
+        "identical_half_maps": IDENTICAL in notes,
+        "claimed": options["claimed"],
+        "voxel_size": full.voxel_size,
+        "voxel_size_given": voxel_size is not None,
+        "mask": "given" if mask is not None else "automatic",
+        "warnings": notes,
+        "seconds": {"estimate": round(time.perf_counter() - estimating, 3)},
+    }
+    stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
+    volumes = {"resolution": full.with_data(values), "mask": full.with_data(inside)}
+    return Result(volumes, stats, volume)
+
+
+def _limits(full: Volume, options: dict[str, Any]):
+    """Finest and coarsest resolution as given, where the voxel size allows it."""
+    nyquist = 2 * full.voxel_size
+    finest, coarsest = options["min_resolution"], options["max_resolution"]
+    if coarsest is not None and coarsest <= 1.2 * nyquist:
+        raise SettingError(
+            f"max resolution {coarsest:g} Å leaves nothing above the {nyquist:g} Å that the voxels "
+            "hold: give a coarser one"
+        )
+    finest = max(finest or 0.0, nyquist)
+    return {"min_resolution": finest, "max_resolution": coarsest}, coarsest
+
+
+def _check_grid(volume: Volume, full: Volume) -> None:
+    same_size = abs(volume.voxel_size / full.voxel_size - 1) < 0.01
+    if volume.shape != full.shape or not same_size:
+        raise InputError(
+            f"the map has {_grid(volume)} and the half maps {_grid(full)}: give the map of these "
+            "half maps, or none"
+        )
+
+
+def _grid(volume: Volume) -> str:
+    sizes = " x ".join(str(n) for n in reversed(volume.shape))
+    return f"{sizes} voxels of {volume.voxel_size:g} Å"

@@ -1,0 +1,45 @@
+"""`cryodl fsc`: resolution of two half maps by Fourier shell correlation."""
+
+from __future__ import annotations
+
+import argparse
+
+from .common import PARAMS_HELP
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("half1", metavar="HALF1", help="first half map (MRC or CCP4, also .gz and .bz2)")
+    add("half2", metavar="HALF2", help="second half map, of the same refinement")
+    add("-o", "--output", metavar="OUT", required=True, help="folder for the results")
+    add("--mask", metavar="FILE", help="mask on the maps' grid; a binary one gets a soft edge; "
+        "without it one is found")  # fmt: skip
+    add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
+    add("--threads", metavar="N", type=int, help="processor cores to use; all by default")
+    add("--overwrite", action="store_true", help="replace results of an earlier run")
+    add("--params", metavar="FILE", help=PARAMS_HELP)
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..api.fsc import run_fsc
+    from ..engine.threads import limit_threads
+
+    limit_threads(args.threads)
+    stats = run_fsc(
+        args.half1,
+        args.half2,
+        mask=args.mask,
+        voxel_size=args.voxel_size,
+        output=args.output,
+        overwrite=args.overwrite,
+    ).stats
+    for note in stats["warnings"]:
+        print(f"warning: {note}")
+    within, without = (_resolutions(stats, suffix) for suffix in ("", "_unmasked"))
+    print(f"resolution {within}; without a mask {without}")
+    print(f"wrote {args.output}")
+
+
+def _resolutions(stats: dict, suffix: str) -> str:
+    found = [(t, stats[f"resolution_{t}{suffix}"]) for t in ("0.143", "0.5")]
+    return ", ".join(f"{r:.2f} Å (FSC {t})" if r else f"none (FSC {t})" for t, r in found)

@@ -1,0 +1,154 @@
+"""Local-resolution maps from files: on the grid of their density, background told from values."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..maps.mask import automatic_mask, check_mask
+from ..maps.mrc_io import read_map
+from ..maps.resolution_map import ResolutionMap, read_resolution
+from ..maps.volume import Volume
+from .grid import to_grid
+
+FULL = 0.4  # share of the box from which solvent is told of too; RELION fills a ball, half the box
+STAND_IN = 32768.0  # for NaN while a map is read: every type of float holds it exactly
+
+Source = Volume | str | Path
+
+
+def load_resolution(
+    source: Source,
+    *,
+    density: Volume | None = None,
+    mask: Source | np.ndarray | None = None,
+    background: str | float = "auto",
+    voxel_size: float | None = None,
+) -> ResolutionMap:
+    """Read a local-resolution map of any package.
+
+    Parameters
+    ----------
+    source : path of the map, of a folder with our resolution.mrc, or a Volume; resolutions in Å
+    density : the map that was judged. Its grid and origin are taken (`to_grid`); without a mask,
+        resolutions that fill the box are kept only in the molecule found in it.
+    mask : path, Volume or ndarray (z, y, x) on the grid of either
+    background : as in `read_resolution`
+    voxel_size : Å, instead of the header's
+
+    Raises
+    ------
+    InputError : as in `read_map`, `read_resolution` and `to_grid`
+    """
+    name = source.name if isinstance(source, Path) else str(source)
+    if isinstance(source, Volume):
+        name, volume = "the resolution map", source
+        if voxel_size is not None:
+            volume = replace(volume, voxel_size=voxel_size, header_spacing=None)
+    else:
+        volume = _read(Path(source), voxel_size, density)
+    if mask is not None and not isinstance(mask, (Volume, np.ndarray)):
+        mask = read_map(mask, volume.voxel_size).data  # its size tells the grid it is on
+    # a mask belongs to the density where their sizes agree, else to the resolution map
+    early = mask
+    if density is not None and mask is not None and volume.shape != density.shape == mask.shape:
+        early = None
+    result = read_resolution(volume, mask=early, background=background, name=name)
+    if density is not None:
+        result = to_grid(result, density, name=name)
+        if early is None and mask is not None:
+            result = _keep(result, check_mask(_as_volume(mask, density), density), name)
+        if mask is None:
+            result = _keep_to_molecule(result, density)
+    return result
+
+
+def _keep(result: ResolutionMap, inside: np.ndarray, name: str) -> ResolutionMap:
+    kept = result.mask & inside
+    if not kept.any():
+        raise InputError(f"{name} has no resolution inside the mask; give another mask")
+    resolution = result.resolution.with_data(result.resolution.data * kept)
+    return replace(result, resolution=resolution, mask=kept)
+
+
+def _keep_to_molecule(result: ResolutionMap, density: Volume) -> ResolutionMap:
+    if result.mask.mean() < FULL:
+        return result  # its package had a mask, and what it knows is kept
+    molecule = automatic_mask(density)
+    if not (result.mask & molecule).any():
+        return result
+    said = (f"resolutions are told in {result.mask.mean():.0%} of the box, solvent included; they"
+            f" are kept in the {molecule.mean():.0%} where the density shows the molecule: give"
+            " --mask for another choice")
+    others = tuple(line for line in result.warnings if "solvent" not in line)
+    return replace(_keep(result, molecule, "the map"), warnings=(*others, said))
+
+
+def _as_volume(mask: Volume | np.ndarray, like: Volume) -> Volume:
+    return mask if isinstance(mask, Volume) else Volume(mask, like.voxel_size)
+
+
+def _read(path: Path, voxel_size: float | None, density: Volume | None) -> Volume:
+    """Read a map whose header may lack the voxel size, and whose values may be NaN."""
+    if path.is_dir() and (path / "resolution.mrc").is_file():
+        path = path / "resolution.mrc"
+    if voxel_size is None and density is not None and header_voxel_size(path) == 0:
+        voxel_size = density.voxel_size
+    try:
+        return read_map(path, voxel_size)
+    except InputError:
+        if not _has_nan(path):
+            raise
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / path.name
+        shutil.copyfile(path, copy)
+        copy.chmod(0o600)
+        with _open(copy, "r+") as file:
+            file.data[~np.isfinite(file.data)] = STAND_IN
+        volume = read_map(copy, voxel_size)
+    return volume.with_data(np.where(volume.data == STAND_IN, np.float32(np.nan), volume.data))
+
+
+def header_voxel_size(path: str | Path) -> float | None:
+    """Voxel size (Å) as the header says, 0 where it says none; None where it cannot be read."""
+    try:
+        with _open(path, "r") as file:
+            size = float(file.voxel_size.x)
+    except (OSError, ValueError):
+        return None  # reading the map will say what is wrong
+    return size if size > 0 else 0.0
+
+
+def _has_nan(path: Path) -> bool:
+    try:
+        with _open(path, "r") as file:
+            return file.data is not None and not np.isfinite(file.data).all()
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def header_agrees(path: str | Path, voxel_size: float | None) -> bool:
+    """Whether a map's file can be shown as it is: its header says the voxel size (Å) to use."""
+    if voxel_size is None:
+        return True
+    return abs((header_voxel_size(path) or 0.0) - voxel_size) < 1e-3 * voxel_size
+
+
+@contextmanager
+def _open(path: str | Path, mode: str) -> Iterator[Any]:
+    import warnings
+
+    import mrcfile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old headers and NaN, with which we deal ourselves
+        with mrcfile.open(path, mode, permissive=True) as file:
+            yield file

@@ -1,0 +1,5 @@
+"""Classical estimators of resolution: what they say follows from two half maps, not from training.
+
+FSC of whole maps (`fsc`), FSC in a moving window (`local_fsc`) and monogenic amplitude against
+noise (`monogenic`). No filter that multiplies signal and noise alike moves any of them.
+"""

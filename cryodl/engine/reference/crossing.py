@@ -1,0 +1,100 @@
+"""Where a measure of signal falls below its threshold, voxel by voxel, as the bands go by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ..threads import thread_count
+
+MEMORY = 4e9  # bytes that bands computed at the same time may take
+BYTES = 24  # for each voxel of the map, while its finest band is computed
+FINISHED = 0.002  # share of voxels still rising below which a sweep ends
+
+
+class Crossing:
+    """The last frequency at which a margin is positive, interpolated to where it is 0.
+
+    count : of voxels
+    patience : steps in a row that must fail before a voxel is done; MonoRes takes three
+    """
+
+    def __init__(self, count: int, patience: int) -> None:
+        self.patience = patience
+        self.fails = np.zeros(count, np.int8)
+        self.position = np.full(count, -np.inf, np.float32)  # log frequency of the crossing
+        self.margin = np.zeros(count, np.float32)  # where it last was positive
+        self.last = np.full(count, -np.inf, np.float32)  # log frequency there
+        self.rising = np.ones(count, bool)
+
+    def update(self, frequency: float, margins: np.ndarray) -> None:
+        """Take the margins at the next frequency (1/Å)."""
+        place = np.float32(np.log(frequency))
+        passed = self.rising & (margins > 0)
+        first_fail = self.rising & ~passed & (self.fails == 0) & np.isfinite(self.last)
+        start, end = self.margin[first_fail], margins[first_fail]
+        before = self.last[first_fail]
+        self.position[first_fail] = before + (place - before) * start / (start - end)
+        self.fails[self.rising & ~passed] += 1
+        self.fails[passed] = 0
+        self.margin[passed] = margins[passed]
+        self.last[passed] = self.position[passed] = place
+        self.rising &= self.fails < self.patience
+
+    @property
+    def finished(self) -> bool:
+        """Whether no more than a few voxels have not crossed yet."""
+        return bool(self.rising.mean() < FINISHED)
+
+    def resolution(self) -> np.ndarray:
+        """Å, ndarray (count,); infinite where the margin never was positive."""
+        with np.errstate(over="ignore"):
+            return np.exp(-self.position)
+
+
+def run_sweep(
+    frequencies: np.ndarray,
+    margins: Callable[[float, int], np.ndarray],
+    crossing: Crossing,
+    voxels: int,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> float:
+    """Go through the bands, several at a time, until all voxels have crossed.
+
+    frequencies : ndarray, 1/Å, rising
+    margins : margins(frequency, workers) gives those of one band
+    voxels : of the map, by which memory is counted
+
+    Returns the last frequency seen.
+    """
+    cores = thread_count()
+    at_once = int(max(1, min(cores, MEMORY / (BYTES * voxels))))
+    workers = max(1, cores // at_once)
+    frequency = frequencies[0]
+    with ThreadPoolExecutor(at_once) as pool:
+        for first in range(0, len(frequencies), at_once):
+            batch = frequencies[first : first + at_once]
+            found: Iterable[np.ndarray] = pool.map(margins, batch, [workers] * len(batch))
+            for frequency, values in zip(batch, found):
+                crossing.update(frequency, values)
+            if progress:
+                progress("bands", min(first + at_once, len(frequencies)), len(frequencies))
+            if crossing.finished:
+                break
+    if progress:
+        progress("bands", len(frequencies), len(frequencies))
+    return float(frequency)
+
+
+def boxes(inside: np.ndarray, margin: int) -> tuple[slice, ...]:
+    """The smallest box around a mask, with a margin as far as the map goes."""
+    return tuple(_slices(inside, margin))
+
+
+def _slices(inside: np.ndarray, margin: int) -> Iterator[slice]:
+    for axis, n in enumerate(inside.shape):
+        others = tuple(a for a in range(3) if a != axis)
+        held = np.flatnonzero(inside.any(axis=others))
+        yield slice(max(0, int(held[0]) - margin), min(n, int(held[-1]) + 1 + margin))

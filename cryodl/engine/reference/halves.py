@@ -1,0 +1,94 @@
+"""Two half maps of one reconstruction: that they are such, and what is unusual about them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputError
+from ..maps.volume import Volume
+
+MASK_VALUES = 0.9  # share of exact zeros and ones from which a map is taken for a mask
+SIGNIFICANT = 5.0  # standard deviations by which the FSC of any signal differs from that of noise
+
+
+def check_half_maps(half1: Volume, half2: Volume) -> list[str]:
+    """Plain sentences about what is unusual in two half maps.
+
+    Raises
+    ------
+    InputError : of other size, voxel size or origin, constant, or a mask in place of a map
+    """
+    for name, half in (("first", half1), ("second", half2)):
+        if looks_like_mask(half.data):
+            raise InputError(
+                f"the {name} half map holds the values of a mask (0 and 1): give the two half maps,"
+                " and the mask with --mask"
+            )
+        if not np.ptp(half.data):
+            raise InputError(f"the {name} half map is constant: give another one")
+    if half1.shape != half2.shape:
+        raise InputError(
+            f"half maps have {_size(half1)} and {_size(half2)} voxels: give two of one refinement"
+        )
+    if abs(half1.voxel_size / half2.voxel_size - 1) > 1e-3:
+        raise InputError(
+            f"half maps have voxels of {half1.voxel_size:g} and {half2.voxel_size:g} Å: give two of"
+            " one refinement, or the true size with --voxel-size"
+        )
+    apart = max(abs(a - b) for a, b in zip(half1.origin, half2.origin))
+    if apart > 0.1 * half1.voxel_size:
+        raise InputError(
+            f"half maps have origins {apart:g} Å apart ({_place(half1)} and {_place(half2)} Å): "
+            "give two of one refinement"
+        )
+    return [IDENTICAL] if identical(half1, half2) else []
+
+
+IDENTICAL = (
+    "the half maps are identical: their FSC is 1 everywhere, and no resolution follows from it; "
+    "give the two independent half maps"
+)
+NO_SIGNAL = "the half maps have no signal in common: their FSC is that of noise at all frequencies"
+
+
+def identical(half1: Volume, half2: Volume) -> bool:
+    """Whether two maps differ by nothing but a scale and an offset."""
+    a, b = (h.data[::2, ::2, ::2].ravel().astype(np.float64) for h in (half1, half2))
+    return bool(np.corrcoef(a, b)[0, 1] > 1 - 1e-9)
+
+
+def have_signal(fsc: np.ndarray, counts: np.ndarray) -> bool:
+    """Whether an FSC curve tells two maps with common signal from two of noise.
+
+    fsc : ndarray (shells,), of unmasked maps;  counts : coefficients in each shell, mirror images
+    included. Without signal the mean over shells up to any one has the standard deviation
+    1 / sqrt(coefficients), since half of them are independent and each has two components.
+    """
+    number = np.cumsum(counts[1:])
+    deviations = np.cumsum(fsc[1:] * counts[1:]) / np.sqrt(np.maximum(number, 1))
+    return bool(deviations.max() > SIGNIFICANT)
+
+
+def looks_like_mask(data: np.ndarray) -> bool:
+    """Whether values lie between 0 and 1, and nearly all of them at these."""
+    if data.min() != 0 or data.max() != 1:
+        return False
+    return bool(np.mean((data == 0) | (data == 1)) > MASK_VALUES)
+
+
+def half_sum(half1: Volume, half2: Volume) -> Volume:
+    """The full map: the mean of both."""
+    return half1.with_data((half1.data + half2.data) / 2)
+
+
+def half_difference(half1: Volume, half2: Volume) -> Volume:
+    """Noise as strong as that in the mean of both."""
+    return half1.with_data((half1.data - half2.data) / 2)
+
+
+def _size(volume: Volume) -> str:
+    return " x ".join(str(n) for n in reversed(volume.shape))
+
+
+def _place(volume: Volume) -> str:
+    return ", ".join(f"{value:g}" for value in volume.origin)

@@ -1,0 +1,162 @@
+"""Local resolution from the monogenic amplitude, after MonoRes (Vilas et al. 2018, Structure 26,
+337).
+
+A map is filtered at one frequency after another; where its local amplitude exceeds that of noise,
+the frequency is seen. The amplitude comes from the map and its three Riesz transforms
+(A² = f² + |Rf|²: the envelope, without the waves). The noise is half the difference of the half
+maps, or what lies outside the mask of a single map. A voxel is done when three steps in a row fail.
+
+Where this departs from MonoRes, and why: MonoRes filters with a high-pass, so the noise of all
+finer frequencies competes with the signal of one. Where noise grows with frequency or goes on far beyond
+the signal, as in unfiltered half maps, it reads coarser than the FSC (6.7 Å against 3.0 Å on one
+simulated map), and a B-factor, which weighs fine noise against coarse signal, moves it. Here a
+band-pass of the whitened map meets only noise of its own frequency, and the squared amplitude is
+averaged in a window as wide as makes the 95 % quantile of noise about 4/3 of its mean: a voxel
+passes, at even odds, where signal to noise is about 1/3. In the full map that is an FSC of 0.143
+(Rosenthal & Henderson 2003), so the result agrees with the FSC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..errors import InputError
+from ..maps.mask import masked_support
+from ..maps.volume import Volume
+from .bands import Spectrum, Window, noise_power, sweep
+from .crossing import Crossing, boxes, run_sweep
+from .points import Points, point_step, taper
+
+PERIODS = 0.6  # standard deviation of the window, in periods of the band
+PATIENCE = 3  # failing steps after which a voxel is done
+NOISE_WINDOW = 3.0  # times the window, over which noise is taken to be the same
+COARSEST = 20.0  # Å
+_LEAST_NOISE = 0.02  # share of the box outside the mask that noise is measured from
+_SAMPLE = 8  # of so many points one tells the distribution of noise
+_SMOOTHING = 0.5  # of the result, in resolutions
+
+
+def monogenic_resolution(
+    volume: Volume,
+    inside: np.ndarray,
+    difference: Volume | None = None,
+    *,
+    significance: float = 0.95,
+    min_resolution: float | None = None,
+    max_resolution: float | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[np.ndarray, float]:
+    """Local resolution where the monogenic amplitude ceases to exceed that of noise.
+
+    Parameters
+    ----------
+    volume : the map; of two half maps, their mean
+    inside : ndarray, shape (z, y, x), bool; the result is made for these voxels
+    difference : half the difference of the half maps; None takes the noise outside the mask
+    significance : share of noise that a voxel's amplitude must exceed
+    min_resolution, max_resolution : Å, finest (at best Nyquist) and coarsest that are looked at
+    progress : called with (stage, bands done, bands in all)
+
+    Returns
+    -------
+    resolution : ndarray, shape (z, y, x), float32, Å; 0 outside the mask, `max_resolution` where no
+        frequency was seen
+    unseen : share of voxels where none was
+
+    Raises
+    ------
+    InputError : no noise around the molecule of a single map
+    """
+    voxel = volume.voxel_size
+    finest = max(min_resolution or 0, 2 * voxel)
+    coarsest = max_resolution or COARSEST
+    reach = int(np.ceil((2.0 if difference is None else 1.0) * coarsest / voxel))
+    box = boxes(inside, reach)
+    part = inside[box]
+    data = taper(volume.data - volume.data[~inside].mean() if not inside.all() else volume.data,
+                 box, reach // 2)  # fmt: skip
+    points = Points(part, point_step(PERIODS * finest / voxel))
+    crossing = Crossing(points.places.shape[1], PATIENCE)
+    if difference is None:
+        outside = _outside(volume, inside)[box]
+        noise = noise_power(data * outside)
+        map_bands, noise_bands = Spectrum(data, voxel, noise), None
+    else:
+        apart = taper(difference.data - difference.data.mean(), box, reach // 2)
+        noise = noise_power(apart)
+        if not noise.max() > 0:  # identical halves: whatever is there exceeds no noise at all
+            noise = noise_power(data)
+        map_bands, noise_bands = Spectrum(data, voxel, noise), Spectrum(apart, voxel, noise)
+        outside = None
+
+    def margins(frequency: float, workers: int) -> np.ndarray:
+        power, scale = _power(map_bands, frequency, workers)
+        sigma = PERIODS / frequency / voxel
+        around = Window(points.places, part, scale, power.shape, sigma)
+        signal = around.means(power)
+        threshold: np.ndarray | np.float32
+        if noise_bands is None:
+            threshold = _outer_threshold(power, outside, scale, sigma, significance)
+        else:
+            power, _ = _power(noise_bands, frequency, workers)
+            wide = Window(points.places, part, scale, power.shape, NOISE_WINDOW * sigma)
+            threshold = _threshold(power, around, wide, significance)
+        return np.log(np.maximum(signal, 1e-30) / np.maximum(threshold, 1e-30))
+
+    frequencies = sweep(coarsest, finest)
+    run_sweep(frequencies, margins, crossing, part.size, progress)
+    values = crossing.resolution()
+    unseen = float(np.mean(np.isinf(values)))
+    values = np.minimum(values, coarsest)
+    result = np.zeros(volume.shape, np.float32)
+    result[box] = points.to_voxels(values, _SMOOTHING * float(np.median(values)) / voxel)
+    return result, unseen
+
+
+def _power(bands: Spectrum, frequency: float, workers: int):
+    """Squared monogenic amplitude of one band, and the scale of its grid."""
+    band = bands.band(frequency, riesz=True, workers=workers)
+    power = np.square(band.fields[0])
+    for field in band.fields[1:]:
+        field *= field
+        power += field
+    return power, band.scale
+
+
+def _threshold(
+    power: np.ndarray, around: Window, wide: Window, significance: float
+) -> np.ndarray:
+    """Amplitude that noise exceeds seldom, at each point: the noise's mean there times a quantile.
+
+    The noise may be stronger in parts of the map, so its mean is local.
+    """
+    mean = np.maximum(wide.means(power), 1e-30)
+    ratio = around.means(power, _SAMPLE) / mean[::_SAMPLE]
+    return mean * np.quantile(ratio, significance)
+
+
+def _outer_threshold(power, outside, scale, sigma: float, significance: float) -> np.float32:
+    """The same from the surroundings of the molecule, one value for the whole map."""
+    noise = Window(np.zeros((3, 0)), outside, scale, power.shape, sigma)
+    full = noise.counts > 0.5
+    if not full.any():
+        full = noise.counts >= noise.counts.max()
+    values = noise.sums(power)[full] / noise.counts[full]
+    return np.float32(np.quantile(values, significance))
+
+
+def _outside(volume: Volume, inside: np.ndarray) -> np.ndarray:
+    """Voxels from which the noise of a single map is measured."""
+    from scipy.ndimage import binary_dilation
+
+    support = masked_support(volume.data)
+    grown = binary_dilation(inside, iterations=max(1, round(5 / volume.voxel_size)))
+    outside = ~grown if support is None else ~grown & support
+    if outside.mean() < _LEAST_NOISE:
+        raise InputError(
+            f"only {outside.mean():.1%} of the box lies outside the mask and holds density: no "
+            "noise to compare with; give the unmasked map, a tighter mask, or half maps"
+        )
+    return outside

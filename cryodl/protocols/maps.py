@@ -1,0 +1,87 @@
+"""What a form must know of a map file before the engine reads it: its grid, from the header."""
+
+import os
+from collections import namedtuple
+
+MRC_EXTENSIONS = (".mrc", ".map", ".ccp4", ".mrcs", ".mrc.gz", ".map.gz", ".ccp4.gz", ".mrc.bz2")
+
+# shape: (z, y, x) in voxels; voxel_size: Å, 0 where the header does not say
+Header = namedtuple("Header", "shape voxel_size")
+
+
+def is_mrc(path):
+    """Whether the engine reads this kind of file."""
+    return path.lower().split(":")[0].endswith(MRC_EXTENSIONS)
+
+
+def plain_path(volume):
+    """Path of a Scipion volume's file, without the ":mrc" by which Xmipp names the format."""
+    return volume.getFileName().split(":")[0]
+
+
+def read_header(path):
+    """Grid of an MRC file.
+
+    Raises OSError or ValueError where it is missing or is no MRC file.
+    """
+    import warnings
+
+    import mrcfile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old headers are mended by the engine
+        with mrcfile.open(path, header_only=True, permissive=True) as mrc:
+            header = mrc.header
+            if header is None:
+                raise ValueError(f"{path} has no MRC header")
+            sizes = [int(header[name]) for name in ("nx", "ny", "nz")]
+            axes = [int(header[name]) for name in ("mapc", "mapr", "maps")]
+            voxel_size = float(mrc.voxel_size.x)
+    if sorted(axes) == [1, 2, 3]:  # columns, rows and sections may be any of x, y, z
+        sizes = [sizes[axes.index(axis)] for axis in (1, 2, 3)]
+    return Header(tuple(reversed(sizes)), voxel_size)
+
+
+def header_differs(path, voxel_size):
+    """Whether the file's header gives another voxel size (Å) than Scipion does."""
+    return abs(read_header(path).voxel_size - voxel_size) > 1e-3 * voxel_size
+
+
+def describe_problems(name, volume):
+    """Lines that say why the engine could not read a Scipion volume; empty when all is well."""
+    path = plain_path(volume)
+    if not os.path.exists(path):
+        return [f"{name}: the file {path} is missing; run again the protocol that made it."]
+    sampling = volume.getSamplingRate()
+    if not sampling or not 0.1 <= sampling <= 20:
+        return [
+            f"{name}: its sampling rate is {sampling} Å/pixel; set the right one with the "
+            "protocol 'assign Orig & Sampling' (between 0.1 and 20 Å)."
+        ]
+    if is_mrc(path):
+        try:
+            read_header(path)
+        except (OSError, ValueError) as error:
+            return [f"{name}: {path} is not a readable MRC file ({error})."]
+    return []
+
+
+def describe_mismatch(name, volume, other_name, other):
+    """A line that says that two volumes lie on different grids; empty when they agree."""
+    paths = plain_path(volume), plain_path(other)
+    if not all(is_mrc(path) for path in paths):
+        return []  # converted later, and then compared by the engine
+    shapes = [read_header(path).shape[::-1] for path in paths]
+    if shapes[0] != shapes[1]:
+        sizes = [" x ".join(str(n) for n in shape) for shape in shapes]
+        return [
+            f"{name} has {sizes[0]} voxels and {other_name} {sizes[1]}: choose a "
+            f"{name.lower()} on the same grid, or resample it."
+        ]
+    rates = volume.getSamplingRate(), other.getSamplingRate()
+    if abs(rates[0] - rates[1]) > 1e-3 * rates[1]:
+        return [
+            f"{name} has {rates[0]:g} Å/pixel and {other_name} {rates[1]:g}: set the right "
+            "sampling rate with the protocol 'assign Orig & Sampling'."
+        ]
+    return []

@@ -1,0 +1,205 @@
+"""What the protocols share: running the engine, and registering a local-resolution map."""
+
+import json
+import os
+
+import pyworkflow.protocol.params as params
+from pwem.objects import Transform, Volume, VolumeMask
+from pwem.protocols import EMProtocol
+from pyworkflow.object import Float
+from pyworkflow.utils import makePath
+
+from cryodl.plugin import Plugin
+
+from .maps import header_differs, is_mrc, plain_path
+
+# Named as in Xmipp's local resolution protocols, so that workflows can exchange them.
+RESOLUTION = "resolution_Volume"
+UNCERTAINTY = "uncertainty_Volume"
+MASK = "outputMask"
+
+
+class CryodlProtBase(EMProtocol):
+    """Run a cryodl command and register what it wrote."""
+
+    _command = ""  # of cryodl
+
+    # --------------------------- form -------------------------------------
+    @staticmethod
+    def _defineDeviceParams(form):
+        """Define GPU or CPU, as hidden parameters that Scipion shows at the top of the form."""
+        form.addHidden(
+            params.USE_GPU,
+            params.BooleanParam,
+            default=Plugin.hasGpu(),
+            label="Use GPU for execution",
+            help="Yes computes on the GPU, No on the processor's cores. A map takes seconds on "
+            "either.",
+        )
+        form.addHidden(
+            params.GPU_LIST,
+            params.StringParam,
+            default="0",
+            label="Choose GPU IDs",
+            help="Number of the GPU to use, counted from 0. One is enough.",
+        )
+
+    # --------------------------- steps ------------------------------------
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.convertInputStep, needsGPU=False)
+        self._insertFunctionStep(self.runStep, needsGPU=self._onGpu())
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def convertInputStep(self):
+        """Write as MRC what the engine does not read (SPIDER, IMAGIC, HDF)."""
+        for name, volume in self._engineInputs().items():
+            if not is_mrc(plain_path(volume)):
+                self._convert(volume, self._convertedPath(name))
+
+    def _convert(self, volume, path):
+        try:
+            from pwem.emlib.image import ImageHandler
+
+            ImageHandler().convert(volume, path)
+        except Exception as error:
+            raise ValueError(
+                f"{volume.getFileName()} is no MRC file and Scipion could not convert it "
+                f"({error}). Convert it to MRC and import it again."
+            ) from None
+
+    def runStep(self):
+        makePath(self._getExtraPath())
+        options = {"output": self._getExtraPath(), "overwrite": True}  # a continued run writes anew
+        Plugin.runEngine(
+            self,
+            self._command,
+            {**self._engineParams(), **options, **self._deviceParams(), **self._threadParams()},
+        )
+
+    def _deviceParams(self):
+        """Device and GPUs, for commands that run a network; none for the others."""
+        if not hasattr(self, params.USE_GPU):
+            return {}
+        if not self._onGpu():
+            return {"device": "cpu"}
+        # In a queue the ids count from 0 among those that the job was given.
+        return {"device": "gpu", "gpus": self.getExecutor().getGpuListStr(",")}
+
+    def _threadParams(self):
+        """Threads, where the form has them."""
+        has = self._definition.hasParam("numberOfThreads")
+        return {"threads": max(1, self.numberOfThreads.get())} if has else {}
+
+    def _register(self, name, kind, like):
+        """Make a Scipion object of a file that the engine wrote on the grid of `like`."""
+        volume = kind(location=self.getExtraFile(name))
+        volume.setSamplingRate(like.getSamplingRate())
+        if like.hasOrigin():
+            origin = Transform()
+            origin.copy(like.getOrigin())
+            volume.setOrigin(origin)
+        return volume
+
+    def _defineWithSources(self, outputs):
+        """Define outputs by name, each of them derived from every input."""
+        self._defineOutputs(**outputs)
+        for pointer in self._sources():
+            for output in outputs.values():
+                self._defineSourceRelation(pointer, output)
+
+    # --------------------------- what subclasses say ----------------------
+    def _engineInputs(self):
+        """Return the volumes that the engine reads, by the name of their option."""
+        raise NotImplementedError
+
+    def _engineParams(self):
+        """Return the options of the command, for its --params."""
+        raise NotImplementedError
+
+    def _sources(self):
+        """Return the pointers from which the outputs come."""
+        raise NotImplementedError
+
+    # --------------------------- for viewers and subclasses ---------------
+    def getExtraFile(self, name):
+        """Return the path of a file that the engine wrote."""
+        return self._getExtraPath(name)
+
+    def getStats(self):
+        """Return the figures that the engine wrote; empty before the run."""
+        path = self.getExtraFile("stats.json")
+        if not os.path.exists(path):
+            return {}
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+    def _convertedPath(self, name):
+        return self._getTmpPath(f"{name}.mrc")
+
+    def _enginePath(self, name):
+        """Return the path of an input as the engine can read it."""
+        volume = self._engineInputs()[name]
+        return plain_path(volume) if is_mrc(plain_path(volume)) else self._convertedPath(name)
+
+    def _voxelSize(self, name):
+        """Return the option that corrects a header that does not say what Scipion says."""
+        sampling = self._engineInputs()[name].getSamplingRate()
+        return {"voxel-size": sampling} if header_differs(self._enginePath(name), sampling) else {}
+
+    def _onGpu(self):
+        return bool(getattr(self, params.USE_GPU, None) and getattr(self, params.USE_GPU).get())
+
+    # --------------------------- info -------------------------------------
+    def _validateDevice(self):
+        # What a queue's nodes have is not known here.
+        if self._onGpu() and not self.useQueue() and not Plugin.hasGpu():
+            return [
+                "No NVIDIA GPU was found on this machine: set 'Use GPU for execution' to No, "
+                "or send the run to a machine that has one."
+            ]
+        return []
+
+    def _warningLines(self):
+        return [f"Warning: {line}" for line in self.getStats().get("warnings", [])]
+
+
+class CryodlProtResolutionBase(CryodlProtBase):
+    """A protocol whose command writes a local-resolution map."""
+
+    # No Enum: its members of equal value, two volumes, would be one.
+    _possibleOutputs = {RESOLUTION: Volume, UNCERTAINTY: Volume, MASK: VolumeMask}
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.median_res_init = Float()
+        self.min_res_init = Float()
+        self.max_res_init = Float()
+
+    def getShownVolume(self):
+        """Return the volume whose grid the results lie on and which viewers colour."""
+        raise NotImplementedError
+
+    def createOutputStep(self):
+        shown = self.getShownVolume()
+        outputs = {RESOLUTION: self._register("resolution.mrc", Volume, shown)}
+        if os.path.exists(self.getExtraFile("uncertainty.mrc")):
+            outputs[UNCERTAINTY] = self._register("uncertainty.mrc", Volume, shown)
+        outputs[MASK] = self._register("mask.mrc", VolumeMask, shown)
+        self._defineWithSources(outputs)
+        stats = self.getStats()
+        self.median_res_init.set(stats["median"])
+        self.min_res_init.set(stats["min"])
+        self.max_res_init.set(stats["max"])
+        self._store(self.median_res_init, self.min_res_init, self.max_res_init)
+
+    def _summary(self):
+        stats = self.getStats()
+        if not stats:
+            return ["The local resolution is not computed yet."]
+        percentiles = stats["percentiles"]
+        lines = [
+            f"Median local resolution: *{stats['median']:.2f} Å*",
+            f"95 % of the voxels: {percentiles['2.5']:.2f} - {percentiles['97.5']:.2f} Å",
+            f"Voxels in the mask: {stats['voxels']}",
+        ]
+        return lines + self._warningLines()

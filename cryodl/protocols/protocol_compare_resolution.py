@@ -1,0 +1,136 @@
+"""Local-resolution maps of several packages on one scale."""
+
+import pyworkflow.protocol.params as params
+from pwem.objects import AtomStruct, Volume
+from pyworkflow import BETA
+
+from .maps import describe_mismatch, describe_problems
+from .protocol_base import CryodlProtBase
+
+
+class CryodlProtCompareResolution(CryodlProtBase):
+    """Compare any number of local-resolution maps of one density.
+
+    Medians and percentiles of each, where a claimed resolution stands among them, where they agree
+    (consensus) and where they do not (disagreement), also for each chain of a model.
+    """
+
+    _label = "compare local resolutions"
+    _devStatus = BETA
+    _command = "compare"
+    _possibleOutputs = {"consensus_Volume": Volume, "disagreement_Volume": Volume}
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        form.addParam(
+            "inputResolutions",
+            params.MultiPointerParam,
+            pointerClass="Volume",
+            important=True,
+            minNumObjects=2,
+            label="Local resolution maps",
+            help="Two or more, of any package, of the same density.",
+        )
+        form.addParam(
+            "inputVolume",
+            params.PointerParam,
+            pointerClass="Volume",
+            allowsNull=True,
+            label="Density map",
+            help="Drawn beneath the colours.",
+        )
+        form.addParam(
+            "Mask",
+            params.PointerParam,
+            pointerClass="VolumeMask",
+            allowsNull=True,
+            label="Mask",
+            help="What is outside is left out. Left empty, the voxels known to all are compared.",
+        )
+        form.addParam(
+            "inputModel",
+            params.PointerParam,
+            pointerClass="AtomStruct",
+            allowsNull=True,
+            label="Atomic model",
+            help="For statistics of each of its chains.",
+        )
+        form.addParam(
+            "claimed",
+            params.FloatParam,
+            allowsNull=True,
+            label="Claimed resolution (Å)",
+            help="Its rank among the local resolutions is told.",
+        )
+
+    def _maps(self):
+        return {f"res{i}": p.get() for i, p in enumerate(self.inputResolutions)}
+
+    def _engineInputs(self):
+        inputs = self._maps()
+        for name, pointer in (("map", self.inputVolume), ("mask", self.Mask)):
+            if pointer.get() is not None:
+                inputs[name] = pointer.get()
+        return inputs
+
+    def _engineParams(self):
+        first = next(iter(self._maps().values()))
+        values = {
+            "res": [self._enginePath(name) for name in self._maps()],
+            "name": self._names(),
+            "claimed": self.claimed.get(),
+            "voxel-size": first.getSamplingRate(),
+        }
+        if self.inputModel.get() is not None:
+            values["model"] = self.inputModel.get().getFileName()
+        for name in ("map", "mask"):
+            if name in self._engineInputs():
+                values[name] = self._enginePath(name)
+        return values
+
+    def _names(self):
+        """Labels of the runs that the maps come from, told apart where they are the same."""
+        labels = [p.getObjValue().getRunName() for p in self.inputResolutions]
+        return [
+            label if labels.count(label) == 1 else f"{label} {labels[: i + 1].count(label)}"
+            for i, label in enumerate(labels)
+        ]
+
+    def _sources(self):
+        pointers = [*self.inputResolutions, self.inputVolume, self.Mask, self.inputModel]
+        return [pointer for pointer in pointers if pointer.get() is not None]
+
+    def createOutputStep(self):
+        like = self.inputVolume.get() or next(iter(self._maps().values()))
+        names = ("consensus", "disagreement")
+        self._defineWithSources(
+            {f"{name}_Volume": self._register(f"{name}.mrc", Volume, like) for name in names}
+        )
+
+    def _validate(self):
+        maps = list(self._maps().values())
+        if len(maps) < 2:
+            return ["Local resolution maps: choose two or more."]
+        errors = []
+        for i, volume in enumerate(maps):
+            errors += describe_problems(f"Map {i + 1}", volume)
+        if not errors:
+            for i, volume in enumerate(maps[1:]):
+                errors += describe_mismatch(f"Map {i + 2}", volume, "map 1", maps[0])
+        model = self.inputModel.get()
+        if model is not None and not isinstance(model, AtomStruct):
+            errors.append("Atomic model: choose a PDB or mmCIF structure.")
+        return errors
+
+    def _summary(self):
+        stats = self.getStats()
+        if not stats:
+            return ["The maps are not compared yet."]
+        lines = [f"In the {stats['voxels']} voxels known to all:"]
+        for entry in stats["maps"]:
+            common = entry["common"]
+            lines.append(f"{entry['name']}: *{common['median']:.2f} ± {common['sd']:.2f} Å*")
+        return lines + self._warningLines()
+
+    def _methods(self):
+        return ["Local resolutions were compared with cryodl."] if self.getStats() else []

@@ -1,0 +1,143 @@
+"""A local-resolution map of another package, in our conventions."""
+
+import os
+
+import pyworkflow.protocol.params as params
+from pyworkflow import BETA
+
+from .maps import describe_mismatch, describe_problems, plain_path
+from .protocol_base import CryodlProtResolutionBase
+
+BACKGROUND_AUTO, BACKGROUND_VALUE = range(2)
+
+
+class CryodlProtImportResolution(CryodlProtResolutionBase):
+    """Take a local-resolution map of MonoRes, ResMap, blocres, RELION or any other package.
+
+    Packages write different values where they know nothing: 0 (MonoRes), about 100 (ResMap), a fill
+    value (blocres, RELION). Here the map gets resolution inside a mask and 0 outside of it, the
+    origin of the density it belongs to, and the same figures and viewers as our own maps.
+    """
+
+    _label = "import local resolution"
+    _devStatus = BETA
+    _command = "import"
+
+    # --------------------------- form -------------------------------------
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        form.addParam(
+            "inputResolution",
+            params.PointerParam,
+            pointerClass="Volume",
+            important=True,
+            label="Local resolution map",
+            help="Output of a local resolution protocol: resolution in Å in every voxel. For "
+            "RELION, whose output is the filtered map, the resolution beside it is taken.",
+        )
+        form.addParam(
+            "inputVolume",
+            params.PointerParam,
+            pointerClass="Volume",
+            allowsNull=True,
+            label="Density map",
+            help="The map that was judged: its origin is given to the result, and viewers colour "
+            "it.",
+        )
+        form.addParam(
+            "Mask",
+            params.PointerParam,
+            pointerClass="VolumeMask",
+            allowsNull=True,
+            label="Mask",
+            help="Values outside are dropped. Left empty, only the background is.",
+        )
+        form.addParam(
+            "background",
+            params.EnumParam,
+            default=BACKGROUND_AUTO,
+            choices=["automatic", "a value"],
+            display=params.EnumParam.DISPLAY_HLIST,
+            label="Background",
+            help="Automatic knows 0, about 100, and any one value that fills the box's borders.",
+        )
+        form.addParam(
+            "backgroundValue",
+            params.FloatParam,
+            default=0,
+            condition=f"background=={BACKGROUND_VALUE}",
+            label="Value of the background",
+            help="Voxels with exactly this value are taken as unknown.",
+        )
+
+    # --------------------------- engine -----------------------------------
+    def _engineInputs(self):
+        inputs = {"res": self.inputResolution.get()}
+        if self.inputVolume.get() is not None:
+            inputs["map"] = self.inputVolume.get()
+        if self.Mask.get() is not None:
+            inputs["mask"] = self.Mask.get()
+        return inputs
+
+    def _engineParams(self):
+        values = {
+            "res": self._resolutionPath(),
+            "background": "auto"
+            if self.background.get() == BACKGROUND_AUTO
+            else self.backgroundValue.get(),
+            # Always told: blocres and others leave the header's voxel size unset.
+            "voxel-size": self.inputResolution.get().getSamplingRate(),
+        }
+        for name in ("map", "mask"):
+            if name in self._engineInputs():
+                values[name] = self._enginePath(name)
+        return values
+
+    def _resolutionPath(self):
+        path = self._enginePath("res")
+        beside = path.replace("_locres_filtered.mrc", "_locres.mrc")
+        if beside != path and os.path.exists(beside):
+            self.info(f"{path} is a filtered map; its local resolution {beside} is taken")
+            return beside
+        return path
+
+    def _sources(self):
+        return [
+            pointer
+            for pointer in (self.inputResolution, self.inputVolume, self.Mask)
+            if pointer.get() is not None
+        ]
+
+    def getShownVolume(self):
+        return self.inputVolume.get() or self.inputResolution.get()
+
+    # --------------------------- info -------------------------------------
+    def _validate(self):
+        resolution = self.inputResolution.get()
+        if resolution is None:
+            return []
+        errors = describe_problems("Local resolution map", resolution)
+        for name, other in (("Density map", self.inputVolume.get()), ("Mask", self.Mask.get())):
+            if other is None:
+                continue
+            problems = describe_problems(name, other)
+            if not errors and not problems:
+                problems = describe_mismatch(name, other, "the local resolution map", resolution)
+            errors += problems
+        return errors
+
+    def _summary(self):
+        stats = self.getStats()
+        lines = super()._summary()
+        if stats:
+            lines.append(f"From: {plain_path(self.inputResolution.get())}")
+        return lines
+
+    def _methods(self):
+        stats = self.getStats()
+        if not stats:
+            return []
+        return [
+            f"The local resolution map {self.getObjectTag('inputResolution')} was brought to a "
+            f"background of 0: median {stats['median']:.2f} Å in {stats['voxels']} voxels."
+        ]

@@ -1,0 +1,93 @@
+"""A map low-passed at every voxel to its local resolution."""
+
+import pyworkflow.protocol.params as params
+from pwem.objects import Volume
+from pyworkflow import BETA
+
+from .maps import describe_mismatch, describe_problems
+from .protocol_base import CryodlProtBase
+
+
+class CryodlProtLocalFilter(CryodlProtBase):
+    """Low-pass a map at every voxel to the local resolution there.
+
+    What is finer than the local resolution is noise; without it the map is easier to read and to
+    model. The local resolution may come from any protocol: this plugin's, MonoRes, ResMap, blocres.
+    """
+
+    _label = "local filter"
+    _devStatus = BETA
+    _command = "filter"
+    _possibleOutputs = {"outputVolume": Volume}
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        form.addParam(
+            "inputVolume",
+            params.PointerParam,
+            pointerClass="Volume",
+            important=True,
+            label="Input volume",
+            help="The map to filter, best sharpened.",
+        )
+        form.addParam(
+            "inputResolution",
+            params.PointerParam,
+            pointerClass="Volume",
+            important=True,
+            label="Local resolution map",
+            help="Resolution in Å in every voxel, of any package.",
+        )
+        form.addParam(
+            "Mask",
+            params.PointerParam,
+            pointerClass="VolumeMask",
+            allowsNull=True,
+            label="Mask",
+            help="What is outside counts as solvent and is low-passed to the worst resolution.",
+        )
+
+    def _engineInputs(self):
+        inputs = {"map": self.inputVolume.get(), "resolution": self.inputResolution.get()}
+        if self.Mask.get() is not None:
+            inputs["mask"] = self.Mask.get()
+        return inputs
+
+    def _engineParams(self):
+        paths = {name: self._enginePath(name) for name in self._engineInputs()}
+        return {**paths, "voxel-size": self.inputVolume.get().getSamplingRate()}
+
+    def _sources(self):
+        pointers = (self.inputVolume, self.inputResolution, self.Mask)
+        return [pointer for pointer in pointers if pointer.get() is not None]
+
+    def createOutputStep(self):
+        filtered = self._register("filtered.mrc", Volume, self.inputVolume.get())
+        self._defineWithSources({"outputVolume": filtered})
+
+    def _validate(self):
+        volume = self.inputVolume.get()
+        others = [("Local resolution map", self.inputResolution.get()), ("Mask", self.Mask.get())]
+        others = [(name, other) for name, other in others if other is not None]
+        if volume is None:
+            return []
+        errors = describe_problems("Input volume", volume)
+        for name, other in others:
+            errors += describe_problems(name, other)
+        if not errors:
+            for name, other in others:
+                errors += describe_mismatch(name, other, "the input volume", volume)
+        return errors
+
+    def _summary(self):
+        if not self.getStats():
+            return ["The map is not filtered yet."]
+        return ["Every voxel was low-passed to its local resolution."] + self._warningLines()
+
+    def _methods(self):
+        if not self.getStats():
+            return []
+        return [
+            f"{self.getObjectTag('inputVolume')} was low-passed at every voxel to its local "
+            f"resolution ({self.getObjectTag('inputResolution')}) with cryodl."
+        ]

@@ -1,0 +1,135 @@
+"""FSC against its definition, against simulated truth, and against what must not move it."""
+
+import numpy as np
+import pytest
+from half_maps import packed_ball, simulate_half_maps
+
+from cryodl.engine.errors import InputError
+from cryodl.engine.maps.sharpen import apply_bfactor
+from cryodl.engine.maps.volume import Volume
+from cryodl.engine.reference import fourier, fsc, halves
+
+
+def noise(shape=(20, 24, 28), seed=0, voxel_size=1.0, **header):
+    rng = np.random.default_rng(seed)
+    return Volume(rng.normal(size=shape).astype(np.float32), voxel_size, **header)
+
+
+@pytest.fixture(scope="module")
+def made():
+    """Half maps of a ball of atoms with 5 Å, its mask, and their FSC."""
+    positions, elements = packed_ball(24)
+    regions = np.zeros(len(positions), int)
+    half1, half2, inside, _ = simulate_half_maps(
+        positions, elements, regions, [5.0], 1.6, (56, 54, 50)
+    )
+    weights = fsc.soft_mask(inside, 1.6)
+    return half1, half2, inside, weights, fsc.estimate_fsc(half1, half2, weights)
+
+
+@pytest.mark.parametrize("shape", [(9, 12, 11), (12, 10, 8)])
+def test_correlation_is_that_of_the_definition(shape):
+    a, b = noise(shape).data, noise(shape, 1).data
+    b = a + b
+    full_a, full_b = np.fft.fftn(a), np.fft.fftn(b)
+    axes = np.meshgrid(*[np.fft.fftfreq(n) for n in shape], indexing="ij")
+    shell = np.rint(np.sqrt(sum(k**2 for k in axes)) * max(shape)).astype(int)
+    counts, found = fsc.correlate([fourier.transform(a), fourier.transform(b)], shape)
+    for r in range(1, max(shape) // 2 + 1):
+        f, g = full_a[shell == r], full_b[shell == r]
+        norm = np.sqrt(np.sum(abs(f) ** 2) * np.sum(abs(g) ** 2))
+        assert found[r] == pytest.approx(np.sum(f * g.conj()).real / norm, abs=1e-5)
+        assert counts[r] == len(f)
+
+
+def test_transform_and_its_inverse():
+    data = noise((9, 10, 11)).data
+    spectrum = fourier.transform(data)
+    assert spectrum.dtype == np.complex64
+    np.testing.assert_allclose(fourier.inverse(spectrum, data.shape), data, atol=1e-5)
+
+
+def test_crossing_is_the_first_and_is_interpolated():
+    s = np.arange(6) / 20
+    assert fsc.crossing(s, np.array([1, 0.9, 0.5, 0.1, 0.9, 0]), 0.3) == pytest.approx(20 / 2.5)
+    assert fsc.crossing(s, np.ones(6), 0.143) == pytest.approx(4)
+    assert fsc.crossing(s, np.array([1, 0.1, 0.9, 0.9, 0.9, 0.9]), 0.143) is None
+
+
+def test_resolution_is_the_simulated_one(made):
+    curve = made[-1]
+    assert curve.resolution() == pytest.approx(5, abs=0.35)
+    assert curve.resolution(0.5) > curve.resolution() + 0.5
+    assert curve.resolution(kind="unmasked") > curve.resolution() + 0.5
+    assert curve.frequencies[-1] == pytest.approx(0.5 / 1.6)
+
+
+@pytest.mark.parametrize("bfactor", [-100, 100])
+def test_a_bfactor_does_not_move_it(made, bfactor):
+    half1, half2, _, weights, curve = made
+    moved = fsc.estimate_fsc(
+        apply_bfactor(half1, bfactor), apply_bfactor(half2, bfactor), weights
+    )
+    for threshold in fsc.THRESHOLDS:
+        assert moved.resolution(threshold) == pytest.approx(curve.resolution(threshold), abs=0.1)
+
+
+def test_correction_takes_off_what_a_tight_mask_adds(made):
+    half1, half2, inside, _, _ = made
+    rng = np.random.default_rng(5)
+    tight = inside & (rng.random(inside.shape) < 0.1)  # a mask of the finest detail
+    curve = fsc.estimate_fsc(half1, half2, tight.astype(np.float32))
+    beyond = slice(int(1.3 / 5 * max(half1.shape) * 1.6), None)
+    assert curve.masked[beyond].mean() > 0.1
+    assert abs(curve.corrected[beyond].mean()) < 0.6 * curve.masked[beyond].mean()
+    kept = curve.frequencies < 0.999 / curve.randomised_from
+    assert curve.unmasked[kept].min() >= 0.8 > curve.unmasked[np.argmin(kept)]
+
+
+def test_noise_has_no_resolution():
+    for seed in range(3):
+        half1, half2 = noise((40,) * 3, seed), noise((40,) * 3, seed + 10)
+        curve = fsc.estimate_fsc(half1, half2, np.ones((40,) * 3, np.float32))
+        assert not curve.signal
+        assert curve.resolution() is None and curve.resolution(0.5, "unmasked") is None
+
+
+def test_random_phases_are_not_those_of_noise_from_the_same_seed():
+    """What is left of noise after the correction must not be what was there before."""
+    rng = np.random.default_rng(0)
+    half1, half2 = (Volume(rng.standard_normal((40,) * 3, "f4"), 1.0) for _ in range(2))
+    curve = fsc.estimate_fsc(half1, half2, np.ones((40,) * 3, np.float32))
+    assert abs(np.corrcoef(curve.masked[4:], curve.randomised[4:])[0, 1]) < 0.7
+
+
+def test_identical_maps_correlate_everywhere():
+    half = noise()
+    curve = fsc.estimate_fsc(half, half.with_data(3 * half.data + 1), np.ones(half.shape))
+    np.testing.assert_allclose(curve.corrected, 1, atol=1e-5)
+    assert curve.resolution() == pytest.approx(2)
+    assert halves.check_half_maps(half, half.with_data(3 * half.data + 1)) == [halves.IDENTICAL]
+
+
+def test_soft_mask_falls_along_half_a_cosine():
+    inside = np.zeros((31, 31, 31), bool)
+    inside[15, 15, 15] = True
+    weights = fsc.soft_mask(inside, 2.0, extend=4.0, edge=16.0)
+    assert weights[15, 15, 17] == 1 and weights[15, 15, 25] == 0
+    assert weights[15, 15, 21] == pytest.approx(0.5, abs=1e-6)
+    assert fsc.soft_mask(np.ones((4, 4, 4), bool), 1.0).min() == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (noise((20, 24, 30), 1), "28 x 24 x 20 and 30 x 24 x 20 voxels"),
+        (noise(seed=1, voxel_size=1.1), "1 and 1.1 Å"),
+        (noise(seed=1, origin=(0, 3, 0)), "origins 3 Å apart"),
+        (Volume((noise().data > 0).astype(np.float32), 1.0), "second half map holds the values of"),
+        (Volume(np.ones((20, 24, 28)), 1.0), "second half map is constant"),
+    ],
+)
+def test_maps_that_are_no_two_halves(other, message):
+    with pytest.raises(InputError, match=message):
+        halves.check_half_maps(noise(), other)
+    assert halves.check_half_maps(noise(), noise(seed=1)) == []

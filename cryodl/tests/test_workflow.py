@@ -1,0 +1,162 @@
+"""Chains: after other packages' protocols, through a queue, and from a template."""
+
+import os
+import stat
+
+import mrcfile
+import numpy as np
+from pwem.objects import Volume
+from pwem.protocols import EMProtocol, ProtImportVolumes
+from pyworkflow.protocol import HostConfig, StepExecutor
+from pyworkflow.protocol.params import PointerParam
+from pyworkflow.tests import BaseTest, setupTestProject
+
+from cryodl.protocols import CryodlProtImportResolution
+from cryodl.tests.maps import wait_for, write_map, write_molecule
+
+SHAPE, VOXEL, ORIGIN = (32, 40, 36), 1.5, (-30.0, 15.0, 6.0)
+
+
+class StandInForMonoRes(EMProtocol):
+    """Imitates MonoRes's output: resolution_Volume, background 0, no origin in the file."""
+
+    _label = "stand-in for MonoRes"
+    output, background = "resolution_Volume", 0.0
+
+    def _defineParams(self, form):
+        form.addSection("Input")
+        form.addParam("fullMap", PointerParam, pointerClass="Volume", label="Volume")
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.createOutputStep)
+
+    def createOutputStep(self):
+        path = self._getExtraPath("monoresResolutionMap.mrc")
+        write_map(path, np.where(inside_mask(), truth(), self.background), VOXEL, (0, 0, 0))
+        volume = Volume(location=path)
+        volume.setSamplingRate(self.fullMap.get().getSamplingRate())
+        self._defineOutputs(**{self.output: volume})
+
+
+class StandInForResMap(StandInForMonoRes):
+    """Imitates ResMap's output: outputVolume, background 100."""
+
+    _label = "stand-in for ResMap"
+    output, background = "outputVolume", 100.0
+
+
+def truth():
+    """Resolution (Å) that rises along x, shape (z, y, x)."""
+    return np.broadcast_to(np.linspace(3.0, 6.0, SHAPE[2], dtype=np.float32), SHAPE)
+
+
+def inside_mask():
+    z, y, x = np.indices(SHAPE)
+    return (z - 16) ** 2 + (y - 20) ** 2 + (x - 18) ** 2 < 12**2
+
+
+class TestWorkflow(BaseTest):
+    @classmethod
+    def setUpClass(cls):
+        setupTestProject(cls)
+        path = cls.getOutputPath("molecule.mrc")
+        write_molecule(path, SHAPE, VOXEL, ORIGIN)
+        cls.map_file = path
+        x, y, z = (-o for o in ORIGIN)  # the form asks for the origin of coordinates in the box
+        cls.imported = cls.newProtocol(
+            ProtImportVolumes, filesPath=path, samplingRate=VOXEL, setOrigCoord=True, x=x, y=y, z=z
+        )
+        cls.launchProtocol(cls.imported)
+        cls.volume = cls.imported.outputVolume
+
+    def run_here(self, kind):
+        """Run a stand-in in this process: Scipion's own children do not know its class."""
+        protocol = self.newProtocol(kind)
+        protocol.fullMap.set(self.volume)
+        self.proj._setupProtocol(protocol)
+        protocol.makePathsAndClean()
+        protocol.setStepsExecutor(StepExecutor(HostConfig()))
+        protocol.run()
+        self.proj._storeProtocol(protocol)
+        return protocol
+
+    def fresh(self, protocol):
+        """The protocol as its own process has left it."""
+        host = protocol.getHostConfig()
+        protocol = self.proj.getProtocol(protocol.getObjId())
+        protocol.setHostConfig(host)
+        self.proj._updateProtocol(protocol, checkPid=False)
+        return protocol
+
+    def check(self, protocol):
+        resolution = protocol.resolution_Volume
+        with mrcfile.open(resolution.getFileName()) as mrc:
+            data = np.array(mrc.data)
+            origin = [float(mrc.header.origin[axis]) for axis in "xyz"]
+        np.testing.assert_allclose(data, np.where(inside_mask(), truth(), 0), atol=1e-5)
+        np.testing.assert_allclose(origin, ORIGIN, atol=1e-3)
+        np.testing.assert_allclose(resolution.getShiftsFromOrigin(), ORIGIN)
+        with mrcfile.open(protocol.outputMask.getFileName()) as mrc:
+            np.testing.assert_array_equal(mrc.data > 0, inside_mask())
+        self.assertAlmostEqual(
+            protocol.median_res_init.get(), float(np.median(truth()[inside_mask()])), places=3
+        )
+
+    def test_imports_what_monores_writes(self):
+        before = self.run_here(StandInForMonoRes)
+        protocol = self.newProtocol(CryodlProtImportResolution)
+        protocol.inputResolution.set(before.resolution_Volume)
+        protocol.inputVolume.set(self.volume)
+        self.launchProtocol(protocol)
+        self.check(protocol)
+        parents = self.proj.getSourceParents(protocol.resolution_Volume)
+        self.assertIn(before.resolution_Volume.getObjId(), [p.getObjId() for p in parents])
+
+    def test_imports_what_resmap_writes_through_a_queue(self):
+        before = self.run_here(StandInForResMap)
+        spool = self.getOutputPath("queue")
+        host = self.proj.getHostConfig("localhost")
+        fake_queue(host, spool)
+        protocol = self.newProtocol(CryodlProtImportResolution)
+        protocol.inputResolution.set(before.outputVolume)
+        protocol.inputVolume.set(self.volume)
+        protocol._useQueue.set(True)
+        protocol.setQueueParams(("short", {"JOB_TIME": "1"}))
+        protocol.setHostConfig(host)
+        self.proj.launchProtocol(protocol, wait=False)
+        wait_for(lambda: self.fresh(protocol).isFinished())
+        protocol = self.fresh(protocol)
+        self.check(protocol)
+        with open(os.path.join(spool, "submitted")) as file:
+            self.assertIn("short", file.read())
+
+    def test_density_is_refused_as_a_resolution(self):
+        protocol = self.newProtocol(CryodlProtImportResolution)
+        protocol.inputResolution.set(self.volume)
+        self.proj.launchProtocol(protocol, wait=True)
+        failed = self.fresh(protocol)
+        self.assertTrue(failed.isFailed())
+        self.assertNotIn("Traceback", failed.getErrorMessage())
+        self.assertIn("resolution", failed.getErrorMessage())
+        self.assertFalse(os.path.exists(failed._getExtraPath("resolution.mrc")))
+
+
+def fake_queue(host, spool):
+    """Give a host a queue whose `sbatch` notes what it is given and runs it."""
+    os.makedirs(spool)
+    sbatch = os.path.join(spool, "sbatch")
+    with open(sbatch, "w") as file:
+        file.write(
+            "#!/bin/sh\n"
+            f'cat "$1" >> {spool}/submitted\n'
+            f'setsid sh "$1" > {spool}/log 2>&1 &\n'
+            "echo Submitted batch job 4711\n"
+        )
+    os.chmod(sbatch, os.stat(sbatch).st_mode | stat.S_IXUSR)
+    queue = host.queueSystem
+    queue.name.set("SLURM")
+    queue.submitCommand.set(f"{sbatch} %(JOB_SCRIPT)s")
+    queue.submitTemplate.set("#!/bin/sh\n# partition %(JOB_QUEUE)s\n%(JOB_COMMAND)s")
+    queue.cancelCommand.set("true %(JOB_ID)s")
+    queue.checkCommand.set("echo running %(JOB_ID)s")
+    queue.queues, queue.queuesDefault = {"short": {}}, {}

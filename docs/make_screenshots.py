@@ -1,0 +1,54 @@
+"""Take the pictures of Scipion's windows in docs/images from a real project.
+
+Run from the repository's root, with Xvfb installed: python docs/make_screenshots.py
+"""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
+
+
+def main():
+    sys.path.insert(0, str(ROOT))
+    importlib.import_module("conftest")  # a configuration of Scipion that is nobody's own
+    from pwem.protocols import ProtImportVolumes
+    from pyworkflow.project import Manager
+
+    from cryodl.protocols import CryodlProtLocalResolution
+    from cryodl.tests.show_window import take_picture, virtual_display
+
+    project = Manager().createProject("EMD-3186")
+    os.chdir(project.path)
+    imported = project.newProtocol(
+        ProtImportVolumes, filesPath=str(unpacked(project.path)), samplingRate=1.35
+    )
+    imported.setObjLabel("import EMD-3186")
+    project.launchProtocol(imported, wait=True)
+    run = project.newProtocol(CryodlProtLocalResolution, useGpu=False, sharpen=1, claimed=7.9)
+    run.setObjLabel("local resolution")
+    run.inputVolume.set(imported.outputVolume)
+    project.launchProtocol(run, wait=True)
+    with virtual_display():
+        for kind in ("form", "project", "viewer"):
+            out = IMAGES / f"scipion_{kind}.png"
+            done = take_picture(kind, project.path, run.getObjId(), str(out))
+            if done.returncode:
+                sys.exit(done.stderr)
+            print(out)
+
+
+def unpacked(folder):
+    """Scipion's import copies a map as it is, and its headers are mended only in plain files."""
+    import gzip
+
+    path = Path(folder) / "emd_3186.map"
+    path.write_bytes(gzip.decompress((ROOT / "examples" / "emd_3186.map.gz").read_bytes()))
+    return path
+
+
+if __name__ == "__main__":
+    main()
