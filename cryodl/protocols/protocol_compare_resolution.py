@@ -90,7 +90,11 @@ class CryodlProtCompareResolution(CryodlProtBase):
 
     def _names(self):
         """Labels of the runs that the maps come from, told apart where they are the same."""
-        labels = [p.getObjValue().getRunName() for p in self.inputResolutions]
+        project = self.getProject()
+        labels = [
+            project.getProtocol(volume.getObjParentId()).getRunName()
+            for volume in self._maps().values()
+        ]
         return [
             label if labels.count(label) == 1 else f"{label} {labels[: i + 1].count(label)}"
             for i, label in enumerate(labels)

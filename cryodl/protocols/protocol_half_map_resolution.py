@@ -196,6 +196,8 @@ class CryodlProtHalfMapResolution(CryodlProtResolutionBase):
                 return ["Local FSC needs half maps: choose monogenic, or give them."]
             if self.fullMap.get() is None:
                 return ["Volume: choose one."]
+            if self.mask.get() is None:
+                return ["Mask: a single map needs one, because its noise is measured outside."]
         volumes = [(f"Half map {i + 1}", half) for i, half in enumerate(halves)]
         if self._full() is not None:
             volumes.append(("Volume", self._full()))

@@ -1,0 +1,241 @@
+"""The B-factor with which a map shows what its half maps hold, and no more: scanned and written.
+
+After Ramírez-Aportela et al., IUCrJ 6, 1054 (2019), section 3.4 and figure 5.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..engine.errors import InputError, SettingError
+from ..engine.folder import whole_folder
+from ..engine.maps.check import check_map
+from ..engine.maps.mrc_io import read_map
+from ..engine.maps.result import Result
+from ..engine.maps.sharpen import apply_bfactor
+from ..engine.maps.volume import Volume
+
+PERCENTILE = 20  # of local resolution, at which both kinds should agree (section 3.4)
+BFACTORS = tuple(range(0, -201, -25))  # Å²
+STRONGEST = -2000.0  # Å²
+TOLERANCE = 0.05  # share of the resolution by which a map may differ and still be sharpened well
+
+MapLike = Volume | str | Path
+#: Resolutions (Å) inside a mask (z, y, x), of a map with a B-factor (Å²) applied, None for as it is
+Estimate = Callable[[Volume, np.ndarray, "float | None"], np.ndarray]
+
+
+def run_oversharpening(
+    volume: MapLike | None = None,
+    *,
+    half1: MapLike | None = None,
+    half2: MapLike | None = None,
+    method: str = "localfsc",
+    resolution_map: MapLike | None = None,
+    sharpened: MapLike | None = None,
+    mask: MapLike | np.ndarray | None = None,
+    bfactors: Sequence[float] | None = None,
+    bundle: Any = None,
+    range: str = "auto",
+    voxel_size: float | None = None,
+    batch_size: int = 1,
+    device: str = "auto",
+    estimate: Estimate | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Result:
+    """Scan B-factors, and recommend the one that sharpens a map without oversharpening it.
+
+    Aspect resolution, what a map looks like, becomes finer as the map is sharpened; signal-to-noise
+    resolution, what its half maps hold, stays. The B-factor is recommended at which their 20 %
+    percentiles meet; beyond it a map looks better than it is.
+
+    Parameters
+    ----------
+    volume : the unsharpened map; None takes the mean of the half maps
+    half1, half2 : half maps, of which the signal-to-noise resolution is estimated
+    method : "localfsc" or "monogenic", how that is done
+    resolution_map : signal-to-noise resolution of any package, Å, instead; a map or a folder
+    sharpened : a map on the same grid, sharpened in any way, to be judged
+    mask : above 0.5 where resolutions are compared; None finds one
+    bfactors : Å², from 0 or below downwards; None takes 0 to -200 in steps of 25, and once more
+        where the percentiles meet
+    bundle, range, batch_size, device : of the network, as in `run_local_resolution`
+    voxel_size : Å, where the headers are wrong
+    estimate : tells aspect resolution instead of the network, for those who have another way
+    output : folder for sharpened.mrc, mask.mrc, stats.json, scan.csv, oversharpening.png and .svg;
+        None writes nothing
+    overwrite : replace results of an earlier run
+    progress, notify : called with (stage, done, total) and with each line worth telling
+
+    Returns
+    -------
+    Result : .volumes "sharpened" (at the recommended B-factor) and "mask", .stats with
+        "best_bfactor" (Å²), "scan" and "verdict", and .density, the unsharpened map
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    start = time.perf_counter()
+    tell = notify or (lambda line: None)
+    scanned = check_bfactors(BFACTORS if bfactors is None else bfactors)
+    halves = _check_sources(volume, half1, half2, resolution_map)
+    folder = nullcontext() if output is None else whole_folder(output, overwrite=overwrite)
+    with folder as work:
+        judged = None if sharpened is None else _read(sharpened, voxel_size)
+        if resolution_map is None:
+            unsharpened, inside, snr, told = _from_halves(
+                halves, volume, method, mask, voxel_size, progress, tell
+            )
+        else:
+            unsharpened, inside, snr, told = _from_resolution_map(
+                halves, volume, resolution_map, mask, voxel_size, tell
+            )
+        if judged is not None:
+            _check_grid(judged, unsharpened)
+        if estimate is None:
+            estimate = _Network(unsharpened, bundle, range, batch_size, device, progress)
+        target = _summary(snr)
+        tell(f"signal-to-noise resolution ({told['snr_method']}): {_words(target)}")
+
+        scan = []
+
+        def look(bfactor: float) -> None:
+            scan.append({"bfactor": bfactor, **_summary(estimate(unsharpened, inside, bfactor))})
+            scan.sort(key=lambda entry: -entry["bfactor"])
+            tell(f"B = {bfactor:g} Å²: {_words(scan[_place(scan, bfactor)])}")
+
+        for bfactor in scanned:
+            look(bfactor)
+        best, doubt = recommend(scan, target[KEY])
+        if bfactors is None and doubt is None and round(best) not in scanned:
+            look(float(round(best)))
+            best, doubt = recommend(scan, target[KEY])
+        verdict = None
+        if judged is not None:
+            found = _summary(estimate(judged, inside, None))
+            verdict = judge(found, target[KEY])
+            tell(verdict["text"])
+        warnings = told.pop("warnings")
+        later = [*getattr(estimate, "warnings", []), *([doubt] if doubt else [])]
+        for line in later:
+            tell(f"warning: {line}")
+        stats = {
+            "best_bfactor": best,
+            "percentile": PERCENTILE,
+            f"snr_{KEY}": target[KEY],
+            "snr_median": target["median"],
+            "crossing": doubt is None,
+            "scan": scan,
+            "verdict": verdict,
+            "method": "oversharpening",
+            **told,
+            "bundle": getattr(estimate, "name", None),
+            "voxels": int(inside.sum()),
+            "voxel_size": unsharpened.voxel_size,
+            "voxel_size_given": voxel_size is not None,
+            "mask": "given" if mask is not None else "automatic",
+            "warnings": list(dict.fromkeys([*warnings, *later])),
+        }
+        stats["seconds"] = {"total": round(time.perf_counter() - start, 3)}
+        volumes = {
+            "sharpened": apply_bfactor(unsharpened, best),
+            "mask": unsharpened.with_data(inside),
+        }
+        result = Result(volumes, stats, unsharpened)
+        if work is not None:
+            _write_csv(scan, work / "scan.csv")
+            _draw(stats, work / "oversharpening", volume or half1)
+            stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
+            result.save(work)
+    return result
+
+
+KEY = f"percentile_{PERCENTILE}"
+
+
+def check_bfactors(bfactors: Sequence[float]) -> list[float]:
+    """B-factors (Å²) to scan.
+
+    Raises
+    ------
+    SettingError : fewer than two, not numbers, positive, beyond -2000, or not descending
+    """
+    try:
+        numbers = [float(value) for value in bfactors]
+    except (TypeError, ValueError):
+        numbers = []
+    shown = ", ".join(str(value) for value in bfactors) if numbers else repr(bfactors)
+    if len(numbers) < 2:
+        raise SettingError(f"bfactors {shown}: give two or more numbers, such as 0,-50,-100")
+    if not all(STRONGEST <= value <= 0 for value in numbers):
+        raise SettingError(
+            f"bfactors {shown}: give values from 0 to {STRONGEST:g} Å², since only negative ones "
+            "sharpen"
+        )
+    if any(a <= b for a, b in zip(numbers, numbers[1:])):
+        raise SettingError(f"bfactors {shown}: give each once, from 0 downwards")
+    return numbers
+
+
+def recommend(scan: Sequence[dict[str, float]], target: float) -> tuple[float, str | None]:
+    """B-factor (Å²) at which aspect resolution reaches the signal-to-noise one; and what is wrong.
+
+    Interpolated linearly at the first place from 0 on where the 20 % percentile becomes as fine as
+    `target`: a map sharpened far beyond it is noise, which may read worse again. Where it never
+    does, the B-factor is the one that comes nearest, and a sentence says so.
+
+    scan : entries with "bfactor" and "percentile_20", from the weakest sharpening on
+    target : 20 % percentile of signal-to-noise resolution, Å
+    """
+    bfactors = [entry["bfactor"] for entry in scan]
+    above = [entry[KEY] - target for entry in scan]
+    for i, (before, after) in enumerate(zip(above, above[1:])):
+        if before >= 0 >= after:
+            share = before / (before - after) if before > after else 0.0
+            return round(bfactors[i] + share * (bfactors[i + 1] - bfactors[i]), 1) + 0.0, None
+    if above[0] < 0:
+        return bfactors[0], (
+            f"at B = {bfactors[0]:g} Å² already the aspect resolution ({scan[0][KEY]:.2f} Å at "
+            f"{PERCENTILE} %) is finer than the signal-to-noise one ({target:.2f} Å), so no B-factor"
+            " was found: the map looks sharpened before; give the unsharpened one"
+        )
+    nearest = int(np.argmin(above))
+    return bfactors[nearest], (
+        f"the aspect resolution stays coarser than the signal-to-noise one ({target:.2f} Å at "
+        f"{PERCENTILE} %) from B = {bfactors[0]:g} to {bfactors[-1]:g} Å²; it comes nearest "
+        f"({scan[nearest][KEY]:.2f} Å) at {bfactors[nearest]:g} Å², which is taken"
+        + (": scan further with --bfactors" if nearest == len(scan) - 1 else "")
+    )
+
+
+def judge(found: dict[str, float], target: float) -> dict[str, Any]:
+    """Whether a map looks better than its half maps are: its verdict, with the numbers.
+
+    found : "percentile_20" and "median" of the map's aspect resolution, Å
+    target : 20 % percentile of the signal-to-noise resolution of the unsharpened map, Å
+    """
+    difference = found[KEY] - target
+    tolerance = TOLERANCE * target
+    words = {-1: "oversharpened", 0: "well sharpened", 1: "undersharpened"}
+    said = words[0 if abs(difference) <= tolerance else int(np.sign(difference))]
+    return {
+        "verdict": said,
+        **found,
+        f"snr_{KEY}": target,
+        "difference": round(difference, 4),
+        "tolerance": round(tolerance, 4),
+        "text": f"the sharpened map is {said}: its aspect resolution is {found[KEY]:.2f} Å at "
+        f"{PERCENTILE} %, the signal-to-noise resolution {target:.2f} Å (within {tolerance:.2f} Å "
+        "counts as the same)",
+    }

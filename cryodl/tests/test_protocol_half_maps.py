@@ -1,0 +1,110 @@
+"""Protocols on half maps and on several resolution maps, in a real project."""
+
+import mrcfile
+import numpy as np
+from pwem.objects import Volume
+from pwem.protocols import ProtImportVolumes
+from pyworkflow.tests import BaseTest, setupTestProject
+
+from cryodl.protocols import (
+    CryodlProtCompareResolution,
+    CryodlProtHalfMapResolution,
+    CryodlProtLocalFilter,
+)
+from cryodl.tests.maps import write_map, write_molecule
+
+SHAPE, VOXEL, ORIGIN = (48, 52, 56), 1.5, (-30.0, 15.0, 6.0)
+
+
+class TestHalfMaps(BaseTest):
+    @classmethod
+    def setUpClass(cls):
+        setupTestProject(cls)
+        files = [cls.getOutputPath(f"{name}.mrc") for name in ("full", "half1", "half2")]
+        cls.inside = write_molecule(files[0], SHAPE, VOXEL, ORIGIN)
+        with mrcfile.open(files[0]) as mrc:
+            density = np.array(mrc.data)
+        rng = np.random.default_rng(1)
+        for path in files[1:]:
+            write_map(path, density + rng.normal(0, 0.1, SHAPE), VOXEL, ORIGIN)
+        imported = cls.newProtocol(
+            ProtImportVolumes,
+            filesPath=files[0],
+            samplingRate=VOXEL,
+            setHalfMaps=True,
+            half1map=files[1],
+            half2map=files[2],
+            setOrigCoord=True,
+            x=-ORIGIN[0],
+            y=-ORIGIN[1],
+            z=-ORIGIN[2],
+        )
+        cls.launchProtocol(imported)
+        cls.volume = imported.outputVolume
+
+    def half_map_run(self, **values):
+        protocol = self.newProtocol(CryodlProtHalfMapResolution, **values)
+        protocol.associatedHalves.set(self.volume)
+        return protocol
+
+    def test_chain_of_estimate_compare_and_filter(self):
+        runs = [self.half_map_run(method=method) for method in (0, 1)]
+        for run in runs:
+            self.assertEqual(run._validate(), [])
+            self.launchProtocol(run)
+            np.testing.assert_allclose(run.resolution_Volume.getShiftsFromOrigin(), ORIGIN)
+            self.assertFalse(hasattr(run, "uncertainty_Volume"))
+            with mrcfile.open(run.resolution_Volume.getFileName()) as mrc:
+                self.assertEqual(mrc.data.shape, SHAPE)
+                known = mrc.data[mrc.data > 0]
+            self.assertAlmostEqual(run.median_res_init.get(), float(np.median(known)), places=2)
+            self.assertGreaterEqual(known.min(), 2 * VOXEL - 0.01)
+
+        compared = self.newProtocol(CryodlProtCompareResolution, claimed=5.0)
+        compared.inputResolutions.set([run.resolution_Volume for run in runs])
+        compared.inputVolume.set(self.volume)
+        self.assertEqual(compared._validate(), [])
+        self.launchProtocol(compared)
+        with mrcfile.open(compared.consensus_Volume.getFileName()) as mrc:
+            consensus = np.array(mrc.data)
+        maps = []
+        for run in runs:
+            with mrcfile.open(run.resolution_Volume.getFileName()) as mrc:
+                maps.append(np.array(mrc.data))
+        both = (maps[0] > 0) & (maps[1] > 0)
+        np.testing.assert_allclose(consensus[both], np.mean(maps, axis=0)[both], atol=1e-3)
+        summary = "\n".join(compared._summary())
+        self.assertIn("half-map local resolution", summary)
+
+        filtered = self.newProtocol(CryodlProtLocalFilter)
+        filtered.inputVolume.set(self.volume)
+        filtered.inputResolution.set(runs[0].resolution_Volume)
+        self.launchProtocol(filtered)
+        np.testing.assert_allclose(filtered.outputVolume.getShiftsFromOrigin(), ORIGIN)
+        with mrcfile.open(filtered.outputVolume.getFileName()) as mrc:
+            after = np.array(mrc.data)
+        with mrcfile.open(self.volume.getFileName()) as mrc:
+            before = np.array(mrc.data)
+        corner = np.s_[:8, :8, :8]  # noise alone
+        self.assertLess(after[corner].std(), 0.7 * before[corner].std())
+        self.assertGreater(np.corrcoef(after[self.inside], before[self.inside])[0, 1], 0.9)
+
+    def test_validation_says_what_to_do(self):
+        plain = Volume(location=self.volume.getFileName())
+        plain.setSamplingRate(VOXEL)
+        protocol = self.newProtocol(CryodlProtHalfMapResolution)
+        protocol.associatedHalves.set(plain)
+        (line,) = protocol._validate()
+        self.assertIn("this one has none", line)
+        (line,) = self.half_map_run(hasHalfVolumesFile=False)._validate()
+        self.assertIn("give both", line)
+        (line,) = self.half_map_run(useHalfVolumes=False, method=1)._validate()
+        self.assertIn("needs half maps", line)
+        single = self.half_map_run(useHalfVolumes=False)
+        single.fullMap.set(plain)
+        (line,) = single._validate()
+        self.assertIn("Mask: a single map needs one", line)
+        (line,) = self.half_map_run(minRes=8.0, maxRes=5.0)._validate()
+        self.assertIn("must be smaller", line)
+        (line,) = self.newProtocol(CryodlProtCompareResolution)._validate()
+        self.assertIn("two or more", line)
