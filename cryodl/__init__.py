@@ -18,6 +18,7 @@ __all__ = [
     "run_filter",
     "run_import_resolution",
     "run_local_resolution",
+    "run_oversharpening",
     "write_map",
 ]
 
@@ -32,6 +33,7 @@ _LAZY = {
     "run_filter": "cryodl.api.filter",
     "run_import_resolution": "cryodl.api.import_resolution",
     "run_local_resolution": "cryodl.api.local_resolution",
+    "run_oversharpening": "cryodl.api.oversharpening",
     "write_map": "cryodl.engine.maps.mrc_io",
 }
 

@@ -92,34 +92,32 @@ def run_oversharpening(
     halves = _check_sources(volume, half1, half2, resolution_map)
     folder = nullcontext() if output is None else whole_folder(output, overwrite=overwrite)
     with folder as work:
-        judged = None if sharpened is None else _read(sharpened, voxel_size)
+        density, judged, *both = (
+            None if source is None else _read(source, voxel_size)
+            for source in (volume, sharpened, *halves)
+        )
+        if judged is not None:
+            _check_grid(judged, both[0] if density is None else density)
         if resolution_map is None:
             unsharpened, inside, snr, told = _from_halves(
-                halves, volume, method, mask, voxel_size, progress, tell
+                both, density, method, mask, progress, tell
             )
         else:
             unsharpened, inside, snr, told = _from_resolution_map(
-                halves, volume, resolution_map, mask, voxel_size, tell
+                both, density, resolution_map, mask, voxel_size, tell
             )
-        if judged is not None:
-            _check_grid(judged, unsharpened)
         if estimate is None:
             estimate = _Network(unsharpened, bundle, range, batch_size, device, progress)
         target = _summary(snr)
         tell(f"signal-to-noise resolution ({told['snr_method']}): {_words(target)}")
 
-        scan = []
-
-        def look(bfactor: float) -> None:
-            scan.append({"bfactor": bfactor, **_summary(estimate(unsharpened, inside, bfactor))})
-            scan.sort(key=lambda entry: -entry["bfactor"])
-            tell(f"B = {bfactor:g} Å²: {_words(scan[_place(scan, bfactor)])}")
-
+        scan: list[dict[str, float]] = []
         for bfactor in scanned:
-            look(bfactor)
+            scan.append(_look(estimate, unsharpened, inside, bfactor, tell))
         best, doubt = recommend(scan, target[KEY])
         if bfactors is None and doubt is None and round(best) not in scanned:
-            look(float(round(best)))
+            scan.append(_look(estimate, unsharpened, inside, float(round(best)), tell))
+            scan.sort(key=lambda entry: -entry["bfactor"])
             best, doubt = recommend(scan, target[KEY])
         verdict = None
         if judged is not None:
@@ -175,7 +173,7 @@ def check_bfactors(bfactors: Sequence[float]) -> list[float]:
         numbers = [float(value) for value in bfactors]
     except (TypeError, ValueError):
         numbers = []
-    shown = ", ".join(str(value) for value in bfactors) if numbers else repr(bfactors)
+    shown = ", ".join(str(value) for value in bfactors)
     if len(numbers) < 2:
         raise SettingError(f"bfactors {shown}: give two or more numbers, such as 0,-50,-100")
     if not all(STRONGEST <= value <= 0 for value in numbers):
@@ -207,8 +205,8 @@ def recommend(scan: Sequence[dict[str, float]], target: float) -> tuple[float, s
     if above[0] < 0:
         return bfactors[0], (
             f"at B = {bfactors[0]:g} Å² already the aspect resolution ({scan[0][KEY]:.2f} Å at "
-            f"{PERCENTILE} %) is finer than the signal-to-noise one ({target:.2f} Å), so no B-factor"
-            " was found: the map looks sharpened before; give the unsharpened one"
+            f"{PERCENTILE} %) is finer than the signal-to-noise one ({target:.2f} Å), and they meet "
+            "nowhere: the map looks sharpened before; give the unsharpened one"
         )
     nearest = int(np.argmin(above))
     return bfactors[nearest], (
@@ -239,3 +237,139 @@ def judge(found: dict[str, float], target: float) -> dict[str, Any]:
         f"{PERCENTILE} %, the signal-to-noise resolution {target:.2f} Å (within {tolerance:.2f} Å "
         "counts as the same)",
     }
+
+
+class _Network:
+    """Aspect resolution by the network; loaded once, on one device."""
+
+    def __init__(self, volume, bundle, range, batch_size, device, progress) -> None:
+        from ..engine.methods.local_resolution.config import choose_bundle
+
+        self.bundle = choose_bundle(volume.voxel_size, range, bundle)
+        self.options = {"batch_size": batch_size, "device": device, "progress": progress}
+        self.said: list[list[str]] = []
+
+    @property
+    def name(self) -> str:
+        return self.bundle.spec["name"]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was said of every map."""
+        first, others = self.said[0], self.said[1:]
+        return [line for line in first if all(line in other for other in others)]
+
+    def __call__(self, volume: Volume, mask: np.ndarray, bfactor: float | None) -> np.ndarray:
+        from ..engine.methods.local_resolution import run_local_resolution
+
+        sharpen = "none" if bfactor is None else bfactor
+        result = run_local_resolution(
+            volume, self.bundle, mask=mask, sharpen=sharpen, **self.options
+        )
+        if bfactor is not None:
+            self.said.append(result.stats["warnings"])
+        return result.volumes["resolution"].data[mask]
+
+
+def _from_halves(halves, volume, method, mask, progress, tell):
+    """Unsharpened map, mask, signal-to-noise resolutions inside it, and what is known of them."""
+    from .half_map_resolution import run_half_map_resolution
+
+    result = run_half_map_resolution(
+        *halves, method=method, volume=volume, mask=mask, progress=progress, notify=tell
+    )
+    inside = result.volumes["mask"].data != 0
+    told = {
+        "snr_method": method,
+        "fsc_resolution": result.stats["fsc_resolution"],
+        "warnings": result.stats["warnings"],
+    }
+    return result.density, inside, result.volumes["resolution"].data[inside], told
+
+
+def _from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
+    from ..engine.comparison.load import load_resolution
+    from ..engine.reference.halves import check_half_maps, half_sum
+
+    notes: list[str] = []
+    unsharpened = volume
+    if volume is None:
+        notes = check_half_maps(*halves)
+        unsharpened = half_sum(*halves)
+    found = load_resolution(resolution_map, density=unsharpened, mask=mask, voxel_size=voxel_size)
+    notes = [*notes, *check_map(unsharpened, found.mask), *found.warnings]
+    for note in notes:
+        tell(f"warning: {note}")
+    told = {"snr_method": "given map", "fsc_resolution": None, "warnings": notes}
+    return unsharpened, found.mask, found.values, told
+
+
+def _read(volume: MapLike, voxel_size: float | None) -> Volume:
+    return volume if isinstance(volume, Volume) else read_map(volume, voxel_size)
+
+
+def _check_sources(volume, half1, half2, resolution_map) -> list[MapLike]:
+    """The half maps, or none."""
+    if (half1 is None) != (half2 is None):
+        raise SettingError("one half map is given: give both, with --half1 and --half2")
+    if half1 is None and resolution_map is None:
+        raise SettingError(
+            "nothing tells the signal-to-noise resolution: give --half1 and --half2, or "
+            "--resolution-map"
+        )
+    if half1 is None and volume is None:
+        raise SettingError("no map is given: give the unsharpened MAP, or --half1 and --half2")
+    return [] if half1 is None else [half1, half2]
+
+
+def _check_grid(sharpened: Volume, volume: Volume) -> None:
+    same = abs(sharpened.voxel_size / volume.voxel_size - 1) < 0.01
+    if sharpened.shape != volume.shape or not same:
+        sizes = (
+            f"{' x '.join(str(n) for n in reversed(v.shape))} voxels of {v.voxel_size:g} Å"
+            for v in (sharpened, volume)
+        )
+        raise InputError(
+            "the sharpened map has {} and the unsharpened one {}: give maps on one grid".format(
+                *sizes
+            )
+        )
+
+
+def _look(estimate: Estimate, volume, inside, bfactor: float, tell) -> dict[str, float]:
+    found = _summary(estimate(volume, inside, bfactor))
+    tell(f"B = {bfactor:g} Å²: {_words(found)}")
+    return {"bfactor": bfactor, **found}
+
+
+def _summary(values: np.ndarray) -> dict[str, float]:
+    numbers = np.percentile(np.asarray(values, np.float64), (PERCENTILE, 50))
+    return dict(zip((KEY, "median"), (round(float(number), 4) for number in numbers)))
+
+
+def _words(found: dict[str, float]) -> str:
+    return f"{found[KEY]:.2f} Å at {PERCENTILE} %, median {found['median']:.2f} Å"
+
+
+def _write_csv(scan: Sequence[dict[str, float]], path: Path) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, ["bfactor", KEY, "median"])
+        table.writeheader()
+        table.writerows(scan)
+
+
+def _draw(stats: dict[str, Any], base: Path, source: Any) -> None:
+    from ..report.oversharpening import draw_oversharpening
+
+    scan, verdict = stats["scan"], stats["verdict"]
+    draw_oversharpening(
+        [entry["bfactor"] for entry in scan],
+        [entry[KEY] for entry in scan],
+        base,
+        medians=[entry["median"] for entry in scan],
+        snr=stats[f"snr_{KEY}"],
+        best=stats["best_bfactor"],
+        crossing=stats["crossing"],
+        sharpened=verdict and verdict[KEY],
+        title=Path(source).name if isinstance(source, (str, Path)) else "",
+    )

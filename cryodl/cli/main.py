@@ -23,6 +23,7 @@ COMMANDS = {
     "compare": ("cryodl.cli.compare", "compare local-resolution maps of several packages"),
     "filter": ("cryodl.cli.filter", "low-pass a map to its local resolution"),
     "fsc": ("cryodl.cli.fsc", "resolution of two half maps by Fourier shell correlation"),
+    "oversharpening": ("cryodl.cli.oversharpening", "find the B-factor that sharpens just enough"),
     "simulate": ("cryodl.cli.simulate", "simulate a map from an atomic model"),
     "train": ("cryodl.cli.train", "train a network and write it as a bundle"),
     "evaluate": ("cryodl.cli.evaluate", "measure a network on simulated and real maps"),

@@ -6,6 +6,7 @@ from .protocol_half_map_resolution import CryodlProtHalfMapResolution
 from .protocol_import_resolution import CryodlProtImportResolution
 from .protocol_local_filter import CryodlProtLocalFilter
 from .protocol_local_resolution import CryodlProtLocalResolution
+from .protocol_oversharpening import CryodlProtOversharpening
 
 __all__ = [
     "CryodlProtBase",
@@ -14,5 +15,6 @@ __all__ = [
     "CryodlProtImportResolution",
     "CryodlProtLocalFilter",
     "CryodlProtLocalResolution",
+    "CryodlProtOversharpening",
     "CryodlProtResolutionBase",
 ]

@@ -27,7 +27,7 @@ class TestPlugin(BaseTest):
         self.assertIsInstance(plugin, Plugin)
         self.assertEqual(plugin.getName(), "cryodl")
         self.assertEqual(plugin.getPath(), cryodl.__path__[0])
-        self.assertEqual(plugin.getTemplates(), [])
+        self.assertEqual([t.getObjId() for t in plugin.getTemplates()], ["cryodl-local_resolution"])
 
     def test_variable_is_registered_with_its_description(self):
         Domain.getPlugins()

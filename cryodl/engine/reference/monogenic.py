@@ -7,13 +7,14 @@ the frequency is seen. The amplitude comes from the map and its three Riesz tran
 maps, or what lies outside the mask of a single map. A voxel is done when three steps in a row fail.
 
 Where this departs from MonoRes, and why: MonoRes filters with a high-pass, so the noise of all
-finer frequencies competes with the signal of one. Where noise grows with frequency or goes on far beyond
-the signal, as in unfiltered half maps, it reads coarser than the FSC (6.7 Å against 3.0 Å on one
-simulated map), and a B-factor, which weighs fine noise against coarse signal, moves it. Here a
-band-pass of the whitened map meets only noise of its own frequency, and the squared amplitude is
-averaged in a window as wide as makes the 95 % quantile of noise about 4/3 of its mean: a voxel
-passes, at even odds, where signal to noise is about 1/3. In the full map that is an FSC of 0.143
-(Rosenthal & Henderson 2003), so the result agrees with the FSC.
+finer frequencies competes with the signal of one. Where noise goes on far beyond the signal, as in
+unfiltered half maps, it reads coarser than the FSC (6.7 Å against 3.0 Å on one simulated map; a
+high-pass in place of our band-pass does the same, see benchmarks/half_maps.py), and a B-factor,
+which weighs fine noise against coarse signal, moves it. Here a band-pass of the whitened map meets
+only noise of its own frequency, and the squared amplitude is averaged in a window as wide as makes
+the 95 % quantile of noise about 4/3 of its mean: a voxel passes, at even odds, where signal to
+noise is about 1/3. In the full map that is an FSC of 0.143 (Rosenthal & Henderson 2003), so the
+result agrees with the FSC.
 """
 
 from __future__ import annotations

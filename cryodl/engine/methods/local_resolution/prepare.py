@@ -75,11 +75,21 @@ def prepare(volume: Volume, spec: Mapping[str, Any], box: Box | None = None) -> 
     grid = resample(volume, spec["voxel_size"])
     data = local_normalise(grid.data, **wanted.get("parameters", {}))
     grid = replace(grid, data=data)
-    if box is not None:
-        grid = cut(grid, window(box, volume, grid, spec, step))
-    shift = (step - 1) / 2 * grid.voxel_size
-    x, y, z = (o + shift for o in grid.origin)
-    return Prepared(features(grid.data), step * grid.voxel_size, (x, y, z), grid.voxel_size)
+    if box is None:
+        box = tuple((0, size) for size in volume.shape)
+    read = window(box, volume, grid, spec, step)
+    # Filters reach further than the network: what only they needed is dropped after them.
+    wider = window(box, volume, grid, spec, step, FILTER_MARGIN if step > 1 else 0)
+    values = features(cut(grid, wider).data)
+    kept = tuple(  # at the grid's end also what the features added to it
+        slice((r.start - w.start) // step, None if r.stop == w.stop else (r.stop - w.start) // step)
+        for r, w in zip(read, wider)
+    )
+    x, y, z = (
+        o + (r.start + (step - 1) / 2) * grid.voxel_size for o, r in zip(grid.origin, reversed(read))
+    )
+    data = np.ascontiguousarray(values[kept])
+    return Prepared(data, step * grid.voxel_size, (x, y, z), grid.voxel_size)
 
 
 def normalisation(spec: Mapping[str, Any]) -> tuple[Callable, int]:
@@ -93,15 +103,17 @@ def normalisation(spec: Mapping[str, Any]) -> tuple[Callable, int]:
     return NORMALISATIONS[name]
 
 
-def window(box: Box, volume: Volume, grid: Volume, spec: Mapping, step: int) -> tuple[slice, ...]:
+def window(
+    box: Box, volume: Volume, grid: Volume, spec: Mapping, step: int, margin: int = 0
+) -> tuple[slice, ...]:
     """The part of `grid` that a network reads to answer within `box` of `volume`.
 
     It starts on a multiple of the network's total stride; one more step on each side serves the
-    interpolation back to the grid of `volume`.
+    interpolation back to the grid of `volume`, and `margin` voxels more are added.
     """
     scale = volume.voxel_size / grid.voxel_size
     stride = step * spec["stride"]
-    margin = step * (spec["overlap"] + 1) + (FILTER_MARGIN if step > 1 else 0)
+    margin += step * (spec["overlap"] + 1)
     slices = []
     for (first, last), size in zip(box, grid.shape):
         start = floor(first * scale) - margin

@@ -1,0 +1,281 @@
+"""The B-factor that sharpens a map without oversharpening it."""
+
+import pyworkflow.protocol.params as params
+from pwem.objects import Volume
+from pyworkflow import BETA
+from pyworkflow.object import Float
+
+from cryodl.plugin import Plugin
+
+from .maps import describe_mismatch, describe_problems
+from .protocol_base import CryodlProtBase
+
+LOCAL_FSC, MONOGENIC = range(2)
+METHODS = ("localfsc", "monogenic")
+MOST = 60  # B-factors in one scan
+
+
+class CryodlProtOversharpening(CryodlProtBase):
+    """Find the B-factor that sharpens a map without oversharpening it.
+
+    A map is sharpened with several B-factors and its aspect resolution, how it looks, is estimated
+    after each; what the half maps hold, the signal-to-noise resolution, does not move. The B-factor
+    is recommended at which the 20 % percentiles of both meet: beyond it a map looks better than it
+    is. A map that was sharpened elsewhere can be judged beside.
+    """
+
+    _label = "oversharpening"
+    _devStatus = BETA
+    _command = "oversharpening"
+    _possibleOutputs = {"outputVolume": Volume}
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.best_bfactor = Float()
+
+    # --------------------------- form -------------------------------------
+    def _defineParams(self, form):
+        self._defineDeviceParams(form)
+        form.addSection(label="Input")
+        form.addParam(
+            "useHalfVolumes",
+            params.BooleanParam,
+            default=True,
+            label="Use half volumes?",
+            help="Yes estimates the signal-to-noise resolution of half maps. No takes it from a "
+            "local resolution map that you have.",
+        )
+        form.addParam(
+            "hasHalfVolumesFile",
+            params.BooleanParam,
+            default=True,
+            condition="useHalfVolumes",
+            label="Are the half volumes associated with a volume?",
+            help="As after a refinement, or an import with half maps.",
+        )
+        for name, condition, label, text in (
+            (
+                "associatedHalves",
+                "useHalfVolumes and hasHalfVolumesFile",
+                "Volume with half maps",
+                "Its half maps come with it; their mean is the unsharpened map.",
+            ),
+            (
+                "halfMap1",
+                "useHalfVolumes and not hasHalfVolumesFile",
+                "Half map 1",
+                "First half map, neither masked nor sharpened.",
+            ),
+            (
+                "halfMap2",
+                "useHalfVolumes and not hasHalfVolumesFile",
+                "Half map 2",
+                "Second half map, of the same refinement.",
+            ),
+            ("inputVolume", "not useHalfVolumes", "Volume", "The unsharpened map."),
+            (
+                "inputResolution",
+                "not useHalfVolumes",
+                "Local resolution map",
+                "Signal-to-noise resolution in Å of the unsharpened map, of any package: MonoRes, "
+                "blocres, or this plugin's half-map local resolution.",
+            ),
+        ):
+            self._addVolume(form, name, condition, label, text, important=True)
+        form.addParam(
+            "method",
+            params.EnumParam,
+            default=LOCAL_FSC,
+            choices=["local FSC", "monogenic"],
+            display=params.EnumParam.DISPLAY_HLIST,
+            condition="useHalfVolumes",
+            label="Signal-to-noise resolution by",
+            help="Local FSC is as blocres, monogenic as MonoRes.",
+        )
+        self._addVolume(
+            form, "sharpenedMap", "True", "Sharpened volume",
+            "Optional: a map on the same grid, sharpened in any way. It is judged over-, under- "
+            "or well sharpened.",
+        )  # fmt: skip
+        form.addParam(
+            "mask",
+            params.PointerParam,
+            pointerClass="VolumeMask",
+            allowsNull=True,
+            label="Mask",
+            help="Resolutions are compared inside it. Left empty, a mask is found.",
+        )
+        group = form.addGroup("B-factors (Å²)")
+        for name, default, label, text in (
+            ("firstB", 0.0, "First", "0 is the map as it is; negative values sharpen."),
+            ("lastB", -200.0, "Last", "The strongest sharpening."),
+            ("stepB", 25.0, "Step", "The recommended B-factor is interpolated between steps."),
+        ):
+            group.addParam(name, params.FloatParam, default=default, label=label, help=text)
+        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+
+    @staticmethod
+    def _addVolume(form, name, condition, label, text, important=False):
+        form.addParam(
+            name,
+            params.PointerParam,
+            pointerClass="Volume",
+            allowsNull=True,
+            condition=condition,
+            important=important,
+            label=label,
+            help=text,
+        )
+
+    # --------------------------- engine -----------------------------------
+    def _halves(self):
+        """Return the half maps as volumes; fewer than two where the input has none."""
+        if not self.useHalfVolumes.get():
+            return []
+        if not self.hasHalfVolumesFile.get():
+            return [p.get() for p in (self.halfMap1, self.halfMap2) if p.get() is not None]
+        full = self.associatedHalves.get()
+        if full is None or not full.hasHalfMaps():
+            return []
+        halves = []
+        for path in full.getHalfMaps().split(","):
+            half = Volume(location=path)
+            half.setSamplingRate(full.getSamplingRate())
+            halves.append(half)
+        return halves
+
+    def _engineInputs(self):
+        inputs = dict(zip(("half1", "half2"), self._halves()))
+        pointers = {"sharpened": self.sharpenedMap, "mask": self.mask}
+        if not self.useHalfVolumes.get():
+            pointers.update({"map": self.inputVolume, "resolution-map": self.inputResolution})
+        inputs.update({n: p.get() for n, p in pointers.items() if p.get() is not None})
+        return inputs
+
+    def _engineParams(self):
+        names = self._engineInputs()
+        bfactors = self._bfactors()
+        # the command's own default looks once more where the resolutions meet
+        default = [-25.0 * i for i in range(9)]
+        return {
+            **{name: self._enginePath(name) for name in names},
+            "voxel-size": self._unsharpened().getSamplingRate(),
+            "method": METHODS[self.method.get()],
+            "bfactors": None if bfactors == default else ",".join(f"{b:g}" for b in bfactors),
+        }
+
+    def _bfactors(self):
+        """Return the B-factors from first to last; [] where they make no sense."""
+        first, last, step = (p.get() for p in (self.firstB, self.lastB, self.stepB))
+        if None in (first, last, step) or not 0 >= first > last or not step:
+            return []
+        step = abs(step)  # the minus of the B-factors is taken for granted
+        count = int((first - last) / step + 1e-6)
+        found = [first - i * step for i in range(min(count, MOST) + 1)]
+        return found if last >= found[-1] - 1e-6 * step else [*found, last]
+
+    def _unsharpened(self):
+        """Return the volume on whose grid the output lies."""
+        if not self.useHalfVolumes.get():
+            return self.inputVolume.get()
+        return self.associatedHalves.get() if self.hasHalfVolumesFile.get() else self.halfMap1.get()
+
+    def _sources(self):
+        names = ["sharpenedMap", "mask"]
+        if not self.useHalfVolumes.get():
+            names += ["inputVolume", "inputResolution"]
+        elif self.hasHalfVolumesFile.get():
+            names.append("associatedHalves")
+        else:
+            names += ["halfMap1", "halfMap2"]
+        pointers = [getattr(self, name) for name in names]
+        return [pointer for pointer in pointers if pointer.get() is not None]
+
+    def createOutputStep(self):
+        sharpened = self._register("sharpened.mrc", Volume, self._unsharpened())
+        self._defineWithSources({"outputVolume": sharpened})
+        self.best_bfactor.set(self.getStats()["best_bfactor"])
+        self._store(self.best_bfactor)
+
+    # --------------------------- info -------------------------------------
+    def _validate(self):
+        lines = self._validateDevice() + self._validateInputs()
+        first, last, step = (p.get() for p in (self.firstB, self.lastB, self.stepB))
+        bfactors = self._bfactors()
+        if not bfactors:
+            lines.append(
+                f"B-factors: first {first}, last {last} and step {step} are no scan; go from 0 or "
+                "below to a more negative one, as from 0 to -200 in steps of 25."
+            )
+        elif len(bfactors) > MOST:
+            lines.append(f"B-factors: more than {MOST} of them; choose a larger step.")
+        elif bfactors[-1] < -2000:
+            lines.append(f"B-factors: the last, {last:g} Å², is beyond -2000 Å².")
+        return lines
+
+    def _validateInputs(self):
+        halves = self._halves()
+        if self.useHalfVolumes.get() and len(halves) != 2:
+            if not self.hasHalfVolumesFile.get():
+                return ["Half maps: give both."]
+            if self.associatedHalves.get() is None:
+                return ["Volume with half maps: choose one."]
+            return [
+                "Volume with half maps: this one has none; choose 'No' for associated half "
+                "volumes and give them, or import the volume with its half maps."
+            ]
+        if not self.useHalfVolumes.get():
+            if self.inputVolume.get() is None:
+                return ["Volume: choose the unsharpened one."]
+            if self.inputResolution.get() is None:
+                return ["Local resolution map: choose one, or use half volumes."]
+        labels = {
+            "map": "Volume", "half1": "Half map 1", "half2": "Half map 2", "mask": "Mask",
+            "resolution-map": "Local resolution map", "sharpened": "Sharpened volume",
+        }  # fmt: skip
+        inputs = self._engineInputs()
+        volumes = [(labels[name], inputs[name]) for name in labels if name in inputs]
+        lines = []
+        for name, volume in volumes:
+            lines += describe_problems(name, volume)
+        if not lines:
+            for name, volume in volumes[1:]:
+                lines += describe_mismatch(name, volume, volumes[0][0].lower(), volumes[0][1])
+        return lines
+
+    def _summary(self):
+        stats = self.getStats()
+        if not stats:
+            return ["The B-factors are not scanned yet."]
+        lines = [
+            f"Recommended B-factor: *{stats['best_bfactor']:.0f} Å²*",
+            f"Signal-to-noise resolution at 20 %: {stats['snr_percentile_20']:.2f} Å",
+        ]
+        if stats["verdict"]:
+            text = stats["verdict"]["text"]
+            lines.append(text[0].upper() + text[1:] + ".")
+        return lines + self._warningLines()
+
+    def _methods(self):
+        stats = self.getStats()
+        if not stats:
+            return []
+        snr = {"localfsc": "local FSC", "monogenic": "monogenic amplitudes"}
+        scanned = [entry["bfactor"] for entry in stats["scan"]]
+        if not stats["crossing"]:
+            return [
+                f"{len(scanned)} B-factors from {scanned[0]:g} to {scanned[-1]:g} Å² were scanned "
+                "with cryodl [RamirezAportela2019]; the 20 % percentiles of aspect and "
+                f"signal-to-noise resolution did not meet, and {stats['best_bfactor']:.0f} Å² was "
+                "taken."
+            ]
+        return [
+            f"The map was sharpened with a B-factor of {stats['best_bfactor']:.0f} Å², at which "
+            "the 20 % percentile of its aspect resolution meets that of the signal-to-noise "
+            f"resolution ({snr.get(stats['snr_method'], 'a given map')}, {stats['snr_percentile_20']:.2f} Å) "
+            f"of the unsharpened map [RamirezAportela2019]; {len(scanned)} B-factors from "
+            f"{scanned[0]:g} to {scanned[-1]:g} Å² were scanned with cryodl."
+        ]
+
+    def _citations(self):
+        return ["RamirezAportela2019"]

@@ -1,0 +1,232 @@
+"""`cryodl oversharpening`: where the resolutions meet, what is written, and what is refused."""
+
+import csv
+import json
+
+import mrcfile
+import numpy as np
+import pytest
+
+from cryodl.api.oversharpening import check_bfactors, judge, recommend, run_oversharpening
+from cryodl.cli.main import main
+from cryodl.engine.errors import SettingError
+from cryodl.engine.maps.mrc_io import read_map
+from cryodl.engine.maps.sharpen import apply_bfactor
+from cryodl.engine.maps.volume import Volume
+
+SHAPE, VOXEL, ORIGIN = (40, 42, 44), 1.2, (-12.0, 6.0, 3.0)
+
+
+def scan(*percentiles, step=50):
+    return [
+        {"bfactor": float(-step * i), "percentile_20": p, "median": p + 1}
+        for i, p in enumerate(percentiles)
+    ]
+
+
+def test_the_crossing_is_interpolated():
+    assert recommend(scan(6.0, 5.0, 3.0), 4.0) == (-75.0, None)
+    assert recommend(scan(6.0, 5.0, 4.0), 5.0) == (-50.0, None)  # met exactly
+    assert recommend(scan(4.0, 3.0), 4.0) == (0.0, None)
+    assert str(recommend(scan(4.0, 3.0), 4.0)[0]) == "0.0"  # and not -0
+
+
+def test_the_first_crossing_counts_where_noise_makes_more():
+    # beyond -100 the map is noise: it reads worse, and then better again
+    best, doubt = recommend(scan(6.0, 5.0, 3.5, 4.5, 3.0), 4.0)
+    assert doubt is None and best == pytest.approx(-50 - 50 * 2 / 3, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "percentiles, best, said",
+    [
+        ((6.0, 5.5, 5.0), -100.0, "scan further"),
+        ((6.0, 4.5, 5.0), -50.0, "comes nearest (4.50 Å) at -50"),
+        ((3.5, 3.0, 2.5), 0.0, "looks sharpened before"),
+        ((3.5, 3.0, 4.5), 0.0, "looks sharpened before"),  # the way back up is no crossing
+    ],
+)
+def test_without_a_crossing_the_nearest_is_taken_and_said(percentiles, best, said):
+    found, doubt = recommend(scan(*percentiles), 4.0)
+    assert found == best
+    assert said in doubt and "\n" not in doubt
+
+
+@pytest.mark.parametrize(
+    "percentile, verdict",
+    [(3.0, "oversharpened"), (3.85, "well sharpened"), (4.15, "well sharpened"),
+     (5.0, "undersharpened")],
+)  # fmt: skip
+def test_verdict(percentile, verdict):
+    found = judge({"percentile_20": percentile, "median": 6.0}, 4.0)
+    assert found["verdict"] == verdict and found["tolerance"] == 0.2
+    assert found["difference"] == pytest.approx(percentile - 4.0)
+    assert f" {verdict}:" in found["text"] and f"{percentile:.2f}" in found["text"]
+
+
+def test_bfactors_are_checked():
+    assert check_bfactors(["0", "-25.5", " -100"]) == [0, -25.5, -100]
+    for bad in (["50", "0"], ["0"], ["0", "-50", "-25"], ["0", "0"], ["a", "b"], ["0", "nan"],
+                ["0", "-5000"], []):  # fmt: skip
+        with pytest.raises(SettingError, match="bfactors"):
+            check_bfactors(bad)
+
+
+class Estimator:
+    """Aspect resolution that a B-factor moves by 1 Å in 50 Å², below and above 20 % alike."""
+
+    def __init__(self, at_zero):
+        self.at_zero, self.asked = at_zero, []
+
+    def __call__(self, volume, mask, bfactor):
+        self.asked.append(bfactor)
+        values = np.full(mask.sum(), self.at_zero + (bfactor or 0) / 50)
+        values[np.arange(len(values)) >= 0.3 * len(values)] += 2  # which no 20 % percentile sees
+        return values
+
+
+@pytest.fixture(scope="module")
+def maps():
+    """A map of blobs, the same blurred by 80 Å², and a resolution map: 4 Å and, mostly, 7 Å."""
+    rng = np.random.default_rng(4)
+    grid = np.indices(SHAPE).reshape(3, -1).T
+    density = np.zeros(len(grid))
+    for centre in np.array(SHAPE) / 2 + rng.normal(0, 4, (60, 3)):
+        density += np.exp(-(((grid - centre) * VOXEL) ** 2).sum(1) / (2 * 1.6**2))
+    density = density.reshape(SHAPE)
+    inside = density > 0.3
+    volume = Volume(density + rng.normal(0, 0.01, SHAPE), VOXEL, ORIGIN)
+    told = np.where(inside, 7.0, 0.0)
+    known = np.flatnonzero(inside)
+    told.flat[known[: int(0.3 * len(known))]] = 4.0
+    return volume, inside, volume.with_data(told)
+
+
+def test_scan_with_a_resolution_map(maps, tmp_path):
+    volume, inside, told = maps
+    out, lines = tmp_path / "out", []
+    estimator = Estimator(5.4)  # 4 Å at B = -70
+    result = run_oversharpening(
+        volume, resolution_map=told, sharpened=apply_bfactor(volume, -10), estimate=estimator,
+        output=out, notify=lines.append,
+    )  # fmt: skip
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    assert stats == result.stats
+    assert stats["best_bfactor"] == pytest.approx(-70, abs=0.1) and stats["crossing"]
+    assert stats["percentile"] == 20 and stats["snr_percentile_20"] == 4.0
+    assert stats["snr_method"] == "given map" and stats["mask"] == "automatic"
+    # the default scan, once more where they meet, and the given map as it is
+    assert estimator.asked == [*range(0, -201, -25), -70, None]
+    assert [entry["bfactor"] for entry in stats["scan"]][2:6] == [-50, -70, -75, -100]
+    assert stats["scan"][0] == {"bfactor": 0, "percentile_20": 5.4, "median": 7.4}
+    assert stats["verdict"]["verdict"] == "undersharpened"
+    assert stats["verdict"]["difference"] == pytest.approx(1.4)
+    assert sum(line.startswith("B = ") for line in lines) == 10
+    with open(out / "scan.csv", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["percentile_20"]) for row in rows] == [
+        entry["percentile_20"] for entry in stats["scan"]
+    ]
+    written = read_map(out / "sharpened.mrc")
+    expected = apply_bfactor(volume, stats["best_bfactor"])
+    np.testing.assert_allclose(written.data, expected.data, atol=1e-4)
+    assert written.origin == ORIGIN and written.voxel_size == pytest.approx(VOXEL)
+    with mrcfile.open(out / "mask.mrc") as file:
+        np.testing.assert_array_equal(file.data != 0, inside)
+    assert {path.name for path in out.iterdir()} == {
+        "sharpened.mrc", "mask.mrc", "stats.json", "scan.csv", "oversharpening.png",
+        "oversharpening.svg",
+    }  # fmt: skip
+    picture = (out / "oversharpening.svg").read_text(encoding="utf-8")
+    assert "recommended: −70 Å²" in picture and "signal to noise, 20 %: 4.00 Å" in picture
+
+
+def test_no_crossing_is_a_warning_and_not_looked_at_again(maps):
+    volume, _, told = maps
+    estimator = Estimator(12.0)
+    lines = []
+    stats = run_oversharpening(
+        volume, resolution_map=told, estimate=estimator, notify=lines.append
+    ).stats
+    assert stats["best_bfactor"] == -200 and not stats["crossing"]
+    assert len(estimator.asked) == 9 and stats["verdict"] is None
+    assert any("scan further" in line for line in stats["warnings"])
+    assert any(line.startswith("warning: ") and "scan further" in line for line in lines)
+
+
+def test_half_maps_are_compared_inside_the_mask(maps):
+    volume, inside, _ = maps
+    rng = np.random.default_rng(5)
+    halves = [volume.with_data(volume.data + rng.normal(0, 0.1, SHAPE)) for _ in range(2)]
+    estimator = Estimator(30.0)
+    result = run_oversharpening(
+        half1=halves[0], half2=halves[1], mask=inside, bfactors=[0, -1400], estimate=estimator
+    )
+    mean = (halves[0].data + halves[1].data) / 2
+    np.testing.assert_allclose(result.density.data, mean, atol=1e-6)
+    stats = result.stats
+    assert stats["snr_method"] == "localfsc" and stats["mask"] == "given"
+    assert stats["voxels"] == inside.sum() and stats["crossing"]
+    expected = 50 * (stats["snr_percentile_20"] - 30.0)
+    assert stats["best_bfactor"] == pytest.approx(expected, abs=0.1)
+    assert 2 * VOXEL <= stats["snr_percentile_20"] < 8
+    assert stats["fsc_resolution"] < 8
+    assert estimator.asked == [0, -1400]  # as asked, and no more
+
+
+@pytest.fixture(scope="module")
+def files(maps, tmp_path_factory):
+    from cryodl.engine.maps.mrc_io import write_map
+
+    volume, _, told = maps
+    folder = tmp_path_factory.mktemp("files")
+    write_map(folder / "map.mrc", volume)
+    write_map(folder / "res.mrc", told)
+    write_map(folder / "small.mrc", Volume(told.data[:30, :30, :30], VOXEL))
+    write_map(folder / "coarse.mrc", Volume(volume.data, 2 * VOXEL))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ([], "give --half1 and --half2"),
+        (["map.mrc"], "give --half1 and --half2"),
+        (["map.mrc", "--half1", "map.mrc"], "one half map"),
+        (["--resolution-map", "res.mrc"], "no map is given"),
+        (["map.mrc", "--resolution-map", "res.mrc", "--bfactors", "0,50"], "only negative"),
+        (["map.mrc", "--resolution-map", "res.mrc", "--bfactors=-50,0"], "from 0 downwards"),
+        (["map.mrc", "--resolution-map", "res.mrc", "--bfactors", "sharp"], "two or more numbers"),
+        (["map.mrc", "--resolution-map", "small.mrc"], "boxes differ"),
+        (["map.mrc", "--resolution-map", "absent.mrc"], "no such file"),
+        (["map.mrc", "--resolution-map", "res.mrc", "--sharpened", "small.mrc"], "one grid"),
+        (["map.mrc", "--resolution-map", "res.mrc", "--sharpened", "coarse.mrc"], "one grid"),
+        (["map.mrc", "--resolution-map", "res.mrc", "--bundle", "none"], "unknown bundle"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(files, tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(files)
+    assert main(["oversharpening", *arguments, "-o", tmp_path / "out"]) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.startswith("cryodl: ") and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_network_tells_aspect_resolution_at_every_bfactor(files, tmp_path, capsys):
+    """With the shipped network: a sharpened map reads finer, and as `localres` reads it."""
+    pytest.importorskip("keras")
+    out = tmp_path / "out"
+    arguments = ["--resolution-map", files / "res.mrc", "--bfactors=0,-150", "--device", "cpu"]
+    assert main(["oversharpening", files / "map.mrc", *arguments, "-o", out]) == 0
+    said = capsys.readouterr().out
+    assert "B = 0 Å²" in said and "B = -150 Å²" in said and "recommended B-factor" in said
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    first, last = stats["scan"]
+    assert last["percentile_20"] < first["percentile_20"] - 0.3
+    assert stats["bundle"] == "deepres-low"
+
+    from cryodl.engine.methods.local_resolution import run_local_resolution
+
+    mask = read_map(out / "mask.mrc")
+    again = run_local_resolution(files / "map.mrc", mask=mask, sharpen=-150, device="cpu")
+    assert last["median"] == pytest.approx(again.stats["median"], abs=1e-3)
