@@ -92,12 +92,11 @@ def run_oversharpening(
     halves = _check_sources(volume, half1, half2, resolution_map)
     folder = nullcontext() if output is None else whole_folder(output, overwrite=overwrite)
     with folder as work:
-        density, judged, *both = (
-            None if source is None else _read(source, voxel_size)
-            for source in (volume, sharpened, *halves)
-        )
+        both = [_read(half, voxel_size) for half in halves]
+        density = None if volume is None else _read(volume, voxel_size)
+        judged = None if sharpened is None else _read(sharpened, voxel_size)
         if judged is not None:
-            _check_grid(judged, both[0] if density is None else density)
+            _check_grid(judged, density or both[0])
         if resolution_map is None:
             unsharpened, inside, snr, told = _from_halves(
                 both, density, method, mask, progress, tell
@@ -205,8 +204,8 @@ def recommend(scan: Sequence[dict[str, float]], target: float) -> tuple[float, s
     if above[0] < 0:
         return bfactors[0], (
             f"at B = {bfactors[0]:g} Å² already the aspect resolution ({scan[0][KEY]:.2f} Å at "
-            f"{PERCENTILE} %) is finer than the signal-to-noise one ({target:.2f} Å), and they meet "
-            "nowhere: the map looks sharpened before; give the unsharpened one"
+            f"{PERCENTILE} %) is finer than the signal-to-noise one ({target:.2f} Å), and they "
+            "meet nowhere: the map looks sharpened before; give the unsharpened one"
         )
     nearest = int(np.argmin(above))
     return bfactors[nearest], (

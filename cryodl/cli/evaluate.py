@@ -65,6 +65,7 @@ def _cell(value) -> str:
 
 def _simulated(args) -> dict[str, list[dict]]:
     from ..engine.bundles import load_bundle
+    from ..engine.evaluation import experiments
     from ..engine.evaluation import simulated as tests
     from ..engine.training.structures import load_structures
 
@@ -82,6 +83,10 @@ def _simulated(args) -> dict[str, list[dict]]:
     tables["b_factors"] = tests.b_factors(pick["protein"][:2], low)
     if pick["protein"]:
         tables["invariances"] = tests.invariances(pick["protein"][0], low)
+    many = tests.choose_structures(structures, "protein", 4 * args.count)
+    if many:
+        tables["experiments"] = experiments.experiments(many, low)
+        tables["experiments_summary"] = experiments.summarise(tables["experiments"])
     tables["intervals"] = [
         {"bundle": b.spec["name"], **{k: v for k, v in b.spec["metrics"].items() if k != "bands"}}
         for b in (low, high)

@@ -260,7 +260,8 @@ class CryodlProtOversharpening(CryodlProtBase):
         stats = self.getStats()
         if not stats:
             return []
-        snr = {"localfsc": "local FSC", "monogenic": "monogenic amplitudes"}
+        names = {"localfsc": "local FSC", "monogenic": "monogenic amplitudes"}
+        snr = names.get(stats["snr_method"], "a given map")
         scanned = [entry["bfactor"] for entry in stats["scan"]]
         if not stats["crossing"]:
             return [
@@ -272,9 +273,9 @@ class CryodlProtOversharpening(CryodlProtBase):
         return [
             f"The map was sharpened with a B-factor of {stats['best_bfactor']:.0f} Å², at which "
             "the 20 % percentile of its aspect resolution meets that of the signal-to-noise "
-            f"resolution ({snr.get(stats['snr_method'], 'a given map')}, {stats['snr_percentile_20']:.2f} Å) "
-            f"of the unsharpened map [RamirezAportela2019]; {len(scanned)} B-factors from "
-            f"{scanned[0]:g} to {scanned[-1]:g} Å² were scanned with cryodl."
+            f"resolution ({snr}, {stats['snr_percentile_20']:.2f} Å) of the unsharpened map "
+            f"[RamirezAportela2019]; {len(scanned)} B-factors from {scanned[0]:g} to "
+            f"{scanned[-1]:g} Å² were scanned with cryodl."
         ]
 
     def _citations(self):

@@ -199,7 +199,9 @@ def _experiment(resolutions, regions, frequencies, power, unit, config, rng):
     # A viewer sees signal and noise together; where noise takes over is the second bound.
     amplitudes = np.sqrt(transfers**2 + noise / power)
     ratios = transfers**2 * power / np.maximum(noise, 1e-12 * power)
-    return transfers, noise, _labels(frequencies, amplitudes, ratios, 0.0, config)
+    # The same convention as for clean boxes, or one and the same map would have two labels.
+    edge = EDGE / config["voxel_size"] / 2
+    return transfers, noise, _labels(frequencies, amplitudes, ratios, edge, config)
 
 
 def _depositor_gain(frequencies, power, mean_power, noise, fall_off, whole, rng, config):
@@ -211,7 +213,7 @@ def _depositor_gain(frequencies, power, mean_power, noise, fall_off, whole, rng,
         ratio = mean_power / noise
         gain = gain * np.sqrt(ratio / (1 + ratio))
     if sharpened or rng.random() < 0.6:  # no one shows a sharpened map without a low-pass
-        end = whole * rng.uniform(0.8, 1.03)
+        end = whole * rng.uniform(0.92, 1.04)
         gain = gain * raised_cosine(frequencies, end, rng.uniform(0.005, 0.06))
     if rng.random() < 0.55:
         limit = 1 / (whole * rng.uniform(0.9, 1.08))

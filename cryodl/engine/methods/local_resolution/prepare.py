@@ -85,8 +85,9 @@ def prepare(volume: Volume, spec: Mapping[str, Any], box: Box | None = None) -> 
         slice((r.start - w.start) // step, None if r.stop == w.stop else (r.stop - w.start) // step)
         for r, w in zip(read, wider)
     )
+    middle = (step - 1) / 2  # of a step's block, in voxels
     x, y, z = (
-        o + (r.start + (step - 1) / 2) * grid.voxel_size for o, r in zip(grid.origin, reversed(read))
+        o + (r.start + middle) * grid.voxel_size for o, r in zip(grid.origin, reversed(read))
     )
     data = np.ascontiguousarray(values[kept])
     return Prepared(data, step * grid.voxel_size, (x, y, z), grid.voxel_size)
