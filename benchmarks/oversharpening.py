@@ -3,8 +3,9 @@
     python benchmarks/oversharpening.py STRUCTURES [--count 10] [-o benchmarks/oversharpening.md]
 
 STRUCTURES: a packed set or a folder of atomic models that no network was trained on. Half maps of
-simulated experiments, at 3 to 6 Å, are given to `run_oversharpening`. Their mean is also sharpened
-with many B-factors and each time correlated with the model map (no noise, fall-off nor solvent),
+simulated experiments, at 3 to 6 Å, are given to `run_oversharpening`. Their mean, low-passed as
+there (unfiltered, noise beyond the FSC resolution decides, at about 0), is also sharpened with many
+B-factors and each time correlated with the model map (no noise, fall-off nor solvent),
 inside the molecule, as section 3.4 of the DeepRes paper does with a map made of the atomic model:
 "best B" is that of the highest correlation, "within" the B-factors whose correlation is at most
 0.01 below it. The model map is low-passed to the resolution of the experiment, since correlation
@@ -73,8 +74,9 @@ def measure(structures, count: int, first_seed: int, largest: int, options) -> l
         stats = run_oversharpening(half1=halves[0], half2=halves[1], **options).stats
         seconds = time.perf_counter() - start
         model = made.volume("model")
+        filtered = low_pass(half_sum(*halves), stats["low_pass"])  # as the scan did
         models = low_pass(model, made.resolution), model
-        bfactors, alike = correlations(half_sum(*halves), models, made.mask)
+        bfactors, alike = correlations(filtered, models, made.mask)
         best, full = bfactors[alike.argmax(axis=0)]
         near = bfactors[alike[:, 0] >= alike[:, 0].max() - ALIKE]
         recommended = stats["best_bfactor"]

@@ -16,9 +16,12 @@ __all__ = [
     "read_map",
     "run_compare",
     "run_filter",
+    "run_fsc",
+    "run_half_map_resolution",
     "run_import_resolution",
     "run_local_resolution",
     "run_oversharpening",
+    "run_simulated_experiment",
     "write_map",
 ]
 
@@ -31,9 +34,12 @@ _LAZY = {
     "read_map": "cryodl.engine.maps.mrc_io",
     "run_compare": "cryodl.api.compare",
     "run_filter": "cryodl.api.filter",
+    "run_fsc": "cryodl.api.fsc",
+    "run_half_map_resolution": "cryodl.api.half_map_resolution",
     "run_import_resolution": "cryodl.api.import_resolution",
     "run_local_resolution": "cryodl.api.local_resolution",
     "run_oversharpening": "cryodl.api.oversharpening",
+    "run_simulated_experiment": "cryodl.api.simulated_experiment",
     "write_map": "cryodl.engine.maps.mrc_io",
 }
 

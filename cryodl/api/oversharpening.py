@@ -14,6 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.comparison.local_filter import low_pass
+from ..engine.comparison.sharpness import (
+    BFACTORS,
+    KEY,
+    PERCENTILE,
+    check_bfactors,
+    judge,
+    recommend,
+)
 from ..engine.errors import InputError, SettingError
 from ..engine.folder import whole_folder
 from ..engine.maps.check import check_map
@@ -21,11 +30,6 @@ from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
 from ..engine.maps.sharpen import apply_bfactor
 from ..engine.maps.volume import Volume
-
-PERCENTILE = 20  # of local resolution, at which both kinds should agree (section 3.4)
-BFACTORS = tuple(range(0, -201, -25))  # Å²
-STRONGEST = -2000.0  # Å²
-TOLERANCE = 0.05  # share of the resolution by which a map may differ and still be sharpened well
 
 MapLike = Volume | str | Path
 #: Resolutions (Å) inside a mask (z, y, x), of a map with a B-factor (Å²) applied, None for as it is
@@ -57,7 +61,9 @@ def run_oversharpening(
 
     Aspect resolution, what a map looks like, becomes finer as the map is sharpened; signal-to-noise
     resolution, what its half maps hold, stays. The B-factor is recommended at which their 20 %
-    percentiles meet; beyond it a map looks better than it is.
+    percentiles meet; beyond it a map looks better than it is. The map is first low-passed to the
+    FSC resolution of its half maps: sharpening would else raise what is noise alone. Where only a
+    resolution map is known, its 20 % percentile takes the place.
 
     Parameters
     ----------
@@ -79,8 +85,8 @@ def run_oversharpening(
 
     Returns
     -------
-    Result : .volumes "sharpened" (at the recommended B-factor) and "mask", .stats with
-        "best_bfactor" (Å²), "scan" and "verdict", and .density, the unsharpened map
+    Result : .volumes "sharpened" (low-passed, at the recommended B-factor) and "mask", .stats
+        with "best_bfactor" (Å²), "scan" and "verdict", and .density, the unsharpened map
 
     Raises
     ------
@@ -110,12 +116,16 @@ def run_oversharpening(
         target = _summary(snr)
         tell(f"signal-to-noise resolution ({told['snr_method']}): {_words(target)}")
 
+        cutoff = told["fsc_resolution"] or target[KEY]
+        filtered = low_pass(unsharpened, cutoff)
+        tell(f"low-passed to {cutoff:.2f} Å")
+
         scan: list[dict[str, float]] = []
         for bfactor in scanned:
-            scan.append(_look(estimate, unsharpened, inside, bfactor, tell))
+            scan.append(_look(estimate, filtered, inside, bfactor, tell))
         best, doubt = recommend(scan, target[KEY])
         if bfactors is None and doubt is None and round(best) not in scanned:
-            scan.append(_look(estimate, unsharpened, inside, float(round(best)), tell))
+            scan.append(_look(estimate, filtered, inside, float(round(best)), tell))
             scan.sort(key=lambda entry: -entry["bfactor"])
             best, doubt = recommend(scan, target[KEY])
         verdict = None
@@ -137,6 +147,7 @@ def run_oversharpening(
             "verdict": verdict,
             "method": "oversharpening",
             **told,
+            "low_pass": round(cutoff, 4),
             "bundle": getattr(estimate, "name", None),
             "voxels": int(inside.sum()),
             "voxel_size": unsharpened.voxel_size,
@@ -146,7 +157,7 @@ def run_oversharpening(
         }
         stats["seconds"] = {"total": round(time.perf_counter() - start, 3)}
         volumes = {
-            "sharpened": apply_bfactor(unsharpened, best),
+            "sharpened": apply_bfactor(filtered, best),
             "mask": unsharpened.with_data(inside),
         }
         result = Result(volumes, stats, unsharpened)
@@ -156,86 +167,6 @@ def run_oversharpening(
             stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
             result.save(work)
     return result
-
-
-KEY = f"percentile_{PERCENTILE}"
-
-
-def check_bfactors(bfactors: Sequence[float]) -> list[float]:
-    """B-factors (Å²) to scan.
-
-    Raises
-    ------
-    SettingError : fewer than two, not numbers, positive, beyond -2000, or not descending
-    """
-    try:
-        numbers = [float(value) for value in bfactors]
-    except (TypeError, ValueError):
-        numbers = []
-    shown = ", ".join(str(value) for value in bfactors)
-    if len(numbers) < 2:
-        raise SettingError(f"bfactors {shown}: give two or more numbers, such as 0,-50,-100")
-    if not all(STRONGEST <= value <= 0 for value in numbers):
-        raise SettingError(
-            f"bfactors {shown}: give values from 0 to {STRONGEST:g} Å², since only negative ones "
-            "sharpen"
-        )
-    if any(a <= b for a, b in zip(numbers, numbers[1:])):
-        raise SettingError(f"bfactors {shown}: give each once, from 0 downwards")
-    return numbers
-
-
-def recommend(scan: Sequence[dict[str, float]], target: float) -> tuple[float, str | None]:
-    """B-factor (Å²) at which aspect resolution reaches the signal-to-noise one; and what is wrong.
-
-    Interpolated linearly at the first place from 0 on where the 20 % percentile becomes as fine as
-    `target`: a map sharpened far beyond it is noise, which may read worse again. Where it never
-    does, the B-factor is the one that comes nearest, and a sentence says so.
-
-    scan : entries with "bfactor" and "percentile_20", from the weakest sharpening on
-    target : 20 % percentile of signal-to-noise resolution, Å
-    """
-    bfactors = [entry["bfactor"] for entry in scan]
-    above = [entry[KEY] - target for entry in scan]
-    for i, (before, after) in enumerate(zip(above, above[1:])):
-        if before >= 0 >= after:
-            share = before / (before - after) if before > after else 0.0
-            return round(bfactors[i] + share * (bfactors[i + 1] - bfactors[i]), 1) + 0.0, None
-    if above[0] < 0:
-        return bfactors[0], (
-            f"at B = {bfactors[0]:g} Å² already the aspect resolution ({scan[0][KEY]:.2f} Å at "
-            f"{PERCENTILE} %) is finer than the signal-to-noise one ({target:.2f} Å), and they "
-            "meet nowhere: the map looks sharpened before; give the unsharpened one"
-        )
-    nearest = int(np.argmin(above))
-    return bfactors[nearest], (
-        f"the aspect resolution stays coarser than the signal-to-noise one ({target:.2f} Å at "
-        f"{PERCENTILE} %) from B = {bfactors[0]:g} to {bfactors[-1]:g} Å²; it comes nearest "
-        f"({scan[nearest][KEY]:.2f} Å) at {bfactors[nearest]:g} Å², which is taken"
-        + (": scan further with --bfactors" if nearest == len(scan) - 1 else "")
-    )
-
-
-def judge(found: dict[str, float], target: float) -> dict[str, Any]:
-    """Whether a map looks better than its half maps are: its verdict, with the numbers.
-
-    found : "percentile_20" and "median" of the map's aspect resolution, Å
-    target : 20 % percentile of the signal-to-noise resolution of the unsharpened map, Å
-    """
-    difference = found[KEY] - target
-    tolerance = TOLERANCE * target
-    words = {-1: "oversharpened", 0: "well sharpened", 1: "undersharpened"}
-    said = words[0 if abs(difference) <= tolerance else int(np.sign(difference))]
-    return {
-        "verdict": said,
-        **found,
-        f"snr_{KEY}": target,
-        "difference": round(difference, 4),
-        "tolerance": round(tolerance, 4),
-        "text": f"the sharpened map is {said}: its aspect resolution is {found[KEY]:.2f} Å at "
-        f"{PERCENTILE} %, the signal-to-noise resolution {target:.2f} Å (within {tolerance:.2f} Å "
-        "counts as the same)",
-    }
 
 
 class _Network:

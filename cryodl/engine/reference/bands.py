@@ -1,8 +1,8 @@
 """A map through a bank of band-pass filters, each on the coarsest grid that holds it.
 
 The spectrum is divided by the noise's radial amplitude first ("whitened"). Then within a band all
-frequencies weigh the same, whatever B-factor was applied, and no filter that multiplies signal and
-noise alike can change what follows.
+frequencies weigh the same, whatever B-factor was applied, and a filter that multiplies signal and
+noise alike hardly changes what follows.
 """
 
 from __future__ import annotations

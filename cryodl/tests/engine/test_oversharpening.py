@@ -7,8 +7,10 @@ import mrcfile
 import numpy as np
 import pytest
 
-from cryodl.api.oversharpening import check_bfactors, judge, recommend, run_oversharpening
+from cryodl.api.oversharpening import run_oversharpening
 from cryodl.cli.main import main
+from cryodl.engine.comparison.local_filter import low_pass
+from cryodl.engine.comparison.sharpness import check_bfactors, judge, recommend
 from cryodl.engine.errors import SettingError
 from cryodl.engine.maps.mrc_io import read_map, write_map
 from cryodl.engine.maps.sharpen import apply_bfactor
@@ -41,7 +43,8 @@ def test_the_first_crossing_counts_where_noise_makes_more():
     "percentiles, best, said",
     [
         ((6.0, 5.5, 5.0), -100.0, "scan further"),
-        ((6.0, 4.5, 5.0), -50.0, "comes nearest (4.50 Å) at -50"),
+        ((6.0, 5.0, 5.0, 5.0), -45.0, "less than 2% beyond -45"),  # 5.1 Å is met at -45
+        ((6.0, 5.0, 7.0), -45.0, "less than 2% beyond -45"),
         ((3.5, 3.0, 2.5), 0.0, "looks sharpened before"),
         ((3.5, 3.0, 4.5), 0.0, "looks sharpened before"),  # the way back up is no crossing
     ],
@@ -128,7 +131,8 @@ def test_scan_with_a_resolution_map(maps, tmp_path):
         entry["percentile_20"] for entry in stats["scan"]
     ]
     written = read_map(out / "sharpened.mrc")
-    expected = apply_bfactor(volume, stats["best_bfactor"])
+    assert stats["low_pass"] == 4.0
+    expected = apply_bfactor(low_pass(volume, 4.0), stats["best_bfactor"])
     np.testing.assert_allclose(written.data, expected.data, atol=1e-4)
     assert written.origin == ORIGIN and written.voxel_size == pytest.approx(VOXEL)
     with mrcfile.open(out / "mask.mrc") as file:
@@ -170,7 +174,7 @@ def test_half_maps_are_compared_inside_the_mask(maps):
     expected = 50 * (stats["snr_percentile_20"] - 30.0)
     assert stats["best_bfactor"] == pytest.approx(expected, abs=0.1)
     assert 2 * VOXEL <= stats["snr_percentile_20"] < 8
-    assert stats["fsc_resolution"] < 8
+    assert stats["low_pass"] == stats["fsc_resolution"] < 8
     assert estimator.asked == [0, -1400]  # as asked, and no more
 
 
