@@ -163,7 +163,8 @@ def test_scale_and_offset_change_nothing(result, density, bundle, scale, offset)
 def test_values_come_back_to_their_place(voxel_size):
     """A field that is linear in space is the same at every voxel, whatever the network's grid."""
     from cryodl.engine.methods.local_resolution.prepare import bounding_box, prepare
-    from cryodl.engine.methods.local_resolution.run import _any_inside, _bring_back
+    from cryodl.engine.methods.local_resolution.prepare import bring_back
+    from cryodl.engine.methods.local_resolution.run import _any_inside
 
     volume = blobs((37, 44, 31), voxel_size)
     inside = np.zeros(volume.shape, bool)
@@ -184,7 +185,7 @@ def test_values_come_back_to_their_place(voxel_size):
         if not _any_inside(inside, volume, prepared, part):
             values[part] = 0
     assert not values.all()
-    back = _bring_back(prepared.volume(values), volume, inside, box)
+    back = bring_back(prepared.volume(values), volume, inside, box)
     np.testing.assert_allclose(back.data[inside], field(volume)[inside], atol=2e-3)
     assert not back.data[~inside].any()
     assert back.origin == volume.origin

@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import BundleError
 from ...maps.features import local_features
 from ...maps.normalise import local_normalise
-from ...maps.resample import resample
+from ...maps.resample import resample, resample_to
 from ...maps.volume import Volume
 from ...tiles.grid import round_up
 
@@ -138,3 +138,12 @@ def bounding_box(mask: np.ndarray) -> Box:
         inside = np.flatnonzero(mask.any(axis=tuple(i for i in range(3) if i != axis)))
         box.append((int(inside[0]), int(inside[-1]) + 1))
     return tuple(box)
+
+
+def bring_back(part: Volume, volume: Volume, inside: np.ndarray, box: Box) -> Volume:
+    """Values on the network's grid, at the voxels of the map; 0 outside the mask."""
+    place = tuple(slice(first, last) for first, last in box)
+    data = np.zeros(volume.shape, np.float32)
+    data[place] = resample_to(part, cut(volume, place)).data
+    data *= inside
+    return volume.with_data(data)

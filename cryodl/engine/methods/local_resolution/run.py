@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from math import ceil, floor
 from pathlib import Path
@@ -20,7 +18,6 @@ from ...errors import SettingError
 from ...maps.check import check_map
 from ...maps.mask import automatic_mask, check_mask
 from ...maps.mrc_io import read_map
-from ...maps.resample import resample_to
 from ...maps.result import Result
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
@@ -28,8 +25,10 @@ from ...tiles import predict_tiled
 from .advice import advise_on_input, advise_on_result
 from .config import choose_bundle, interval_factor
 from .plan import plan_local_resolution, tile_grid
-from .prepare import Box, Prepared, bounding_box, cut, prepare
+from .prepare import Prepared, bounding_box, bring_back, prepare
+from .probe import probe_resolution
 from .sharpening import read_sharpen, sharpen_map
+from .stages import Stages
 
 
 def run_local_resolution(
@@ -69,7 +68,7 @@ def run_local_resolution(
     """
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
-    stages = _Stages()
+    stages = Stages()
     with stages("read"):
         sharpen = read_sharpen(sharpen)
         _check_numbers(claimed, batch_size)
@@ -98,7 +97,7 @@ def run_local_resolution(
             with stages("load"):
                 model, device = loading.result()
             with stages("probe"), device_scope(device):
-                limit = _probe(sharpened.volume, inside, spec, model)
+                limit = probe_resolution(sharpened.volume, inside, spec, model)
                 fall_off = sharpened.guinier_bfactor  # over the whole spectrum
                 sharpened = sharpen_map(volume, inside, sharpen, limit)
                 sharpened = replace(sharpened, guinier_bfactor=fall_off)
@@ -120,7 +119,7 @@ def run_local_resolution(
         )
     with stages("finish"):
         resolution, deviation = (
-            _bring_back(prepared.volume(predicted[..., i]), volume, inside, box) for i in (0, 1)
+            bring_back(prepared.volume(predicted[..., i]), volume, inside, box) for i in (0, 1)
         )
         del predicted
         values = resolution.data[inside]
@@ -155,47 +154,6 @@ def run_local_resolution(
         "mask": volume.with_data(inside),
     }
     return Result(volumes, stats, sharpened.volume)
-
-
-PROBE = 80  # Å, edge of the part of the molecule at which a first look is taken
-
-
-def _probe(volume: Volume, inside: np.ndarray, spec: Any, model: Any) -> float:
-    """Median resolution (Å) of the molecule's middle: up to where to flatten a map's spectrum.
-
-    A map flattened further than its signal goes shows noise beyond it, which the network knows for
-    noise; flattened to its signal's end it looks as those it was trained on.
-    """
-    middle = [int(np.median(np.flatnonzero(inside.any(axis=other)))) for other in _OTHER_AXES]
-    half = max(2, round(PROBE / 2 / volume.voxel_size))
-    part = tuple(slice(max(0, m - half), m + half) for m in middle)
-    near = np.zeros_like(inside)
-    near[part] = inside[part]
-    if not near.any():
-        near = inside
-    box = bounding_box(near)
-    prepared = prepare(volume, spec, box)
-    grid = tile_grid(prepared.shape, spec)
-    predicted = predict_tiled(prepared.data, model.predict_on_batch, grid, channels=2)
-    values = _bring_back(prepared.volume(predicted[..., 0]), volume, near, box)
-    return float(np.median(values.data[near]))
-
-
-_OTHER_AXES = ((1, 2), (0, 2), (0, 1))
-
-
-class _Stages:
-    """Seconds spent in each stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, name: str):
-        start = time.perf_counter()
-        yield
-        spent = self.seconds.get(name, 0.0) + time.perf_counter() - start
-        self.seconds[name] = round(spent, 3)
 
 
 def _load(bundle: Bundle, device: str) -> tuple[Any, str]:
@@ -238,12 +196,3 @@ def _any_inside(inside: np.ndarray, volume: Volume, prepared: Prepared, part: tu
         last = (shift + s.stop * prepared.voxel_size) / volume.voxel_size
         box.append(slice(max(0, floor(first)), max(0, ceil(last) + 1)))
     return bool(inside[tuple(box)].any())
-
-
-def _bring_back(part: Volume, volume: Volume, inside: np.ndarray, box: Box) -> Volume:
-    """Values on the network's grid, at the voxels of the map; 0 outside the mask."""
-    place = tuple(slice(first, last) for first, last in box)
-    data = np.zeros(volume.shape, np.float32)
-    data[place] = resample_to(part, cut(volume, place)).data
-    data *= inside
-    return volume.with_data(data)
