@@ -16,7 +16,7 @@ def draw_regions(positions, chains, config, rng):
 
     Returns (regions, resolutions): ndarray (n,) int, and ndarray (regions,) in Å.
     """
-    kind = rng.choice(["whole", "chains", "domains", "smooth"], p=[0.4, 0.15, 0.25, 0.2])
+    kind = rng.choice(["whole", "chains", "domains", "smooth"], p=[0.3, 0.15, 0.35, 0.2])
     if kind == "smooth":
         return _smooth_levels(positions, config, rng)
     if kind == "whole":
