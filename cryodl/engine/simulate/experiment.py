@@ -157,7 +157,7 @@ def _clean(resolutions, regions, frequencies, power, unit, config, rng):
     transfers = np.array([raised_cosine(frequencies, d, edge) for d in resolutions])
     noise = np.zeros_like(frequencies)
     if rng.random() < 0.85:
-        # `unit` is lower here than in a map without B-factors, in whose unit tests give their noise.
+        # `unit` is lower here than in a map without B-factors, in whose unit tests state noise.
         level = unit * 0.003 * (0.2 / 0.003) ** rng.random()
         noise += level**2 * config["box"] ** 3
         if rng.random() < 0.25:  # resampled maps carry no noise beyond their old Nyquist frequency
@@ -201,7 +201,7 @@ def _experiment(resolutions, regions, frequencies, power, unit, config, rng):
     amplitudes = np.sqrt(transfers**2 + noise / power)
     ratios = transfers**2 * power / np.maximum(noise, 1e-12 * power)
     # The half-way point itself counts here, as a claim by FSC does, not a filter's nominal cut-off:
-    # labels by that convention read simulated experiments 0.3 Å too high (benchmarks/README.rst).
+    # a network trained with that convention read simulated experiments and real maps too high.
     return transfers, noise, _labels(frequencies, amplitudes, ratios, 0.0, config)
 
 
