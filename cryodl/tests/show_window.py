@@ -102,7 +102,8 @@ def show(kind, project_path, protocol, out):
         left, top = root.winfo_rootx(), root.winfo_rooty()
         box = (left, top, left + root.winfo_width(), top + root.winfo_height())
         ImageGrab.grab(box, xdisplay=os.environ["DISPLAY"]).save(out)
-        print("LOADED", *sorted({"keras", "tensorflow", "jax", "torch"} & set(sys.modules)))
+        heavy = {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
+        print("LOADED", *sorted(heavy), flush=True)  # os._exit flushes nothing
         os._exit(0)  # threads of the project window would keep the process alive
 
     window.root.after(2000 * SECONDS, picture)
