@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engine.folder import whole_folder
-from .drawing import check_palette
+from .drawing import check_palette, draw_view, place_density
 
 if TYPE_CHECKING:
     from ..engine.comparison.compare import Comparison
@@ -134,10 +133,7 @@ def _draw(
     source: Path | None,
     palette: str,
 ) -> None:
-    from ..engine.maps.mrc_io import write_map
-    from ..report.chimerax import surface_level, write_view
     from ..report.comparison import draw_compared_slices, draw_histograms
-    from ..report.palette import palette_colours
 
     mask, maps = compared.mask, [m.resolution.data for m in compared.maps]
     draw_histograms(
@@ -147,7 +143,7 @@ def _draw(
         claimed=compared.stats["claimed"],
         title=source.name if source else "",
     )
-    vmin, vmax = draw_compared_slices(
+    limits = draw_compared_slices(
         [*maps, compared.consensus.data],
         [*compared.names, "Consensus"],
         compared.disagreement.data,
@@ -160,22 +156,9 @@ def _draw(
     )
     if density is None:
         return
-    shown = work / "density.mrc"
-    if source is None:
-        write_map(shown, density)
-    else:
-        # The script names the map relative to its own folder, as seen from the final one.
-        shown = work / os.path.relpath(source, output)
-    write_view(
-        work / "view.cxc",
-        map_file=shown,
-        resolution_file=work / "consensus.mrc",
-        level=surface_level(density.data, mask),
-        vmin=vmin,
-        vmax=vmax,
-        colours=palette_colours(vmin, vmax, name=palette),
-        title="Consensus of local resolution (Å)",
-    )
+    shown = place_density(density, source, work, output)
+    title = "Consensus of local resolution (Å)"
+    draw_view(shown, "consensus.mrc", density.data, mask, work, limits, palette, title=title)
 
 
 def _write_table(stats: dict[str, Any], path: Path) -> None:

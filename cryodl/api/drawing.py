@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from ..engine.errors import SettingError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ..engine.maps.result import Result
+    from ..engine.maps.volume import Volume
 
 
 def draw_local_resolution(
@@ -30,10 +33,8 @@ def draw_local_resolution(
     source : file of the density; None, or a map that was changed, has it written as density.mrc
     palette : colours of the figures
     """
-    from ..engine.maps.mrc_io import write_map
-    from ..report.chimerax import surface_level, write_view
     from ..report.histogram import draw_histogram
-    from ..report.palette import palette_colours, resolution_range
+    from ..report.palette import resolution_range
     from ..report.slices import draw_slices
 
     density, mask = result.density, result.volumes["mask"].data != 0
@@ -65,20 +66,54 @@ def draw_local_resolution(
         uncertainty=None if uncertainty is None else uncertainty.data,
     )
     changed = result.stats.get("sharpen", "none") != "none" or result.stats.get("voxel_size_given")
-    if source is None or changed:
-        shown = work / "density.mrc"
-        write_map(shown, density)
-    else:
+    shown = place_density(density, None if changed else source, work, output)
+    draw_view(shown, "resolution.mrc", density.data, mask, work, (vmin, vmax), palette)
+
+
+def place_density(density: Volume, source: Path | None, work: Path, output: Path) -> Path:
+    """The file of a density as a script in `work` names it; written there where it has none."""
+    from ..engine.maps.mrc_io import write_map
+
+    if source is not None:
         # The script names the map relative to its own folder, as seen from the final one.
-        shown = work / os.path.relpath(source, output)
+        return work / os.path.relpath(source, output)
+    shown = work / "density.mrc"
+    write_map(shown, density)
+    return shown
+
+
+def draw_view(
+    shown: Path,
+    resolution_file: str,
+    density: np.ndarray,
+    mask: np.ndarray,
+    work: Path,
+    limits: tuple[float, float],
+    palette: str,
+    **options: str,
+) -> None:
+    """Write view.cxc: a map coloured by a resolution file of the same folder.
+
+    Parameters
+    ----------
+    shown : file of the density, as from `place_density`
+    density, mask : ndarray, shape (z, y, x); they set the level of the surface
+    limits : ends of the key, Å
+    **options : title, as in `report.chimerax.write_view`
+    """
+    from ..report.chimerax import surface_level, write_view
+    from ..report.palette import palette_colours
+
+    vmin, vmax = limits
     write_view(
         work / "view.cxc",
         map_file=shown,
-        resolution_file=work / "resolution.mrc",
-        level=surface_level(density.data, mask),
+        resolution_file=work / resolution_file,
+        level=surface_level(density, mask),
         vmin=vmin,
         vmax=vmax,
         colours=palette_colours(vmin, vmax, name=palette),
+        **options,  # type: ignore[arg-type]
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine.folder import whole_folder
-from .drawing import check_palette
+from .drawing import check_palette, draw_view
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,12 +92,10 @@ def run_filter(
 
 
 def _draw(result: Result, mask: np.ndarray, work: Path, palette: str) -> None:
-    from ..report.chimerax import surface_level, write_view
     from ..report.comparison import draw_filtered
-    from ..report.palette import palette_colours
 
     filtered = result.volumes["filtered"]
-    vmin, vmax = draw_filtered(
+    limits = draw_filtered(
         result.density.data,
         filtered.data,
         result.volumes["resolution"].data,
@@ -107,12 +105,5 @@ def _draw(result: Result, mask: np.ndarray, work: Path, palette: str) -> None:
         palette=palette,
         title=result.stats["source"],
     )
-    write_view(
-        work / "view.cxc",
-        map_file=work / "filtered.mrc",
-        resolution_file=work / "resolution.mrc",
-        level=surface_level(filtered.data, mask),
-        vmin=vmin,
-        vmax=vmax,
-        colours=palette_colours(vmin, vmax, name=palette),
-    )
+    shown = work / "filtered.mrc"
+    draw_view(shown, "resolution.mrc", filtered.data, mask, work, limits, palette)

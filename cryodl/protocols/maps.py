@@ -3,6 +3,8 @@
 import os
 from collections import namedtuple
 
+import pyworkflow.protocol.params as params
+
 MRC_EXTENSIONS = (".mrc", ".map", ".ccp4", ".mrcs", ".mrc.gz", ".map.gz", ".ccp4.gz", ".mrc.bz2")
 
 # shape: (z, y, x) in voxels; voxel_size: Å, 0 where the header does not say
@@ -45,6 +47,34 @@ def read_header(path):
 def header_differs(path, voxel_size):
     """Whether the file's header gives another voxel size (Å) than Scipion does."""
     return abs(read_header(path).voxel_size - voxel_size) > 1e-3 * voxel_size
+
+
+def add_volume(form, name, label, text, *, kind="Volume", **options):
+    """Add a pointer to a volume (or another kind of object) to a form.
+
+    options : of the parameter, such as important, allowsNull and condition
+    """
+    form.addParam(name, params.PointerParam, pointerClass=kind, label=label, help=text, **options)
+
+
+def add_mask(form, name, text):
+    """Add an optional mask to a form."""
+    add_volume(form, name, "Mask", text, kind="VolumeMask", allowsNull=True)
+
+
+def describe_inputs(volumes, reference):
+    """Lines that say why the engine could not read volumes; empty when all is well.
+
+    volumes : list of (name, Scipion volume), which must all lie on the grid of the first
+    reference : what the first is called in a sentence
+    """
+    lines = []
+    for name, volume in volumes:
+        lines += describe_problems(name, volume)
+    if not lines:
+        for name, volume in volumes[1:]:
+            lines += describe_mismatch(name, volume, reference, volumes[0][1])
+    return lines
 
 
 def describe_problems(name, volume):

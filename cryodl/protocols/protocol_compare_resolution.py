@@ -4,7 +4,7 @@ import pyworkflow.protocol.params as params
 from pwem.objects import AtomStruct, Volume
 from pyworkflow import BETA
 
-from .maps import describe_mismatch, describe_problems
+from .maps import add_mask, add_volume, describe_inputs
 from .protocol_base import CryodlProtBase
 
 
@@ -31,29 +31,21 @@ class CryodlProtCompareResolution(CryodlProtBase):
             label="Local resolution maps",
             help="Two or more, of any package, of the same density.",
         )
-        form.addParam(
-            "inputVolume",
-            params.PointerParam,
-            pointerClass="Volume",
-            allowsNull=True,
-            label="Density map",
-            help="Drawn beneath the colours.",
+        add_volume(
+            form, "inputVolume", "Density map", "Drawn beneath the colours.", allowsNull=True
         )
-        form.addParam(
+        add_mask(
+            form,
             "Mask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
-            allowsNull=True,
-            label="Mask",
-            help="What is outside is left out. Left empty, the voxels known to all are compared.",
+            "What is outside is left out. Left empty, the voxels known to all are compared.",
         )
-        form.addParam(
+        add_volume(
+            form,
             "inputModel",
-            params.PointerParam,
-            pointerClass="AtomStruct",
+            "Atomic model",
+            "For statistics of each of its chains.",
+            kind="AtomStruct",
             allowsNull=True,
-            label="Atomic model",
-            help="For statistics of each of its chains.",
         )
         form.addParam(
             "claimed",
@@ -115,12 +107,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
         maps = list(self._maps().values())
         if len(maps) < 2:
             return ["Local resolution maps: choose two or more."]
-        errors = []
-        for i, volume in enumerate(maps):
-            errors += describe_problems(f"Map {i + 1}", volume)
-        if not errors:
-            for i, volume in enumerate(maps[1:]):
-                errors += describe_mismatch(f"Map {i + 2}", volume, "map 1", maps[0])
+        errors = describe_inputs([(f"Map {i + 1}", m) for i, m in enumerate(maps)], "map 1")
         model = self.inputModel.get()
         if model is not None and not isinstance(model, AtomStruct):
             errors.append("Atomic model: choose a PDB or mmCIF structure.")

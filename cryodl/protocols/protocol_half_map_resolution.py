@@ -1,18 +1,18 @@
 """Local resolution from two half maps: where signal meets noise."""
 
 import pyworkflow.protocol.params as params
-from pwem.objects import Volume
 from pyworkflow import BETA
 
 from cryodl.plugin import Plugin
 
-from .maps import describe_mismatch, describe_problems
+from .half_maps import HalfMapInputs
+from .maps import add_mask, add_volume, describe_inputs
 from .protocol_base import CryodlProtResolutionBase
 
 MONOGENIC, LOCAL_FSC = range(2)
 
 
-class CryodlProtHalfMapResolution(CryodlProtResolutionBase):
+class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
     """Estimate the local resolution from half maps, as MonoRes and blocres do.
 
     *Monogenic*: the frequency at which the map's local amplitude sinks into the noise, which is
@@ -37,57 +37,22 @@ class CryodlProtHalfMapResolution(CryodlProtResolutionBase):
             label="Method",
             help="Monogenic is as MonoRes, local FSC as blocres.",
         )
-        form.addParam(
-            "useHalfVolumes",
-            params.BooleanParam,
-            default=True,
-            label="Use half volumes?",
-            help="Without half maps the noise is taken from outside the mask (monogenic only).",
-        )
-        form.addParam(
-            "hasHalfVolumesFile",
-            params.BooleanParam,
-            default=True,
-            condition="useHalfVolumes",
-            label="Are the half volumes associated with a volume?",
-            help="As after a refinement, or an import with half maps.",
-        )
-        self._addVolume(
+        self._defineHalfParams(
             form,
-            "associatedHalves",
-            "useHalfVolumes and hasHalfVolumesFile",
-            "Volume with half maps",
+            "Without half maps the noise is taken from outside the mask (monogenic only).",
             "The full map; its half maps come with it.",
-        )
-        self._addVolume(
-            form,
-            "halfMap1",
-            "useHalfVolumes and not hasHalfVolumesFile",
-            "Half map 1",
             "First half map, not masked.",
         )
-        self._addVolume(
-            form,
-            "halfMap2",
-            "useHalfVolumes and not hasHalfVolumesFile",
-            "Half map 2",
-            "Second half map, of the same refinement.",
-        )
-        self._addVolume(
+        add_volume(
             form,
             "fullMap",
-            "not useHalfVolumes",
             "Volume",
             "A single map, not masked: the noise is taken from its solvent.",
-        )
-        form.addParam(
-            "mask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
+            condition="not useHalfVolumes",
             allowsNull=True,
-            label="Mask",
-            help="Local resolution is given inside it. Left empty, a mask is found.",
+            important=True,
         )
+        add_mask(form, "mask", "Local resolution is given inside it. Left empty, a mask is found.")
         group = form.addGroup("Resolution")
         for name, label, default in (
             ("minRes", "Finest (Å)", "Left empty: twice the sampling rate."),
@@ -114,36 +79,7 @@ class CryodlProtHalfMapResolution(CryodlProtResolutionBase):
         )
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
-    @staticmethod
-    def _addVolume(form, name, condition, label, text):
-        form.addParam(
-            name,
-            params.PointerParam,
-            pointerClass="Volume",
-            allowsNull=True,
-            condition=condition,
-            important=True,
-            label=label,
-            help=text,
-        )
-
     # --------------------------- engine -----------------------------------
-    def _halves(self):
-        """Return the half maps as volumes; fewer than two where the input has none."""
-        if not self.useHalfVolumes.get():
-            return []
-        if not self.hasHalfVolumesFile.get():
-            return [p.get() for p in (self.halfMap1, self.halfMap2) if p.get() is not None]
-        full = self.associatedHalves.get()
-        if full is None or not full.hasHalfMaps():
-            return []
-        halves = []
-        for path in full.getHalfMaps().split(","):
-            half = Volume(location=path)
-            half.setSamplingRate(full.getSamplingRate())
-            halves.append(half)
-        return halves
-
     def _full(self):
         pointer = self.associatedHalves if self.useHalfVolumes.get() else self.fullMap
         if self.useHalfVolumes.get() and not self.hasHalfVolumesFile.get():
@@ -181,16 +117,9 @@ class CryodlProtHalfMapResolution(CryodlProtResolutionBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        errors, halves = [], self._halves()
-        if self.useHalfVolumes.get() and len(halves) != 2:
-            if self.hasHalfVolumesFile.get():
-                if self.associatedHalves.get() is None:
-                    return ["Volume with half maps: choose one."]
-                return [
-                    "Volume with half maps: this one has none; choose 'No' for associated half "
-                    "volumes and give them, or import the volume with its half maps."
-                ]
-            return ["Half maps: give both."]
+        missing = self._describeMissingHalves()
+        if missing:
+            return missing
         if not self.useHalfVolumes.get():
             if self.method.get() == LOCAL_FSC:
                 return ["Local FSC needs half maps: choose monogenic, or give them."]
@@ -198,16 +127,12 @@ class CryodlProtHalfMapResolution(CryodlProtResolutionBase):
                 return ["Volume: choose one."]
             if self.mask.get() is None:
                 return ["Mask: a single map needs one, because its noise is measured outside."]
-        volumes = [(f"Half map {i + 1}", half) for i, half in enumerate(halves)]
+        volumes = [(f"Half map {i + 1}", half) for i, half in enumerate(self._halves())]
         if self._full() is not None:
             volumes.append(("Volume", self._full()))
         if self.mask.get() is not None:
             volumes.append(("Mask", self.mask.get()))
-        for name, volume in volumes:
-            errors += describe_problems(name, volume)
-        if not errors:
-            for name, volume in volumes[1:]:
-                errors += describe_mismatch(name, volume, volumes[0][0].lower(), volumes[0][1])
+        errors = describe_inputs(volumes, volumes[0][0].lower())
         if not 0.5 <= self.significance.get() < 1:
             errors.append(f"Significance: {self.significance.get():g} is not from 0.5 to below 1.")
         low, high = self.minRes.get(), self.maxRes.get()

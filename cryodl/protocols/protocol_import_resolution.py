@@ -5,7 +5,7 @@ import os
 import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
-from .maps import describe_mismatch, describe_problems, plain_path
+from .maps import add_mask, add_volume, describe_inputs, plain_path
 from .protocol_base import CryodlProtResolutionBase
 
 BACKGROUND_AUTO, BACKGROUND_VALUE = range(2)
@@ -26,32 +26,22 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
     # --------------------------- form -------------------------------------
     def _defineParams(self, form):
         form.addSection(label="Input")
-        form.addParam(
+        add_volume(
+            form,
             "inputResolution",
-            params.PointerParam,
-            pointerClass="Volume",
-            important=True,
-            label="Local resolution map",
-            help="Output of a local resolution protocol: resolution in Å in every voxel. For "
+            "Local resolution map",
+            "Output of a local resolution protocol: resolution in Å in every voxel. For "
             "RELION, whose output is the filtered map, the resolution beside it is taken.",
+            important=True,
         )
-        form.addParam(
+        add_volume(
+            form,
             "inputVolume",
-            params.PointerParam,
-            pointerClass="Volume",
+            "Density map",
+            "The map that was judged: its origin is given to the result, and viewers colour it.",
             allowsNull=True,
-            label="Density map",
-            help="The map that was judged: its origin is given to the result, and viewers colour "
-            "it.",
         )
-        form.addParam(
-            "Mask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
-            allowsNull=True,
-            label="Mask",
-            help="Values outside are dropped. Left empty, only the background is.",
-        )
+        add_mask(form, "Mask", "Values outside are dropped. Left empty, only the background is.")
         form.addParam(
             "background",
             params.EnumParam,
@@ -116,15 +106,13 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
         resolution = self.inputResolution.get()
         if resolution is None:
             return []
-        errors = describe_problems("Local resolution map", resolution)
-        for name, other in (("Density map", self.inputVolume.get()), ("Mask", self.Mask.get())):
-            if other is None:
-                continue
-            problems = describe_problems(name, other)
-            if not errors and not problems:
-                problems = describe_mismatch(name, other, "the local resolution map", resolution)
-            errors += problems
-        return errors
+        volumes = [
+            ("Local resolution map", resolution),
+            ("Density map", self.inputVolume.get()),
+            ("Mask", self.Mask.get()),
+        ]
+        given = [(name, volume) for name, volume in volumes if volume is not None]
+        return describe_inputs(given, "the local resolution map")
 
     def _summary(self):
         stats = self.getStats()

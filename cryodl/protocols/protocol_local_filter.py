@@ -1,10 +1,9 @@
 """A map low-passed at every voxel to its local resolution."""
 
-import pyworkflow.protocol.params as params
 from pwem.objects import Volume
 from pyworkflow import BETA
 
-from .maps import describe_mismatch, describe_problems
+from .maps import add_mask, add_volume, describe_inputs
 from .protocol_base import CryodlProtBase
 
 
@@ -22,29 +21,24 @@ class CryodlProtLocalFilter(CryodlProtBase):
 
     def _defineParams(self, form):
         form.addSection(label="Input")
-        form.addParam(
+        add_volume(
+            form,
             "inputVolume",
-            params.PointerParam,
-            pointerClass="Volume",
+            "Input volume",
+            "The map to filter, best sharpened.",
             important=True,
-            label="Input volume",
-            help="The map to filter, best sharpened.",
         )
-        form.addParam(
+        add_volume(
+            form,
             "inputResolution",
-            params.PointerParam,
-            pointerClass="Volume",
+            "Local resolution map",
+            "Resolution in Å in every voxel, of any package.",
             important=True,
-            label="Local resolution map",
-            help="Resolution in Å in every voxel, of any package.",
         )
-        form.addParam(
+        add_mask(
+            form,
             "Mask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
-            allowsNull=True,
-            label="Mask",
-            help="What is outside counts as solvent and is low-passed to the worst resolution.",
+            "What is outside counts as solvent and is low-passed to the worst resolution.",
         )
 
     def _engineInputs(self):
@@ -71,13 +65,7 @@ class CryodlProtLocalFilter(CryodlProtBase):
         others = [(name, other) for name, other in others if other is not None]
         if volume is None:
             return []
-        errors = describe_problems("Input volume", volume)
-        for name, other in others:
-            errors += describe_problems(name, other)
-        if not errors:
-            for name, other in others:
-                errors += describe_mismatch(name, other, "the input volume", volume)
-        return errors
+        return describe_inputs([("Input volume", volume), *others], "the input volume")
 
     def _summary(self):
         if not self.getStats():

@@ -5,7 +5,7 @@ from pyworkflow import BETA
 
 from cryodl.plugin import Plugin
 
-from .maps import describe_mismatch, describe_problems
+from .maps import add_mask, add_volume, describe_inputs
 from .protocol_base import CryodlProtResolutionBase
 
 RANGES = ("auto", "low", "high")
@@ -29,21 +29,17 @@ class CryodlProtLocalResolution(CryodlProtResolutionBase):
     def _defineParams(self, form):
         self._defineDeviceParams(form)
         form.addSection(label="Input")
-        form.addParam(
+        add_volume(
+            form,
             "inputVolume",
-            params.PointerParam,
-            pointerClass="Volume",
+            "Input volume",
+            "The map to judge, best sharpened and not masked.",
             important=True,
-            label="Input volume",
-            help="The map to judge, best sharpened and not masked.",
         )
-        form.addParam(
+        add_mask(
+            form,
             "Mask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
-            allowsNull=True,
-            label="Mask",
-            help="Local resolution is given inside this mask. Left empty, a mask is found in the "
+            "Local resolution is given inside this mask. Left empty, a mask is found in the "
             "map and becomes an output.",
         )
         form.addParam(
@@ -136,17 +132,13 @@ class CryodlProtLocalResolution(CryodlProtResolutionBase):
         errors = self._validateDevice()
         if volume is None:
             return errors  # Scipion itself says that it is missing
-        problems = describe_problems("Input volume", volume)
-        if mask is not None:
-            problems += describe_problems("Mask", mask)
-            if not problems:
-                problems += describe_mismatch("Mask", mask, "the input volume", volume)
+        volumes = [("Input volume", volume)] + ([("Mask", mask)] if mask is not None else [])
         claimed = self._claimed()
         if claimed is not None and not 0.5 <= claimed <= 100:
             errors.append(f"Claimed resolution: {claimed:g} Å is not between 0.5 and 100 Å.")
         if self.batchSize.get() < 1:
             errors.append(f"Tiles at a time: {self.batchSize.get()} is less than 1.")
-        return errors + problems
+        return errors + describe_inputs(volumes, "the input volume")
 
     def _warnings(self):
         volume = self.inputVolume.get()

@@ -7,7 +7,8 @@ from pyworkflow.object import Float
 
 from cryodl.plugin import Plugin
 
-from .maps import describe_mismatch, describe_problems
+from .half_maps import HalfMapInputs
+from .maps import add_mask, add_volume, describe_inputs
 from .protocol_base import CryodlProtBase
 
 LOCAL_FSC, MONOGENIC = range(2)
@@ -15,7 +16,7 @@ METHODS = ("localfsc", "monogenic")
 MOST = 60  # B-factors in one scan
 
 
-class CryodlProtOversharpening(CryodlProtBase):
+class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
     """Find the B-factor that sharpens a map without oversharpening it.
 
     A map is sharpened with several B-factors and its aspect resolution, how it looks, is estimated
@@ -37,51 +38,26 @@ class CryodlProtOversharpening(CryodlProtBase):
     def _defineParams(self, form):
         self._defineDeviceParams(form)
         form.addSection(label="Input")
-        form.addParam(
-            "useHalfVolumes",
-            params.BooleanParam,
-            default=True,
-            label="Use half volumes?",
-            help="Yes estimates the signal-to-noise resolution of half maps. No takes it from a "
+        self._defineHalfParams(
+            form,
+            "Yes estimates the signal-to-noise resolution of half maps. No takes it from a "
             "local resolution map that you have.",
+            "Its half maps come with it; their mean is the unsharpened map.",
+            "First half map, neither masked nor sharpened.",
         )
-        form.addParam(
-            "hasHalfVolumesFile",
-            params.BooleanParam,
-            default=True,
-            condition="useHalfVolumes",
-            label="Are the half volumes associated with a volume?",
-            help="As after a refinement, or an import with half maps.",
-        )
-        for name, condition, label, text in (
-            (
-                "associatedHalves",
-                "useHalfVolumes and hasHalfVolumesFile",
-                "Volume with half maps",
-                "Its half maps come with it; their mean is the unsharpened map.",
-            ),
-            (
-                "halfMap1",
-                "useHalfVolumes and not hasHalfVolumesFile",
-                "Half map 1",
-                "First half map, neither masked nor sharpened.",
-            ),
-            (
-                "halfMap2",
-                "useHalfVolumes and not hasHalfVolumesFile",
-                "Half map 2",
-                "Second half map, of the same refinement.",
-            ),
-            ("inputVolume", "not useHalfVolumes", "Volume", "The unsharpened map."),
+        for name, label, text in (
+            ("inputVolume", "Volume", "The unsharpened map."),
             (
                 "inputResolution",
-                "not useHalfVolumes",
                 "Local resolution map",
                 "Signal-to-noise resolution in Å of the unsharpened map, of any package: MonoRes, "
                 "blocres, or this plugin's half-map local resolution.",
             ),
         ):
-            self._addVolume(form, name, condition, label, text, important=True)
+            add_volume(
+                form, name, label, text,
+                condition="not useHalfVolumes", allowsNull=True, important=True,
+            )  # fmt: skip
         form.addParam(
             "method",
             params.EnumParam,
@@ -92,19 +68,15 @@ class CryodlProtOversharpening(CryodlProtBase):
             label="Signal-to-noise resolution by",
             help="Local FSC is as blocres, monogenic as MonoRes.",
         )
-        self._addVolume(
-            form, "sharpenedMap", "True", "Sharpened volume",
+        add_volume(
+            form,
+            "sharpenedMap",
+            "Sharpened volume",
             "Optional: a map on the same grid, sharpened in any way. It is judged over-, under- "
             "or well sharpened.",
-        )  # fmt: skip
-        form.addParam(
-            "mask",
-            params.PointerParam,
-            pointerClass="VolumeMask",
             allowsNull=True,
-            label="Mask",
-            help="Resolutions are compared inside it. Left empty, a mask is found.",
         )
+        add_mask(form, "mask", "Resolutions are compared inside it. Left empty, a mask is found.")
         group = form.addGroup("B-factors (Å²)")
         for name, default, label, text in (
             ("firstB", 0.0, "First", "0 is the map as it is; negative values sharpen."),
@@ -114,36 +86,7 @@ class CryodlProtOversharpening(CryodlProtBase):
             group.addParam(name, params.FloatParam, default=default, label=label, help=text)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
-    @staticmethod
-    def _addVolume(form, name, condition, label, text, important=False):
-        form.addParam(
-            name,
-            params.PointerParam,
-            pointerClass="Volume",
-            allowsNull=True,
-            condition=condition,
-            important=important,
-            label=label,
-            help=text,
-        )
-
     # --------------------------- engine -----------------------------------
-    def _halves(self):
-        """Return the half maps as volumes; fewer than two where the input has none."""
-        if not self.useHalfVolumes.get():
-            return []
-        if not self.hasHalfVolumesFile.get():
-            return [p.get() for p in (self.halfMap1, self.halfMap2) if p.get() is not None]
-        full = self.associatedHalves.get()
-        if full is None or not full.hasHalfMaps():
-            return []
-        halves = []
-        for path in full.getHalfMaps().split(","):
-            half = Volume(location=path)
-            half.setSamplingRate(full.getSamplingRate())
-            halves.append(half)
-        return halves
-
     def _engineInputs(self):
         inputs = dict(zip(("half1", "half2"), self._halves()))
         pointers = {"sharpened": self.sharpenedMap, "mask": self.mask}
@@ -214,16 +157,9 @@ class CryodlProtOversharpening(CryodlProtBase):
         return lines
 
     def _validateInputs(self):
-        halves = self._halves()
-        if self.useHalfVolumes.get() and len(halves) != 2:
-            if not self.hasHalfVolumesFile.get():
-                return ["Half maps: give both."]
-            if self.associatedHalves.get() is None:
-                return ["Volume with half maps: choose one."]
-            return [
-                "Volume with half maps: this one has none; choose 'No' for associated half "
-                "volumes and give them, or import the volume with its half maps."
-            ]
+        missing = self._describeMissingHalves()
+        if missing:
+            return missing
         if not self.useHalfVolumes.get():
             if self.inputVolume.get() is None:
                 return ["Volume: choose the unsharpened one."]
@@ -235,13 +171,7 @@ class CryodlProtOversharpening(CryodlProtBase):
         }  # fmt: skip
         inputs = self._engineInputs()
         volumes = [(labels[name], inputs[name]) for name in labels if name in inputs]
-        lines = []
-        for name, volume in volumes:
-            lines += describe_problems(name, volume)
-        if not lines:
-            for name, volume in volumes[1:]:
-                lines += describe_mismatch(name, volume, volumes[0][0].lower(), volumes[0][1])
-        return lines
+        return describe_inputs(volumes, volumes[0][0].lower())
 
     def _summary(self):
         stats = self.getStats()

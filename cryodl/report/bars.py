@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .figure import style, write_title
-from .histogram import _interval_label, _limits, _summary, bin_edges
+from .histogram import fill_axes
 from .key import draw_key
 from .palette import DEFAULT_PALETTE, colour_map
 
@@ -46,11 +46,6 @@ def draw_bars(
     values = values[np.isfinite(values) & (values > 0)]
     if values.size == 0:
         raise ValueError("no resolution is known inside the mask: there is nothing to draw")
-    median, low, high = _summary(values, stats)
-    edges = bin_edges(values, abs(claimed - median) if claimed else 0.0)
-    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
-    percent = 100.0 * counts / values.size
-    centres = (edges[:-1] + edges[1:]) / 2
     palette_map = colour_map(palette)
     with style():
         width, height = 5.6, 3.6
@@ -58,20 +53,7 @@ def draw_bars(
         head = 0.30 + (0.2 if title else 0.0)
         bottom, tall = 0.42 / height, 1 - (0.42 + head) / height
         axes = figure.add_axes((0.095, bottom, 0.755, tall))
-        axes.axvspan(low, high, color="0.93", lw=0, zorder=0, label=_interval_label(low, high))
-        axes.bar(
-            centres, percent, np.diff(edges), edgecolor="0.25", lw=0.35,
-            color=palette_map(np.clip((centres - vmin) / (vmax - vmin), 0, 1)),
-        )  # fmt: skip
-        axes.axvline(median, color="black", lw=1.2, label=f"median {median:.2f} Å")
-        if claimed:
-            axes.axvline(
-                claimed, color="#c0392b", lw=1.2, ls=(0, (4, 2)), label=f"claimed {claimed:.2f} Å"
-            )
-        axes.set_xlim(*_limits(edges, low, high, median, claimed))
-        axes.set_ylim(0, 1.06 * percent.max())
-        axes.set_xlabel("Local resolution (Å)")
-        axes.set_ylabel("Voxels (%)")
+        fill_axes(axes, values, vmin, vmax, stats=stats, claimed=claimed, palette=palette)
         draw_key(figure, (0.875, bottom + 0.1 * tall, 0.024, 0.8 * tall), palette_map, vmin, vmax)
         figure.legend(
             frameon=False, loc="upper left", ncol=3, borderpad=0.1, handlelength=1.4,

@@ -75,33 +75,13 @@ def draw_histogram(
         raise ValueError("no finite value above 0 to draw a histogram of; is the mask empty?")
     if vmin is None or vmax is None:
         vmin, vmax = resolution_range(values)
-    median, low, high = _summary(values, stats)
-
-    edges = bin_edges(values, abs(claimed - median) if claimed else 0.0)
-    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
-    percent = 100.0 * counts / values.size
-    centres = (edges[:-1] + edges[1:]) / 2
-    colours = colour_map(palette)(np.clip((centres - vmin) / (vmax - vmin), 0, 1))
-
     with style():
         # from the top: title, one or two lines of legend, axes
         head = (0.22 if title else 0.04) + (0.32 if claimed else 0.18)
         height = 2.35 + head
         figure = new_figure(ONE_COLUMN, height)
         axes = figure.add_axes((0.155, 0.42 / height, 0.815, 1 - (0.42 + head) / height))
-        axes.axvspan(low, high, color="0.93", lw=0, zorder=0, label=_interval_label(low, high))
-        # bars in a pale colour would vanish on white without an outline
-        axes.bar(centres, percent, np.diff(edges), color=colours, edgecolor="0.25", lw=0.35)
-        axes.axvline(median, color="black", lw=1.2, label=f"median {median:.2f} Å")
-        if claimed:
-            axes.axvline(
-                claimed, color="#c0392b", lw=1.2, ls=(0, (4, 2)),
-                label=f"claimed {claimed:.2f} Å",
-            )  # fmt: skip
-        axes.set_xlim(*_limits(edges, low, high, median, claimed))
-        axes.set_ylim(0, 1.06 * percent.max())
-        axes.set_xlabel("Local resolution (Å)")
-        axes.set_ylabel("Voxels (%)")
+        fill_axes(axes, values, vmin, vmax, stats=stats, claimed=claimed, palette=palette)
         # above the axes, where no bar can lie under it
         handles, labels = axes.get_legend_handles_labels()
         order = sorted(range(len(labels)), key=lambda i: labels[i].startswith("2.5"))
@@ -114,6 +94,44 @@ def draw_histogram(
             write_title(figure, 0.155 * ONE_COLUMN, 0.06, title, right=ONE_COLUMN - 0.05)
         for kind in (".png", ".svg"):
             save_figure(figure, os.fspath(out_base) + kind)
+
+
+def fill_axes(
+    axes: Any,
+    values: np.ndarray,
+    vmin: float,
+    vmax: float,
+    *,
+    stats: dict[str, Any] | None = None,
+    claimed: float | None = None,
+    palette: str = DEFAULT_PALETTE,
+) -> None:
+    """Draw bars, interval, median and claim on axes, labelled for a legend.
+
+    Parameters
+    ----------
+    axes : matplotlib axes, empty
+    values : ndarray, shape (n,), finite and above 0, in Å
+    vmin, vmax, stats, claimed : as in :func:`draw_histogram`
+    """
+    median, low, high = _summary(values, stats)
+    edges = bin_edges(values, abs(claimed - median) if claimed else 0.0)
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
+    percent = 100.0 * counts / values.size
+    centres = (edges[:-1] + edges[1:]) / 2
+    colours = colour_map(palette)(np.clip((centres - vmin) / (vmax - vmin), 0, 1))
+    axes.axvspan(low, high, color="0.93", lw=0, zorder=0, label=_interval_label(low, high))
+    # bars in a pale colour would vanish on white without an outline
+    axes.bar(centres, percent, np.diff(edges), color=colours, edgecolor="0.25", lw=0.35)
+    axes.axvline(median, color="black", lw=1.2, label=f"median {median:.2f} Å")
+    if claimed:
+        axes.axvline(
+            claimed, color="#c0392b", lw=1.2, ls=(0, (4, 2)), label=f"claimed {claimed:.2f} Å"
+        )
+    axes.set_xlim(*_limits(edges, low, high, median, claimed))
+    axes.set_ylim(0, 1.06 * percent.max())
+    axes.set_xlabel("Local resolution (Å)")
+    axes.set_ylabel("Voxels (%)")
 
 
 def _summary(values: np.ndarray, stats: dict[str, Any] | None) -> tuple[float, float, float]:

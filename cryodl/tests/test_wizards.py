@@ -1,12 +1,20 @@
 """The wizard of the viewer's form: found by Scipion, and it fills in what fits the run."""
 
-from unittest import mock
-
 from pwem import Domain
 from pyworkflow.viewer import DESKTOP_TKINTER
 
 from cryodl.tests.viewer_case import ViewerCase
 from cryodl.wizards import CryodlColorScaleWizard
+
+
+class StandInForForm:
+    """What a wizard is given of Scipion's form window: its protocol, and fields to set."""
+
+    def __init__(self, viewer):
+        self.protocol = viewer
+
+    def setVar(self, name, value):
+        getattr(self.protocol, name).set(value)
 
 
 class TestColourScale(ViewerCase):
@@ -15,9 +23,7 @@ class TestColourScale(ViewerCase):
         fitting = viewer.lowest.get(), viewer.highest.get()
         viewer.lowest.set(0)
         viewer.highest.set(99)
-        form = mock.Mock(protocol=viewer)
-        form.setVar.side_effect = lambda name, value: getattr(viewer, name).set(value)
-        CryodlColorScaleWizard().show(form)
+        CryodlColorScaleWizard().show(StandInForForm(viewer))
         self.assertEqual((viewer.lowest.get(), viewer.highest.get()), fitting)
         self.assertGreater(fitting[0], 3)
 
