@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,15 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
     if not isinstance(values, dict):
         raise SettingError(f"{path} must hold a JSON object, not {type(values).__name__}")
     command = _command_parser(parser, rest[0])
+    words = 1
+    if command._subparsers is not None and len(rest) > 1:  # a command of methods, as train
+        command, words = _command_parser(command, rest[1]), 2
     given: list[str] = []
     positional: list[str] = []
     for key, value in values.items():
         action = _find_action(command, key)
         if action is None:
-            raise SettingError(f"{path}: {rest[0]} has no option {key!r}")
+            raise SettingError(f"{path}: {' '.join(rest[:words])} has no option {key!r}")
         if value is None or value is False:
             continue
         items = value if isinstance(value, list) else [value]
@@ -54,9 +58,9 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
             given.append(action.option_strings[-1])
         else:
             given += [f"{action.option_strings[-1]}={item}" for item in items]
-    if len(rest) > 1 and not rest[1].startswith("-"):
+    if len(rest) > words and not rest[words].startswith("-"):
         positional = []  # the map on the command line prevails
-    return [rest[0], *positional, *given, *rest[1:]]
+    return [*rest[:words], *positional, *given, *rest[words:]]
 
 
 def _take_option(arguments: list[str], name: str) -> tuple[list[str], str | None]:
@@ -83,6 +87,26 @@ def _find_action(parser: argparse.ArgumentParser, key: str) -> argparse.Action |
         if not action.option_strings and key in (action.dest, str(action.metavar).lower()):
             return action
     return None
+
+
+def add_methods(parser: argparse.ArgumentParser, methods: dict[str, tuple[str, str]]) -> None:
+    """Give a command a method to choose, each with its own options.
+
+    methods : name -> (module with add_arguments and run, summary); the module's `run` becomes
+        `args.run_method`
+    """
+    chosen = parser.add_subparsers(dest="method", metavar="METHOD", title="methods", required=True)
+    for name, (module_name, summary) in methods.items():
+        its_parser = chosen.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            allow_abbrev=False,
+            formatter_class=parser.formatter_class,
+        )
+        module = import_module(module_name)
+        module.add_arguments(its_parser)
+        its_parser.set_defaults(run_method=module.run)
 
 
 def add_compute_options(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "fsc": ("cryodl.cli.fsc", "resolution of two half maps by Fourier shell correlation"),
     "oversharpening": ("cryodl.cli.oversharpening", "find the B-factor that sharpens just enough"),
     "simulate": ("cryodl.cli.simulate", "simulate a map from an atomic model"),
+    "experiments": ("cryodl.cli.experiments", "simulate a set of experiments to train on"),
     "train": ("cryodl.cli.train", "train a network and write it as a bundle"),
     "evaluate": ("cryodl.cli.evaluate", "measure a network on simulated and real maps"),
 }

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 
 from ..errors import InputError, OutputError
-from ..networks.unet3d import build_unet3d
-from .dataset import batches
-from .losses import BinnedResolutionLoss, ResolutionError
 
 CHECKPOINT = "checkpoint.keras"
 STATE = "state.json"
@@ -21,27 +19,30 @@ BEST = "best.weights.h5"
 
 
 def fit(
-    config,
-    stream,
+    model,
+    data: Callable[[int], Iterator],
     validation,
     out_dir,
+    config,
     *,
-    steps,
-    minutes=None,
-    resume=False,
-    initial=None,
-    verbose=1,
+    steps: int,
+    minutes: float | None = None,
+    resume: bool = False,
+    verbose: int = 1,
 ) -> Path:
     """Train until `steps` or `minutes` are used up, or validation stops improving.
 
-    config : dict, see `TRAINING`
-    stream : BoxStream;  validation : (x, y) as from `fixed_boxes`
+    model : compiled keras.Model to begin with; a resumed run takes its checkpoint's instead
+    data : from the step to begin at to an endless iterator of batches (x, y)
+    validation : (x, y), ndarrays
     out_dir : folder for checkpoint.keras, state.json, log.csv, best.weights.h5
+    config : dict with learning_rate, warm_up (steps), epoch (steps between validations), patience
+        (epochs without gain before the run stops early) and monitor (the figure that is to fall;
+        "val_error" without it)
     steps : int;  minutes : float or None, whichever ends first, earlier sittings counted in
     resume : go on from the checkpoint in out_dir
-    initial : keras.Model of the same architecture to start from, or None
 
-    Returns the path of the best weights (of the network that answers with logits).
+    Returns the path of the best weights (of the network as it is trained).
     """
     out_dir = Path(out_dir)
     state = {"step": 0, "seconds": 0.0, "best": math.inf, "epochs_since_best": 0}
@@ -54,14 +55,12 @@ def fit(
         if (out_dir / CHECKPOINT).is_file():
             raise OutputError(f"'{out_dir}' holds a training run; use --resume or another folder")
         out_dir.mkdir(parents=True, exist_ok=True)
-        model = _compiled(config, initial)
     progress = _Progress(config, state, out_dir, steps, minutes)
-    data = batches(stream, start=state["step"])
     # The first epoch of a sitting also compiles; it is logged like the others.
     epoch = state["step"] // config["epoch"]
     log = keras.callbacks.CSVLogger(str(out_dir / LOG), append=resume)
     model.fit(
-        data,
+        data(state["step"]),
         initial_epoch=epoch,
         epochs=max(epoch + 1, math.ceil(steps / config["epoch"])),
         steps_per_epoch=config["epoch"],
@@ -74,23 +73,8 @@ def fit(
 
 
 def read_state(out_dir) -> dict:
-    """How far a run has come: step, seconds, best (Å), epochs_since_best."""
+    """How far a run has come: step, seconds, best (of what is monitored), epochs_since_best."""
     return json.loads((Path(out_dir) / STATE).read_text())
-
-
-def _compiled(config, initial):
-    keras.utils.set_random_seed(config.get("seed", 0))
-    network = config["network"]
-    model = build_unet3d(network, with_logits=True)
-    if initial is not None:
-        for weight, source in zip(model.weights, initial.weights):
-            weight.assign(source)
-    model.compile(
-        optimizer=keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0),
-        loss=BinnedResolutionLoss(network, config["label_width"]),
-        metrics=[ResolutionError(network)],
-    )
-    return model
 
 
 class _Progress(keras.callbacks.Callback):
@@ -123,8 +107,9 @@ class _Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         state = self.state
         state["seconds"] = self.earlier + time.monotonic() - self.began
-        if logs["val_error"] < state["best"]:
-            state["best"], state["epochs_since_best"] = float(logs["val_error"]), 0
+        found = float(logs[self.config.get("monitor", "val_error")])
+        if found < state["best"]:
+            state["best"], state["epochs_since_best"] = found, 0
             self.model.save_weights(self.out_dir / BEST)
         else:
             state["epochs_since_best"] += 1

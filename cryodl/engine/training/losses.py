@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from ..networks.unet3d import resolution_bins
+from ..networks.unet3d import build_unet3d, resolution_bins
 
 
 @keras.saving.register_keras_serializable("cryodl")
@@ -67,3 +67,22 @@ class ResolutionError(keras.metrics.Metric):
 
     def get_config(self):
         return {"network": self.network, "name": self.name}
+
+
+def compiled_network(config, initial=None):
+    """The local-resolution network of a training config, ready to fit.
+
+    initial : keras.Model of the same architecture to start from, or None
+    """
+    keras.utils.set_random_seed(config.get("seed", 0))
+    network = config["network"]
+    model = build_unet3d(network, with_logits=True)
+    if initial is not None:
+        for weight, source in zip(model.weights, initial.weights):
+            weight.assign(source)
+    model.compile(
+        optimizer=keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0),
+        loss=BinnedResolutionLoss(network, config["label_width"]),
+        metrics=[ResolutionError(network)],
+    )
+    return model

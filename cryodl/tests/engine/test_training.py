@@ -140,6 +140,18 @@ def test_train_refuses_what_it_cannot_use(tmp_path):
     assert not (tmp_path / "b").exists()
 
 
+def test_parameters_of_a_method_come_from_a_file(tmp_path, capsys):
+    from cryodl.cli.main import main
+
+    params = tmp_path / "run.json"
+    params.write_text(json.dumps({"structures": str(tmp_path), "output": str(tmp_path / "b")}))
+    assert main(["train", "local-resolution", "--params", params]) == 2
+    assert "no readable PDB" in capsys.readouterr().err  # so both options arrived
+    params.write_text(json.dumps({"structure": "x"}))
+    assert main(["train", "local-resolution", "--params", params]) == 2
+    assert "train local-resolution has no option 'structure'" in capsys.readouterr().err
+
+
 def test_published_network_sees_windows_of_unit_norm_about_their_voxel():
     from cryodl.engine.training.paper import windows_of
 

@@ -1,0 +1,66 @@
+"""`cryodl experiments`: a set of simulated experiments, to train networks on."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .training import count
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("structures", metavar="STRUCTURES",
+        help="folder of PDB or mmCIF files, or a packed set (.npz)")  # fmt: skip
+    add("-o", "--output", metavar="SET", required=True,
+        help="folder to write; experiments that it holds are kept, so that a run can go on")  # fmt: skip
+    add("--count", metavar="N", type=count, default=500, help="experiments in the set")
+    add("--resolution", metavar="BEST,WORST", type=_span, default=(2.2, 11.0),
+        help="range of their resolutions, Å")  # fmt: skip
+    add("--config", metavar="FILE",
+        help="JSON object of ingredients, numbers or [low, high]")  # fmt: skip
+    add("--workers", metavar="N", type=count, default=1, help="processes that simulate")
+    add("--seed", metavar="N", type=int, default=0, help="of everything drawn")
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..engine.errors import OutputError, SettingError
+    from ..engine.simulate.experiment_config import read_config
+    from ..engine.simulate.experiment_set import LEAST_ATOMS, make_experiment_set
+    from ..engine.training.structures import load_structures
+    from .common import Progress
+
+    if args.seed < 0:
+        raise SettingError(f"--seed {args.seed} is below 0; give a whole number from 0 up")
+    if Path(args.output).is_file():
+        raise OutputError(f"{args.output} is a file: give the name of a folder")
+    config = read_config(args.config)[0] if args.config else None
+    structures, skipped = load_structures(args.structures)
+    for message in skipped:
+        print(f"skipped: {message}")
+    large = [s for s in structures if len(s) >= LEAST_ATOMS]
+    if not large:
+        raise SettingError(f"no structure has the {LEAST_ATOMS} atoms that an experiment needs")
+    print(f"{args.count} experiments on {len(large)} structures", flush=True)
+    progress = Progress()
+    made = make_experiment_set(
+        large, args.output, count=args.count, seed=args.seed, config=config,
+        resolution=args.resolution, workers=args.workers,
+    )  # fmt: skip
+    done = 0
+    try:
+        for done, _ in enumerate(made, 1):  # noqa: B007
+            progress("experiments", done, args.count)
+    finally:
+        progress.close()
+    print(f"wrote {done} experiments to {args.output}, which holds {args.count}")
+
+
+def _span(text: str) -> tuple[float, float]:
+    try:
+        best, worst = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not BEST,WORST in Å, as 2.2,11") from None
+    if not 0.5 <= best < worst <= 40:
+        raise argparse.ArgumentTypeError(f"{text} is not a range between 0.5 and 40 Å")
+    return best, worst

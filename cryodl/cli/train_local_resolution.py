@@ -1,0 +1,115 @@
+"""`cryodl train local-resolution`: from a folder of structures to a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .training import add_training_options, count, draw_curves, training_folders, verbosity
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--structures", metavar="DIR", required=True,
+        help="folder of PDB or mmCIF files, or a packed set (.npz)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--validation", metavar="DIR",
+        help="likewise, for validation; without it every tenth structure is held out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--range", choices=["low", "high"], default="low",
+        help="low: 2.5-13 Å on a 1 Å grid; high: 1.5-6 Å on a 0.5 Å grid",
+    )  # fmt: skip
+    parser.add_argument("--network", choices=["default", "paper"], default="default",
+                        help="paper: DeepRes as published")  # fmt: skip
+    parser.add_argument("--crop", metavar="N", type=count,
+                        help="voxels along a training crop, at most the box's 64; large crops "
+                        "last, as in use a network sees no borders")  # fmt: skip
+    parser.add_argument("--validation-boxes", metavar="N", type=count, default=32,
+                        help="simulated boxes to validate on")  # fmt: skip
+    add_training_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..engine.bundles import load_bundle
+    from ..engine.device import prepare_device
+    from ..engine.errors import SettingError
+    from ..engine.training.structures import load_structures, split_structures
+
+    output, work = training_folders(args)
+    config = _config(args)
+    print("reading structures", flush=True)
+    structures, skipped = load_structures(args.structures)
+    if args.validation:
+        validation, more = load_structures(args.validation)
+        skipped += more
+    else:
+        structures, validation = split_structures(structures)
+    for message in skipped:
+        print(f"skipped: {message}")
+    print(
+        f"{len(structures)} structures to train on, {len(validation)} to validate on, "
+        f"{len(skipped)} skipped",
+        flush=True,
+    )
+    prepare_device("auto")
+    if args.network == "paper":
+        from ..engine.training.paper import train_paper
+
+        train_paper(config, structures, validation, output, args)
+        return
+    from ..engine.training.dataset import BoxStream, batches, fixed_boxes
+    from ..engine.training.finish import make_bundle
+    from ..engine.training.fit import fit, read_state
+    from ..engine.training.losses import compiled_network
+
+    usable = [s for s in validation if len(s) >= config["atoms"]]
+    if not usable or not any(len(s) >= config["atoms"] for s in structures):
+        raise SettingError(f"no structure has the {config['atoms']} atoms that training needs")
+    boxes = fixed_boxes(usable, config, args.seed + 999, config["validation"])
+    initial = load_bundle(args.initial).model if args.initial else None
+    stream = BoxStream(structures, config, args.seed, workers=args.workers)
+    try:
+        best = fit(
+            compiled_network(config, initial), lambda step: batches(stream, start=step), boxes,
+            work, config, steps=args.steps, minutes=args.minutes, resume=args.resume,
+            verbose=verbosity(),
+        )  # fmt: skip
+    finally:
+        stream.close()
+    draw_curves(work)
+    state = read_state(work)
+    bundle = make_bundle(
+        best, config, validation, output, data=_data(args, structures), seconds=state["seconds"],
+        steps=state["step"], initial=args.initial, boxes=config["validation"],
+    )  # fmt: skip
+    figures = bundle.spec["metrics"]
+    print(
+        f"wrote {output}: mean absolute error {figures['mean_absolute_error']:.2f} Å, "
+        f"90 % interval covers {100 * figures['coverage']:.0f} % of validation voxels; "
+        f"log and curves in {work}"
+    )
+
+
+def _data(args, structures) -> str:
+    return f"{len(structures)} structures of {Path(args.structures).name}"
+
+
+def _config(args):
+    from ..engine.errors import SettingError
+    from ..engine.training.config import TRAINING
+
+    config = {**TRAINING[args.range], "seed": args.seed, "epoch": args.epoch}
+    config["validation"] = args.validation_boxes
+    if args.batch_size:
+        config["batch"] = args.batch_size
+    if args.learning_rate:
+        config["learning_rate"] = args.learning_rate
+    if args.crop:
+        if args.crop % 4 or args.crop > config["box"]:
+            raise SettingError(
+                f"--crop {args.crop} is not a multiple of 4 up to the box's {config['box']} voxels"
+            )
+        config["crop"] = args.crop
+    return config

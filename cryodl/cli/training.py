@@ -1,0 +1,65 @@
+"""What the methods of `cryodl train` share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_training_options(
+    parser: argparse.ArgumentParser, *, steps: int = 20000, epoch: int = 200
+) -> None:
+    """The options of every training."""
+    add = parser.add_argument
+    add("-o", "--output", metavar="BUNDLE", required=True, help="folder to write")
+    add("--steps", metavar="N", type=count, default=steps, help="of training")
+    add("--minutes", metavar="M", type=float,
+        help="end the run, learning rate annealed, after M minutes")  # fmt: skip
+    add("--epoch", metavar="N", type=count, default=epoch,
+        help="steps between validations and checkpoints")  # fmt: skip
+    add("--batch-size", metavar="N", type=count, help="samples in a step")
+    add("--learning-rate", metavar="R", type=float, help="at its highest")
+    add("--workers", metavar="N", type=int, default=1, help="processes that make samples")
+    add("--seed", metavar="N", type=int, default=0, help="of everything drawn")
+    add("--initial", metavar="BUNDLE", help="start from this bundle's weights")
+    add("--resume", action="store_true", help="go on from the last checkpoint")
+    add("--overwrite", action="store_true", help="replace a bundle that exists")
+
+
+def training_folders(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The bundle's folder and the one of the run beside it, checked.
+
+    Raises
+    ------
+    OutputError : the bundle exists
+    SettingError : no positive time
+    """
+    from ..engine.errors import OutputError, SettingError
+
+    output = Path(args.output)
+    if output.exists() and not args.overwrite:
+        raise OutputError(f"{output} exists: give another name, or --overwrite")
+    if args.minutes is not None and args.minutes <= 0:
+        raise SettingError(f"--minutes {args.minutes:g} is not a positive number")
+    return output, output.with_name(output.name + ".training")
+
+
+def draw_curves(work: Path) -> None:
+    """The learning curves of a run as a picture beside its log."""
+    from ..report.curves import draw_learning_curves
+
+    draw_learning_curves(work / "log.csv", work / "learning_curves.png")
+
+
+def verbosity() -> int:
+    """Keras's progress bar on a terminal, a line per epoch in a log."""
+    return 1 if sys.stdout.isatty() else 2
+
+
+def count(text: str) -> int:
+    """A whole number from 1 up, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 up")
+    return value

@@ -1,0 +1,187 @@
+"""A set of simulated experiments on disk: what the experiment-trained networks learn from.
+
+A folder holds one folder for each experiment, with a .npy file for each map (float16, masks uint8;
+z, y, x, on one grid of 1 Å) and experiment.json with what was drawn and measured. Single files, so
+that a reader loads only the maps it needs, and a later step can add one (a target, another
+estimator's labels) without touching the rest. Boxes are cut to the molecule and some solvent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from .experiment_config import full_config
+from .simulated_experiment import MAPS, simulate_experiment
+
+VOXEL_SIZE = 1.0  # Å
+SOLVENT = 16  # Å kept around the molecule
+LARGEST = 192  # voxels; of larger molecules a part is taken
+LEAST_ATOMS = 1000  # a smaller structure is a fragment, not a specimen
+RECORD = "experiment.json"
+# What differs from experiment_config's defaults. Resolutions are drawn evenly in their logarithm
+# from RESOLUTION: most depositions lie at its better end.
+CONFIG: dict[str, Any] = {
+    "voxel_size": VOXEL_SIZE,
+    "turn": 1.0,
+    "margin": [16.0, 24.0],
+    "resampled": 0.4,
+    "native_voxel": [1.05, 2.0],
+}
+RESOLUTION = 2.2, 11.0  # Å
+
+_structures: list = []
+
+
+@dataclass(frozen=True)
+class StoredExperiment:
+    """One experiment of a set.
+
+    folder : where its files are
+    info : {"structure", "seed", "config", "measured"}
+    """
+
+    folder: Path
+    info: dict[str, Any]
+
+    def load(self, name: str) -> np.ndarray:
+        """A map by its name (simulated_experiment.MAPS, or what was added); (z, y, x), float32.
+
+        Densities are in units of their standard deviation in the molecule's neighbourhood (half
+        maps in one unit), resolutions in Å, masks 0 or 1.
+        """
+        path = self.folder / f"{name}.npy"
+        if not path.is_file():
+            raise InputError(f"experiment {self.folder} holds no {name}: add it to the set first")
+        return np.load(path).astype(np.float32)
+
+    def has(self, name: str) -> bool:
+        return (self.folder / f"{name}.npy").is_file()
+
+    def add(self, name: str, data: np.ndarray) -> None:
+        """Store one more map on the experiment's grid, in half precision (masks in bytes)."""
+        work = self.folder / f".{name}.{os.getpid()}.npy"
+        data = np.asarray(data)
+        np.save(work, data.astype(np.uint8 if data.dtype == bool else np.float16))
+        work.replace(self.folder / f"{name}.npy")
+
+    @property
+    def resolution(self) -> float:
+        """Å, at which the FSC of the half maps falls to 0.143."""
+        return float(self.info["config"]["resolution"])
+
+
+def open_experiment_set(folder: str | Path) -> list[StoredExperiment]:
+    """The complete experiments of a set, in order.
+
+    Raises InputError where there is none.
+    """
+    paths = sorted(Path(folder).glob(f"*/{RECORD}"))
+    found = [StoredExperiment(p.parent, json.loads(p.read_text(encoding="utf-8"))) for p in paths]
+    if not found:
+        raise InputError(
+            f"'{folder}' is not a set of experiments: make one with 'cryodl experiments'"
+        )
+    return found
+
+
+def make_experiment_set(
+    structures,
+    folder: str | Path,
+    *,
+    count: int,
+    seed: int = 0,
+    config: dict[str, Any] | None = None,
+    resolution: tuple[float, float] = RESOLUTION,
+    workers: int = 1,
+) -> Iterator[Path]:
+    """Simulate a set, yielding each experiment's folder as it is done; those there are kept.
+
+    structures : list of Structure; experiment i is made on one of them
+    count : experiments
+    config : ingredients that replace CONFIG's (see experiment_config.py)
+    resolution : (best, worst) Å, drawn evenly in the logarithm
+    workers : processes
+    """
+    if not structures:
+        raise InputError("no structures to simulate experiments on were given")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {**CONFIG, **(config or {})}
+    full_config(config)  # before any worker starts
+    order = np.random.default_rng([seed, 1]).permutation(len(structures))
+    rest = [i for i in range(count) if not (folder / f"{i:05d}" / RECORD).is_file()]
+    jobs = [
+        (int(order[i % len(order)]), folder / f"{i:05d}", (seed, i), config, resolution)
+        for i in rest
+    ]
+    if workers < 2:
+        _start_worker(structures)
+        yield from map(_make, jobs)
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (structures,)) as pool:
+        yield from pool.map(_make, jobs)
+
+
+def _start_worker(structures) -> None:
+    global _structures
+    _structures = structures
+
+
+def _make(job) -> Path:
+    which, folder, (seed, number), config, (best, worst) = job
+    structure = _structures[which]
+    share = np.random.default_rng([seed, 2, number]).random()
+    resolution = float(best * (worst / best) ** share)
+    config = {**config, "resolution": resolution}
+    extent = float(np.ptp(structure.positions, axis=0).max())
+    if extent + 2 * SOLVENT > LARGEST * VOXEL_SIZE:
+        config["box"] = LARGEST
+    single = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    made = simulate_experiment(structure, config, single)
+    cut = _around(made.mask)
+    folder.mkdir(exist_ok=True)
+    stored = StoredExperiment(folder, {})
+    half_unit = 1 / max(float((made.half1[cut] + made.half2[cut]).std()) / 2, 1e-30)
+    for name in MAPS:
+        data = getattr(made, name)[cut]
+        if name in ("half1", "half2"):
+            data = data * np.float32(half_unit)
+        elif name == "map":
+            data = (data - np.median(data)) / max(float(data.std()), 1e-30)
+        stored.add(name, data)
+    info = {
+        "structure": structure.name,
+        "seed": single,
+        "config": made.drawn,
+        "measured": made.measured,
+        "voxel_size": made.voxel_size,
+        "first_voxel": [int(s.start) for s in cut],
+    }
+    # Last, since an experiment without its record counts as unfinished.
+    work = folder / f".{RECORD}"
+    work.write_text(json.dumps(info, indent=1), encoding="utf-8")
+    work.replace(folder / RECORD)
+    return folder
+
+
+def _around(mask):
+    """Slices of even lengths that hold the mask and the solvent around it."""
+    cut = []
+    for axis in range(3):
+        held = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        low = max(int(held[0]) - round(SOLVENT / VOXEL_SIZE), 0) // 4 * 4
+        high = min(int(held[-1]) + 1 + round(SOLVENT / VOXEL_SIZE), mask.shape[axis])
+        high = low + (high - low) // 4 * 4
+        cut.append(slice(low, high))
+    return tuple(cut)
