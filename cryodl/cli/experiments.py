@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("structures", metavar="STRUCTURES",
         help="folder of PDB or mmCIF files, or a packed set (.npz)")  # fmt: skip
     add("-o", "--output", metavar="SET", required=True,
-        help="folder to write; experiments that it holds are kept, so that a run can go on")  # fmt: skip
+        help="folder to write; experiments that it holds are kept")  # fmt: skip
     add("--count", metavar="N", type=count, default=500, help="experiments in the set")
     add("--resolution", metavar="BEST,WORST", type=_span, default=(2.2, 11.0),
         help="range of their resolutions, Å")  # fmt: skip
