@@ -1,11 +1,5 @@
 """The default local-resolution network: a small U-Net that reads the texture around every voxel.
 
-Two rules shape it. Nothing in it averages over the tile or the batch, so a voxel's answer depends
-only on its receptive field, in training as in use: it has no normalisation layers (its input is
-normalised, and its residual blocks start as identities). And all the work is done on the half and
-quarter grids, because local resolution varies slowly; the density's eight voxels of every block
-and its local spectrum come as channels, so nothing is lost by it.
-
 The answer is a distribution over bins of resolution, from which the mean and the standard
 deviation are taken inside the network: a voxel between two domains may be either, and says so.
 """
@@ -14,6 +8,8 @@ import math
 
 import keras
 from keras import layers, ops
+
+from .trunk import receptive_radius, trunk  # noqa: F401
 
 
 def resolution_bins(config):
@@ -40,28 +36,12 @@ def build_unet3d(config, *, with_logits=False):
     the logits, (batch, z, y, x, bins).
     """
     features = keras.Input((None, None, None, config["channels"]), name="features")
-    x = _conv(features, config["half"], 3, "encode_1")
-    skip = x = _conv(x, config["half"], 3, "encode_2")
-    x = _conv(x, config["quarter"], 2, "down", strides=2)
-    for i in range(config["quarter_blocks"]):
-        x = _residual(x, config["quarter"], f"quarter_{i + 1}")
-    x = layers.Conv3D(config["half"], 1, name="narrow")(x)
-    x = layers.UpSampling3D(2, name="up")(x)
-    x = layers.Add(name="join")([x, skip])
-    x = _conv(x, config["half"], 3, "decode_1")
-    x = _conv(x, config["half"], 3, "decode_2")
+    x = trunk(features, config)
     logits = layers.Conv3D(config["bins"], 1, dtype="float32", name="bins")(x)
     if with_logits:
         return keras.Model(features, logits, name="local_resolution_logits")
     answer = BinsToResolution(resolution_bins(config), name="resolution")(logits)
     return keras.Model(features, answer, name="local_resolution")
-
-
-def receptive_radius(config):
-    """Largest distance, in steps of the half grid, from which an input can change an output."""
-    radius = 2 + 1  # encode_1, encode_2, down
-    radius += 2 * 2 * config["quarter_blocks"]  # two convolutions each, on the quarter grid
-    return radius + 1 + 2  # nearest upsampling, decode_1, decode_2
 
 
 @keras.saving.register_keras_serializable("cryodl")
@@ -83,18 +63,3 @@ class BinsToResolution(layers.Layer):
 
     def compute_output_shape(self, shape):
         return (*shape[:-1], 2)
-
-
-def _conv(x, filters, kernel, name, strides=1):
-    x = layers.Conv3D(
-        filters, kernel, strides=strides, padding="same", activation="relu",
-        kernel_initializer="he_normal", name=name,
-    )(x)  # fmt: skip
-    return x
-
-
-def _residual(x, filters, name):
-    y = _conv(x, filters, 3, f"{name}a")
-    # Starts as the identity, so that depth costs nothing early in training.
-    y = layers.Conv3D(filters, 3, padding="same", kernel_initializer="zeros", name=f"{name}b")(y)
-    return layers.ReLU(name=f"{name}_relu")(layers.Add(name=f"{name}_add")([x, y]))

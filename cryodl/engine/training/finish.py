@@ -9,7 +9,8 @@ from pathlib import Path
 from ..bundles import save_bundle
 from ..bundles.card import CARD_FILE, model_card
 from ..maps.normalise import FLOOR, WINDOW
-from ..networks.unet3d import build_unet3d, receptive_radius
+from ..networks.trunk import receptive_radius
+from ..networks.unet3d import build_unet3d
 from .calibrate import accuracy, calibrate, collect
 from .dataset import fixed_boxes
 

@@ -43,7 +43,7 @@ def test_answer_is_resolution_and_deviation_on_the_input_grid():
 
 
 def test_nothing_reaches_beyond_the_stated_radius():
-    from cryodl.engine.networks.unet3d import receptive_radius
+    from cryodl.engine.networks.trunk import receptive_radius
 
     model = randomised(SMALL)
     radius = receptive_radius(SMALL)
