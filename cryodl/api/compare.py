@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engine.folder import whole_folder
 from .drawing import check_palette, draw_view, place_density
+from .results import finish, results_folder
 
 if TYPE_CHECKING:
     from ..engine.comparison.compare import Comparison
@@ -68,39 +69,33 @@ def run_compare(
 
     start = time.perf_counter()
     check_palette(palette)
-    density = map if isinstance(map, Volume) or map is None else read_map(map, voxel_size)
-    found = [
-        load_resolution(source, density=density, mask=mask, voxel_size=voxel_size)
-        for source in resolutions
-    ]
-    chains = None
-    if model is not None and found:
-        chains = chain_regions(model, found[0].resolution, found[0].mask)
-    compared = compare_resolutions(
-        found, names or default_names(resolutions), claimed=claimed, chains=chains
-    )
-    stats = compared.stats
-    stats["mask"] = "given" if mask is not None else "automatic"
-    stats["model"] = None if model is None else Path(model).name
-    volumes = {
-        "consensus": compared.consensus,
-        "disagreement": compared.disagreement,
-        "mask": compared.consensus.with_data(compared.mask.astype(np.float32)),
-    }
-    stats["seconds"] = {"compare": round(time.perf_counter() - start, 3)}
-    result = Result(volumes, stats, compared.consensus if density is None else density)
-    if output is None:
-        return result
-    drawing = time.perf_counter()
-    with whole_folder(output, overwrite=overwrite) as work:
+    with results_folder(output, overwrite=overwrite) as work:
+        density = map if isinstance(map, Volume) or map is None else read_map(map, voxel_size)
+        found = [
+            load_resolution(source, density=density, mask=mask, voxel_size=voxel_size)
+            for source in resolutions
+        ]
+        chains = None
+        if model is not None and found:
+            chains = chain_regions(model, found[0].resolution, found[0].mask)
+        compared = compare_resolutions(
+            found, names or default_names(resolutions), claimed=claimed, chains=chains
+        )
+        stats = compared.stats
+        stats["mask"] = "given" if mask is not None else "automatic"
+        stats["model"] = None if model is None else Path(model).name
+        volumes = {
+            "consensus": compared.consensus,
+            "disagreement": compared.disagreement,
+            "mask": compared.consensus.with_data(compared.mask.astype(np.float32)),
+        }
+        stats["seconds"] = {"compare": round(time.perf_counter() - start, 3)}
+        result = Result(volumes, stats, compared.consensus if density is None else density)
         source = Path(map) if isinstance(map, (str, Path)) else None
         if source is not None and not header_agrees(source, voxel_size):
             source = None
-        _draw(compared, density, work, Path(output), source, palette)
-        _write_table(stats, work / "comparison.csv")
-        stats["seconds"]["report"] = round(time.perf_counter() - drawing, 3)
-        stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
-        result.save(work)
+        draw = partial(_draw, compared, density, work, output, source, palette)
+        finish(result, work, start, draw)
     return result
 
 
@@ -129,12 +124,13 @@ def _draw(
     compared: Comparison,
     density: Volume | None,
     work: Path,
-    output: Path,
+    output: str | Path,
     source: Path | None,
     palette: str,
 ) -> None:
     from ..report.comparison import draw_compared_slices, draw_histograms
 
+    _write_table(compared.stats, work / "comparison.csv")
     mask, maps = compared.mask, [m.resolution.data for m in compared.maps]
     draw_histograms(
         [data[mask] for data in maps],

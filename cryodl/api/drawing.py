@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def draw_local_resolution(
     result: Result,
     work: Path,
-    output: Path,
+    output: str | Path,
     *,
     source: Path | None = None,
     palette: str = "viridis",
@@ -70,7 +70,7 @@ def draw_local_resolution(
     draw_view(shown, "resolution.mrc", density.data, mask, work, (vmin, vmax), palette)
 
 
-def place_density(density: Volume, source: Path | None, work: Path, output: Path) -> Path:
+def place_density(density: Volume, source: Path | None, work: Path, output: str | Path) -> Path:
     """The file of a density as a script in `work` names it; written there where it has none."""
     from ..engine.maps.mrc_io import write_map
 

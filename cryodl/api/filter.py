@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..engine.folder import whole_folder
 from .drawing import check_palette, draw_view
+from .results import finish, results_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,35 +60,29 @@ def run_filter(
 
     start = time.perf_counter()
     check_palette(palette)
-    density = map if isinstance(map, Volume) else read_map(map, voxel_size)
-    found = load_resolution(
-        resolution, density=density, mask=mask, background=background, voxel_size=voxel_size
-    )
-    filtered = filter_locally(density, found)
-    stats = {
-        **resolution_stats(found.values),
-        "method": "filter",
-        "source": "" if isinstance(map, Volume) else Path(map).name,
-        "cutoffs": list(filtered.cutoffs),
-        "unchanged": round(filtered.unchanged, 4),
-        "outside": round(filtered.outside, 4),
-        "voxel_size": density.voxel_size,
-        "voxel_size_given": voxel_size is not None,
-        "note": found.note,
-        "mask": "given" if mask is not None else "automatic",
-        "warnings": list(found.warnings),
-        "seconds": {"filter": round(time.perf_counter() - start, 3)},
-    }
-    volumes = {"filtered": filtered.volume, "resolution": found.resolution}
-    result = Result(volumes, stats, density)
-    if output is None:
-        return result
-    drawing = time.perf_counter()
-    with whole_folder(output, overwrite=overwrite) as work:
-        _draw(result, found.mask, work, palette)
-        stats["seconds"]["report"] = round(time.perf_counter() - drawing, 3)
-        stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
-        result.save(work)
+    with results_folder(output, overwrite=overwrite) as work:
+        density = map if isinstance(map, Volume) else read_map(map, voxel_size)
+        found = load_resolution(
+            resolution, density=density, mask=mask, background=background, voxel_size=voxel_size
+        )
+        filtered = filter_locally(density, found)
+        stats = {
+            **resolution_stats(found.values),
+            "method": "filter",
+            "source": "" if isinstance(map, Volume) else Path(map).name,
+            "cutoffs": list(filtered.cutoffs),
+            "unchanged": round(filtered.unchanged, 4),
+            "outside": round(filtered.outside, 4),
+            "voxel_size": density.voxel_size,
+            "voxel_size_given": voxel_size is not None,
+            "note": found.note,
+            "mask": "given" if mask is not None else "automatic",
+            "warnings": list(found.warnings),
+            "seconds": {"filter": round(time.perf_counter() - start, 3)},
+        }
+        volumes = {"filtered": filtered.volume, "resolution": found.resolution}
+        result = Result(volumes, stats, density)
+        finish(result, work, start, partial(_draw, result, found.mask, work, palette))
     return result
 
 

@@ -6,19 +6,20 @@ import csv
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..engine.errors import InputError
-from ..engine.folder import whole_folder
 from ..engine.maps.mask import automatic_mask, check_mask
 from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
 from ..engine.maps.volume import Volume
 from ..engine.reference.fsc import THRESHOLDS, FscCurve, estimate_fsc, soft_mask
 from ..engine.reference.halves import IDENTICAL, NO_SIGNAL, check_half_maps, half_sum
+from .results import finish, results_folder
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,10 @@ def run_fsc(
     ------
     CryodlError : one line with what was received and what to do; nothing is written then
     """
-    if output is None:
-        return _estimate(half1, half2, mask, voxel_size)
-    with whole_folder(output, overwrite=overwrite) as work:
+    start = time.perf_counter()
+    with results_folder(output, overwrite=overwrite) as work:
         result = _estimate(half1, half2, mask, voxel_size)
-        _write_csv(result.curve, work / "fsc.csv")
-        _draw(result, work / "fsc", half1)
-        result.save(work)
+        finish(result, work, start, partial(_draw, result, work, half1))
     return result
 
 
@@ -158,14 +156,15 @@ def _write_csv(curve: FscCurve, path: Path) -> None:
             table.writerow([f"{frequency:.6f}", resolution, *(f"{value:.5f}" for value in values)])
 
 
-def _draw(result: FscResult, base: Path, source: Any) -> None:
+def _draw(result: FscResult, work: Path, source: Any) -> None:
     from ..report.fsc_curve import draw_fsc
 
+    _write_csv(result.curve, work / "fsc.csv")
     curve = result.curve
     draw_fsc(
         curve.frequencies,
         {name: getattr(curve, name) for name in CURVES},
-        base,
+        work / "fsc",
         resolutions={t: result.stats[f"resolution_{t:g}"] for t in THRESHOLDS},
         randomised_from=curve.randomised_from,
         title=Path(source).name if isinstance(source, (str, Path)) else "",

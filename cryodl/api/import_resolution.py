@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..engine.folder import whole_folder
 from .drawing import check_palette, draw_local_resolution
+from .results import finish, results_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,44 +64,43 @@ def run_import_resolution(
     check_palette(palette)
     if claimed is not None and not 0.5 <= claimed <= 100:
         raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
-    density = map if isinstance(map, Volume) or map is None else read_map(map, voxel_size)
-    found = load_resolution(
-        resolution, density=density, mask=mask, background=background, voxel_size=voxel_size
-    )
-    stats = {
-        **resolution_stats(found.values),
-        "method": "import",
-        "source": "" if isinstance(resolution, Volume) else Path(resolution).name,
-        "voxel_size": found.resolution.voxel_size,
-        # where the header says the same the file can be shown, and no density.mrc is needed
-        "voxel_size_given": not (
-            voxel_size is None or isinstance(map, (str, Path)) and header_agrees(map, voxel_size)
-        ),
-        "claimed": claimed,
-        "background": found.background,
-        "note": found.note,
-        "mask": "given" if mask is not None else "automatic",
-        "warnings": list(found.warnings),
-    }
-    volumes = {
-        "resolution": found.resolution,
-        "mask": found.resolution.with_data(found.mask.astype(np.float32)),
-    }
-    stats["seconds"] = {"read": round(time.perf_counter() - start, 3)}
-    # without a density nothing but the resolution itself can stand for it
-    result = Result(volumes, stats, found.resolution if density is None else density)
-    if output is None:
-        return result
-    drawing = time.perf_counter()
-    with whole_folder(output, overwrite=overwrite) as work:
+    with results_folder(output, overwrite=overwrite) as work:
+        density = map if isinstance(map, Volume) or map is None else read_map(map, voxel_size)
+        found = load_resolution(
+            resolution, density=density, mask=mask, background=background, voxel_size=voxel_size
+        )
+        stats = {
+            **resolution_stats(found.values),
+            "method": "import",
+            "source": "" if isinstance(resolution, Volume) else Path(resolution).name,
+            "voxel_size": found.resolution.voxel_size,
+            # where the header says the same the file can be shown, and no density.mrc is needed
+            "voxel_size_given": not (
+                voxel_size is None
+                or isinstance(map, (str, Path))
+                and header_agrees(map, voxel_size)
+            ),
+            "claimed": claimed,
+            "background": found.background,
+            "note": found.note,
+            "mask": "given" if mask is not None else "automatic",
+            "warnings": list(found.warnings),
+        }
+        volumes = {
+            "resolution": found.resolution,
+            "mask": found.resolution.with_data(found.mask.astype(np.float32)),
+        }
+        stats["seconds"] = {"read": round(time.perf_counter() - start, 3)}
+        # without a density nothing but the resolution itself can stand for it
+        result = Result(volumes, stats, found.resolution if density is None else density)
         if density is None:
-            _draw_histogram(result, work, palette)
+            draw = partial(_draw_histogram, result, work, palette)
         else:
             source = None if isinstance(map, Volume) else Path(map)  # type: ignore[arg-type]
-            draw_local_resolution(result, work, Path(output), source=source, palette=palette)
-        stats["seconds"]["report"] = round(time.perf_counter() - drawing, 3)
-        stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
-        result.save(work)
+            draw = partial(
+                draw_local_resolution, result, work, output, source=source, palette=palette
+            )
+        finish(result, work, start, draw)
     return result
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engine.folder import whole_folder
 from .drawing import check_palette, draw_local_resolution
+from .results import finish, results_folder
 
 if TYPE_CHECKING:
     from ..engine.bundles import Bundle
@@ -46,18 +47,11 @@ def run_local_resolution(
     """
     from ..engine.methods.local_resolution import run_local_resolution as estimate
 
-    if output is None:
-        return estimate(volume, bundle, **options)
     start = time.perf_counter()
     check_palette(palette)
-    output = Path(output)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
-    with whole_folder(output, overwrite=overwrite) as work:
+    with results_folder(output, overwrite=overwrite) as work:
         result = estimate(volume, bundle, **options)
-        drawing = time.perf_counter()
-        draw_local_resolution(result, work, output, source=source, palette=palette)
-        seconds = result.stats["seconds"]
-        seconds["report"] = round(time.perf_counter() - drawing, 3)
-        seconds["total"] = round(time.perf_counter() - start, 3)
-        result.save(work)
+        draw = partial(draw_local_resolution, result, work, output, source=source, palette=palette)
+        finish(result, work, start, draw)
     return result

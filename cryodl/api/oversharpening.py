@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ from ..engine.comparison.sharpness import (
     recommend,
 )
 from ..engine.errors import InputError, SettingError
-from ..engine.folder import whole_folder
 from ..engine.maps.check import check_map
 from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
 from ..engine.maps.sharpen import apply_bfactor
 from ..engine.maps.volume import Volume
+from .results import finish, results_folder
 
 MapLike = Volume | str | Path
 #: Resolutions (Å) inside a mask (z, y, x), of a map with a B-factor (Å²) applied, None for as it is
@@ -96,8 +96,7 @@ def run_oversharpening(
     tell = notify or (lambda line: None)
     scanned = check_bfactors(BFACTORS if bfactors is None else bfactors)
     halves = _check_sources(volume, half1, half2, resolution_map)
-    folder = nullcontext() if output is None else whole_folder(output, overwrite=overwrite)
-    with folder as work:
+    with results_folder(output, overwrite=overwrite) as work:
         both = [_read(half, voxel_size) for half in halves]
         density = None if volume is None else _read(volume, voxel_size)
         judged = None if sharpened is None else _read(sharpened, voxel_size)
@@ -161,11 +160,7 @@ def run_oversharpening(
             "mask": unsharpened.with_data(inside),
         }
         result = Result(volumes, stats, unsharpened)
-        if work is not None:
-            _write_csv(scan, work / "scan.csv")
-            _draw(stats, work / "oversharpening", volume or half1)
-            stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
-            result.save(work)
+        finish(result, work, start, partial(_draw, stats, work, volume or half1))
     return result
 
 
@@ -288,14 +283,15 @@ def _write_csv(scan: Sequence[dict[str, float]], path: Path) -> None:
         table.writerows(scan)
 
 
-def _draw(stats: dict[str, Any], base: Path, source: Any) -> None:
+def _draw(stats: dict[str, Any], work: Path, source: Any) -> None:
     from ..report.oversharpening import draw_oversharpening
 
+    _write_csv(stats["scan"], work / "scan.csv")
     scan, verdict = stats["scan"], stats["verdict"]
     draw_oversharpening(
         [entry["bfactor"] for entry in scan],
         [entry[KEY] for entry in scan],
-        base,
+        work / "oversharpening",
         medians=[entry["median"] for entry in scan],
         snr=stats[f"snr_{KEY}"],
         best=stats["best_bfactor"],

@@ -1,0 +1,47 @@
+"""The end of every task: its results drawn and written into one folder, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..engine.folder import whole_folder
+
+if TYPE_CHECKING:
+    from ..engine.maps.result import Result
+
+
+@contextmanager
+def results_folder(
+    output: str | os.PathLike[str] | None, *, overwrite: bool = False
+) -> Iterator[Path | None]:
+    """The folder to write into, checked before anything is computed; None where none is asked for.
+
+    Raises
+    ------
+    OutputError : the folder has contents and may not be overwritten, or cannot be written
+    """
+    if output is None:
+        yield None
+        return
+    with whole_folder(output, overwrite=overwrite) as work:
+        yield work
+
+
+def finish(result: Result, work: Path | None, start: float, draw: Callable[[], object]) -> None:
+    """Draw and save a result, if there is a folder for it, and write down the time it took.
+
+    start : of the task, by time.perf_counter
+    """
+    if work is None:
+        return
+    drawing = time.perf_counter()
+    draw()
+    seconds = result.stats["seconds"]
+    seconds["report"] = round(time.perf_counter() - drawing, 3)
+    seconds["total"] = round(time.perf_counter() - start, 3)
+    result.save(work)
