@@ -13,15 +13,20 @@ from cryodl.version import __version__
 
 __all__ = [
     "__version__",
+    "classify_maps",
     "read_map",
     "run_compare",
+    "run_enhance",
     "run_filter",
     "run_fsc",
     "run_half_map_resolution",
     "run_import_resolution",
+    "run_local_classes",
     "run_local_resolution",
+    "run_mask",
     "run_oversharpening",
     "run_simulated_experiment",
+    "run_single_map_resolution",
     "write_map",
 ]
 
@@ -31,15 +36,20 @@ _references = ["RamirezAportela2019", "Avramov2019", "SanchezGarcia2021", "Dai20
 
 _LAZY = {
     "Plugin": "cryodl.plugin",
+    "classify_maps": "cryodl.api.classify",
     "read_map": "cryodl.engine.maps.mrc_io",
     "run_compare": "cryodl.api.compare",
+    "run_enhance": "cryodl.api.enhance",
     "run_filter": "cryodl.api.filter",
     "run_fsc": "cryodl.api.fsc",
     "run_half_map_resolution": "cryodl.api.half_map_resolution",
     "run_import_resolution": "cryodl.api.import_resolution",
+    "run_local_classes": "cryodl.api.local_classes",
     "run_local_resolution": "cryodl.api.local_resolution",
+    "run_mask": "cryodl.api.mask",
     "run_oversharpening": "cryodl.api.oversharpening",
     "run_simulated_experiment": "cryodl.api.simulated_experiment",
+    "run_single_map_resolution": "cryodl.api.single_map_resolution",
     "write_map": "cryodl.engine.maps.mrc_io",
 }
 

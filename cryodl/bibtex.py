@@ -46,6 +46,17 @@ r"""
   url     = {https://doi.org/10.1101/2020.06.12.148296}
 }
 
+@article{Jakobi2017,
+  author  = {Jakobi, A. J. and Wilmanns, M. and Sachse, C.},
+  title   = {Model-based local density sharpening of cryo-EM maps},
+  journal = {eLife},
+  volume  = {6},
+  pages   = {e27131},
+  year    = {2017},
+  doi     = {10.7554/eLife.27131},
+  url     = {https://doi.org/10.7554/eLife.27131}
+}
+
 @article{SanchezGarcia2021,
   author  = {Sanchez-Garcia, R. and Gomez-Blanco, J. and Cuervo, A. and Carazo, J. M. and
              Sorzano, C. O. S. and Vargas, J.},
@@ -84,5 +95,17 @@ r"""
   year    = {2013},
   doi     = {10.1016/j.jsb.2013.08.002},
   url     = {https://doi.org/10.1016/j.jsb.2013.08.002}
+}
+
+@article{Kucukelbir2014,
+  author  = {Kucukelbir, A. and Sigworth, F. J. and Tagare, H. D.},
+  title   = {Quantifying the local resolution of cryo-{EM} density maps},
+  journal = {Nature Methods},
+  volume  = {11},
+  number  = {1},
+  pages   = {63--65},
+  year    = {2014},
+  doi     = {10.1038/nmeth.2727},
+  url     = {https://doi.org/10.1038/nmeth.2727}
 }
 """

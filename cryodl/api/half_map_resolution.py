@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..engine.errors import InputError, SettingError
-from ..engine.folder import whole_folder
 from ..engine.maps.check import check_map
 from ..engine.maps.mask import automatic_mask
 from ..engine.maps.mrc_io import read_map
@@ -21,10 +21,12 @@ from ..engine.reference.fsc import estimate_fsc, soft_mask
 from ..engine.reference.halves import IDENTICAL, NO_SIGNAL, half_difference, half_sum
 from ..engine.reference.local_fsc import WINDOW, local_fsc
 from ..engine.reference.monogenic import monogenic_resolution
+from ..engine.reference.sinusoid import sinusoid_resolution
 from .drawing import check_palette, draw_local_resolution
 from .fsc import read_halves, read_mask
+from .results import finish, results_folder
 
-METHODS = ("monogenic", "localfsc")
+METHODS = ("monogenic", "sinusoid", "localfsc")
 MapLike = Volume | str | Path
 
 
@@ -51,12 +53,13 @@ def run_half_map_resolution(
 
     Parameters
     ----------
-    half1, half2 : half maps; without them `volume` is judged, by "monogenic" only
-    method : "monogenic" (after MonoRes) or "localfsc" (FSC in a moving window, as blocres)
+    half1, half2 : half maps; without them `volume` is judged, but not by "localfsc"
+    method : "monogenic" (after MonoRes), "sinusoid" (after ResMap) or "localfsc" (FSC in a moving
+        window, as blocres)
     volume : the map that pictures show (of half maps, their mean if None)
     mask : above 0.5 inside the molecule; None finds one; a single map's noise is measured outside
     min_resolution, max_resolution : Å, the finest and the coarsest that are looked at
-    significance : of "monogenic": share of noise that a voxel's amplitude must exceed
+    significance : of "monogenic" and "sinusoid": share of noise that a voxel must exceed
     window : Å, of "localfsc": edge of the box whose volume the window has; None takes seven times
         the resolution of the whole map
     claimed : resolution claimed for the map, Å, shown in the histogram
@@ -82,18 +85,11 @@ def run_half_map_resolution(
     start = time.perf_counter()
     check_palette(palette)
     _check_options(half1, half2, options)
-    if output is None:
-        return _estimate(half1, half2, **options)
-    output = Path(output)
     shown = Path(volume) if isinstance(volume, (str, Path)) else None
-    with whole_folder(output, overwrite=overwrite) as work:
+    with results_folder(output, overwrite=overwrite) as work:
         result = _estimate(half1, half2, **options)
-        drawing = time.perf_counter()
-        draw_local_resolution(result, work, output, source=shown, palette=palette)
-        seconds = result.stats["seconds"]
-        seconds["report"] = round(time.perf_counter() - drawing, 3)
-        seconds["total"] = round(time.perf_counter() - start, 3)
-        result.save(work)
+        draw = partial(draw_local_resolution, result, work, output, source=shown, palette=palette)
+        finish(result, work, start, draw)
     return result
 
 
@@ -161,10 +157,16 @@ def _estimate(half1, half2, *, method, volume, mask, notify, progress, **options
         )
         found = {"fsc_resolution": found["fsc_resolution"], "window": round(window, 3)}
     else:
-        values, unseen = monogenic_resolution(
-            full, inside, half_difference(*halves) if halves else None,
-            significance=options["significance"], progress=progress, **numbers,
-        )  # fmt: skip
+        difference = half_difference(*halves) if halves else None
+        share = options["significance"]
+        if method == "monogenic":
+            values, unseen = monogenic_resolution(
+                full, inside, difference, significance=share, progress=progress, **numbers
+            )
+        else:
+            values, unseen = sinusoid_resolution(
+                full, inside, difference, p_value=1 - share, progress=progress, **numbers
+            )
     if unseen > 0.5:
         last = (
             f"{unseen:.0%} of the mask shows no signal above the noise at any frequency"

@@ -15,18 +15,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mask", metavar="FILE", help="mask on the map's grid; without it one is found")
     add(
         "--method",
-        choices=["deepres", "monogenic", "localfsc"],
+        choices=["deepres", "cryores", "unet-monores", "unet-resmap", "monogenic", "sinusoid",
+                 "localfsc"],
         default="deepres",
-        help="deepres: by a network, from how the map looks; monogenic: where the amplitude meets "
-        "the noise, from half maps or outside the mask; localfsc: FSC of half maps in a window",
-    )
-    add("--half1", metavar="FILE", help="first half map, for monogenic and localfsc")
+        help="deepres: by a network, from how the map looks; cryores: by a network, from one map, "
+        "in the sense of signal to noise; unet-monores, unet-resmap: ten classes, by a network, "
+        "from one map, as MonoRes or ResMap would have them; monogenic: where the amplitude meets "
+        "the noise, from half maps or outside the mask (after MonoRes); sinusoid: where a sinusoid "
+        "is no likelier than noise (after ResMap); localfsc: FSC of half maps in a window",
+    )  # fmt: skip
+    add("--half1", metavar="FILE", help="first half map, for the methods of half maps")
     add("--half2", metavar="FILE", help="second half map")
-    add("--min-resolution", metavar="Å", type=float, help="finest that monogenic and localfsc look "
-        "at; Nyquist by default")  # fmt: skip
+    add("--min-resolution", metavar="Å", type=float, help="finest that these methods look at; "
+        "Nyquist by default")  # fmt: skip
     add("--max-resolution", metavar="Å", type=float, help="coarsest that they look at")
-    add("--significance", metavar="P", type=float, default=0.95, help="of monogenic: share of "
-        "noise that a voxel's amplitude must exceed")  # fmt: skip
+    add("--significance", metavar="P", type=float, default=0.95, help="of monogenic and "
+        "sinusoid: share of noise that a voxel must exceed")  # fmt: skip
     add("--window", metavar="Å", type=float, help="of localfsc: edge of the box whose volume the "
         "window has; seven times the FSC resolution by default")  # fmt: skip
     add(
@@ -42,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="judge the map as it is, with its spectrum flattened, or with a B-factor applied "
         "(Å², negative sharpens)",
     )
+    add("--probabilities", action="store_true", help="of the unet methods: write the probability "
+        "of every class")  # fmt: skip
     add("--claimed", metavar="Å", type=float, help="resolution claimed for the map")
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the range's")
     add("--voxel-size", metavar="Å", type=float, help="where the map's header is wrong")
@@ -54,7 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     print(f"cryodl localres {args.map or args.half1 or ''}", flush=True)
     apply_compute_options(args)
-    estimate = _by_network if args.method == "deepres" else _by_noise
+    estimate = {
+        "deepres": _by_network,
+        "cryores": _by_single_map,
+        "unet-monores": _by_classes,
+        "unet-resmap": _by_classes,
+    }.get(args.method, _by_noise)
     progress = Progress()
     try:
         result = estimate(
@@ -93,6 +104,34 @@ def _by_network(args: argparse.Namespace, **shared):
     )
 
 
+def _by_single_map(args: argparse.Namespace, **shared):
+    from ..api.single_map_resolution import run_single_map_resolution
+    from ..engine.errors import SettingError
+
+    if args.half1 or args.half2:
+        raise SettingError("method cryores takes one map: choose monogenic or localfsc for halves")
+    if not args.map:
+        raise SettingError("no map is given: give MAP, or half maps and their --method")
+    return run_single_map_resolution(
+        args.map, args.bundle, batch_size=args.batch_size, device=args.device, **shared
+    )
+
+
+def _by_classes(args: argparse.Namespace, **shared):
+    from ..api.local_classes import run_local_classes
+    from ..engine.errors import SettingError
+
+    if args.half1 or args.half2:
+        raise SettingError(f"method {args.method} takes one map: choose monogenic or sinusoid for "
+                           "halves")  # fmt: skip
+    if not args.map:
+        raise SettingError("no map is given: give MAP, or half maps and their --method")
+    return run_local_classes(
+        args.map, args.bundle or args.method, probabilities=args.probabilities,
+        batch_size=args.batch_size, device=args.device, **shared,
+    )  # fmt: skip
+
+
 def _by_noise(args: argparse.Namespace, **shared):
     from ..api.half_map_resolution import run_half_map_resolution
 
@@ -113,7 +152,9 @@ def _summary(stats: dict) -> str:
     low, high = stats["percentiles"]["2.5"], stats["percentiles"]["97.5"]
     uncertainty = stats.get("uncertainty_median")
     sure = "" if uncertainty is None else f", uncertainty ±{uncertainty:.2f} Å"
+    whole = stats.get("global_resolution")
+    first = "" if whole is None else f"global {whole:.2f} Å, "
     return (
-        f"median {stats['median']:.2f} Å (2.5-97.5 %: {low:.2f}-{high:.2f} Å{sure}) in "
+        f"{first}median {stats['median']:.2f} Å (2.5-97.5 %: {low:.2f}-{high:.2f} Å{sure}) in "
         f"{stats['voxels']} voxels; {stats['seconds']['total']:.1f} s"
     )

@@ -19,6 +19,9 @@ from .common import read_params
 # The module is imported when its command is called.
 COMMANDS = {
     "localres": ("cryodl.cli.localres", "local resolution of a map, with its uncertainty"),
+    "enhance": ("cryodl.cli.enhance", "post-process a map by a network, with an audit"),
+    "mask": ("cryodl.cli.mask", "find the molecule in a map, by a network"),
+    "classify": ("cryodl.cli.classify", "resolution class of whole maps, from the maps alone"),
     "import": ("cryodl.cli.import_resolution", "take over another package's local resolution"),
     "compare": ("cryodl.cli.compare", "compare local-resolution maps of several packages"),
     "filter": ("cryodl.cli.filter", "low-pass a map to its local resolution"),

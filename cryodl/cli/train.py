@@ -7,9 +7,25 @@ import argparse
 from .common import add_methods
 
 METHODS = {
+    "single-map-resolution": (
+        "cryodl.cli.train_single_map",
+        "train mask, global and local resolution of a single map, from simulated experiments",
+    ),
     "local-resolution": (
         "cryodl.cli.train_local_resolution",
         "train local resolution as DeepRes gives it, from structures",
+    ),
+    "postprocess": (
+        "cryodl.cli.train_postprocess",
+        "train post-processing in the manner of DeepEMhancer, from simulated experiments",
+    ),
+    "local-classes": (
+        "cryodl.cli.train_local_classes",
+        "train ten classes of local resolution, from maps and their local resolutions",
+    ),
+    "resolution-class": (
+        "cryodl.cli.train_resolution_class",
+        "train the resolution of a whole map, from structures and simulated experiments",
     ),
 }
 

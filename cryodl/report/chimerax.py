@@ -139,6 +139,7 @@ def write_view(
     vmin: float,
     vmax: float,
     colours: Sequence[tuple[float, str]],
+    labels: Sequence[str] | None = None,
     title: str = "Local resolution (Å)",
     dust: float = 15.0,
 ) -> None:
@@ -155,6 +156,9 @@ def write_view(
         Ends of the colour key in Å; its labels are those of the other pictures.
     colours : sequence of (value in Å, '#rrggbb')
         Ascending stops from :func:`cryodl.report.palette.palette_colours`.
+    labels : sequence of str, optional
+        For a map of classes: what the key says of each colour. Colours then do not blend; each
+        holds half-way to its neighbours.
     title : str
         Text above the key.
     dust : float
@@ -170,7 +174,15 @@ def write_view(
         raise ValueError(f"colours must ascend in value; received {values}")
     # a value below half the key's start can only come from background 0 (see the module's text)
     unknown = f"0,{UNKNOWN}:{0.49 * vmin:g},{UNKNOWN}:{0.5 * vmin:g},{colours[0][1]}:"
-    palette = (unknown if vmin > 0 else "") + ":".join("{:g},{}".format(*stop) for stop in colours)
+    stops = colours if labels is None else _steps(colours)
+    palette = (unknown if vmin > 0 else "") + ":".join("{:g},{}".format(*stop) for stop in stops)
+    if labels is None:
+        # not every colour has a label, so ChimeraX cannot space them by value: they are even anyway
+        entries, look = _key_entries(colours, vmin, vmax), "numericLabelSpacing equal"
+        left, width = "0.70", "0.25"
+    else:
+        entries = [f"{colour}:{label}" for (_, colour), label in zip(colours, labels)]
+        look, left, width = "colorTreatment distinct", "0.45", "0.50"
     lines = [
         "# Map coloured by local resolution. Open in an empty ChimeraX session (1.6 or later).",
         f"open {_quoted(_relative(map_file, path))}",
@@ -183,11 +195,10 @@ def write_view(
         "set bgColor white",
         "lighting soft",
         "graphics silhouettes true",
-        # not every colour has a label, so ChimeraX cannot space them by value: they are even anyway
-        "key {} numericLabelSpacing equal pos 0.70,0.08 size 0.25,0.03 fontSize 18 "
-        "labelColor black".format(" ".join(_key_entries(colours, vmin, vmax))),
-        "2dlabels create resolution_title text {} xpos 0.70 ypos 0.125 size 20 color black".format(
-            _quoted(" ".join(title.split()))
+        f"key {' '.join(entries)} {look} pos {left},0.08 size {width},0.03 fontSize 18 "
+        "labelColor black",
+        "2dlabels create resolution_title text {} xpos {} ypos 0.125 size 20 color black".format(
+            _quoted(" ".join(title.split())), left
         ),
         "view",
     ]
@@ -195,6 +206,15 @@ def write_view(
     with open(temporary, "w", encoding="utf-8", newline="\n") as script:
         script.write("\n".join(lines) + "\n")
     os.replace(temporary, path)
+
+
+def _steps(colours: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Stops between which every colour holds as far as half-way to its neighbours."""
+    steps = [colours[0]]
+    for (before, colour), (after, following) in zip(colours, colours[1:]):
+        middle = (before + after) / 2
+        steps += [(middle - 0.005, colour), (middle + 0.005, following)]
+    return [*steps, colours[-1]]
 
 
 def _key_entries(colours: Sequence[tuple[float, str]], vmin: float, vmax: float) -> list[str]:

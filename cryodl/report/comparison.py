@@ -44,6 +44,27 @@ def draw_histograms(
     ValueError
         No map, or one without values.
     """
+    with style():
+        figure = new_figure(4.4, 3.0)
+    overlay_histograms(figure, values, names, claimed=claimed, title=title)
+    for kind in (".png", ".svg"):
+        save_figure(figure, os.fspath(out_base) + kind)
+
+
+def overlay_histograms(
+    figure: Any,
+    values: Sequence[np.ndarray],
+    names: Sequence[str],
+    *,
+    claimed: float | None = None,
+    title: str = "",
+) -> Any:
+    """Draw the outlines of several histograms on an empty figure, which takes the size they need.
+
+    values, names, claimed : as in :func:`draw_histograms`
+
+    Returns the matplotlib axes with the outlines.
+    """
     values = [np.asarray(v, dtype=np.float64).ravel() for v in values]
     if not values or any(v.size == 0 for v in values):
         raise ValueError("every map needs values to draw a histogram of")
@@ -53,7 +74,7 @@ def draw_histograms(
     with style():
         head = (0.24 if title else 0.06) + 0.128 * (len(values) + (claimed is not None)) + 0.08
         width, height = 4.4, 2.5 + head
-        figure = new_figure(width, height)
+        figure.set_size_inches(width, height)
         axes = figure.add_axes((0.12, 0.42 / height, 0.85, 1 - (0.42 + head) / height))
         for i in order:
             edges = bins[i]
@@ -84,8 +105,8 @@ def draw_histograms(
         )  # fmt: skip
         if title:
             write_title(figure, 0.12 * width, 0.06, title, right=width - 0.05)
-        for kind in (".png", ".svg"):
-            save_figure(figure, os.fspath(out_base) + kind)
+        figure.draw_without_rendering()
+    return axes
 
 
 def draw_compared_slices(

@@ -63,6 +63,19 @@ def draw_learning_curves(
     ValueError
         The file is no training log, or holds nothing but epochs.
     """
+    with style():
+        figure = new_figure(TWO_COLUMNS, 3.0)
+        fill_learning_curves(figure, csv_path, title=title)
+        save_figure(figure, out_path)
+
+
+def fill_learning_curves(
+    figure: Any, csv_path: str | os.PathLike[str], *, title: str = ""
+) -> list[Any]:
+    """Draw them on an empty figure, which takes the size that they need; as the one above.
+
+    Returns the matplotlib axes, one for each metric.
+    """
     log = read_log(csv_path)
     names = [name for name in log if name != "epoch" and not name.startswith("val_")]
     names = [n for n in names if np.isfinite(log[n]).any()]
@@ -73,7 +86,7 @@ def draw_learning_curves(
     lines = -(-len(names) // columns)
     width = (ONE_COLUMN, 5.0, TWO_COLUMNS)[columns - 1]
     with style():
-        figure = new_figure(width, 2.15 * lines + 0.25 + (0.25 if title else 0))
+        figure.set_size_inches(width, 2.15 * lines + 0.25 + (0.25 if title else 0))
         panels = figure.subplots(lines, columns, squeeze=False).ravel()
         for axes, name in zip(panels, names):
             _draw_metric(axes, log, name)
@@ -84,7 +97,7 @@ def draw_learning_curves(
         if title:
             figure.suptitle(title, fontsize=9)
         figure.tight_layout(pad=0.6, w_pad=1.2)
-        save_figure(figure, out_path)
+    return list(panels[: len(names)])
 
 
 def _draw_metric(axes: Any, log: dict[str, np.ndarray], name: str) -> None:

@@ -17,6 +17,9 @@ from .key import draw_key
 AXES = "zyx"
 ACROSS = {"z": ("y", "x"), "y": ("z", "x"), "x": ("z", "y")}
 
+#: Colour of an outline on a map in grey.
+OUTLINE = "#d55e00"
+
 # Measures of the page in inches.
 # The gap holds half a number of either neighbour.
 LEFT, RIGHT, FOOT, HEAD, TITLE, GAP, HEADING = 0.62, 0.85, 0.44, 0.08, 0.22, 0.34, 0.2
@@ -58,9 +61,11 @@ def draw_slice_grid(
     vmax: float,
     label: str,
     labelled: bool = True,
+    ticks: Sequence[tuple[float, str]] | None = None,
     inside: np.ndarray | None = None,
     density: np.ndarray | None = None,
     density_ends: tuple[float, float] = (0.0, 1.0),
+    outline: np.ndarray | None = None,
     box: tuple[slice, slice, slice] | None = None,
     title: str = "",
 ) -> list[Any]:
@@ -75,10 +80,12 @@ def draw_slice_grid(
     colours : matplotlib colour map or its name; vmin, vmax : ends of its key
     label : name of the key, with its unit
     labelled : whether the key has numbers; else its ends are called low and high
+    ticks : values and what the key says beside them, instead of numbers
     inside : ndarray of bool, shape (z, y, x), optional; values elsewhere, and those that are not
         finite, are not drawn
     density : ndarray, shape (z, y, x), optional; shows faintly where no value is drawn
     density_ends : values of density that are white and grey
+    outline : ndarray of bool, shape (z, y, x), optional; a line is drawn around what is true
     box : slices along z, y, x to be shown; default the whole map
 
     Returns
@@ -93,7 +100,7 @@ def draw_slice_grid(
     depth = values.shape[AXES.index(axis)]
     if not planes or min(planes) < 0 or max(planes) >= depth:
         raise ValueError(f"planes {list(planes)} are not within the {depth} planes along {axis}")
-    for name, array in (("inside", inside), ("density", density)):
+    for name, array in (("inside", inside), ("density", density), ("outline", outline)):
         if array is not None and array.shape != values.shape:
             raise ValueError(f"{name} has shape {array.shape} but the values {values.shape}")
     if box is None:
@@ -121,16 +128,34 @@ def draw_slice_grid(
                 np.ma.masked_array(shown, ~known), cmap=colours, vmin=vmin, vmax=vmax,
                 origin="lower", extent=extent, interpolation="nearest",
             )  # fmt: skip
+            if outline is not None:
+                _draw_outline(axes, _plane(outline, axis, plane, box), extent)
             place = origin["xyz".index(axis)] + plane * voxel_size
             # the plane's number is how a user asks for it alone; people count from 1
             axes.set_title(f"{plane + 1}: {axis} = {place:.1f} Å", pad=3, fontsize=page.heading)
             panels.append(axes)
         page.label(f"{across} (Å)", f"{up} (Å)")
-        draw_key(figure, page.key(), colours, vmin, vmax, label, labelled=labelled)
+        draw_key(figure, page.key(), colours, vmin, vmax, label, labelled=labelled,
+                 ticks=ticks)  # fmt: skip
         if title:
             write_title(figure, LEFT, 0.06, title, right=page.width - 0.06)
         figure.draw_without_rendering()  # texts are made now, in this package's sizes
     return panels
+
+
+def _draw_outline(axes: Any, inside: np.ndarray, extent: list[float]) -> None:
+    """A line along the borders of the voxels that are inside."""
+    padded = np.pad(np.asarray(inside) != 0, 1)
+    if not padded.any():
+        return
+    # each voxel as three by three, so that the line follows its border and not its middle
+    fine = np.kron(padded, np.ones((3, 3)))
+    across, up = ((end - start) / n for start, end, n in
+                  zip(extent[::2], extent[1::2], inside.shape[::-1]))  # fmt: skip
+    x = extent[0] - across + across * (np.arange(fine.shape[1]) + 0.5) / 3
+    y = extent[2] - up + up * (np.arange(fine.shape[0]) + 0.5) / 3
+    axes.contour(x, y, fine, levels=[0.5], colors=[OUTLINE], linewidths=0.9)
+    axes.set(xlim=extent[:2], ylim=extent[2:])
 
 
 def _plane(data: np.ndarray, axis: str, plane: int, box: tuple[slice, slice, slice]) -> np.ndarray:

@@ -122,11 +122,22 @@ def _log_frequency(shape, scale):
 
 
 def _band(spectrum, bins, centre):
-    """The spectrum in one band: a squared cosine, two steps wide, in the logarithm of frequency."""
-    band = np.log(centre / FIRST) / np.log(LAST / FIRST) * (BANDS - 1)
+    """The spectrum in one band."""
+    return spectrum * band_gain(np.log(centre / FIRST) / np.log(LAST / FIRST) * (BANDS - 1))[bins]
+
+
+def band_gain(band):
+    """Gain of a band by `frequency_bins`: a squared cosine, two steps wide.
+
+    Where two bands overlap their gains add up to 1.
+    """
     away = np.arange(_STEPS * (BANDS + 3) + 1) / _STEPS - (band + 1)
-    gain = (np.cos(np.pi / 2 * np.clip(away, -1, 1)) ** 2).astype(np.float32)
-    return spectrum * gain[bins]
+    return (np.cos(np.pi / 2 * np.clip(away, -1, 1)) ** 2).astype(np.float32)
+
+
+def frequency_bins(shape):
+    """Index into `band_gain` of every coefficient of a map's real transform; ndarray, uint16."""
+    return _log_frequency(shape, 1.0)
 
 
 def _folded(spectrum, shape):

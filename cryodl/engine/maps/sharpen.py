@@ -125,6 +125,24 @@ def flatten_spectrum(volume: Volume, resolution: float, *, mask=None) -> Volume:
     return _apply(volume, s, np.exp(log_gain))
 
 
+def match_spectrum(volume: Volume, like: Volume, *, mask) -> Volume:
+    """Give a map the radial amplitudes that another has inside a mask.
+
+    volume, like : Volume, on one grid
+    mask : ndarray (z, y, x), True in the molecule
+    """
+    s, amplitude = radial_amplitude(volume, _soft(mask))
+    wanted = radial_amplitude(like, _soft(mask))[1]
+    shells = max(3, round(len(s) / 40))
+    log_gain = _running_mean(
+        np.log(np.maximum(wanted, wanted.max() * 1e-6))
+        - np.log(np.maximum(amplitude, amplitude.max() * 1e-6)),
+        shells,
+    )
+    log_gain = np.minimum(log_gain, log_gain[s <= 1 / FIT_FROM].mean() + LARGEST_LOG_GAIN)
+    return _apply(volume, s, np.exp(log_gain))
+
+
 def apply_bfactor(volume: Volume, bfactor: float) -> Volume:
     """Multiply amplitudes by exp(-B s² / 4): a negative B (Å²) sharpens, a positive one blurs."""
     s = np.linspace(0, np.sqrt(0.75) / volume.voxel_size, 2000)

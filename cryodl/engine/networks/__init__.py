@@ -14,4 +14,28 @@ def build(config: dict):
         from .deepres_paper import build_deepres_paper
 
         return build_deepres_paper(config)
+    if architecture == "single_map":
+        from .single_map import build_single_map
+
+        return build_single_map(config)
+    if architecture == "single_map_paper":
+        from .single_map_paper import build_single_map_paper
+
+        return build_single_map_paper(config)
+    if architecture in ("resolution_cnn", "resolution_dnn", "paper_cnn", "paper_dnn"):
+        from . import classifiers
+
+        return getattr(classifiers, f"build_{architecture}")(config)
+    if architecture == "postprocess_unet":
+        from .postprocess_unet import build_postprocess_unet
+
+        return build_postprocess_unet(config)
+    if architecture == "postprocess_paper":
+        from .postprocess_paper import build_postprocess_paper
+
+        return build_postprocess_paper(config)
+    if architecture in ("local_classes", "paper_unet"):
+        from . import local_classes
+
+        return getattr(local_classes, f"build_{architecture}")(config)
     raise ValueError(f"unknown network architecture {architecture!r}; known: unet3d, deepres_paper")

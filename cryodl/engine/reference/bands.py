@@ -7,6 +7,7 @@ noise alike hardly changes what follows.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,39 @@ class Spectrum:
 
         frequency : centre, 1/Å
         """
+        centre = np.float32(frequency**2)
+
+        def kernels(kz, ky, kx, radius):
+            square = radius * radius
+            weight = np.cos(np.log(square / centre) * (np.pi / 4 / HALF_WIDTH))
+            yield weight
+            if riesz:  # -i k / |k| (Felsberg & Sommer 2001)
+                weight = weight * np.complex64(-1j)
+                yield from (weight * k for k in (kz, ky, kx))
+
+        reach = np.exp(HALF_WIDTH)
+        found = self.filtered(
+            frequency, frequency / reach, frequency * reach, kernels, workers=workers
+        )
+        fields, scales = zip(*found)
+        return Band(list(fields), scales[0])
+
+    def filtered(
+        self,
+        frequency: float,
+        low: float,
+        high: float,
+        kernels: Callable[..., Iterator[np.ndarray]],
+        *,
+        workers: int | None = None,
+    ) -> Iterator[tuple[np.ndarray, tuple[float, ...]]]:
+        """The map through filters of one band, one after another, each with its grid's scale.
+
+        frequency : 1/Å, that the grid holds GRID times;  low, high : 1/Å, between which there is
+            anything
+        kernels : kernels(z, y, x, radius) yields the filters' values at coefficients: the
+            components of their unit vectors and their frequencies, ndarray (n,)
+        """
         sizes = [self._size(n, frequency) for n in self.shape]
         part = _low_frequencies(self.values, self.shape, sizes)
         z, y = (np.fft.fftfreq(m, 1 / m) for m in sizes[:2])
@@ -50,26 +84,17 @@ class Spectrum:
             (k / (n * self.voxel_size)).astype(np.float32) for k, n in zip(axes, self.shape)
         )
         square = kz[:, None, None] ** 2 + ky[:, None] ** 2 + kx**2
-        reach = np.exp(HALF_WIDTH)
-        low, high = (frequency / reach) ** 2, (frequency * reach) ** 2
-        index = np.flatnonzero((square > low) & (square < high))
-        near = square.ravel()[index]
-        weight = np.cos(np.log(near / np.float32(frequency**2)) * (np.pi / 4 / HALF_WIDTH))
-        weight *= np.float32(np.prod([m / n for m, n in zip(sizes, self.shape)]))
-        kept = part.ravel()[index] * weight
-
-        def field(values: np.ndarray) -> np.ndarray:
+        index = np.flatnonzero((square > low**2) & (square < high**2))
+        radius = np.sqrt(square.ravel()[index])
+        scale = tuple(m / n for m, n in zip(sizes, self.shape))
+        kept = part.ravel()[index] * np.float32(np.prod(scale))
+        iz, rest = np.divmod(index, part.shape[1] * part.shape[2])
+        iy, ix = np.divmod(rest, part.shape[2])
+        units = (k[i] / radius for k, i in ((kz, iz), (ky, iy), (kx, ix)))
+        for kernel in kernels(*units, radius):
             full = np.zeros(part.shape, np.complex64)
-            full.ravel()[index] = values
-            return inverse(full, tuple(sizes), workers=workers)
-
-        fields = [field(kept)]
-        if riesz:  # -i k / |k| (Felsberg & Sommer 2001)
-            kept *= np.complex64(-1j) / np.sqrt(near)
-            iz, rest = np.divmod(index, part.shape[1] * part.shape[2])
-            iy, ix = np.divmod(rest, part.shape[2])
-            fields += [field(kept * k[i]) for k, i in ((kz, iz), (ky, iy), (kx, ix))]
-        return Band(fields, tuple(m / n for m, n in zip(sizes, self.shape)))
+            full.ravel()[index] = kept * kernel
+            yield inverse(full, tuple(sizes), workers=workers), scale
 
     def _size(self, n: int, frequency: float) -> int:
         """Even length of an axis on which the band has its Nyquist frequency to spare."""

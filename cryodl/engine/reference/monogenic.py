@@ -83,7 +83,7 @@ def monogenic_resolution(
     points = Points(part, point_step(PERIODS * finest / voxel))
     crossing = Crossing(points.places.shape[1], PATIENCE)
     if difference is None:
-        outside = _outside(volume, inside)[box]
+        outside = outside_of(volume, inside)[box]
         noise = noise_power(data * outside)
         map_bands, noise_bands = Spectrum(data, voxel, noise), None
     else:
@@ -150,7 +150,7 @@ def _outer_threshold(power, outside, scale, sigma: float, significance: float) -
     return np.float32(np.quantile(values, significance))
 
 
-def _outside(volume: Volume, inside: np.ndarray) -> np.ndarray:
+def outside_of(volume: Volume, inside: np.ndarray) -> np.ndarray:
     """Voxels from which the noise of a single map is measured."""
     from scipy.ndimage import binary_dilation
 

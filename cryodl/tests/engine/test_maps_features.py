@@ -52,9 +52,10 @@ def test_density_comes_whole_and_sizes_are_even():
     assert result[3, 4, 5, 0] == data[6, 8, 10]
     assert result[3, 4, 5, 3] == data[6, 9, 11]
     assert result[3, 4, 5, 4] == data[7, 8, 10]
-    assert np.sort(result[:8, :10, :11, :8].ravel()).tolist() == np.sort(
-        data[:16, :20, :22].ravel()
-    ).tolist()
+    assert (
+        np.sort(result[:8, :10, :11, :8].ravel()).tolist()
+        == np.sort(data[:16, :20, :22].ravel()).tolist()
+    )
 
 
 def test_turning_the_map_turns_the_bands():

@@ -36,8 +36,10 @@ def molecule(voxel_size=1.5, noise=0.15, shape=(56, 60, 64)):
     return density + noise * rng.standard_normal(shape), truth
 
 
-@pytest.mark.parametrize("voxel_size, shape", [
-    (0.8, (90, 96, 100)), (1.5, (56, 60, 64)), (2.0, (40, 41, 50)), (3.6, (24, 26, 30))])
+@pytest.mark.parametrize(
+    "voxel_size, shape",
+    [(0.8, (90, 96, 100)), (1.5, (56, 60, 64)), (2.0, (40, 41, 50)), (3.6, (24, 26, 30))],
+)
 def test_the_molecule_is_found(voxel_size, shape):
     data, truth = molecule(voxel_size, shape=shape)
     assert overlap(automatic_mask(Volume(data, voxel_size)), truth) > 0.85

@@ -45,7 +45,8 @@ def header_and_data(data, order=(1, 2, 3), byte_order="<", **fields):
 def test_axis_order_start_and_origin_are_kept(order, tmp_path):
     data = asymmetric()
     (tmp_path / "in.mrc").write_bytes(
-        header_and_data(data, order, nxstart=-3, nystart=5, nzstart=11))
+        header_and_data(data, order, nxstart=-3, nystart=5, nzstart=11)
+    )
     volume = read_map(tmp_path / "in.mrc")
     np.testing.assert_array_equal(volume.data, data)
     # nxstart counts along the file's columns, which are the axis order[0]
@@ -57,8 +58,22 @@ def test_axis_order_start_and_origin_are_kept(order, tmp_path):
     write_map(tmp_path / "out.mrc", volume)
     with mrcfile.open(tmp_path / "out.mrc") as written, mrcfile.open(tmp_path / "in.mrc") as given:
         np.testing.assert_array_equal(written.data, given.data)
-        for name in ("nx", "ny", "nz", "nxstart", "nystart", "nzstart", "mapc", "mapr", "maps",
-                     "mx", "my", "mz", "cella", "origin"):
+        for name in (
+            "nx",
+            "ny",
+            "nz",
+            "nxstart",
+            "nystart",
+            "nzstart",
+            "mapc",
+            "mapr",
+            "maps",
+            "mx",
+            "my",
+            "mz",
+            "cella",
+            "origin",
+        ):
             assert written.header[name] == given.header[name], name
         assert written.header.rms == pytest.approx(data.std(), rel=1e-5)
         assert (written.header.dmin, written.header.dmax) == (0, 99)
@@ -67,8 +82,9 @@ def test_axis_order_start_and_origin_are_kept(order, tmp_path):
     assert mrcfile.validate(tmp_path / "out.mrc")
 
 
-@pytest.mark.parametrize("mode, byte_order, pack", itertools.product(
-    TYPES, "<>", (bytes, gzip.compress, bz2.compress)))
+@pytest.mark.parametrize(
+    "mode, byte_order, pack", itertools.product(TYPES, "<>", (bytes, gzip.compress, bz2.compress))
+)
 def test_modes_byte_orders_and_compressions(mode, byte_order, pack, tmp_path):
     data = asymmetric(TYPES[mode])
     data[0, 0, 0] = 3

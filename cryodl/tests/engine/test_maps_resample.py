@@ -25,14 +25,26 @@ def blobs(volume):
 
 
 def made(shape, voxel_size, origin=(-27.0, 3.0, -7.0)):
-    empty = Volume(np.zeros(shape), voxel_size, origin, start=(4, 5, 6), axis_order=(3, 1, 2),
-                   header_origin=(1, 1, 1))
+    empty = Volume(
+        np.zeros(shape),
+        voxel_size,
+        origin,
+        start=(4, 5, 6),
+        axis_order=(3, 1, 2),
+        header_origin=(1, 1, 1),
+    )
     return empty.with_data(blobs(empty))
 
 
-@pytest.mark.parametrize("old, new, shape", [
-    (1.3, 1.0, (41, 50, 37)), (1.0, 1.37, (53, 64, 47)), (0.83, 0.5, (63, 80, 61)),
-    (1.07, 2.0, (51, 60, 45))])
+@pytest.mark.parametrize(
+    "old, new, shape",
+    [
+        (1.3, 1.0, (41, 50, 37)),
+        (1.0, 1.37, (53, 64, 47)),
+        (0.83, 0.5, (63, 80, 61)),
+        (1.07, 2.0, (51, 60, 45)),
+    ],
+)
 def test_values_stay_at_their_positions(old, new, shape):
     volume = made(shape, old)
     result = resample(volume, new)

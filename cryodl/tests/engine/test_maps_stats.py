@@ -15,8 +15,16 @@ def test_known_values():
     assert (stats["min"], stats["max"], stats["voxels"]) == (0, 10, 1001)
     assert stats["sd"] == pytest.approx(10 / np.sqrt(12) * np.sqrt(1002 / 1000), abs=1e-4)
     assert stats["percentiles"] == {
-        "2.5": 0.25, "5": 0.5, "20": 2, "25": 2.5, "50": 5, "75": 7.5, "80": 8, "95": 9.5,
-        "97.5": 9.75}
+        "2.5": 0.25,
+        "5": 0.5,
+        "20": 2,
+        "25": 2.5,
+        "50": 5,
+        "75": 7.5,
+        "80": 8,
+        "95": 9.5,
+        "97.5": 9.75,
+    }
 
 
 def test_numbers_are_plain_and_rounded():

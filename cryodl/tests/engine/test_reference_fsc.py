@@ -67,9 +67,7 @@ def test_resolution_is_the_simulated_one(made):
 @pytest.mark.parametrize("bfactor", [-100, 100])
 def test_a_bfactor_does_not_move_it(made, bfactor):
     half1, half2, _, weights, curve = made
-    moved = fsc.estimate_fsc(
-        apply_bfactor(half1, bfactor), apply_bfactor(half2, bfactor), weights
-    )
+    moved = fsc.estimate_fsc(apply_bfactor(half1, bfactor), apply_bfactor(half2, bfactor), weights)
     for threshold in fsc.THRESHOLDS:
         assert moved.resolution(threshold) == pytest.approx(curve.resolution(threshold), abs=0.1)
 

@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 from cryodl.engine.errors import InputError
 from cryodl.engine.maps.sharpen import apply_bfactor
 from cryodl.engine.maps.volume import Volume
-from cryodl.engine.reference import bands, halves, monogenic
+from cryodl.engine.reference import bands, halves, monogenic, sinusoid
 from cryodl.engine.reference.crossing import Crossing
 from cryodl.engine.reference.local_fsc import local_fsc
 from cryodl.engine.reference.points import Points, taper
@@ -37,13 +37,26 @@ def from_one_map(half1, half2, inside):
     return monogenic.monogenic_resolution(halves.half_sum(half1, half2), inside)
 
 
+def sinusoid_from_halves(half1, half2, inside):
+    full, apart = halves.half_sum(half1, half2), halves.half_difference(half1, half2)
+    return sinusoid.sinusoid_resolution(full, inside, apart)
+
+
+def sinusoid_from_one_map(half1, half2, inside):
+    return sinusoid.sinusoid_resolution(halves.half_sum(half1, half2), inside)
+
+
+FROM_HALVES = [windowed, from_halves, sinusoid_from_halves]
+ALL = [*FROM_HALVES, from_one_map, sinusoid_from_one_map]
+
+
 @pytest.fixture(scope="module")
 def found(made):
     half1, half2, inside, _ = made
-    return {e: e(half1, half2, inside) for e in (windowed, from_halves, from_one_map)}
+    return {e: e(half1, half2, inside) for e in ALL}
 
 
-@pytest.mark.parametrize("estimate", [windowed, from_halves, from_one_map])
+@pytest.mark.parametrize("estimate", ALL)
 def test_follows_the_truth(estimate, made, found):
     half1, half2, inside, truth = made
     resolution, unseen = found[estimate]
@@ -58,7 +71,7 @@ def test_follows_the_truth(estimate, made, found):
         assert median == pytest.approx(wanted, abs=0.5 if wanted == 4 else 1.0)
 
 
-@pytest.mark.parametrize("estimate", [windowed, from_halves])
+@pytest.mark.parametrize("estimate", FROM_HALVES)
 @pytest.mark.parametrize("bfactor", [-100, 100])
 def test_a_bfactor_does_not_move_it(estimate, bfactor, made, found):
     half1, half2, inside, _ = made
@@ -76,7 +89,7 @@ def test_scale_and_offset_do_not_matter(made, found):
     np.testing.assert_allclose(resolution, found[windowed][0], atol=0.02)
 
 
-@pytest.mark.parametrize("estimate", [windowed, from_halves])
+@pytest.mark.parametrize("estimate", FROM_HALVES)
 def test_noise_is_not_seen(estimate):
     rng = np.random.default_rng(0)
     half1, half2 = (
@@ -89,11 +102,42 @@ def test_noise_is_not_seen(estimate):
     assert np.median(resolution[inside]) > 15
 
 
-def test_one_map_needs_noise_around_it(made):
+@pytest.mark.parametrize("estimate", [monogenic.monogenic_resolution, sinusoid.sinusoid_resolution])
+def test_one_map_needs_noise_around_it(estimate, made):
     half1, _, inside, _ = made
     masked = half1.with_data(half1.data * inside)
     with pytest.raises(InputError, match="no noise to compare with"):
-        monogenic.monogenic_resolution(masked, inside)
+        estimate(masked, inside)
+
+
+# The steerable sinusoid
+
+
+def test_harmonics_are_orthogonal_and_of_mean_square_one():
+    rng = np.random.default_rng(0)
+    unit = rng.normal(size=(3, 200_000))
+    unit /= np.linalg.norm(unit, axis=0)
+    functions = np.array([np.ones(200_000), *sinusoid.harmonics(*unit)])
+    assert len(functions) == sinusoid.FUNCTIONS
+    products = functions @ functions.conj().T / 200_000
+    np.testing.assert_allclose(products, np.eye(16), atol=0.02)
+
+
+def test_noise_passes_for_a_sinusoid_as_often_as_asked():
+    rng = np.random.default_rng(2)
+    data = rng.standard_normal((72, 72, 72), dtype=np.float32)
+    spectrum = bands.Spectrum(data, 1.0, np.ones(37))
+    frequency = 0.2
+    energy, scale = sinusoid._energy(spectrum, frequency, sinusoid.FUNCTIONS, 1)
+    one, _ = sinusoid._energy(spectrum, frequency, 1, 1)
+    # of white noise every function has the same mean energy
+    assert energy.mean() == pytest.approx(16 * one.mean(), rel=0.05)
+    inside = np.ones(data.shape, bool)
+    points = np.array(np.meshgrid(*(np.arange(8, 64, 4),) * 3)).reshape(3, -1)
+    near = bands.Window(points, inside, scale, energy.shape, sinusoid.AROUND / frequency)
+    ratio = near.means(energy) / one.mean()
+    assert np.mean(ratio > sinusoid.threshold(0.05)) == pytest.approx(0.05, abs=0.03)
+    assert np.mean(ratio > sinusoid.threshold(0.5)) == pytest.approx(0.5, abs=0.12)
 
 
 # Bands

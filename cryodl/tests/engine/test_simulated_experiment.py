@@ -168,9 +168,7 @@ def test_solvent_takes_contrast_and_a_belt_surrounds(molecule):
     dry, wet = (make(molecule, solvent=s, **quiet) for s in (0.0, 0.8))
     contrast = [m.map[m.mask].mean() / m.map[m.mask].std() for m in (dry, wet)]
     assert contrast[1] < 0.6 * contrast[0]
-    bare, belted = (
-        make(molecule, belt=b, belt_heads=0.4, belt_tails=0.1, **quiet) for b in (0, 1)
-    )
+    bare, belted = (make(molecule, belt=b, belt_heads=0.4, belt_tails=0.1, **quiet) for b in (0, 1))
     added = belted.half1 - bare.half1
     distance = distance_from(bare.mask, 1.5)
     around, far = (distance > 0) & (distance < 12), distance > 30
@@ -180,9 +178,7 @@ def test_solvent_takes_contrast_and_a_belt_surrounds(molecule):
 def high_power(made, beyond):
     spectrum = np.abs(np.fft.rfftn(made.map.astype(float))) ** 2
     n, s = made.map.shape[0], np.fft.fftfreq(made.map.shape[0], made.voxel_size)
-    radius = np.sqrt(
-        s[:, None, None] ** 2 + s[None, :, None] ** 2 + np.abs(s[: n // 2 + 1]) ** 2
-    )
+    radius = np.sqrt(s[:, None, None] ** 2 + s[None, :, None] ** 2 + np.abs(s[: n // 2 + 1]) ** 2)
     return spectrum[radius > 1 / beyond].sum() / spectrum[radius > 0.02].sum()
 
 

@@ -45,6 +45,7 @@ DIRECTIONS = {
         "cryodl.engine.simulate",
         "cryodl.engine.reference",
         "cryodl.engine.methods.*.prepare",
+        "cryodl.engine.methods.*.answer",
         "cryodl.engine.networks",
         "cryodl.engine.bundles",
         "cryodl.engine.device",
@@ -65,7 +66,8 @@ DIRECTIONS = {
     "cryodl.__main__": ("cryodl.cli",),
     "cryodl.plugin": ("cryodl.constants", "cryodl.version"),
     "cryodl.wizards": ("cryodl.constants", "cryodl.protocols", "cryodl.viewers"),
-    "cryodl.protocols": ("cryodl.plugin", "cryodl.constants"),
+    "cryodl.objects": (),
+    "cryodl.protocols": ("cryodl.plugin", "cryodl.objects", "cryodl.constants"),
     "cryodl.viewers": ("cryodl.report", "cryodl.protocols", "cryodl.constants"),
     "cryodl.bibtex": (),
     "cryodl.constants": (),
@@ -75,7 +77,13 @@ DIRECTIONS = {
 # these are the packages' own __init__.py alone, not what lies in them
 DOORS = {"cryodl": ("cryodl.version",), "cryodl.engine": ()}
 
-SCIPION_ROOMS = ("cryodl.plugin", "cryodl.protocols", "cryodl.viewers", "cryodl.wizards")
+SCIPION_ROOMS = (
+    "cryodl.plugin",
+    "cryodl.objects",
+    "cryodl.protocols",
+    "cryodl.viewers",
+    "cryodl.wizards",
+)
 KERAS_ROOMS = ("cryodl.engine.networks", "cryodl.engine.training", "cryodl.engine.simulate.filters")
 
 # package -> the rooms that may import it at module level

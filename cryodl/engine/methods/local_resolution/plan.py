@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ...maps.parts import Box
 from ...maps.volume import Volume
 from ...tiles import TileGrid, choose_tile
-from .prepare import FILTER_MARGIN, Box, normalisation
+from .prepare import FILTER_MARGIN, normalisation
 
 # Measured with the shipped networks on two CPU cores (benchmarks/): activations and time for each
 # step that the network reads.
@@ -71,7 +72,7 @@ def plan_local_resolution(
     ----------
     volume : the map
     spec : of the bundle
-    box : of the mask, as `prepare.bounding_box` gives it; None where it is not known yet, and the
+    box : of the mask, as `parts.bounding_box` gives it; None where it is not known yet, and the
         whole map is counted
     device : "cpu" or "gpu"
     """

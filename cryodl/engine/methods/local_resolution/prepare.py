@@ -12,7 +12,8 @@ import numpy as np
 from ...errors import BundleError
 from ...maps.features import local_features
 from ...maps.normalise import local_normalise
-from ...maps.resample import resample, resample_to
+from ...maps.parts import Box, cut
+from ...maps.resample import resample
 from ...maps.volume import Volume
 from ...tiles.grid import round_up
 
@@ -22,8 +23,6 @@ NORMALISATIONS = {
     "local_features": (local_features, 2),
 }
 FILTER_MARGIN = 24  # grid voxels over which band-pass filters fade
-
-Box = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -121,29 +120,3 @@ def window(
         stop = ceil((last - 1) * scale) + 1 + margin
         slices.append(slice(max(0, start // stride * stride), min(size, round_up(stop, stride))))
     return tuple(slices)
-
-
-def cut(volume: Volume, part: tuple[slice, ...]) -> Volume:
-    """A part of a map, at its place in space."""
-    shift = [s.start * volume.voxel_size for s in reversed(part)]
-    origin = tuple(o + d for o, d in zip(volume.origin, shift))
-    data = np.ascontiguousarray(volume.data[part])
-    return replace(volume, data=data, origin=origin, start=(0, 0, 0), header_origin=None)
-
-
-def bounding_box(mask: np.ndarray) -> Box:
-    """(first, last + 1) voxel that is true, along z, y, x."""
-    box = []
-    for axis in range(3):
-        inside = np.flatnonzero(mask.any(axis=tuple(i for i in range(3) if i != axis)))
-        box.append((int(inside[0]), int(inside[-1]) + 1))
-    return tuple(box)
-
-
-def bring_back(part: Volume, volume: Volume, inside: np.ndarray, box: Box) -> Volume:
-    """Values on the network's grid, at the voxels of the map; 0 outside the mask."""
-    place = tuple(slice(first, last) for first, last in box)
-    data = np.zeros(volume.shape, np.float32)
-    data[place] = resample_to(part, cut(volume, place)).data
-    data *= inside
-    return volume.with_data(data)

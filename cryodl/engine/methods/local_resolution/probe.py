@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ...maps.parts import bounding_box, bring_back, cut
 from ...maps.volume import Volume
 from ...tiles import predict_tiled
 from .plan import tile_grid
-from .prepare import bounding_box, bring_back, cut, prepare
+from .prepare import prepare
 
 OTHER_AXES = ((1, 2), (0, 2), (0, 1))
 PROBE = 80  # Å, edge of the part of the molecule at which a first look is taken

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,19 +15,21 @@ from ...bundles import Bundle
 from ...device import device_scope, prepare_device
 from ...errors import SettingError
 from ...maps.check import check_map
-from ...maps.mask import automatic_mask, check_mask
+from ...maps.given import given_mask
+from ...maps.mask import automatic_mask
 from ...maps.mrc_io import read_map
+from ...maps.parts import bounding_box, bring_back
 from ...maps.result import Result
+from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
 from ...tiles import predict_tiled
 from .advice import advise_on_input, advise_on_result
 from .config import choose_bundle, interval_factor
 from .plan import plan_local_resolution, tile_grid
-from .prepare import Prepared, bounding_box, bring_back, prepare
+from .prepare import Prepared, prepare
 from .probe import probe_resolution
 from .sharpening import read_sharpen, sharpen_map
-from .stages import Stages
 
 
 def run_local_resolution(
@@ -78,7 +79,7 @@ def run_local_resolution(
             volume = replace(volume, voxel_size=voxel_size, header_spacing=None)
         bundle = choose_bundle(volume.voxel_size, range, bundle)
         spec = bundle.spec
-        inside, notes = _given_mask(mask, volume)
+        inside, notes = given_mask(mask, volume)
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(_load, bundle, device)
@@ -171,20 +172,6 @@ def _check_numbers(claimed: float | None, batch_size: int) -> None:
         raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
     if not 1 <= batch_size <= 1024:
         raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
-
-
-def _given_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]:
-    """The mask of the user, and what is unusual about it."""
-    if mask is None:
-        return None, []
-    if isinstance(mask, np.ndarray):
-        mask = Volume(mask, volume.voxel_size)
-    elif not isinstance(mask, Volume):
-        mask = read_map(mask, volume.voxel_size)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        inside = check_mask(mask, volume)
-    return inside, [str(warning.message) for warning in caught]
 
 
 def _any_inside(inside: np.ndarray, volume: Volume, prepared: Prepared, part: tuple) -> bool:

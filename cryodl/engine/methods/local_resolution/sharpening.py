@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import SettingError
+from ...maps.parts import bounding_box, cut
 from ...maps.sharpen import apply_bfactor, estimate_bfactor, flatten_spectrum
 from ...maps.volume import Volume
-from .prepare import bounding_box, cut
 
 MARGIN = 8  # voxels around the mask that its soft edge reaches
 

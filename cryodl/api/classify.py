@@ -1,0 +1,139 @@
+"""Resolution classes of whole maps: judged one after another, written as a list."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..engine.bundles import Bundle
+    from ..engine.maps.volume import Volume
+
+
+def classify_maps(
+    maps: Sequence[Volume | str | Path] | Volume | str | Path,
+    model: str = "cnn",
+    *,
+    bundle: Bundle | str | Path | None = None,
+    claimed: float | Sequence[float | None] | None = None,
+    mask: Volume | str | Path | None = None,
+    voxel_size: float | Sequence[float | None] | None = None,
+    device: str = "auto",
+    json_file: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Tell the resolution of whole maps from the maps alone.
+
+    Parameters
+    ----------
+    maps : paths or Volumes (density, shape (z, y, x)), or one of them
+    model : "cnn" or "dnn";  bundle : trained network to use instead
+    claimed : resolution claimed for the maps, Å, or one for each
+    mask : of the molecule, not 0 inside, for one map; None finds it
+    voxel_size : Å, where headers are wrong, or one for each map
+    device : "auto", "cpu" or "gpu"
+    json_file : file for the list; None writes nothing
+    overwrite : replace that file
+    progress : called with ("classify", maps done, maps in all)
+    notify : called with each line worth telling
+
+    Returns
+    -------
+    for each map a dict with map (its path, or None), class ("high" below 5 Å, "medium" 5-10 Å,
+    "low"), probabilities of the three, resolution and 90 % interval in Å, claimed, agrees and
+    verdict ("agrees", or the map looks "worse" or "better"; None without a claim), warnings and
+    seconds
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    from ..engine.errors import SettingError
+    from ..engine.maps.volume import Volume
+    from ..engine.methods.resolution_class import Classifier
+    from ..engine.methods.resolution_class.run import check_claim
+
+    if isinstance(maps, (Volume, str, os.PathLike)):
+        maps = [maps]
+    maps = list(maps)
+    claims, voxels = _for_each(claimed, maps, "claims"), _for_each(voxel_size, maps, "voxel sizes")
+    for claim in claims:
+        check_claim(claim)
+    if not maps:
+        raise SettingError("no map is given: give one or more")
+    if mask is not None and len(maps) > 1:
+        raise SettingError(f"one mask is given for {len(maps)} maps: give one map, or no mask")
+    _check_file(json_file, overwrite)
+    tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
+    classifier = Classifier(model, bundle, device=device)
+    found = []
+    for done, (volume, claim, voxel) in enumerate(zip(maps, claims, voxels), 1):
+        start = time.perf_counter()
+        answer = classifier(volume, mask=mask, voxel_size=voxel)
+        path = None if isinstance(volume, Volume) else str(volume)
+        for warning in answer.warnings:
+            tell(f"warning: {path or 'map'}: {warning}")
+        verdict = None if claim is None else answer.judge(claim)
+        found.append(
+            {
+                "map": path,
+                "class": answer.resolution_class,
+                "probabilities": {k: round(p, 4) for k, p in answer.probabilities.items()},
+                "resolution": round(answer.resolution, 3),
+                "interval": [round(end, 3) for end in answer.interval],
+                "claimed": claim,
+                "agrees": None if verdict is None else verdict == "agrees",
+                "verdict": verdict,
+                "model": classifier.spec["name"],
+                "bundle_sha256": classifier.bundle.sha256,
+                "warnings": list(answer.warnings),
+                "seconds": round(time.perf_counter() - start, 3),
+            }
+        )
+        show("classify", done, len(maps))
+    if json_file is not None:
+        _write(Path(json_file), found)
+    return found
+
+
+def _for_each(given, maps, what: str) -> list[float | None]:
+    from ..engine.errors import SettingError
+
+    if given is None or isinstance(given, (int, float)):
+        return [given] * len(maps)
+    if len(given) != len(maps):
+        raise SettingError(f"{len(given)} {what} are given for {len(maps)} maps: give one for each")
+    return list(given)
+
+
+def _check_file(path, overwrite: bool) -> None:
+    from ..engine.errors import OutputError
+
+    if path is None:
+        return
+    path = Path(path)
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: give the name of a file")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists: give another name, or --overwrite")
+
+
+def _write(path: Path, found: list[dict[str, Any]]) -> None:
+    """Write the list at once, so that no half of it is ever there."""
+    from ..engine.errors import OutputError
+
+    work = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+        work.write_text(text + "\n", encoding="utf-8")
+        os.replace(work, path)
+    except OSError as error:
+        work.unlink(missing_ok=True)
+        raise OutputError(f"cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,91 @@
+"""Ten classes of local resolution of a map: told, drawn and written."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .drawing import check_palette, draw_local_resolution
+from .results import finish, results_folder
+
+if TYPE_CHECKING:
+    from ..engine.bundles import Bundle
+    from ..engine.maps.result import Result
+    from ..engine.maps.volume import Volume
+
+
+def run_local_classes(
+    volume: Volume | str | Path,
+    bundle: Bundle | str | Path = "unet-monores",
+    *,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    palette: str = "viridis",
+    **options: Any,
+) -> Result:
+    """Put every voxel of a molecule into one of ten classes of resolution.
+
+    What `cryodl localres MAP --method unet-monores|unet-resmap` does.
+
+    Parameters
+    ----------
+    volume : a map's path, or a Volume (density, shape (z, y, x))
+    bundle : Bundle, name ("unet-monores", "unet-resmap") or folder
+    output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
+    overwrite : replace results of an earlier run
+    palette : colours of the figures
+    **options : mask, probabilities, claimed, voxel_size, batch_size, device, progress, notify, as
+        in `cryodl.engine.methods.local_classes.run_local_classes`
+
+    Returns
+    -------
+    Result : .volumes "classes" (1 for below 2 Å, 2 for 2-3 Å ... 10 for 10 Å and above, 0 outside
+        the mask), "resolution" (expected, Å) and "mask" on the map's grid; .stats
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    from ..engine.methods.local_classes import run_local_classes as estimate
+
+    start = time.perf_counter()
+    check_palette(palette)
+    source = Path(volume) if isinstance(volume, (str, Path)) else None
+    with results_folder(output, overwrite=overwrite) as work:
+        result = estimate(volume, bundle, **options)
+
+        def draw() -> None:
+            draw_local_resolution(result, work, output, source=source, palette=palette)
+            draw_local_classes(result, work, title=source.name if source else "", palette=palette)
+
+        finish(result, work, start, draw)
+    return result
+
+
+def draw_local_classes(
+    result: Result, work: Path, *, title: str = "", palette: str = "viridis"
+) -> None:
+    """Write classes.png (slices in ten colours) and class_histogram.png and .svg.
+
+    result : .volumes "classes" and "mask"; .density;  work : folder
+    """
+    from ..report.classes import ENDS, TICKS, class_colour_map, draw_class_bars
+    from ..report.figure import new_figure, save_figure
+    from ..report.slice_grid import draw_slice_grid, pick_planes
+    from ..report.slices import crop_box, density_limits
+
+    classes, inside = result.volumes["classes"].data, result.volumes["mask"].data != 0
+    density = result.density
+    figure = new_figure(4.8, 3.0)
+    draw_class_bars(figure, classes, palette=palette, title=title)
+    for kind in (".png", ".svg"):
+        save_figure(figure, work / f"class_histogram{kind}")
+    figure = new_figure(6.0, 4.0)
+    draw_slice_grid(
+        figure, classes, colours=class_colour_map(palette), vmin=ENDS[0], vmax=ENDS[1],
+        label="Local resolution (Å)", ticks=TICKS, axis="z", planes=pick_planes(inside, "z"),
+        inside=inside, voxel_size=density.voxel_size, origin=density.origin, density=density.data,
+        density_ends=density_limits(density.data, inside), box=crop_box(inside), title=title,
+    )  # fmt: skip
+    save_figure(figure, work / "classes.png")

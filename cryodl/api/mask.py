@@ -1,0 +1,123 @@
+"""The molecule in a map, as a mask: found by a network, widened, written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..engine.errors import SettingError
+from ..engine.maps.result import Result
+
+if TYPE_CHECKING:
+    from ..engine.bundles import Bundle
+    from ..engine.maps.volume import Volume
+
+
+def run_mask(
+    volume: Volume | str | Path,
+    bundle: Bundle | str | Path | None = None,
+    *,
+    threshold: float = 0.5,
+    dilate: float = 0.0,
+    soft: float = 0.0,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    voxel_size: float | None = None,
+    batch_size: int = 1,
+    device: str = "auto",
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Result:
+    """Find the molecule in a map with the network of single-map resolution.
+
+    What `cryodl mask` does.
+
+    Parameters
+    ----------
+    volume : a map's path, or a Volume (density, shape (z, y, x))
+    bundle : Bundle, name or folder; None takes the shipped one
+    threshold : probability above which a voxel is in the molecule
+    dilate : Å, by which the mask is widened (below 0: narrowed)
+    soft : Å, width of the edge of half a cosine that leads from 1 to 0 outside it; 0: binary
+    output : file to write the mask to; None writes nothing
+    overwrite : replace a file that exists
+    voxel_size : Å, where the header of the file is wrong
+    batch_size, device, progress, notify : as in `run_single_map_resolution`
+
+    Returns
+    -------
+    Result : .volumes "mask" (0 to 1) and "probability" on the map's grid; .stats
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    from ..engine.maps.mrc_io import write_map
+    from ..engine.methods.single_map_resolution import run_single_map_resolution
+
+    start = time.perf_counter()
+    _check(threshold, dilate, soft)
+    result = run_single_map_resolution(
+        volume, bundle, voxel_size=voxel_size, batch_size=batch_size, device=device,
+        progress=progress, notify=notify,
+    )  # fmt: skip
+    density, probability = result.density, result.volumes["probability"]
+    inside = result.volumes["mask"].data > 0
+    if threshold != 0.5:
+        inside = probability.data > threshold
+        if not inside.any():
+            raise SettingError(
+                f"no voxel has a probability above {threshold:g} (the highest is "
+                f"{probability.data.max():.2f}): give a lower --threshold"
+            )
+    weights = widened(inside, density.voxel_size, dilate, soft)
+    if not weights.any():
+        raise SettingError(f"narrowed by {-dilate:g} Å, nothing is left: give a smaller --dilate")
+    mask = density.with_data(weights)
+    stats: dict[str, Any] = {
+        "volume": round(float(weights.sum()) * density.voxel_size**3),
+        "voxels": int(np.count_nonzero(weights > 0.5)),
+        "share_of_box": round(float((weights > 0.5).mean()), 4),
+        "threshold": threshold,
+        "dilate": dilate,
+        "soft": soft,
+        **{key: result.stats[key] for key in ("bundle", "bundle_sha256", "device", "warnings")},
+    }
+    if output is not None:
+        write_map(output, mask, overwrite=overwrite)
+    stats["seconds"] = {**result.stats["seconds"], "total": round(time.perf_counter() - start, 3)}
+    return Result({"mask": mask, "probability": probability}, stats, density)
+
+
+def widened(inside: np.ndarray, voxel_size: float, dilate: float, soft: float) -> np.ndarray:
+    """A mask moved outwards by `dilate` Å, with an edge of half a cosine over `soft` Å.
+
+    inside : ndarray, shape (z, y, x), bool
+    Returns ndarray, shape (z, y, x), float32, from 0 to 1.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    if dilate == 0 and soft == 0:
+        return inside.astype(np.float32)
+    distance = distance_transform_edt(~inside) if dilate >= 0 or soft > 0 else 0
+    if dilate < 0:
+        # From the middle of a voxel at the border it is half a step out of the molecule.
+        distance = distance - np.maximum(distance_transform_edt(inside) - 1, 0)
+    distance = distance * voxel_size - dilate
+    if soft == 0:
+        return (distance <= 0).astype(np.float32)
+    part = np.clip(distance / soft, 0, 1)
+    return (0.5 + 0.5 * np.cos(np.pi * part)).astype(np.float32)
+
+
+def _check(threshold: float, dilate: float, soft: float) -> None:
+    if not 0 < threshold < 1:
+        raise SettingError(f"threshold {threshold:g} is not between 0 and 1")
+    if not abs(dilate) <= 100:
+        raise SettingError(f"dilate {dilate:g} Å is not between -100 and 100 Å")
+    if not 0 <= soft <= 100:
+        raise SettingError(f"soft {soft:g} Å is not between 0 and 100 Å")

@@ -1,0 +1,48 @@
+"""`cryodl evaluate local-classes`: both networks on both label sources, maps held out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from ..engine.folder import whole_folder
+
+LABELS = "monogenic", "sinusoid"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--experiments", metavar="SET", required=True,
+        help="set of simulated experiments on unseen structures, with both labels")  # fmt: skip
+    add("--monores", metavar="BUNDLE", default="unet-monores", help="as MonoRes")
+    add("--resmap", metavar="BUNDLE", default="unet-resmap", help="as ResMap")
+    add("--count", metavar="N", type=int, default=20, help="experiments")
+    add("-o", "--output", metavar="OUT", required=True, help="folder for tables")
+    add("--overwrite", action="store_true", help="replace tables that exist")
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..engine.bundles import load_bundle
+    from ..engine.errors import InputError
+    from ..engine.evaluation.local_classes import MAPS, ceiling, compare
+    from ..engine.simulate.experiment_set import open_experiment_set
+    from .evaluate_local_resolution import markdown
+
+    every = open_experiment_set(args.experiments)
+    labelled = [e for e in every if all(e.has(label) for label in LABELS)]
+    if not labelled:
+        raise InputError(
+            f"no experiment of '{args.experiments}' holds both labels, {' and '.join(LABELS)}: "
+            "add them to the set first"
+        )
+    chosen = labelled[:: max(1, len(labelled) // args.count)][: args.count]
+    bundles = {"unet-monores": load_bundle(args.monores), "unet-resmap": load_bundle(args.resmap)}
+    with whole_folder(args.output, overwrite=args.overwrite) as folder:
+        rows = [row for maps in MAPS for row in compare(chosen, bundles, LABELS, maps=maps)]
+        tables = {"table_6": rows, "estimators": ceiling(chosen, LABELS)}
+        for name, table in tables.items():
+            text = markdown(table)
+            print(f"\n{name}\n\n{text}", flush=True)
+            (folder / f"{name}.md").write_text(text, encoding="utf-8")
+        text = json.dumps(tables, indent=1, ensure_ascii=False)
+        (folder / "tables.json").write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,100 @@
+"""`cryodl evaluate postprocess`: figures 1 to 3 of the DeepEMhancer paper, as tables."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+
+from ..engine.folder import whole_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--experiments", metavar="SET", help="folder that 'cryodl experiments' wrote, on "
+        "structures that were not trained on")  # fmt: skip
+    add("--first", metavar="N", type=int, default=0, help="number of the first experiment taken")
+    add("--count", metavar="N", type=int, help="experiments to take at most")
+    add("--best", metavar="Å", type=float, default=2.2, help="resolution of the best taken")
+    add("--worst", metavar="Å", type=float, default=7.0, help="resolution of the worst taken")
+    add("--deepres", metavar="N", type=int, default=0, help="experiments, of which the local "
+        "resolution is also estimated, before and after")  # fmt: skip
+    add("--maps", metavar="TABLE", help="tab-separated table with file, resolution_A and "
+        "model_file (fitted): compares these maps with their models")  # fmt: skip
+    add("--model", choices=["tight", "wide", "highres"], default="tight", help="network to measure")
+    add("--bundle", metavar="BUNDLE", help="network to measure instead")
+    add("-o", "--output", metavar="OUT", required=True, help="folder for tables")
+    add("--overwrite", action="store_true", help="replace tables that exist")
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..engine.device import prepare_device
+    from ..engine.errors import SettingError
+    from ..engine.methods.postprocess import Enhancer
+    from .evaluate_local_resolution import markdown
+
+    if not args.experiments and not args.maps:
+        raise SettingError("nothing to evaluate on: give --experiments, --maps, or both")
+    tables: dict[str, list[dict]] = {}
+    with whole_folder(args.output, overwrite=args.overwrite) as folder:
+        prepare_device("auto")
+        enhancer = Enhancer(args.model, args.bundle)
+        if args.experiments:
+            tables.update(_simulated(args, enhancer))
+        if args.maps:
+            tables["postprocess_real"] = _real(args, enhancer)
+        for name, rows in tables.items():
+            text = markdown(rows)
+            print(f"\n{name}\n\n{text}")
+            (folder / f"{name}.md").write_text(text, encoding="utf-8")
+        (folder / "tables.json").write_text(
+            json.dumps(tables, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def _simulated(args, enhancer) -> dict[str, list[dict]]:
+    from ..engine.evaluation import postprocess as tests
+    from ..engine.simulate.experiment_set import open_experiment_set
+
+    experiments = [
+        e
+        for e in open_experiment_set(args.experiments)[args.first :]
+        if args.best <= e.resolution <= args.worst
+    ][: args.count]
+    rows, aspect = [], []
+    for number, experiment in enumerate(experiments):
+        rows.append(tests.experiment_row(experiment, enhancer))
+        if number < args.deepres:
+            aspect.append(tests.deepres_row(experiment, enhancer))
+        print(f"{number + 1} of {len(experiments)} experiments", flush=True)
+    tables = {"postprocess": rows, "postprocess_summary": tests.summarise(rows)}
+    if aspect:
+        tables["postprocess_deepres"] = aspect
+    return tables
+
+
+def _real(args, enhancer) -> list[dict]:
+    from ..engine.errors import InputError
+    from ..engine.evaluation.postprocess import real_row
+    from ..engine.evaluation.real import read_table
+    from ..engine.maps.mrc_io import read_map
+
+    table = Path(args.maps)
+    entries = read_table(table)
+    with open(table, encoding="utf-8", newline="") as lines:
+        models = {
+            Path(row["file"]).name: row.get("model_file")
+            for row in csv.DictReader(lines, delimiter="\t")
+        }
+    rows = []
+    for path, claimed, voxel in entries:
+        if not models.get(path.name):
+            continue
+        try:
+            model = path.parent / models[path.name]
+            row = real_row(path, model, claimed, read_map(path, voxel), enhancer)
+        except InputError as error:
+            row = {"map": path.name, "claimed": claimed, "left_out": str(error)}
+        rows.append(row)
+    return rows

@@ -1,0 +1,93 @@
+"""`cryodl evaluate resolution-class`: the tables of the paper, boundaries and invariances."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from ..engine.folder import whole_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--structures", metavar="DIR",
+        help="folder of unseen PDB or mmCIF files, or a packed set: simulated maps")  # fmt: skip
+    add("--experiments", metavar="SET", action="append", default=[],
+        help="set of simulated experiments on unseen structures")  # fmt: skip
+    add("--maps", metavar="TABLE",
+        help="tab-separated table with file and resolution_A: Tables 2 to 5")  # fmt: skip
+    add("--model", choices=["cnn", "dnn"], default="cnn", help="which of the two")
+    add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the model's")
+    add("--count", metavar="N", type=int, default=30, help="structures, and experiments of a set")
+    add("-o", "--output", metavar="OUT", required=True, help="folder for tables")
+    add("--overwrite", action="store_true", help="replace tables that exist")
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..engine.errors import SettingError
+    from ..engine.methods.resolution_class import Classifier
+    from .evaluate_local_resolution import markdown
+
+    if not (args.structures or args.experiments or args.maps):
+        raise SettingError("nothing to evaluate on: give --structures, --experiments or --maps")
+    with whole_folder(args.output, overwrite=args.overwrite) as folder:
+        classifier = Classifier(args.model, args.bundle)
+        tables: dict[str, list[dict]] = {}
+        if args.structures:
+            tables.update(_simulated(args, classifier))
+        if args.experiments:
+            tables.update(_experiments(args, classifier))
+        if args.maps:
+            tables.update(_real(args))
+        for name, rows in tables.items():
+            text = markdown(rows)
+            print(f"\n{name}\n\n{text}", flush=True)
+            (folder / f"{args.model}_{name}.md").write_text(text, encoding="utf-8")
+        text = json.dumps(tables, indent=1, ensure_ascii=False)
+        (folder / f"{args.model}_tables.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _simulated(args, classifier) -> dict[str, list[dict]]:
+    from ..engine.evaluation import resolution_class as tests
+    from ..engine.training.structures import load_structures
+
+    structures, _ = load_structures(args.structures)
+    structures = [s for s in structures if len(s) >= 500] or structures
+    every = max(1, len(structures) // max(args.count, 28))
+    chosen = structures[::every]
+    return {
+        "table_1": tests.table_1(chosen, classifier),
+        "paper_resolutions": tests.paper_resolutions(chosen[: args.count], classifier),
+        "boundaries": tests.boundaries(chosen[: max(3, args.count // 5)], classifier),
+        "invariances": tests.invariances(tests.simulated(chosen[0], 4.5, 0, noise=0.1), classifier),
+    }
+
+
+def _experiments(args, classifier) -> dict[str, list[dict]]:
+    from ..engine.evaluation import resolution_class as tests
+    from ..engine.simulate.experiment_set import open_experiment_set
+
+    found = []
+    for place in args.experiments:
+        every = open_experiment_set(place)
+        found += every[:: max(1, len(every) // args.count)][: args.count]
+    rows = tests.experiments(found, classifier, tests.deposited)
+    tables = {"experiments": rows, "experiments_summary": tests.summarise(rows)}
+    volume = found[0].load("map")
+    from ..engine.maps.volume import Volume
+
+    tables["invariances_experiment"] = tests.invariances(Volume(volume, 1.0), classifier)
+    return tables
+
+
+def _real(args) -> dict[str, list[dict]]:
+    from ..api.classify import classify_maps
+    from ..engine.evaluation.real import read_table
+    from .classify import class_tables
+
+    rows = read_table(args.maps)
+    maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
+    found = classify_maps(
+        maps, args.model, bundle=args.bundle, claimed=claimed, voxel_size=voxels
+    )
+    return {f"real_{name}": table for name, table in class_tables(found).items()}

@@ -1,0 +1,96 @@
+"""`cryodl evaluate single-map-resolution`: simulated experiments and tables of real maps."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ..engine.folder import whole_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--experiments", metavar="SET", help="folder that 'cryodl experiments' wrote, on "
+        "structures that were not trained on")  # fmt: skip
+    add("--first", metavar="N", type=int, default=0, help="number of the first experiment taken")
+    add("--every", metavar="N", type=int, default=1, help="take one in so many")
+    add("--count", metavar="N", type=int, help="experiments to take at most")
+    add("--halves", metavar="N", type=int, default=30, help="of them also judged by the methods of "
+        "half maps, which take longer")  # fmt: skip
+    add("--maps", metavar="TABLE",
+        help="tab-separated table with file and resolution_A: runs these maps")  # fmt: skip
+    add("--bundle", metavar="BUNDLE", default="cryores-single", help="the network")
+    add("-o", "--output", metavar="OUT", required=True, help="folder for tables")
+    add("--overwrite", action="store_true", help="replace tables that exist")
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..engine.bundles import load_bundle
+    from ..engine.device import prepare_device
+    from ..engine.errors import SettingError
+    from .evaluate_local_resolution import markdown
+
+    if not args.experiments and not args.maps:
+        raise SettingError("nothing to evaluate on: give --experiments, --maps, or both")
+    tables: dict[str, list[dict]] = {}
+    with whole_folder(args.output, overwrite=args.overwrite) as folder:
+        prepare_device("auto")
+        bundle = load_bundle(args.bundle)
+        if args.experiments:
+            tables.update(_simulated(args, bundle))
+        if args.maps:
+            tables.update(_real(args, bundle, folder))
+        for name, rows in tables.items():
+            text = markdown(rows)
+            print(f"\n{name}\n\n{text}")
+            (folder / f"{name}.md").write_text(text, encoding="utf-8")
+        (folder / "tables.json").write_text(
+            json.dumps(tables, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def _simulated(args, bundle) -> dict[str, list[dict]]:
+    from ..engine.evaluation import single_map as tests
+    from ..engine.simulate.experiment_set import open_experiment_set
+    from ..engine.training.single_map_input import molecular_target
+
+    experiments = open_experiment_set(args.experiments)[args.first :: args.every][: args.count]
+    rows = []
+    for number, experiment in enumerate(experiments):
+        target = molecular_target(experiment)
+        halves = number < args.halves
+        rows += tests.judge_experiment(experiment, bundle, target, halves=halves)
+        print(f"{number + 1} of {len(experiments)} experiments", flush=True)
+    compared = {r["experiment"] for r in rows if r["method"] != "cryores"}
+    same = [r for r in rows if r["experiment"] in compared]
+    tables = {"single_map": tests.compare([r for r in rows if r["method"] == "cryores"])}
+    if same:
+        tables["single_map_methods"] = tests.compare(same)
+        tables["single_map_bands"] = tests.by_band(same)
+    tables["single_map_copies"] = tests.copies(rows)
+    return tables
+
+
+def _real(args, bundle, folder: Path) -> dict[str, list[dict]]:
+    from ..engine.evaluation.single_map import real_maps, summarise_real
+    from ..report.curves import draw_scatter
+    from ..report.slices import draw_slices
+
+    rows = real_maps(args.maps, bundle)
+    for row in rows:
+        result = row.pop("result")
+        mask = result.volumes["mask"].data > 0
+        draw_slices(
+            result.density.data, result.volumes["resolution"].data, mask,
+            folder / f"{row['map'].split('.')[0]}.png", voxel_size=result.density.voxel_size,
+            title=row["map"],
+        )  # fmt: skip
+    draw_scatter(
+        [r["claimed"] for r in rows],
+        [r["median"] for r in rows],
+        folder / "real_maps.png",
+        "Claimed resolution (Å)",
+        "Median local resolution (Å)",
+    )
+    return {"single_map_real": rows, "single_map_real_summary": summarise_real(rows)}

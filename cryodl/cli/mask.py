@@ -1,0 +1,59 @@
+"""`cryodl mask`: the molecule in a map, written as a mask."""
+
+from __future__ import annotations
+
+import argparse
+
+from .common import PARAMS_HELP, Progress, add_compute_options, apply_compute_options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("map", metavar="MAP", help="density map (MRC or CCP4, also .gz and .bz2)")
+    add("-o", "--output", metavar="MASK", required=True, help="file to write, such as mask.mrc")
+    add("--threshold", metavar="P", type=float, default=0.5, help="probability above which a voxel "
+        "is in the molecule")  # fmt: skip
+    add("--dilate", metavar="Å", type=float, default=0.0, help="widen the mask, or below 0 narrow "
+        "it")  # fmt: skip
+    add("--soft", metavar="Å", type=float, default=0.0, help="width of a soft edge outside it; "
+        "without one the mask is 0 or 1")  # fmt: skip
+    add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the shipped")
+    add("--voxel-size", metavar="Å", type=float, help="where the map's header is wrong")
+    add_compute_options(parser)
+    add("--overwrite", action="store_true", help="replace a file that exists")
+    add("--params", metavar="FILE", help=PARAMS_HELP)
+
+
+def run(args: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from ..api.mask import run_mask
+    from ..engine.errors import OutputError
+
+    print(f"cryodl mask {args.map}", flush=True)
+    if Path(args.output).exists() and not args.overwrite:
+        raise OutputError(f"{args.output} exists: give another name, or --overwrite")
+    apply_compute_options(args)
+    progress = Progress()
+    try:
+        stats = run_mask(
+            args.map,
+            args.bundle,
+            threshold=args.threshold,
+            dilate=args.dilate,
+            soft=args.soft,
+            output=args.output,
+            overwrite=args.overwrite,
+            voxel_size=args.voxel_size,
+            batch_size=args.batch_size,
+            device=args.device,
+            progress=progress,
+            notify=lambda line: print(line, flush=True),
+        ).stats
+    finally:
+        progress.close()
+    print(
+        f"{stats['voxels']} voxels ({stats['share_of_box']:.1%} of the box), "
+        f"{stats['volume']} Å³; {stats['seconds']['total']:.1f} s"
+    )
+    print(f"wrote {args.output}")

@@ -1,0 +1,99 @@
+"""`cryodl train local-classes`: from maps and their local resolutions to a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from .training import add_training_options, draw_curves, training_folders, verbosity
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--pairs", metavar="TABLE",
+        help="tab-separated table with the columns map and resolution: maps and their local "
+        "resolutions, of MonoRes, ResMap or any package")  # fmt: skip
+    source.add_argument("--experiments", metavar="SET",
+        help="set of simulated experiments that hold labels")  # fmt: skip
+    add("--labels", choices=["monogenic", "sinusoid"], default="monogenic",
+        help="of the experiments: as MonoRes or as ResMap")  # fmt: skip
+    add("--validation", metavar="TABLE_OR_SET",
+        help="likewise, of other molecules; without it every fifth map is held out")  # fmt: skip
+    add("--network", choices=["default", "paper"], default="default",
+        help="paper: the published U-Net")  # fmt: skip
+    add_training_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..engine.bundles import load_bundle
+    from ..engine.device import prepare_device
+    from ..engine.errors import SettingError
+    from ..engine.training.finish_local_classes import make_local_classes_bundle
+    from ..engine.training.fit import fit, read_state
+    from ..engine.training.local_classes import TRAINING, make_samples, validation_samples
+    from ..engine.training.losses import compiled_network
+    from ..engine.training.stream import SampleStream
+
+    output, work = training_folders(args)
+    items = _items(args, args.pairs or args.experiments)
+    if args.validation:
+        held_out = _items(args, args.validation)
+    else:
+        if len(items) < 2:
+            raise SettingError("one map cannot be both trained and validated on: give two or more")
+        every = min(5, len(items))
+        held_out = items[every - 1 :: every]
+        items = [item for i, item in enumerate(items) if (i + 1) % every]
+    print(f"{len(items)} maps to train on, {len(held_out)} to validate on", flush=True)
+    prepare_device("auto")
+    if args.network == "paper":
+        from ..engine.training.paper_unet import train_paper_unet
+
+        train_paper_unet(items, held_out, output, args)
+        return
+    config = {**TRAINING, "seed": args.seed, "epoch": args.epoch}
+    if args.batch_size:
+        config["batch"] = args.batch_size
+    if args.learning_rate:
+        config["learning_rate"] = args.learning_rate
+    validation = validation_samples(config, held_out, args.seed + 999)
+    initial = load_bundle(args.initial).model if args.initial else None
+    stream = SampleStream(partial(make_samples, config), items, args.seed, workers=args.workers)
+    try:
+        best = fit(
+            compiled_network(config, initial),
+            lambda step: stream.batches(config["batch"], start=step),
+            validation, work, config, steps=args.steps, minutes=args.minutes, resume=args.resume,
+            verbose=verbosity(),
+        )  # fmt: skip
+    finally:
+        stream.close()
+    draw_curves(work)
+    state = read_state(work)
+    bundle = make_local_classes_bundle(
+        best, config, held_out, output, data=_data(args, items), labels=_labels(args),
+        seconds=state["seconds"], steps=state["step"], initial=args.initial,
+    )  # fmt: skip
+    figures = bundle.spec["metrics"]
+    print(
+        f"wrote {output}: {figures['exact']:.1%} of {figures['maps']} maps' blocks in the label's "
+        f"class, {figures['within_one']:.1%} within one; log and curves in {work}"
+    )
+
+
+def _items(args, place):
+    from ..engine.training.local_classes import labelled_experiments, read_pairs
+
+    return read_pairs(place) if args.pairs else labelled_experiments(place, args.labels)
+
+
+def _labels(args) -> str:
+    return "the user's" if args.pairs else args.labels
+
+
+def _data(args, items) -> str:
+    if args.pairs:
+        return f"{len(items)} pairs of {Path(args.pairs).name}"
+    return f"{len(items)} simulated experiments of {Path(args.experiments).name}"

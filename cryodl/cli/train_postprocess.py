@@ -1,0 +1,123 @@
+"""`cryodl train postprocess`: from simulated experiments, or half maps and models, to a bundle."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from .training import add_training_options, count, draw_curves, training_folders, verbosity
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--experiments", metavar="SET", help="folder of simulated experiments (cryodl "
+        "experiments); targets that are missing are added to it")  # fmt: skip
+    add("--validation", metavar="SET", help="likewise, on other structures; without it every tenth "
+        "experiment is held out")  # fmt: skip
+    add("--pairs", metavar="TABLE", help="tab-separated table with the columns half1, half2 and "
+        "model (files; paths as seen from the table's folder): trains on these, too")  # fmt: skip
+    add("--model", choices=["tight", "wide", "highres"], default="tight",
+        help="how close to mask; highres: close, from maps of 4 Å and better")  # fmt: skip
+    add("--network", choices=["default", "paper"], default="default",
+        help="paper: DeepEMhancer's architecture")  # fmt: skip
+    add("--validation-count", metavar="N", type=count, default=40,
+        help="experiments to validate on")  # fmt: skip
+    add_training_options(parser, epoch=150)
+
+
+def run(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from ..engine.bundles import load_bundle
+    from ..engine.device import prepare_device
+
+    output, work = training_folders(args)
+    config = _config(args)
+    experiments, validation, data = _experiments(args, config)
+    print(
+        f"{len(experiments)} experiments to train on, {len(validation)} to validate on", flush=True
+    )
+    prepare_device("auto")
+    from ..engine.training.fit import fit, read_state
+    from ..engine.training.postprocess.finish import make_bundle
+    from ..engine.training.postprocess.network import compiled_network
+    from ..engine.training.postprocess.samples import make_samples, whole_sample
+    from ..engine.training.stream import SampleStream
+
+    print("making validation samples", flush=True)
+    held = [sample for sample in (whole_sample(e, config) for e in validation) if sample]
+    initial = load_bundle(args.initial).model if args.initial else None
+    stream = SampleStream(
+        partial(make_samples, config=config), experiments, args.seed, workers=args.workers
+    )
+    try:
+        best = fit(
+            compiled_network(config, initial),
+            lambda step: stream.batches(config["batch"], buffer=config["buffer"], start=step),
+            tuple(np.stack(part).astype(np.float32) for part in zip(*held)),
+            work,
+            config,
+            steps=args.steps,
+            minutes=args.minutes,
+            resume=args.resume,
+            verbose=verbosity(),
+        )
+    finally:
+        stream.close()
+    draw_curves(work)
+    state = read_state(work)
+    bundle = make_bundle(
+        best, config, held, output, data=data, seconds=state["seconds"], steps=state["step"],
+        initial=args.initial,
+    )  # fmt: skip
+    figures = bundle.spec["metrics"]
+    print(
+        f"wrote {output}: correlation with the target {figures['correlation']:.3f} in the median "
+        f"of {figures['experiments']} validation experiments; log and curves in {work}"
+    )
+
+
+def _experiments(args, config):
+    """Experiments to train on and to validate on, and words for the model card."""
+    from ..engine.errors import InputError, SettingError
+    from ..engine.simulate.experiment_set import open_experiment_set
+
+    if not args.experiments and not args.pairs:
+        raise SettingError("nothing to train on: give --experiments, --pairs, or both")
+    best, worst = config["limits"]
+    found, words = [], []
+    if args.experiments:
+        found = [e for e in open_experiment_set(args.experiments) if e.resolution <= worst]
+        words.append(f"{len(found)} simulated experiments of {best:g} to {worst:g} Å")
+    if args.pairs:
+        from ..engine.training.postprocess.pairs import store_pairs
+
+        folder = Path(args.output).with_name(Path(args.output).name + ".pairs")
+        pairs = store_pairs(args.pairs, folder, config["voxel_size"])
+        words.append(f"{len(pairs)} pairs of half maps with models")
+        found += pairs
+    if args.validation:
+        held = [e for e in open_experiment_set(args.validation) if e.resolution <= worst]
+    else:
+        held, found = found[9::10] or found[-1:], [e for i, e in enumerate(found) if i % 10 != 9]
+    if not found or not held:
+        raise InputError(
+            f"no experiment of {worst:g} Å or better to {'validate' if found else 'train'} on"
+        )
+    return found, held[: args.validation_count], " and ".join(words)
+
+
+def _config(args):
+    from ..engine.training.postprocess.config import TRAINING
+
+    config = {**TRAINING[args.model], "seed": args.seed, "epoch": args.epoch}
+    if args.batch_size:
+        config["batch"] = args.batch_size
+    if args.learning_rate:
+        config["learning_rate"] = args.learning_rate
+    if args.network == "paper":
+        from ..engine.networks.configs import POSTPROCESS_PAPER
+
+        config["network"] = POSTPROCESS_PAPER
+    return config

@@ -1,0 +1,140 @@
+"""`cryodl train resolution-class`: from structures and experiments to a classifier's bundle."""
+
+from __future__ import annotations
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from .training import add_training_options, draw_curves, training_folders, verbosity
+
+INITIAL = "deepres-low"  # whose reading of a map the CNN averages
+COLLECTING = 0.85  # of the minutes go into samples
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--structures", metavar="DIR", required=True,
+        help="folder of PDB or mmCIF files, or a packed set (.npz), for clean maps")  # fmt: skip
+    add("--validation", metavar="DIR",
+        help="likewise, for validation; without it every tenth structure is held out")  # fmt: skip
+    add("--experiments", metavar="SET", action="append", default=[],
+        help="set of simulated experiments; may be given several times")  # fmt: skip
+    add("--validation-experiments", metavar="SET", action="append", default=[],
+        help="likewise, on other structures, for validation")  # fmt: skip
+    add("--network", choices=["cnn", "dnn", "paper_cnn", "paper_dnn"], default="cnn",
+        help="paper_cnn, paper_dnn: as published, of maps at 2.5, 7.5 and 12.5 Å")  # fmt: skip
+    add("--samples", metavar="FILE",
+        help="keep what the networks read of the maps in this file (.npz), or take it from there: "
+        "both networks can be trained on maps made once")  # fmt: skip
+    add_training_options(parser, steps=3000, epoch=100)
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..engine.device import prepare_device
+    from ..engine.simulate.experiment_set import open_experiment_set
+    from ..engine.training.structures import load_structures, split_structures
+
+    output, work = training_folders(args)
+    structures, skipped = load_structures(args.structures)
+    if args.validation:
+        held_out, more = load_structures(args.validation)
+        skipped += more
+    else:
+        structures, held_out = split_structures(structures)
+    for message in skipped:
+        print(f"skipped: {message}")
+    prepare_device("auto")
+    if args.network.startswith("paper"):
+        from ..engine.training.paper_class import train_paper_class
+
+        train_paper_class(args.network, structures, held_out, output, args)
+        return
+    from ..engine.training.finish_class import make_class_bundle
+    from ..engine.training.fit import fit, read_state
+    from ..engine.training.repeat import kept_samples, repeated_batches
+    from ..engine.training.resolution_class import (
+        compiled_classifier,
+        make_samples,
+        part_of,
+        validation_samples,
+    )
+    from ..engine.training.stream import SampleStream
+
+    config, initial = _config(args), args.initial or INITIAL
+    experiments = [e for place in args.experiments for e in open_experiment_set(place)]
+    others = [e for place in args.validation_experiments for e in open_experiment_set(place)]
+    print(
+        f"{len(structures)} structures and {len(experiments)} experiments to train on, "
+        f"{len(held_out)} and {len(others)} to validate on",
+        flush=True,
+    )
+    items = _mixed(held_out, others)
+    x, y = validation_samples(initial, config, items, args.seed + 999)
+    validation = part_of(x, args.network), y
+    # Structures and experiments by their share, each kind evenly.
+    clean = config["clean"] if experiments else 1.0
+    weights = [clean / len(structures)] * len(structures)
+    weights += [(1 - clean) / max(len(experiments), 1)] * len(experiments)
+    stream = SampleStream(
+        partial(make_samples, initial, config), [*structures, *experiments], args.seed,
+        workers=args.workers, weights=weights,
+    )  # fmt: skip
+    try:
+        seconds = COLLECTING * 60 * args.minutes if args.minutes else None
+        kept = Path(args.samples) if args.samples else None
+        x, y = kept_samples(kept, stream, config["samples"], seconds)
+    finally:
+        stream.close()
+    print(f"{len(y)} samples to train on", flush=True)
+    x = part_of(x, args.network)
+    best = fit(
+        compiled_classifier(args.network, config),
+        lambda step: repeated_batches(x, y, config["batch"], args.seed, step),
+        validation, work, config, steps=args.steps,
+        minutes=(1 - COLLECTING) * args.minutes if args.minutes else None,
+        resume=args.resume, verbose=verbosity(),
+    )  # fmt: skip
+    draw_curves(work)
+    bundle = make_class_bundle(
+        best, args.network, config, items[:160], output,
+        data=_data(args, structures, experiments) + f"; {len(y)} maps made of them",
+        seconds=60 * args.minutes if args.minutes else read_state(work)["seconds"],
+        steps=read_state(work)["step"], initial=initial,
+    )  # fmt: skip
+    for kind, figures in bundle.spec["metrics"].items():
+        print(
+            f"{kind}: class right {figures['class_accuracy']:.1%}, median error "
+            f"{figures['median_absolute_error']:.2f} Å, 90 % interval covers "
+            f"{figures['coverage']:.1%} of {figures['maps']} maps"
+        )
+    print(f"wrote {output}; log and curves in {work}")
+
+
+def _mixed(structures, experiments):
+    """One of each kind in turn, then what is left."""
+    paired = [item for pair in zip(structures, experiments) for item in pair]
+    short = min(len(structures), len(experiments))
+    items = paired + list(structures[short:]) + list(experiments[short:])
+    # Pairs of pairs, so that every second item is not all of one kind.
+    return [items[i] for k in range(0, len(items), 4) for i in (k, k + 2, k + 1, k + 3)
+            if i < len(items)]  # fmt: skip
+
+
+def _data(args, structures, experiments) -> str:
+    text = f"clean maps of {len(structures)} structures of {Path(args.structures).name}"
+    if experiments:
+        names = " and ".join(Path(place).name for place in args.experiments)
+        text += f", {len(experiments)} simulated experiments of {names}"
+    return text
+
+
+def _config(args):
+    from ..engine.training.resolution_class import TRAINING
+
+    config = {**TRAINING, "seed": args.seed, "epoch": args.epoch}
+    if args.batch_size:
+        config["batch"] = args.batch_size
+    if args.learning_rate:
+        config["learning_rate"] = args.learning_rate
+    return config

@@ -1,0 +1,30 @@
+"""A mask that the user gives: read, checked, binarised."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .mask import check_mask
+from .mrc_io import read_map
+from .volume import Volume
+
+
+def given_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]:
+    """The mask of the user, and what is unusual about it.
+
+    mask : None, Volume, ndarray (z, y, x) or path;  volume : the map that it belongs to
+    Raises InputError where it does not fit.
+    """
+    if mask is None:
+        return None, []
+    if isinstance(mask, np.ndarray):
+        mask = Volume(mask, volume.voxel_size)
+    elif not isinstance(mask, Volume):
+        mask = read_map(mask, volume.voxel_size)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        inside = check_mask(mask, volume)
+    return inside, [str(warning.message) for warning in caught]

@@ -1,0 +1,99 @@
+"""Whether a map's voxel size can be right, by how large its features are.
+
+A small network reads `scale.scale_features` and gives a distribution over the factor by which the
+voxel size is too large. It has learnt from simulated experiments whose voxel size was changed
+(training.voxel_size), and its threshold is set so that few right maps are warned of.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+
+from .mask import automatic_mask
+from .parts import bounding_box, cut
+from .resample import resample, resample_to
+from .scale import LARGEST, MARGIN, scale_features
+from .volume import Volume
+
+WEIGHTS = Path(__file__).with_name("voxel_size.npz")
+FACTORS = np.exp(np.linspace(-0.42, 0.42, 29))  # header's voxel size over the true one
+CLEARLY = 0.09  # of the factor's logarithm: less is not worth a word
+GRID = 1.0  # Å
+
+
+def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
+    """By what factor a voxel size seems to be too large, and how sure that is.
+
+    volume : density;  inside : ndarray (z, y, x), bool, roughly the molecule; None finds it
+
+    Returns (factor, probability that the voxel size is clearly wrong).
+    """
+    if inside is None:
+        inside = automatic_mask(volume)
+    probability = predict(_features(volume, inside))
+    logarithm = np.log(FACTORS)
+    wrong = float(probability[np.abs(logarithm) > CLEARLY].sum())
+    side = np.sign(float((probability * logarithm).sum()))
+    share = probability * (side * logarithm > CLEARLY)
+    if share.sum() <= 0:
+        return 1.0, wrong
+    return float(np.exp((share * logarithm).sum() / share.sum())), wrong
+
+
+def voxel_size_warning(volume: Volume, inside: np.ndarray) -> str | None:
+    """A sentence where the features of a map do not fit its voxel size, with the evidence."""
+    factor, wrong = voxel_size_factor(volume, inside)
+    if wrong < threshold():
+        return None
+    size = "large" if factor > 1 else "small"
+    fitting = volume.voxel_size / factor
+    return (
+        f"the features of the map look too {size} for its voxel size of {volume.voxel_size:g} Å "
+        f"(probability {wrong:.0%}); they would fit about {fitting:.2f} Å: check it, and give the "
+        "true one with --voxel-size"
+    )
+
+
+def predict(features: np.ndarray) -> np.ndarray:
+    """Probabilities of FACTORS: ndarray (..., len(FACTORS)) from features (..., NUMBERS)."""
+    weights = _weights()
+    x = (features - weights["mean"]) / weights["sd"]
+    for layer in range(int(weights["layers"])):
+        x = x @ weights[f"kernel{layer}"] + weights[f"bias{layer}"]
+        if layer < int(weights["layers"]) - 1:
+            x = np.maximum(x, 0)
+    raised = np.exp(x - x.max(axis=-1, keepdims=True))
+    return raised / raised.sum(axis=-1, keepdims=True)
+
+
+def threshold() -> float:
+    """Probability from which a voxel size is called wrong."""
+    return float(_weights()["threshold"])
+
+
+def _features(volume, inside):
+    reach = ceil(MARGIN * GRID / volume.voxel_size)
+    most = ceil(LARGEST * GRID / volume.voxel_size)
+    part = []
+    for (first, last), size in zip(bounding_box(inside), volume.shape):
+        first, last = max(0, first - reach), min(size, last + reach)
+        if last - first > most:
+            first += (last - first - most) // 2
+            last = first + most
+        part.append(slice(first, last))
+    cropped = cut(volume, tuple(part))
+    grid = resample(cropped, GRID)
+    near = inside[tuple(part)]
+    if grid is not cropped:
+        near = resample_to(cropped.with_data(near.astype(np.float32)), grid).data > 0.5
+    return scale_features(grid.data, near if near.any() else np.ones_like(near))
+
+
+@lru_cache(maxsize=1)
+def _weights():
+    with np.load(WEIGHTS) as stored:
+        return {name: stored[name].astype(np.float32) for name in stored.files}

@@ -1,0 +1,6 @@
+"""Post-processing in the manner of DeepEMhancer (Sanchez-Garcia et al. 2021, Commun. Biol. 4)."""
+
+from .audit import Audit, agreement, audit
+from .run import MODELS, Enhanced, Enhancer
+
+__all__ = ["MODELS", "Audit", "Enhanced", "Enhancer", "agreement", "audit"]

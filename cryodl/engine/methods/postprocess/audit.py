@@ -1,0 +1,125 @@
+"""What a network added to a map, what it took away, and how far two halves agree on it.
+
+Evidence is asked of the input itself: its density, averaged over about 4 Å, in standard deviations
+of the noise averaged likewise. Where an enhanced map shows density without evidence it was added;
+where there is evidence and the enhanced map is empty it was removed (solvent features, a
+detergent belt, or a ligand).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...maps.sharpen import radial_amplitude, spectral_limit
+from ...maps.volume import Volume
+from .run import Enhanced
+from .shape import SURFACE
+
+AVERAGE = 2.0  # Å, standard deviation of the window of evidence
+SOME, CLEAR = 2.0, 5.0  # deviations of the noise from which there is some, and clear evidence
+EMPTY = 0.1  # mean density (of SURFACE) below which an enhanced map is empty
+HARDLY = 4000.0  # Å³ of clear evidence, of a protein of some 3 kDa: with less there is no molecule
+MUCH = 0.1  # share of density added from which on a warning is given
+MUCH_REMOVED = 0.4
+AGREEMENT = 3.0  # Å, standard deviation of the window in which halves are compared
+_CUT_OUT = 0.05  # of the largest averages: the noise of a map that holds none
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The audit of one enhanced map.
+
+    change : ndarray, shape (z, y, x), float32, in the unit of the enhanced map: positive, density
+        added without evidence; negative, density of the input that was removed
+    added : share of the enhanced map's density without evidence
+    removed : share of the input's clear evidence that the enhanced map does not show
+    warnings : plain sentences
+    """
+
+    change: np.ndarray
+    added: float
+    removed: float
+    warnings: list[str] = field(default_factory=list)
+
+
+def audit(enhanced: Enhanced, spec: Mapping[str, Any]) -> Audit:
+    """Compare an enhanced map with its input, on the network's grid."""
+    from scipy.ndimage import gaussian_filter
+
+    density, source = enhanced.density.data, enhanced.source.data
+    width = AVERAGE / enhanced.source.voxel_size
+    mean = gaussian_filter(source, width, mode="nearest", truncate=3.0)
+    region = enhanced.noise.region
+    # Percentiles, since what is taken for noise may hold some signal.
+    if region is not None and mean[region].any():
+        low, middle, high = np.percentile(mean[region], (16, 50, 84))
+        sd = (high - low) / 2
+    else:
+        middle, sd = 0.0, _CUT_OUT * float(np.percentile(np.abs(mean), 99.9)) / SOME
+    evidence = (mean - np.float32(middle)) / np.float32(max(sd, 1e-30))
+    shown = density > SURFACE
+    without = shown & (evidence < SOME)
+    clear = evidence > CLEAR
+    left = gaussian_filter(np.maximum(density, 0), width, mode="nearest", truncate=3.0)
+    lost = clear & (left < EMPTY * SURFACE)
+    added = float(density[without].sum() / max(float(density[shown].sum()), 1e-30))
+    removed = float(evidence[lost].sum() / max(float(evidence[clear].sum()), 1e-30))
+    change = np.where(without, density, 0).astype(np.float32)
+    both = shown & clear
+    unit = float(density[both].mean() / evidence[both].mean()) if both.any() else 1.0
+    change[lost] = -np.float32(unit) * evidence[lost]
+    notes = _warnings(enhanced, spec, clear, added, removed)
+    return Audit(change, round(added, 4), round(removed, 4), notes)
+
+
+def _warnings(enhanced: Enhanced, spec, clear, added: float, removed: float) -> list[str]:
+    notes = []
+    voxel = enhanced.source.voxel_size
+    if enhanced.noise.region is not None and clear.sum() * voxel**3 < HARDLY:
+        notes.append(
+            "the input holds hardly any density above its noise: whatever the enhanced map shows "
+            "may be invented; check the input"
+        )
+    elif added > MUCH:
+        notes.append(
+            f"{added:.0%} of the enhanced density lies where the input shows none above its noise: "
+            "the network may have invented it; look at audit.mrc before you interpret it"
+        )
+    if removed > MUCH_REMOVED:
+        notes.append(
+            f"{removed:.0%} of what the input shows clearly is gone from the enhanced map, such as "
+            "a belt of detergent, or a part that the network does not know; look at audit.mrc, and "
+            "keep what matters with a protect mask"
+        )
+    worst = spec["resolution_limits"][1]
+    limit = spectral_limit(*radial_amplitude(enhanced.source))
+    if limit > worst:
+        notes.append(
+            f"the map's spectrum ends at {limit:.1f} Å, and the network was trained on maps of "
+            f"{spec['resolution_limits'][0]:g} to {worst:g} Å: do not trust its detail"
+        )
+    return notes
+
+
+def agreement(first: Volume, second: Volume) -> np.ndarray:
+    """How far two enhanced halves agree at every voxel: their local correlation.
+
+    Returns ndarray, shape (z, y, x), float32: the correlation about 0 in a Gaussian window, from 0
+    (or below) to 1; 0 where both are empty.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    width = AGREEMENT / first.voxel_size
+    a, b = first.data, second.data
+
+    def mean(values):
+        return gaussian_filter(values, width, mode="nearest", truncate=3.0)
+
+    power = np.sqrt(np.maximum(mean(a * a), 0) * np.maximum(mean(b * b), 0))
+    cross = mean(a * b)
+    enough = power > (EMPTY * SURFACE) ** 2
+    return np.divide(cross, power, out=np.zeros_like(cross), where=enough)

@@ -1,0 +1,150 @@
+"""Post-processing of maps: one network, loaded once, for a map and its halves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...bundles import Bundle
+from ...device import device_scope, prepare_device
+from ...maps.interpolate import density_at
+from ...maps.resample import resample, resample_to
+from ...maps.volume import Volume
+from ...tiles import TileGrid, choose_tile, predict_tiled
+from .config import MODELS, choose_bundle
+from .noise import Noise, find_noise
+from .prepare import prepare, to_density
+
+__all__ = ["MODELS", "Enhanced", "Enhancer"]
+
+BYTES_PER_STEP = 2500.0  # of the half grid, that the network's activations take
+ACTIVATIONS = {"cpu": 0.8e9, "gpu": 4e9}  # bytes at a time
+SECONDS_PER_STEP = {"cpu": 4e-6, "gpu": 5e-8}
+SECONDS_PER_VOXEL = 1.3e-6  # of the grid, for taking a map apart
+BYTES_PER_VOXEL = 70.0
+START_SECONDS, LIBRARY_MEMORY = 6.0, 0.6e9
+
+
+@dataclass(frozen=True)
+class Enhanced:
+    """A map after the network, on its grid of 1 Å.
+
+    density : Volume; in units of the root mean square inside a molecule
+    source : Volume, the input on this grid, in units of its noise (SD 0.1), background 0
+    noise : of the input on this grid
+    steps : of the half grid that the network read
+    """
+
+    density: Volume
+    source: Volume
+    noise: Noise
+    steps: int
+
+
+class Enhancer:
+    """A post-processing network.
+
+    model : "tight", "wide" or "highres"
+    bundle : Bundle, name or folder in its place
+    batch_size : tiles predicted at a time
+    device : "auto", "cpu" or "gpu"
+
+    Raises
+    ------
+    SettingError, BundleError : one line with what was received and what to do
+    """
+
+    def __init__(
+        self,
+        model: str = "tight",
+        bundle: Bundle | str | None = None,
+        *,
+        batch_size: int = 1,
+        device: str = "auto",
+    ) -> None:
+        self.bundle = choose_bundle(model, bundle)
+        self.spec = self.bundle.spec
+        self.batch_size = batch_size
+        self.device = device
+        self._network: Any = None
+
+    def load(self) -> None:
+        """Import the neural network library and build the network, if that was not done."""
+        if self._network is None:
+            self.device = prepare_device(self.device)
+            with device_scope(self.device):
+                self._network = self.bundle.model
+
+    def describe(self, volume: Volume, maps: int = 1) -> str:
+        """What a run will do and need, in one sentence."""
+        scale = volume.voxel_size / self.spec["voxel_size"]
+        shape = [max(1, round(n * scale)) for n in volume.shape]
+        voxels = float(np.prod(shape))
+        tiles = self._tiles([-(-n // 4) * 2 for n in shape], "cpu")
+        seconds = maps * (voxels * SECONDS_PER_VOXEL + tiles.read_voxels * SECONDS_PER_STEP["cpu"])
+        memory = LIBRARY_MEMORY + voxels * BYTES_PER_VOXEL + tiles.largest_read * BYTES_PER_STEP
+        size, grid = (" x ".join(str(n) for n in reversed(s)) for s in (volume.shape, shape))
+        return (
+            f"map of {size} voxels of {volume.voxel_size:g} Å; bundle {self.spec['name']}; grid of "
+            f"{grid} voxels of {self.spec['voxel_size']:g} Å in {len(tiles)} "
+            f"tile{'s' * (len(tiles) != 1)}; about {START_SECONDS + seconds:.0f} s and "
+            f"{memory / 1e9:.1f} GB of memory on two CPU cores"
+        )
+
+    def to_grid(self, volume: Volume) -> Volume:
+        """A map on the network's grid."""
+        return resample(volume, self.spec["voxel_size"])
+
+    def find_noise(self, volume: Volume, way: str = "auto", *, mean=None, sd=None, inside=None):
+        """Noise of a map on the network's grid; `inside` is a mask (bool) on the map's own."""
+        grid = self.to_grid(volume)
+        if inside is not None:
+            mask = volume.with_data(inside.astype(np.float32))
+            inside = resample_to(mask, grid, "nearest").data > 0.5
+        return find_noise(grid, way, mean=mean, sd=sd, inside=inside)
+
+    def enhance(
+        self,
+        volume: Volume,
+        noise: Noise | None = None,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Enhanced:
+        """Post-process a map.
+
+        volume : density, shape (z, y, x), any unit
+        noise : of the map, as `find_noise` gives it; None finds it
+        progress : called with (tiles done, tiles in all)
+        """
+        grid = self.to_grid(volume)
+        if noise is None:
+            noise = find_noise(grid, "auto")
+        features = prepare(grid.data, noise)
+        self.load()
+        tiles = self._tiles(features.shape[:3], self.device)
+        with device_scope(self.device):
+            blocks = predict_tiled(
+                features,
+                self._network.predict_on_batch,
+                tiles,
+                channels=8,
+                batch_size=self.batch_size,
+                progress=progress,
+            )
+        del features
+        density = grid.with_data(to_density(blocks, grid.shape))
+        source = grid.with_data(noise.normalise(grid.data))
+        return Enhanced(density, source, noise, tiles.read_voxels)
+
+    def bring_back(self, enhanced: Volume, like: Volume) -> Volume:
+        """A map of the network's grid on the grid of the input."""
+        return density_at(enhanced, like)
+
+    def _tiles(self, shape, device: str) -> TileGrid:
+        overlap, stride = self.spec["overlap"], self.spec["stride"]
+        memory = ACTIVATIONS[device] / self.batch_size
+        tile = choose_tile(shape, overlap, stride, memory, BYTES_PER_STEP)
+        return TileGrid(shape, tile, overlap, stride)

@@ -1,0 +1,36 @@
+"""What a bundle must say to be used for resolution classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...bundles import Bundle, load_bundle
+from ...errors import BundleError, SettingError
+
+METHOD = "resolution-class"
+MODELS = {"cnn": "class-cnn", "dnn": "class-dnn"}
+REQUIRED = ("calibration",)
+
+
+def choose_bundle(model: str = "cnn", bundle: Any = None) -> Bundle:
+    """The bundle given, or the shipped one of the model.
+
+    model : "cnn" or "dnn";  bundle : Bundle, name, folder or None
+
+    Raises
+    ------
+    SettingError : an unknown model
+    BundleError : unknown, damaged, of another method, or incomplete
+    """
+    if model not in MODELS:
+        raise SettingError(f"model {model!r} is unknown: choose {' or '.join(MODELS)}")
+    bundle = MODELS[model] if bundle is None else bundle
+    if not isinstance(bundle, Bundle):
+        bundle = load_bundle(bundle)
+    spec = bundle.spec
+    if spec["method"] != METHOD:
+        raise BundleError(f"bundle {spec['name']} is for {spec['method']}, not for {METHOD}")
+    missing = [key for key in REQUIRED if key not in spec]
+    if missing:
+        raise BundleError(f"the spec of bundle {spec['name']} lacks {', '.join(missing)}")
+    return bundle

@@ -1,0 +1,96 @@
+"""From a map as it comes to what the classifiers read: the same for training and for judging.
+
+The molecule is found, and the map cut to it with a margin that holds the networks' view; so
+neither the box, nor its padding, nor the scale of the densities has a part in the answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...maps.description import describe
+from ...maps.features import local_features
+from ...maps.mask import automatic_mask
+from ...maps.normalise import block_mean, local_normalise
+from ...maps.parts import bounding_box
+from ...maps.resample import resample, resample_to
+from ...maps.volume import Volume
+
+MARGIN = 12  # voxels kept around the molecule
+WIDER = 24  # ... and beyond them for the normalisation, three of its windows; a multiple of 4
+ROUND = 8  # the region's sizes are multiples of it
+CONTEXT = 48.0  # Å around the molecule that are brought to the grid
+
+
+@dataclass(frozen=True)
+class Molecule:
+    """The part of a map that is judged, on the network's grid.
+
+    normalised : ndarray, shape (z, y, x), float32, locally normalised; beyond the map's box that
+        of the map's median
+    inside : ndarray, shape (z, y, x), bool
+    voxel_size : Å, as achieved
+    """
+
+    normalised: np.ndarray
+    inside: np.ndarray
+    voxel_size: float
+
+
+def find_molecule(volume: Volume, voxel_size: float, inside: np.ndarray | None = None) -> Molecule:
+    """Find the molecule and bring its part of the map to the network's grid.
+
+    volume : density;  voxel_size : Å, of the network's grid
+    inside : ndarray, shape (z, y, x), bool, mask of the molecule; None finds it
+    """
+    if inside is None:
+        inside = automatic_mask(volume)
+    margin = int(np.ceil(CONTEXT / volume.voxel_size))
+    part = tuple(
+        slice(max(0, first - margin), last + margin) for first, last in bounding_box(inside)
+    )
+    cut = Volume(volume.data[part], volume.voxel_size)
+    grid = resample(cut, voxel_size)
+    within = inside[part]
+    if grid is not cut:
+        within = resample_to(Volume(within, cut.voxel_size), grid).data > 0.5
+    return cut_to_molecule(grid.data, within, grid.voxel_size)
+
+
+def cut_to_molecule(data: np.ndarray, inside: np.ndarray, voxel_size: float) -> Molecule:
+    """Normalise densities of the network's grid and cut them to the molecule and its margin."""
+    if not inside.any():  # lost between the voxels of a coarser grid
+        inside = np.ones(data.shape, bool)
+    box = bounding_box(inside)
+    sizes = [-(-(last - first + 2 * MARGIN) // ROUND) * ROUND for first, last in box]
+    starts = [first - (n - (last - first)) // 2 for (first, last), n in zip(box, sizes)]
+    # The normalisation's blocks begin at the molecule, wherever in the box it lies.
+    wide = [s - WIDER for s in starts], [n + 2 * WIDER for n in sizes]
+    around = local_normalise(_window(data, *wide, np.median(data[::2, ::2, ::2])))
+    part = (slice(WIDER, -WIDER),) * 3
+    return Molecule(around[part], _window(inside, starts, sizes, False), voxel_size)
+
+
+def _window(data, starts, sizes, fill):
+    """A part of an array that may reach beyond it, where it is `fill`."""
+    out = np.full(sizes, fill, data.dtype)
+    source = tuple(slice(max(0, s), max(0, s + n)) for s, n in zip(starts, sizes))
+    target = tuple(
+        slice(max(0, -s), max(0, -s) + min(d, s + n) - max(0, s))
+        for s, n, d in zip(starts, sizes, data.shape)
+    )
+    out[target] = data[source]
+    return out
+
+
+def features_and_weight(molecule: Molecule) -> tuple[np.ndarray, np.ndarray]:
+    """What the CNN reads: features (z, y, x, channels) and weight (z, y, x) on the half grid."""
+    weight = block_mean(molecule.inside.astype(np.float32), 2)
+    return local_features(molecule.normalised), weight
+
+
+def description(molecule: Molecule) -> np.ndarray:
+    """What the dense network reads, ndarray (numbers,)."""
+    return describe(molecule.normalised, molecule.inside)

@@ -1,0 +1,172 @@
+"""Resolution of whole maps: find the molecule, read it, say how sure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...bundles import Bundle
+from ...device import device_scope, prepare_device
+from ...errors import BundleError, SettingError
+from ...maps import resolution_bins as bins
+from ...maps.check import check_map
+from ...maps.given import given_mask
+from ...maps.mask import automatic_mask
+from ...maps.mrc_io import read_map
+from ...maps.volume import Volume
+from ...tiles import TileGrid, choose_tile
+from .config import choose_bundle
+from .prepare import Molecule, description, features_and_weight, find_molecule
+
+TILE_MEMORY, BYTES_PER_STEP = {"cpu": 1.6e9, "gpu": 1.2e10}, 1100.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said of a map.
+
+    Attributes
+    ----------
+    resolution_class : "high" (better than 5 Å), "medium" (5-10 Å) or "low"
+    probabilities : of the three classes
+    resolution : Å, median of the distribution
+    interval : Å, that holds 90 % of it
+    distribution : ndarray (bins,), probabilities;  edges : ndarray (bins + 1,), Å
+    warnings : plain sentences
+    """
+
+    resolution_class: str
+    probabilities: dict[str, float]
+    resolution: float
+    interval: tuple[float, float]
+    distribution: np.ndarray = field(repr=False)
+    edges: np.ndarray = field(repr=False)
+    warnings: tuple[str, ...] = ()
+
+    def judge(self, claimed: float) -> str:
+        """Whether a claimed resolution (Å) lies in the interval: "agrees", or else how the map
+        looks beside it: "worse" or "better"."""
+        low, high = self.interval
+        if low <= claimed <= high:
+            return "agrees"
+        return "worse" if claimed < low else "better"
+
+
+class Classifier:
+    """A network that tells the resolution of whole maps, loaded once for many of them.
+
+    model : "cnn" or "dnn";  bundle : Bundle, name or folder to use instead
+    device : "auto", "cpu" or "gpu"
+
+    Raises
+    ------
+    SettingError, BundleError : one line with what was received and what to do
+    """
+
+    def __init__(
+        self, model: str = "cnn", bundle: Bundle | str | Path | None = None, *, device: str = "auto"
+    ) -> None:
+        self.bundle = choose_bundle(model, bundle)
+        self.spec = self.bundle.spec
+        self.device = prepare_device(device)
+        with device_scope(self.device):
+            self.network = self.bundle.model
+        self.edges = bins.bin_edges(self.spec["network"])
+
+    def __call__(
+        self,
+        volume: Volume | str | Path,
+        *,
+        mask: Any = None,
+        voxel_size: float | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Answer:
+        """Tell the resolution of one map.
+
+        Parameters
+        ----------
+        volume : density, or the path of a map
+        mask : on the map's grid, not 0 inside the molecule; None finds one
+        voxel_size : Å, where the header of the file is wrong
+        progress : called with (tiles done, tiles in all)
+
+        Raises
+        ------
+        InputError : one line with what was received and what to do
+        """
+        if not isinstance(volume, Volume):
+            volume = read_map(volume, voxel_size)
+        elif voxel_size is not None:
+            volume = Volume(volume.data, voxel_size, volume.origin)
+        inside, notes = given_mask(mask, volume)
+        if inside is None:
+            inside = automatic_mask(volume)
+        notes += check_map(volume, inside)
+        molecule = find_molecule(volume, self.spec["voxel_size"], inside)
+        probability = self.distribution(molecule, progress)
+        answer = answer_of(probability, self.edges, self.spec["calibration"]["interval"])
+        nyquist = 2 * volume.voxel_size
+        if answer.resolution < nyquist:
+            notes.append(
+                f"the voxel size of {volume.voxel_size:g} Å holds nothing better than "
+                f"{nyquist:.1f} Å: the estimate means that the map is as good as its voxels allow"
+            )
+        return Answer(**{**answer.__dict__, "warnings": tuple(notes)})
+
+    def distribution(self, molecule: Molecule, progress=None) -> np.ndarray:
+        """Calibrated probabilities of the bins, ndarray (bins,)."""
+        name = self.spec["normalisation"]["name"]
+        with device_scope(self.device):
+            if name == "description":
+                raw = self.network.predict_on_batch(description(molecule)[None])[0]
+            elif name == "local_features":
+                mean = self._mean_evidence(molecule, progress)
+                raw = self.network.get_layer("head").predict_on_batch(mean[None])[0]
+            else:
+                raise BundleError(
+                    f"bundle {self.spec['name']} wants normalisation {name!r}, which this cryodl "
+                    "does not know: update cryodl"
+                )
+        return bins.soften(np.asarray(raw, np.float64), self.spec["calibration"]["temperature"])
+
+    def _mean_evidence(self, molecule: Molecule, progress) -> np.ndarray:
+        """The trunk's evidence averaged over the molecule, tile by tile; ndarray (evidence,)."""
+        features, weight = features_and_weight(molecule)
+        trunk = self.network.get_layer("trunk")
+        overlap, stride = self.spec["overlap"], self.spec["stride"]
+        tile = choose_tile(weight.shape, overlap, stride, TILE_MEMORY[self.device], BYTES_PER_STEP)
+        tiles = [t for t in TileGrid(weight.shape, tile, overlap, stride) if weight[t.write].any()]
+        total = np.zeros(1)
+        for done, part in enumerate(tiles, 1):
+            evidence = np.asarray(trunk.predict_on_batch(features[part.read][None]))[0]
+            total = total + np.tensordot(weight[part.write], evidence[part.crop], 3)
+            if progress:
+                progress(done, len(tiles))
+        return np.asarray(total / max(float(weight.sum()), 1e-6), np.float32)
+
+
+def answer_of(probability: np.ndarray, edges: np.ndarray, interval: float = 0.9) -> Answer:
+    """Classes, number and interval from a distribution over bins, ndarray (bins,)."""
+    shares = [max(0.0, float(p)) for p in bins.class_probabilities(probability, edges)]
+    low, middle, high = (
+        float(bins.quantile(probability, edges, share))
+        for share in ((1 - interval) / 2, 0.5, (1 + interval) / 2)
+    )
+    return Answer(
+        bins.CLASSES[int(np.argmax(shares))],
+        dict(zip(bins.CLASSES, shares)),
+        middle,
+        (low, high),
+        probability,
+        edges,
+    )
+
+
+def check_claim(claimed: float | None) -> None:
+    """Raise SettingError for a claimed resolution that cannot be one."""
+    if claimed is not None and not 0.5 <= claimed <= 100:
+        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")

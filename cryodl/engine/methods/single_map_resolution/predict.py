@@ -1,0 +1,61 @@
+"""The network on a whole map, in one or two looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ...maps.normalise import block_mean
+from ...tiles import TileGrid, choose_tile, predict_tiled
+from .answer import CHANNELS, Answer, read_answer
+from .prepare import Prepared, look_again
+
+BYTES_PER_STEP = 1000.0  # of activations, for each step of the half grid that a tile reads
+MEMORY = {"cpu": 0.7e9, "gpu": 12e9}
+AGREE = 0.6  # intersection over union of two masks below which the map is looked at again
+LEAST = 200  # steps of the half grid below which there is no molecule
+
+
+def tile_grid(shape, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
+    """The tiles in which a half grid of `shape` is predicted."""
+    overlap, stride = spec["overlap"], spec["stride"]
+    tile = choose_tile(shape, overlap, stride, MEMORY[device], BYTES_PER_STEP)
+    return TileGrid(shape, tile, overlap, stride)
+
+
+def predict(
+    prepared: Prepared,
+    spec: Mapping[str, Any],
+    model: Any,
+    *,
+    batch_size: int = 1,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Answer, int]:
+    """Ask the network; once more with its own mask, where the rough one was wrong.
+
+    Returns the answer and the number of looks.
+    """
+    looks = 0
+    while True:
+        looks += 1
+        predicted = predict_tiled(
+            prepared.data,
+            model.predict_on_batch,
+            tile_grid(prepared.data.shape[:3], spec, device),
+            channels=CHANNELS,
+            batch_size=batch_size,
+            progress=progress,
+        )
+        answer = read_answer(predicted, spec)
+        rough = block_mean(prepared.rough.astype(np.float32), 2) > 0.5
+        if looks == 2 or answer.inside.sum() < LEAST or _overlap(rough, answer.inside) > AGREE:
+            return answer, looks
+        prepared = look_again(prepared, answer.inside)
+
+
+def _overlap(first: np.ndarray, second: np.ndarray) -> float:
+    either = np.count_nonzero(first | second)
+    return np.count_nonzero(first & second) / either if either else 1.0

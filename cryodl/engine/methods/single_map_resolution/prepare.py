@@ -1,0 +1,114 @@
+"""From a map as it comes to what the network reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from ...maps.normalise import block_mean
+from ...maps.parts import bounding_box, cut, significant_box
+from ...maps.resample import resample, resample_to
+from ...maps.rough import rough_molecule
+from ...maps.volume import Volume
+from ...maps.whole import stack, whole_features
+
+SOLVENT = 16.0  # Å kept around the molecule, as in training
+BLOCK = 4.0  # Å; densities are averaged over so much before they are compared with 3 SD
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the network reads.
+
+    data : ndarray, shape (z, y, x, channels), float32, on the half grid
+    part : of the map, voxels
+    voxel_size : between steps of the half grid, Å
+    origin : x, y, z of its first step, Å
+    grid : density and, roughly, molecule on the network's grid: Volume and ndarray (z, y, x), bool
+    """
+
+    data: np.ndarray
+    part: tuple[slice, ...]
+    voxel_size: float
+    origin: tuple[float, float, float]
+    grid: Volume
+    rough: np.ndarray
+
+    def volume(self, values: np.ndarray) -> Volume:
+        """Values (z, y, x) that the network gave, at their place in space."""
+        return Volume(np.ascontiguousarray(values), self.voxel_size, self.origin)
+
+
+def crop_to_molecule(volume: Volume, inside: np.ndarray) -> tuple[slice, ...]:
+    """The part of a map with the molecule, whatever stands out of the mean ± 3 SD, and solvent.
+
+    The slides take the smallest cube outside which density lies within mean ± 3 SD. Noise alone
+    leaves that interval at some voxel of any box, so densities are averaged over 4 Å first; and a
+    faint molecule may not leave it at all, so a rough mask has its say.
+
+    volume : density;  inside : ndarray, shape (z, y, x), bool
+    """
+    size = max(1, round(BLOCK / volume.voxel_size))
+    coarse = significant_box(block_mean(volume.data, size))
+    whole = all(
+        (first, last) == (0, -(-n // size)) for (first, last), n in zip(coarse, inside.shape)
+    )
+    boxes = [bounding_box(inside)] if inside.any() else []
+    if not whole or not boxes:
+        boxes.append(tuple((first * size, last * size) for first, last in coarse))
+    margin = ceil(SOLVENT / volume.voxel_size)
+    return tuple(
+        slice(max(0, min(b[axis][0] for b in boxes) - margin),
+              min(n, max(b[axis][1] for b in boxes) + margin))
+        for axis, n in enumerate(volume.shape)
+    )  # fmt: skip
+
+
+def prepare(volume: Volume, spec: Mapping[str, Any], inside: np.ndarray | None = None) -> Prepared:
+    """Cut a map to its molecule, bring it to the network's grid and make the features.
+
+    volume : density
+    spec : of the bundle: voxel_size
+    inside : ndarray, shape (z, y, x), bool, roughly the molecule; None finds it
+    """
+    if inside is None:
+        inside = rough_molecule(volume)
+    part = crop_to_molecule(volume, inside)
+    cropped = cut(volume, part)
+    grid = resample(cropped, spec["voxel_size"])
+    rough = inside[part]
+    if grid is not cropped:
+        rough = resample_to(cropped.with_data(rough.astype(np.float32)), grid).data > 0.5
+    grid, rough = _in_fours(grid, rough)
+    return _with_features(grid, rough, part)
+
+
+def look_again(prepared: Prepared, inside: np.ndarray) -> Prepared:
+    """The same part of the map, its features made with a better mask.
+
+    inside : ndarray, shape of prepared.data (z, y, x), bool, on the half grid
+    """
+    for axis in range(3):
+        inside = inside.repeat(2, axis)
+    return _with_features(prepared.grid, inside, prepared.part)
+
+
+def _with_features(grid: Volume, rough: np.ndarray, part: tuple[slice, ...]) -> Prepared:
+    data = stack(*whole_features(grid.data, grid.voxel_size, rough))
+    # a step of the half grid is the middle of its block of 2³ voxels
+    origin = tuple(o + grid.voxel_size / 2 for o in grid.origin)
+    return Prepared(data, part, 2 * grid.voxel_size, origin, grid, rough)
+
+
+def _in_fours(grid: Volume, rough: np.ndarray) -> tuple[Volume, np.ndarray]:
+    """Add planes up to multiples of four, mirrored, so that they look like the map."""
+    missing = [(0, -n % 4) for n in grid.shape]
+    if not any(after for _, after in missing):
+        return grid, rough
+    data = np.pad(grid.data, missing, mode="symmetric")
+    rough = np.pad(rough, missing)
+    return Volume(data, grid.voxel_size, grid.origin), rough

@@ -1,0 +1,181 @@
+"""Mask, global and local resolution of a single map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...bundles import Bundle
+from ...device import device_scope, prepare_device
+from ...errors import SettingError
+from ...maps.check import check_map
+from ...maps.given import given_mask
+from ...maps.mask import automatic_mask
+from ...maps.mrc_io import read_map
+from ...maps.parts import cut
+from ...maps.resample import resample_to
+from ...maps.result import Result
+from ...maps.rough import rough_molecule
+from ...maps.stages import Stages
+from ...maps.stats import resolution_stats
+from ...maps.volume import Volume
+from .answer import INSIDE
+from .config import choose_bundle, interval_factor
+from .predict import LEAST, predict
+from .prepare import Prepared, prepare
+
+AT_LIMIT, SHARE_AT_LIMIT = 0.02, 0.2
+
+
+def run_single_map_resolution(
+    volume: Volume | str | Path,
+    bundle: Bundle | str | Path | None = None,
+    *,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    claimed: float | None = None,
+    voxel_size: float | None = None,
+    batch_size: int = 1,
+    device: str = "auto",
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Result:
+    """Find the molecule in a map and tell its resolution in the sense of signal to noise.
+
+    The map may be sharpened or not, masked or not. Neither half maps nor a mask are needed.
+
+    Parameters
+    ----------
+    volume : density, or the path of a map
+    bundle : Bundle, name or folder; None takes the shipped one
+    mask : on the map's grid, not 0 inside the molecule; the resolution is told inside it. None
+        takes the network's own
+    claimed : resolution claimed for the map, Å; it changes no result
+    voxel_size : Å, where the header of the file is wrong
+    batch_size : tiles predicted at a time
+    device : "auto", "cpu" or "gpu"
+    progress : called with (stage, tiles done, tiles in all)
+    notify : called with each line worth telling
+
+    Returns
+    -------
+    Result : .volumes "resolution" and "uncertainty" (Å, half-width of the 90 % interval; 0 outside
+        the mask), "mask" (0 or 1) and "probability" (of being in the molecule) on the map's grid;
+        .stats with "global_resolution" (Å) among others
+
+    Raises
+    ------
+    InputError, BundleError, SettingError : one line with what was received and what to do
+    """
+    tell = notify or (lambda line: None)
+    show = progress or (lambda stage, done, total: None)
+    stages = Stages()
+    with stages("read"):
+        _check_numbers(claimed, batch_size)
+        bundle = choose_bundle(bundle)
+        spec = bundle.spec
+        if not isinstance(volume, Volume):
+            volume = read_map(volume, voxel_size)
+        elif voxel_size is not None:
+            volume = replace(volume, voxel_size=voxel_size, header_spacing=None)
+        inside, notes = given_mask(mask, volume)
+    # The library takes seconds to import, during which the map is made ready.
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(_load, bundle, device)
+        with stages("mask"):
+            rough = rough_molecule(volume) if inside is None else inside
+        with stages("prepare"):
+            prepared = prepare(volume, spec, rough)
+        with stages("load"):
+            model, device = loading.result()
+    with stages("predict"), device_scope(device):
+        answer, looks = predict(
+            prepared, spec, model, batch_size=batch_size, device=device,
+            progress=lambda done, total: show("predict", done, total),
+        )  # fmt: skip
+    with stages("finish"):
+        probability = _bring_back(answer.probability, prepared, volume)
+        if inside is None:
+            inside = probability > INSIDE
+            if answer.inside.sum() < LEAST or not inside.any():
+                inside = automatic_mask(volume)
+                notes.append("the network found no molecule: the mask is that of a simple rule")
+        resolution = _bring_back(answer.resolution, prepared, volume) * inside
+        deviation = _bring_back(answer.deviation, prepared, volume) * inside
+        values = resolution[inside]
+        deviation[inside] *= interval_factor(spec["calibration"], values)
+        notes += check_map(volume, inside) + advise(volume, values, spec)
+        for note in notes:
+            tell(f"warning: {note}")
+        stats = {
+            **resolution_stats(values),
+            "global_resolution": round(answer.whole, 3),
+            "uncertainty_median": round(float(np.median(deviation[inside])), 4),
+            "interval": spec["calibration"]["interval"],
+            "molecule_volume": round(float(inside.sum()) * volume.voxel_size**3),
+            "voxel_size": volume.voxel_size,
+            "voxel_size_given": voxel_size is not None,
+            "grid_voxel_size": prepared.grid.voxel_size,
+            "method": spec["method"],
+            "bundle": spec["name"],
+            "bundle_sha256": bundle.sha256,
+            "claimed": claimed,
+            "looks": looks,
+            "mask": "given" if mask is not None else "network",
+            "device": device,
+            "warnings": notes,
+        }
+    stats["seconds"] = stages.seconds
+    volumes = {
+        "resolution": volume.with_data(resolution),
+        "uncertainty": volume.with_data(deviation),
+        "mask": volume.with_data(inside),
+        "probability": volume.with_data(probability),
+    }
+    return Result(volumes, stats, volume)
+
+
+def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
+    """Sentences about a voxel size or values (Å, inside the mask) beyond the trained range."""
+    said = []
+    best, worst = spec["resolution_limits"]
+    nyquist = 2 * volume.voxel_size
+    if nyquist > 2 * best:
+        said.append(
+            f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
+            "values below that are not real"
+        )
+    low = float((values <= best * (1 + AT_LIMIT)).mean())
+    high = float((values >= worst * (1 - AT_LIMIT)).mean())
+    if low > SHARE_AT_LIMIT:
+        said.append(f"{low:.0%} of the voxels lie at {best:g} Å, the best this network tells: "
+                    "they may be better")  # fmt: skip
+    if high > SHARE_AT_LIMIT:
+        said.append(f"{high:.0%} of the voxels lie at {worst:g} Å, the worst this network tells: "
+                    "they may be worse")  # fmt: skip
+    return said
+
+
+def _load(bundle: Bundle, device: str) -> tuple[Any, str]:
+    device = prepare_device(device)
+    with device_scope(device):
+        return bundle.model, device
+
+
+def _bring_back(values: np.ndarray, prepared: Prepared, volume: Volume) -> np.ndarray:
+    """Values on the half grid, at the voxels of the map; 0 beyond the part that was read."""
+    data = np.zeros(volume.shape, np.float32)
+    part = prepared.volume(values)
+    data[prepared.part] = resample_to(part, cut(volume, prepared.part)).data
+    return data
+
+
+def _check_numbers(claimed: float | None, batch_size: int) -> None:
+    if claimed is not None and not 0.5 <= claimed <= 100:
+        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
+    if not 1 <= batch_size <= 1024:
+        raise SettingError(f"batch size {batch_size} is not between 1 and 1024")

@@ -1,0 +1,88 @@
+"""A user's own half maps and models, in the form in which simulated experiments are stored."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError
+from ...maps.mrc_io import read_map
+from ...maps.parts import bounding_box
+from ...maps.resample import resample
+from ...reference.fsc import estimate_fsc, soft_mask
+from ...reference.halves import check_half_maps
+from ...simulate.experiment_set import RECORD, StoredExperiment
+from ...simulate.model_map import model_map
+from ...simulate.structure import read_structure
+
+COLUMNS = "half1", "half2", "model"
+SOLVENT = 16.0  # Å kept around the molecule
+
+
+def store_pairs(table: str | Path, folder: str | Path, voxel_size: float = 1.0):
+    """Read a table of half maps and models and store each row as an experiment.
+
+    table : tab-separated, with the columns half1, half2 and model (PDB or mmCIF, fitted); files are
+        looked for from the table's folder
+    folder : of the set that is written; rows that are there already are kept
+    voxel_size : Å, of the grid
+
+    Returns a list of StoredExperiment. Raises InputError for a row that cannot be used.
+    """
+    table, folder = Path(table), Path(folder)
+    try:
+        with open(table, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+    except OSError as error:
+        raise InputError(f"cannot read {table}: {error.strerror}") from None
+    missing = [name for name in COLUMNS if not rows or name not in rows[0]]
+    if missing:
+        raise InputError(f"{table} has no column {', '.join(missing)}: give half1, half2 and model")
+    stored = []
+    for number, row in enumerate(rows):
+        place = folder / f"pair_{number:05d}"
+        if not (place / RECORD).is_file():
+            _store([table.parent / str(row[name]) for name in COLUMNS], place, voxel_size)
+        info = json.loads((place / RECORD).read_text(encoding="utf-8"))
+        stored.append(StoredExperiment(place, info))
+    return stored
+
+
+def _store(files: list[Path], place: Path, voxel_size: float) -> None:
+    first, second = (read_map(file) for file in files[:2])
+    check_half_maps(first, second)
+    halves = [resample(half, voxel_size) for half in (first, second)]
+    model, mask = model_map(read_structure(files[2]), halves[0])
+    curve = estimate_fsc(halves[0], halves[1], soft_mask(mask, halves[0].voxel_size))
+    resolution = curve.resolution()
+    if resolution is None:
+        raise InputError(f"half maps {files[0]} and {files[1]} have no signal in common")
+    room = round(SOLVENT / halves[0].voxel_size)
+    cut = tuple(
+        _even(max(0, low - room), min(n, high + room))
+        for (low, high), n in zip(bounding_box(mask), mask.shape)
+    )
+    full = (halves[0].data + halves[1].data)[cut] / 2
+    unit = np.float32(1 / max(float(full.std()), 1e-30))
+    place.mkdir(parents=True, exist_ok=True)
+    info = {
+        "structure": files[2].name,
+        "seed": 0,
+        "config": {"resolution": float(resolution)},
+        "measured": {"fsc_resolution": float(resolution)},
+        "voxel_size": halves[0].voxel_size,
+        "first_voxel": [int(s.start) for s in cut],
+    }
+    stored = StoredExperiment(place, info)
+    maps = {"half1": halves[0].data[cut] * unit, "half2": halves[1].data[cut] * unit}
+    maps |= {"map": full * unit, "model": model[cut], "mask": mask[cut]}
+    for name, data in maps.items():
+        stored.add(name, data)
+    (place / RECORD).write_text(json.dumps(info, indent=1), encoding="utf-8")
+
+
+def _even(first: int, last: int) -> slice:
+    return slice(first // 4 * 4, first // 4 * 4 + (last - first // 4 * 4) // 4 * 4)

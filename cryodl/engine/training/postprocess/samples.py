@@ -1,0 +1,183 @@
+"""Training samples from simulated experiments: a region, spoilt a little, beside its targets.
+
+There are two: the map scaled by its model (the paper's), which holds the map's noise, and the model
+itself, of which a network learns what the map tells. A bundle blends both answers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...maps.features import space_to_depth
+from ...maps.whitened import whiten
+from ...reference.amplitude_scaling import REACH, mask_weights
+from ...simulate.experiment_set import StoredExperiment
+from .targets import DISTANCE, SCALED, add_targets
+
+NOISE_FROM = 8.0  # Å from the molecule: beyond is noise, or nothing
+LEAST_NOISE = 0.03  # share of a region that has to be noise, if a few tries find such a one
+
+
+def make_samples(
+    experiment: StoredExperiment, rng: np.random.Generator, config: dict[str, Any]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Crops of one region of an experiment: features, and the density wanted, on the half grid.
+
+    Targets that are missing from the set are made and stored.
+    """
+    add_targets([experiment])
+    distance = experiment.load(DISTANCE)
+    shape, region = distance.shape, _choose_region(distance, config, rng)
+    distance = distance[region]
+    density = spoil(_density(experiment, region, config, rng), distance, config, rng)
+    noise = distance >= NOISE_FROM
+    enough = noise.sum() >= LEAST_NOISE * noise.size / 4
+    if enough:
+        density = density - np.float32(density[noise].mean())
+    whitened = whiten(density, noise if enough else None, threads=1)
+    target = _targets(experiment, region, distance, config)
+    core = tuple(_core(s, n, config["margin"]) for s, n in zip(region, shape))
+    whitened, distance = whitened.part(core), distance[core]
+    target = [part[core] for part in target]
+    return [_crop(whitened, target, distance, config, rng) for _ in range(config["crops"])]
+
+
+def whole_sample(experiment, config, *, size=48):
+    """Features and target of the middle of an experiment, from its mean map, for validation.
+
+    None for a map smaller than that.
+    """
+    add_targets([experiment])
+    density = (experiment.load("half1") + experiment.load("half2")) / 2
+    distance = experiment.load(DISTANCE)
+    noise = distance >= NOISE_FROM
+    middle = [int(np.mean(np.nonzero((distance <= 0).any(axis=axes))[0])) for axes in _ACROSS]
+    wider = size + 2 * config["margin"]
+    region = tuple(_slice(m, wider, n) for m, n in zip(middle, distance.shape))
+    level = np.float32(density[noise].mean()) if noise.any() else 0
+    whitened = whiten(density[region] - level, noise[region], threads=1)
+    core = tuple(_slice((s.stop - s.start) // 2, size, s.stop - s.start) for s in region)
+    if min(s.stop - s.start for s in core) < size:
+        return None
+    target = [part[core] for part in _targets(experiment, region, distance[region], config)]
+    return whitened.part(core).features(), _blocks(target)
+
+
+def _targets(experiment, region, distance, config):
+    """The scaled map and the model, in one unit, masked; [ndarray (z, y, x)] * 2."""
+    mask = mask_weights(distance, config["mask"])
+    model = experiment.load("model")
+    inside = model[experiment.load("mask") > 0]
+    unit = np.float32(1 / max(float(np.sqrt(np.mean(inside * inside))), 1e-30))
+    return [experiment.load(SCALED)[region] * mask, model[region] * (mask * unit)]
+
+
+def _blocks(targets):
+    parts = [space_to_depth(part) for part in targets]
+    return np.concatenate(parts, axis=-1).astype(np.float16)
+
+
+_ACROSS = ((1, 2), (0, 2), (0, 1))
+
+
+def _slice(middle, size, length):
+    """`size` voxels about a middle, kept inside, from a multiple of four."""
+    size = min(size, length // 4 * 4)
+    start = int(np.clip(middle - size // 2, 0, length - size)) // 4 * 4
+    return slice(start, start + size)
+
+
+def _core(part, length, margin):
+    """A region without its margins, but for sides that are the map's own."""
+    first = 0 if part.start == 0 else margin
+    last = part.stop - part.start - (0 if part.stop == length else margin)
+    return slice(first, last)
+
+
+def _choose_region(distance, config, rng):
+    inside = np.argwhere(distance[::4, ::4, ::4] <= 0)
+    for _ in range(4):
+        middle = 4 * inside[rng.integers(len(inside))] if len(inside) else np.zeros(3, int)
+        middle = middle + rng.integers(-config["region"] // 4, config["region"] // 4 + 1, 3)
+        region = tuple(_slice(m, config["region"], n) for m, n in zip(middle, distance.shape))
+        if (distance[region] >= NOISE_FROM).mean() >= LEAST_NOISE:
+            break
+    return region
+
+
+def _density(experiment, region, config, rng):
+    """The mean of the half maps, one of them, or the map as deposited."""
+    drawn = experiment.info["config"]
+    choice = rng.random()
+    if choice < config["half_map"]:
+        return experiment.load(("half1", "half2")[int(rng.integers(2))])[region]
+    spoilt = drawn.get("tightly_masked") or drawn.get("over_filtered")
+    if choice < config["half_map"] + config["deposited"] and not spoilt:
+        return experiment.load("map")[region]
+    return (experiment.load("half1")[region] + experiment.load("half2")[region]) / 2
+
+
+def spoil(density, distance, config, rng):
+    """A B-factor, noise, patches of something else, or a soft mask, each at its odds.
+
+    Sanchez-Garcia et al. 2021, Neural network training: blurring and patch corruption.
+    """
+    noise = distance >= NOISE_FROM
+    level = float(density[noise].std()) if noise.any() else 0.1 * float(density.std())
+    if rng.random() < config["filtered"]:
+        density = _with_bfactor(density, rng.uniform(*config["bfactor"]), config["voxel_size"])
+        level = float(density[noise].std()) if noise.any() else level
+    if rng.random() < config["noisier"]:
+        more = rng.standard_normal(density.shape, dtype=np.float32)
+        density = density + np.float32(level * config["noise"] * rng.random()) * more
+    if rng.random() < config["corrupted"]:
+        density = _with_patches(density.copy(), level, rng)
+    if rng.random() < config["masked"]:
+        begin = rng.uniform(2, REACH - 4)
+        share = np.clip((distance - begin) / rng.uniform(1, 4), 0, 1)
+        density = density * (0.5 + 0.5 * np.cos(np.pi * share)).astype(np.float32)
+    return density
+
+
+def _with_bfactor(density, bfactor, voxel_size):
+    import scipy.fft
+
+    frequencies = [np.fft.fftfreq(n, voxel_size) for n in density.shape[:2]]
+    z, y = frequencies
+    x = np.fft.rfftfreq(density.shape[2], voxel_size)
+    square = z[:, None, None] ** 2 + y[:, None] ** 2 + x**2
+    gain = np.exp(-bfactor * np.minimum(square, 0.25) / 4).astype(np.float32)
+    return scipy.fft.irfftn(scipy.fft.rfftn(density) * gain, s=density.shape)
+
+
+def _with_patches(density, level, rng):
+    from scipy.ndimage import gaussian_filter
+
+    for _ in range(int(rng.integers(1, 4))):
+        size = rng.integers(6, 17, 3)
+        start = [int(rng.integers(0, max(1, n - s))) for n, s in zip(density.shape, size)]
+        place = tuple(slice(a, a + int(s)) for a, s in zip(start, size))
+        if rng.random() < 0.5:
+            density[place] = gaussian_filter(density[place], rng.uniform(0.7, 2.0))
+        else:
+            density[place] = rng.normal(0, level, density[place].shape)
+    return density
+
+
+def _crop(whitened, target, distance, config, rng):
+    """A crop in one of 48 orientations: features, and the density of its blocks' voxels."""
+    size = config["crop"]
+    shape = distance.shape
+    inside = np.argwhere(distance[::4, ::4, ::4] <= 0)
+    if len(inside) and rng.random() < config["at_molecule"]:
+        middle = 4 * inside[rng.integers(len(inside))] + rng.integers(-size // 4, size // 4 + 1, 3)
+    else:
+        middle = rng.integers(0, shape)
+    start = [int(np.clip(m - size // 2, 0, n - size)) // 2 * 2 for m, n in zip(middle, shape)]
+    fine = tuple(slice(s, s + size) for s in start)
+    order = tuple(int(a) for a in rng.permutation(3))
+    flips = tuple(slice(None, None, int(step)) for step in rng.choice([-1, 1], 3))
+    x = whitened.part(fine).turned(order, flips).features()
+    return x, _blocks([part[fine].transpose(order)[flips] for part in target])

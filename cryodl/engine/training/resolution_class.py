@@ -1,0 +1,186 @@
+"""Samples for the networks that judge a whole map, from structures and simulated experiments."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..bundles import load_bundle
+from ..maps.mask import automatic_mask
+from ..maps.volume import Volume
+from ..methods.resolution_class.prepare import (
+    Molecule,
+    cut_to_molecule,
+    description,
+    features_and_weight,
+)
+from ..networks.classifiers import build_head, build_resolution_dnn, build_trunk
+from ..networks.configs import CLASS_CNN, CLASS_DNN
+from ..simulate.experiment_set import StoredExperiment
+from ..simulate.filters import EDGE, bin_frequencies, frequency_bins, raised_cosine
+from ..simulate.structure import Structure
+from ..simulate.uniform_map import uniform_maps
+from .losses import BinnedResolutionLoss, ResolutionError
+
+TRAINING: dict[str, Any] = {
+    "voxel_size": 1.0,
+    "best": 1.95,  # Å, of clean maps, drawn evenly in the logarithm
+    "worst": 23.0,
+    "clean": 0.3,  # share of structures among what samples are made of
+    "box": 64,  # voxels, of clean maps; sometimes larger
+    "at_once": 3,  # clean maps of one structure
+    "window": 104,  # voxels, of which a large map is described in training
+    "samples": 30_000,  # made before the training begins, unless time ends first
+    "batch": 64,
+    "label_width": 0.8,  # bins, of the soft label
+    "learning_rate": 1e-3,
+    "warm_up": 100,
+    "epoch": 100,
+    "patience": 25,
+    "monitor": "val_loss",
+    "validation": 100,  # samples
+}
+NETWORKS = {"cnn": CLASS_CNN, "dnn": CLASS_DNN}
+
+_trunks: dict[str, Any] = {}  # in each process, the one it makes samples with
+
+
+def make_samples(initial, config, item, rng) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Samples (x, y) of one structure or experiment, as `SampleStream` wants them.
+
+    initial : bundle of local resolution that the CNN's trunk is taken from
+    config : dict, see TRAINING;  item : Structure or StoredExperiment
+    x : ndarray, what the dense network and the CNN's head read: the description of a map, and the
+        mean evidence in it;  y : ndarray (2,), resolution in Å, and 1
+    """
+    maps = clean_maps if isinstance(item, Structure) else experiment_maps
+    samples = []
+    for data, resolution in maps(item, config, rng):
+        inside = automatic_mask(Volume(data, config["voxel_size"]))
+        molecule = _part(cut_to_molecule(data, inside, config["voxel_size"]), config, rng)
+        x = np.concatenate([description(molecule), mean_evidence(initial, molecule)])
+        samples.append((x, np.array([resolution, 1], np.float32)))
+    return samples
+
+
+def mean_evidence(initial, molecule: Molecule) -> np.ndarray:
+    """What the trunk finds in a molecule, ndarray (evidence,)."""
+    if initial not in _trunks:
+        _trunks[initial] = taken_over(build_trunk(CLASS_CNN), load_bundle(initial).model)
+    features, weight = features_and_weight(molecule)
+    evidence = np.asarray(_trunks[initial](features[None], training=False))[0]
+    return np.einsum("zyxc,zyx->c", evidence, weight) / max(weight.sum(), 1e-6)
+
+
+def taken_over(model, other):
+    """A network with the weights of another, where path and shape are the same."""
+    theirs = {w.path: w for w in other.weights}
+    for weight in model.weights:
+        source = theirs.get(weight.path)
+        if source is not None and source.shape == weight.shape:
+            weight.assign(source)
+    return model
+
+
+def part_of(x: np.ndarray, network: str) -> np.ndarray:
+    """What "cnn" or "dnn" reads of samples (n, both)."""
+    inputs = CLASS_DNN["inputs"]
+    return x[:, :inputs] if network == "dnn" else x[:, inputs:]
+
+
+def clean_maps(structure, config, rng):
+    """Several maps of a structure, each at its own resolution, some with noise; (data, Å)."""
+    count = config["at_once"]
+    span = np.log(config["worst"] / config["best"])
+    resolutions = config["best"] * np.exp(span * rng.random(count))
+    noise = np.where(rng.random(count) < 0.6, 0.02 * 100 ** rng.random(count), 0)
+    # half of the filters end softly, as many real ones do
+    edge = np.where(rng.random(count) < 0.6, EDGE, 0.15 * rng.random(count) / resolutions)
+    box = config["box"] + (16 * int(rng.integers(0, 3)) if rng.random() < 0.3 else 0)
+    b_factor = rng.uniform(0, 60) if rng.random() < 0.7 else 0.0
+    maps = uniform_maps(
+        structure, resolutions, box, rng, voxel_size=config["voxel_size"], b_factor=b_factor,
+        noise=noise, edge=edge,
+    )  # fmt: skip
+    return list(zip(maps, resolutions))
+
+
+def experiment_maps(experiment: StoredExperiment, config, rng):
+    """One map of an experiment: as deposited, or the half maps' mean, sharpened and filtered.
+
+    Its label is the resolution of the half maps' FSC; of a map that was filtered coarser, as by
+    someone who wanted it smooth, the filter's, for nothing finer is left in it.
+    """
+    drawn, resolution = experiment.info["config"], experiment.resolution
+    if rng.random() < 0.5:
+        end = resolution
+        if drawn["low_passed"] and drawn["over_filtered"]:
+            end = max(end, resolution * drawn["low_pass"] * drawn["over_filter"])
+        return [(experiment.load("map"), end)]
+    mean = (experiment.load("half1") + experiment.load("half2")) / 2
+    frequencies = bin_frequencies(mean.shape, config["voxel_size"])
+    b_factor = experiment.info["measured"]["fall_off"] * rng.uniform(0, 1.3)
+    held = np.minimum(frequencies, 1 / (0.8 * resolution))
+    gain = np.exp(b_factor * held**2 / 4)
+    if rng.random() < 0.5:
+        end = resolution * rng.uniform(0.8, 1.05)
+        gain *= raised_cosine(frequencies, end, rng.uniform(0.02, 0.3) / end)
+    return [(radial_filter(mean, gain), resolution)]
+
+
+def radial_filter(data, gain):
+    """Multiply a map's transform by a radial gain; gain : ndarray over `frequency_bins`."""
+    import scipy.fft
+
+    spectrum = scipy.fft.rfftn(data)
+    spectrum *= gain.astype(np.float32)[frequency_bins(data.shape)]
+    return scipy.fft.irfftn(spectrum, s=data.shape).astype(np.float32)
+
+
+def _part(molecule: Molecule, config, rng) -> Molecule:
+    """A part of a large molecule, to be quick."""
+    size, voxels = config["window"], np.argwhere(molecule.inside[::4, ::4, ::4])
+    if max(molecule.inside.shape) <= size or not len(voxels):
+        return molecule
+    centre = 4 * voxels[rng.integers(len(voxels))]
+    part = []
+    for middle, n in zip(centre, molecule.inside.shape):
+        start = int(np.clip(middle - size // 2, 0, max(0, n - size))) // 8 * 8
+        part.append(slice(start, start + size))
+    if not molecule.inside[tuple(part)].any():
+        return molecule
+    return Molecule(
+        molecule.normalised[tuple(part)], molecule.inside[tuple(part)], molecule.voxel_size
+    )
+
+
+def validation_samples(initial, config, items, seed):
+    """Samples of the first items, in their order; (x, y), float32."""
+    rng = np.random.default_rng(seed)
+    samples: list = []
+    for item in items:
+        samples += make_samples(initial, {**config, "at_once": 1}, item, rng)
+        if len(samples) >= config["validation"]:
+            break
+    x, y = zip(*samples)
+    return np.stack(x).astype(np.float32), np.stack(y)
+
+
+def trained_part(network: str):
+    """What of "cnn" or "dnn" is trained here: head or all, answering with logits."""
+    build = build_head if network == "cnn" else build_resolution_dnn
+    return build(NETWORKS[network], with_logits=True)
+
+
+def compiled_classifier(network: str, config):
+    """The part of "cnn" or "dnn" that is trained, ready to fit."""
+    keras.utils.set_random_seed(config.get("seed", 0))
+    model = trained_part(network)
+    model.compile(
+        optimizer=keras.optimizers.AdamW(config["learning_rate"], weight_decay=1e-3, clipnorm=1.0),
+        loss=BinnedResolutionLoss(NETWORKS[network], config["label_width"], error_weight=0.0),
+        metrics=[ResolutionError(NETWORKS[network])],
+    )
+    return model

@@ -1,0 +1,98 @@
+"""What people give a network that takes any single map: sharpened or not, masked or not."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..simulate.filters import raised_cosine
+
+TARGET = "molecule"  # name under which a set keeps the mask to learn
+TARGET_RESOLUTION = 4.0  # Å, of the model map (CryoRes, slides)
+THRESHOLD = 0.05  # of the model map's 99th percentile in the molecule
+CLOSE = 2  # voxels; gaps below the map's resolution are closed
+B_FACTORS = -200.0, 200.0  # Å²
+KINDS = ("deposited", "raw", "filtered")
+SHARES = (0.45, 0.2, 0.35)
+MASKED = 0.4  # share of raw and filtered maps that are masked, half of them tightly
+
+
+def molecular_target(experiment) -> np.ndarray:
+    """The molecule to learn: where the 4 Å map of the model has density; bool (z, y, x).
+
+    Kept in the set, since it takes a second to make.
+    """
+    from scipy import ndimage
+
+    if experiment.has(TARGET):
+        return experiment.load(TARGET) > 0
+    model, near = experiment.load("model"), experiment.load("mask") > 0
+    density = filtered(model, lambda s: raised_cosine(s, TARGET_RESOLUTION, 0.02))
+    found = density > THRESHOLD * np.quantile(density[near], 0.99)
+    ball = ndimage.generate_binary_structure(3, 1)
+    found = np.pad(found, CLOSE + 1)
+    found = ndimage.binary_closing(found, ball, iterations=CLOSE)[
+        (slice(CLOSE + 1, -CLOSE - 1),) * 3
+    ]
+    found = ndimage.binary_fill_holes(found)
+    experiment.add(TARGET, found)
+    return found
+
+
+def draw_input(experiment, rng, kind=None):
+    """A map such as users have, and the mask to learn.
+
+    kind : one of KINDS, or None to draw one
+    Returns (density, molecule): (z, y, x), float32 and bool.
+    """
+    kind = kind or str(rng.choice(KINDS, p=SHARES))
+    if kind == "deposited":
+        density = experiment.load("map")
+    else:
+        density = (experiment.load("half1") + experiment.load("half2")) / 2
+        if kind == "filtered":
+            b_factor = rng.uniform(*B_FACTORS)
+            density = apply_b_factor(density, b_factor)
+        if rng.random() < MASKED:
+            density = mask_softly(density, experiment.load("mask") > 0, rng)
+    return density, molecular_target(experiment)
+
+
+def rough_mask(molecule, rng):
+    """The molecule with its border moved by up to 3 voxels."""
+    from scipy import ndimage
+
+    steps = int(rng.integers(-2, 4))
+    if steps > 0:
+        return ndimage.binary_dilation(molecule, iterations=steps)
+    eroded = ndimage.binary_erosion(molecule, iterations=-steps) if steps else molecule
+    return eroded if eroded.any() else molecule
+
+
+def apply_b_factor(density, b_factor):
+    """Multiply amplitudes by exp(-B s² / 4), held beyond 2.5 Å; a 1 Å grid."""
+    return filtered(density, lambda s: np.exp(-b_factor * np.minimum(s, 0.4) ** 2 / 4))
+
+
+def mask_softly(density, near, rng):
+    """Mask a map around its molecule, softly or tightly; the background is zero."""
+    from scipy.ndimage import distance_transform_edt
+
+    distance = distance_transform_edt(~near)
+    if rng.random() < 0.5:
+        radius, edge = rng.uniform(0, 2), 0.5
+    else:
+        radius, edge = rng.uniform(2, 8), rng.uniform(2, 8)
+    inner = np.clip((distance - radius) / edge, 0, 1)
+    return (density * (0.5 + 0.5 * np.cos(np.pi * inner))).astype(np.float32)
+
+
+def filtered(density, gain):
+    """Apply a radial gain; gain : callable on frequencies, cycles per voxel."""
+    import scipy.fft
+
+    spectrum = scipy.fft.rfftn(density)
+    z, y, x = density.shape
+    plane = np.fft.fftfreq(y)[:, None] ** 2 + np.fft.rfftfreq(x)[None, :] ** 2
+    for k, height in enumerate(np.fft.fftfreq(z)):
+        spectrum[k] *= gain(np.sqrt(plane + height**2))
+    return scipy.fft.irfftn(spectrum, s=density.shape).astype(np.float32)

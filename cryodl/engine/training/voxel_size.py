@@ -1,0 +1,84 @@
+"""Training the small network that tells whether a map's voxel size can be right."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from ..maps.resample import resample, resample_to
+from ..maps.rough import rough_molecule
+from ..maps.scale import scale_features, with_bfactor
+from ..maps.volume import Volume
+from ..maps.voxel_size import CLEARLY, FACTORS, GRID
+from .single_map_input import draw_input, rough_mask
+
+RANGE = 0.68, 1.47  # factors by which voxel sizes are changed
+RIGHT = 0.35  # share of inputs whose voxel size is right
+FALSE = 0.03  # of right voxel sizes that may be called wrong on the data trained on
+HIDDEN = 64, 48
+DROPOUT = 0.35
+B_FACTORS = 60.0  # Å², SD of the B-factors applied to features
+WIDTH = 0.04  # of the soft label, in the factor's logarithm
+
+
+def samples(experiment, rng, count=3):
+    """Features and factors of `count` inputs of an experiment, the first with its own voxel size.
+
+    Returns (features, factors): ndarrays (count, NUMBERS) and (count,).
+    """
+    density, molecule = draw_input(experiment, rng)
+    features, factors = [], []
+    for number in range(count):
+        factor = float(np.exp(rng.uniform(*np.log(RANGE)))) if number else 1.0
+        volume = Volume(density, factor * GRID)
+        near = rough_molecule(volume) if rng.random() < 0.25 else rough_mask(molecule, rng)
+        grid = resample(volume, GRID)
+        if grid is not volume:
+            near = resample_to(volume.with_data(near.astype(np.float32)), grid).data > 0.5
+        if near.any():
+            features.append(scale_features(grid.data, near))
+            factors.append(factor)
+    return np.array(features, np.float32), np.array(factors)
+
+
+def fit_scale(features, factors, *, epochs=150, seed=0):
+    """Train on features (n, NUMBERS) and factors (n,); returns what `maps.voxel_size` reads."""
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    mean, sd = features.mean(axis=0), features.std(axis=0) + 1e-3
+    model = keras.Sequential([keras.Input((features.shape[1],))])
+    for width in HIDDEN:
+        model.add(keras.layers.Dense(width, activation="relu"))
+        model.add(keras.layers.Dropout(DROPOUT))
+    model.add(keras.layers.Dense(len(FACTORS)))
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * (len(features) // 64 + 1))
+    model.compile(
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    right = factors == 1
+    weight = np.where(right, RIGHT / right.mean(), (1 - RIGHT) / (1 - right.mean()))
+    logarithm = np.log(FACTORS)
+    label = np.exp(-0.5 * ((np.log(factors)[:, None] - logarithm) / WIDTH) ** 2)
+    label /= label.sum(axis=1, keepdims=True)
+    for _ in range(epochs):
+        changed = with_bfactor(features, rng.normal(0, B_FACTORS, len(features)))
+        x = (changed - mean) / sd + rng.normal(0, 0.05, features.shape)
+        model.fit(x, label, sample_weight=weight, batch_size=64, epochs=1, verbose=0)
+    stored = {"mean": mean, "sd": sd, "layers": len(HIDDEN) + 1}
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    for number, layer in enumerate(dense):
+        stored[f"kernel{number}"], stored[f"bias{number}"] = layer.get_weights()
+    return stored
+
+
+def wrongness(weights, features):
+    """Probability that the voxel size is clearly wrong, ndarray (n,)."""
+    x = (features - weights["mean"]) / weights["sd"]
+    for layer in range(weights["layers"]):
+        x = x @ weights[f"kernel{layer}"] + weights[f"bias{layer}"]
+        if layer < weights["layers"] - 1:
+            x = np.maximum(x, 0)
+    raised = np.exp(x - x.max(axis=-1, keepdims=True))
+    probability = raised / raised.sum(axis=-1, keepdims=True)
+    return probability[:, np.abs(np.log(FACTORS)) > CLEARLY].sum(axis=1)

@@ -1,0 +1,245 @@
+"""`cryodl enhance` with the shipped network: where its result lies, what it keeps and says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryodl.engine.maps.mrc_io import read_map, write_map
+from cryodl.engine.maps.resample import resample
+from cryodl.engine.maps.volume import Volume
+
+pytest.importorskip("keras")
+
+MODEL = Path(__file__).parents[1] / "data" / "1c75.pdb"
+SIZE = 64
+RESOLUTION = 3.5
+
+
+@pytest.fixture(scope="module")
+def enhancer():
+    from cryodl.engine.methods.postprocess import Enhancer
+
+    return Enhancer("tight", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def molecule():
+    """Density of cytochrome c-553 without its haem, of the haem alone, and the mask of both."""
+    import gemmi
+
+    from cryodl.engine.simulate.model_map import model_map
+    from cryodl.engine.simulate.structure import read_structure
+
+    whole = read_structure(MODEL)
+    first = gemmi.read_structure(str(MODEL))[0]
+    haem = np.array([a.pos.tolist() for c in first for r in c if r.name == "HEM" for a in r])
+    middle = whole.positions.mean(axis=0)
+    origin = tuple(float(v) - SIZE / 2 for v in middle)
+    grid = Volume(np.zeros((SIZE,) * 3, np.float32), 1.0, origin)
+    away = np.linalg.norm(whole.positions[:, None] - haem[None], axis=2).min(axis=1)
+    parts = []
+    for atoms in (away > 0.1, away <= 0.1):
+        own = replace(
+            whole, positions=whole.positions[atoms], elements=whole.elements[atoms],
+            chains=whole.chains[atoms],
+        )  # fmt: skip
+        density, mask = model_map(own, grid)
+        parts.append((density, mask))
+    return grid, parts
+
+
+def blurred(density, rng, level=0.05):
+    """As a reconstruction leaves it: amplitudes fall off, noise is added."""
+    from cryodl.engine.maps.sharpen import apply_bfactor
+
+    data = apply_bfactor(Volume(density, 1.0), 8 * RESOLUTION**2).data
+    data = data / data.max()
+    return data + level * rng.normal(size=density.shape)
+
+
+@pytest.fixture(scope="module")
+def halves(molecule):
+    grid, parts = molecule
+    density = sum(part for part, _ in parts)
+    rng = np.random.default_rng(0)
+    return [grid.with_data(blurred(density, rng).astype(np.float32)) for _ in range(2)]
+
+
+@pytest.fixture(scope="module")
+def full(halves):
+    return halves[0].with_data((halves[0].data + halves[1].data) / 2)
+
+
+@pytest.fixture(scope="module")
+def enhanced(enhancer, full):
+    return enhancer.enhance(full).density
+
+
+def correlation(a, b):
+    return float(np.corrcoef(np.ravel(a), np.ravel(b))[0, 1])
+
+
+def test_the_molecule_is_clearer_and_the_rest_empty(molecule, full, enhanced):
+    _, parts = molecule
+    model, mask = sum(p for p, _ in parts), np.any([m for _, m in parts], axis=0)
+    assert correlation(enhanced.data, model) > correlation(full.data, model) + 0.05
+    assert np.abs(enhanced.data[~mask]).mean() < 0.1 * np.abs(enhanced.data[mask]).mean()
+
+
+def test_scale_and_offset_do_not_matter(enhancer, full, enhanced):
+    for scale, offset in ((1e-6, 0.0), (1e6, 3e5)):
+        other = enhancer.enhance(full.with_data(scale * full.data + offset)).density
+        assert np.abs(other.data - enhanced.data).max() < 0.05 * enhanced.data.max()
+
+
+def test_it_turns_and_mirrors_with_the_map(enhancer, full, enhanced):
+    for turn in (lambda d: np.rot90(d, axes=(0, 2)), lambda d: d[::-1]):
+        turned = enhancer.enhance(full.with_data(np.ascontiguousarray(turn(full.data)))).density
+        assert correlation(turned.data, turn(enhanced.data)) > 0.97
+
+
+def test_the_result_lies_where_the_input_lies(enhancer, molecule):
+    """Phase correlation of the enhanced map with the input, on grids of other voxel sizes too."""
+    grid, parts = molecule
+    clean = blurred(sum(p for p, _ in parts), np.random.default_rng(0), 0.005)
+    for voxel in (1.0, 0.83, 1.27):
+        volume = resample(grid.with_data(clean.astype(np.float32)), voxel)
+        found = enhancer.bring_back(enhancer.enhance(volume).density, volume)
+        assert found.shape == volume.shape and found.origin == volume.origin
+        assert found.voxel_size == volume.voxel_size
+        assert np.abs(shift(found.data, volume.data)).max() < 0.05
+
+
+def shift(a, b):
+    """Voxels by which `a` lies beside `b`: a line through the phases of their coarse waves."""
+    spectrum = np.fft.fftn(a - a.mean()) * np.conj(np.fft.fftn(b - b.mean()))
+    frequencies = np.stack(np.meshgrid(*[np.fft.fftfreq(n) for n in a.shape], indexing="ij"))
+    low = np.sqrt((frequencies**2).sum(axis=0)) < 0.12
+    weight = np.abs(spectrum[low])
+    phase, s = np.angle(spectrum[low]), frequencies[:, low]
+    near = np.abs(phase) < 1
+    matrix = (s[:, near] * weight[near]) @ s[:, near].T
+    return -np.linalg.solve(matrix, (s[:, near] * weight[near]) @ phase[near]) / (2 * np.pi)
+
+
+def test_a_molecule_at_the_border_is_as_strong_as_in_the_middle(enhancer, full, enhanced):
+    cut = 22  # planes of the box that are left out, so that the molecule meets the border
+    part = enhancer.enhance(replace(full, data=full.data[cut:])).density.data
+    beside = np.s_[:6]
+    whole = enhanced.data[cut:]
+    assert np.abs(whole[beside]).max() > 1
+    assert np.abs(part[beside]).sum() > 0.8 * np.abs(whole[beside]).sum()
+
+
+def test_noise_stays_empty_and_is_reported(enhancer):
+    from cryodl.engine.methods.postprocess import audit
+
+    rng = np.random.default_rng(1)
+    for size in (48, 72):
+        result = enhancer.enhance(Volume(rng.normal(size=(size,) * 3), 1.0))
+        shown = result.density.data > 0.1 * 8  # molecules reach 8 and more
+        assert shown.mean() < 0.02
+        assert any("invented" in note for note in audit(result, enhancer.spec).warnings)
+
+
+def test_the_audit_names_what_went_and_what_came(enhancer, full):
+    from cryodl.engine.methods.postprocess import audit
+
+    result = enhancer.enhance(full)
+    honest = audit(result, enhancer.spec)
+    assert honest.added < 0.02 and not honest.warnings
+    forged = result.density.data.copy()
+    forged[2:10, 2:10, 2:10] = 5  # from nothing
+    taken = np.s_[25:39, 25:39, 25:39]
+    forged[taken] = 0
+    found = audit(replace(result, density=result.density.with_data(forged)), enhancer.spec)
+    assert found.added > 0.1 and any("added" in n or "invented" in n for n in found.warnings)
+    assert found.change[3:9, 3:9, 3:9].min() > 0
+    assert found.removed > honest.removed and found.change[30:34, 30:34, 30:34].min() < 0
+
+
+def test_a_protected_ligand_survives(molecule, tmp_path):
+    """A weak haem, apart from the protein, goes as a small piece, unless it is protected."""
+    from cryodl.api.enhance import run_enhance
+
+    grid, ((protein, _), (haem, near)) = molecule
+    moves = [12 - round(float(v.mean())) for v in np.nonzero(near)]  # into a corner of the box
+    away, region = (np.roll(part, moves, axis=(0, 1, 2)) for part in (0.4 * haem, near))
+    data = blurred(protein + away, np.random.default_rng(3), 0.03).astype(np.float32)
+    volume = grid.with_data(data)
+    mask = grid.with_data(region.astype(np.float32))
+    plain, kept = (
+        run_enhance(volume, clean=0.2, protect_mask=m, device="cpu").volumes["enhanced"].data
+        for m in (None, mask)
+    )
+    assert correlation(kept[region], away[region]) > 0.5
+    assert np.abs(kept[region]).mean() > 3 * np.abs(plain[region]).mean()
+    far = np.indices(region.shape).max(axis=0) > SIZE // 2
+    assert correlation(kept[far], plain[far]) > 0.9
+
+
+def test_half_maps_are_audited_and_everything_is_written(halves, tmp_path):
+    from cryodl.cli.main import main
+
+    files = []
+    for number, half in enumerate(halves):
+        files.append(str(tmp_path / f"half{number}.mrc"))
+        write_map(files[-1], half)
+    out = tmp_path / "out"
+    code = main(
+        ["enhance", "--half1", files[0], "--half2", files[1], "-o", str(out), "--device", "cpu"]
+    )
+    assert code == 0
+    names = {path.name for path in out.iterdir()}
+    assert names >= {
+        "enhanced.mrc", "audit.mrc", "support.mrc", "stats.json", "slices.png", "view.cxc",
+    }  # fmt: skip
+    result = read_map(out / "enhanced.mrc")
+    assert result.origin == pytest.approx(halves[0].origin) and result.shape == halves[0].shape
+    stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
+    assert stats["source"] == "half maps" and stats["density_added"] < 0.05
+    assert stats["fsc"]["before_0.143"] > 0 and stats["fsc"]["after_0.143"] > 0
+    support = read_map(out / "support.mrc").data
+    assert support.max() <= 1.001 and support[result.data > 2].mean() > 0.7
+    script = (out / "view.cxc").read_text(encoding="utf-8")
+    assert "enhanced.mrc" in script and "support.mrc" in script
+
+
+@pytest.mark.parametrize(
+    "extra, message",
+    [
+        (["--clean", "1.5"], "clean 1.5"),
+        (["--batch-size", "0"], "batch size 0"),
+        (["--normalisation", "mask"], "needs --mask"),
+        (["--normalisation", "stats", "--noise-mean", "0"], "two numbers"),
+        (["--half1", "MAP"], "one half map"),
+        (["--half1", "MAP", "--half2", "MAP"], "a map and half maps"),
+        (["--protect", "OTHER"], "mask has 9 x 9 x 9"),
+        (["--bundle", "deepres-low"], "local-resolution"),
+        (["--bundle", "nothing"], "unknown bundle"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(full, tmp_path, capsys, extra, message):
+    from cryodl.cli.main import main
+
+    write_map(tmp_path / "map.mrc", full)
+    write_map(tmp_path / "other.mrc", Volume(np.eye(9) * np.ones((9, 1, 1)), 1.0))
+    names = {"MAP": str(tmp_path / "map.mrc"), "OTHER": str(tmp_path / "other.mrc")}
+    out = tmp_path / "out"
+    arguments = ["enhance", names["MAP"], "-o", str(out), *(names.get(a, a) for a in extra)]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("cryodl: ") and "\n" not in error and message in error
+    assert not out.exists()
+
+
+def test_no_map_is_a_line(tmp_path, capsys):
+    from cryodl.cli.main import main
+
+    assert main(["enhance", "-o", str(tmp_path / "out")]) == 2
+    assert "no map is given" in capsys.readouterr().err

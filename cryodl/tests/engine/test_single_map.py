@@ -1,0 +1,219 @@
+"""A single map's resolution: what the network reads, how its answer is read, masks, errors."""
+
+import json
+
+import mrcfile
+import numpy as np
+import pytest
+
+from cryodl.cli.main import main
+from cryodl.engine.maps.level import level_spectrum
+from cryodl.engine.maps.parts import bounding_box, cut, significant_box
+from cryodl.engine.maps.sharpen import apply_bfactor
+from cryodl.engine.maps.volume import Volume
+from cryodl.engine.methods.single_map_resolution.answer import (
+    CHANNELS,
+    COUNTS,
+    GLOBAL,
+    LOCAL,
+    LOCAL_SD,
+    RATIO,
+    RATIO_SD,
+    global_resolution,
+    local_resolution,
+    molecule,
+)
+
+NETWORK = {
+    "architecture": "single_map", "channels": 37, "half": 4, "quarter": 4, "quarter_blocks": 1,
+    "stride": 2, "bins": 8, "bins_from": 2.2, "bins_to": 15.0,
+    "ratios": 6, "ratios_from": 0.6, "ratios_to": 2.4,
+}  # fmt: skip
+SPEC = {
+    "name": "small", "method": "single-map-resolution", "network": NETWORK, "voxel_size": 1.0,
+    "stride": 2, "overlap": 10, "resolution_limits": [2.2, 10.5], "local": "relative",
+    "normalisation": {"name": "whole_features", "parameters": {}},
+    "calibration": {"interval": 0.9, "resolution": [3.0, 8.0], "factor": [1.5, 1.5]},
+    "training": {}, "metrics": {}, "licence": "CC0-1.0", "citation": "none",
+}  # fmt: skip
+
+
+def blob(n=40, noise=0.02):
+    """A textured ball in faint noise, and where it is."""
+    rng = np.random.default_rng(0)
+    z, y, x = np.indices((n, n + 4, n + 8)) - n / 2
+    inside = np.sqrt(z**2 + y**2 + x**2) < n / 4
+    data = inside * (1 + 0.5 * rng.normal(size=inside.shape))
+    return (data + noise * rng.normal(size=data.shape)).astype(np.float32), inside
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    keras = pytest.importorskip("keras")
+    from cryodl.engine.bundles import save_bundle
+    from cryodl.engine.networks import build
+
+    keras.utils.set_random_seed(1)
+    model = build(NETWORK)
+    return save_bundle(tmp_path_factory.mktemp("bundle") / "small", model, SPEC)
+
+
+def test_significant_box_is_the_smallest_that_holds_all_that_stands_out():
+    data = np.random.default_rng(0).uniform(-1, 1, (20, 24, 28)).astype(np.float32)
+    data[5, 6, 7], data[9, 20, 11] = 50, -50
+    assert significant_box(data) == ((5, 10), (6, 21), (7, 12))
+    assert significant_box(np.zeros((4, 5, 6), np.float32)) == ((0, 4), (0, 5), (0, 6))
+
+
+def test_a_part_keeps_its_place():
+    volume = Volume(np.arange(60.0).reshape(3, 4, 5), 2.0, (10, 20, 30))
+    part = cut(volume, (slice(1, 3), slice(2, 4), slice(3, 5)))
+    assert part.origin == (16, 24, 32)
+    assert part.data[0, 0, 0] == volume.data[1, 2, 3]
+    assert bounding_box(volume.data > 45) == ((2, 3), (1, 4), (0, 5))
+
+
+@pytest.mark.parametrize("bfactor", [-60.0, 80.0])
+def test_a_levelled_map_has_forgotten_its_b_factor(bfactor):
+    data, inside = blob()
+    changed = apply_bfactor(Volume(data, 1.0), bfactor).data
+    first, second = level_spectrum(data, inside), level_spectrum(3 * changed + 7, inside)
+    before = np.abs(data - changed)[inside].mean() / data[inside].std()
+    after = np.abs(first - second)[inside].mean()
+    assert after < 0.15 and after < before / 3
+
+
+def test_frequencies_that_were_filtered_away_stay_empty():
+    data, inside = blob(noise=0.0)
+    spectrum = np.fft.rfftn(data)
+    s = np.sqrt(sum(np.square(f) for f in np.meshgrid(
+        np.fft.fftfreq(40), np.fft.fftfreq(44), np.fft.rfftfreq(48), indexing="ij")))  # fmt: skip
+    low = np.fft.irfftn(spectrum * (s < 0.2), s=data.shape).astype(np.float32)
+    levelled = level_spectrum(low, inside)
+    power = np.abs(np.fft.rfftn(levelled)) ** 2
+    assert power[s > 0.35].mean() < 0.01 * power[(s > 0.1) & (s < 0.18)].mean()
+
+
+def test_features_of_a_whole_map():
+    from cryodl.engine.maps.whole import WHOLE_CHANNELS, stack, whole_features
+
+    data, inside = blob()
+    features = stack(*whole_features(data, 1.0, inside))
+    assert features.shape == (20, 22, 24, WHOLE_CHANNELS) and np.isfinite(features).all()
+    scaled = stack(*whole_features(1e4 * data - 50, 1.0, inside))
+    assert np.abs(features - scaled).max() < 0.05
+    # the ball is stronger than the solvent in every band, and where no solvent is nothing is said
+    assert (features[..., 23:36] > 0.1).all() and (features[..., 36] == 1).all()
+    masked = stack(*whole_features(data * inside, 1.0, inside))
+    assert (masked[..., 23:] == 0).all()
+
+
+def predicted(shape=(6, 8, 10)):
+    rng = np.random.default_rng(0)
+    answer = rng.uniform(0.1, 1, (*shape, CHANNELS))
+    answer[..., LOCAL], answer[..., RATIO], answer[..., GLOBAL] = 5.0, 1.2, np.log(4.0)
+    return answer.astype(np.float32)
+
+
+def test_global_resolution_is_a_weighted_mean_over_all_tiles():
+    answer = predicted()
+    assert global_resolution(answer) == pytest.approx(4.0, rel=1e-5)
+    answer[:3, ..., GLOBAL], answer[:3, ..., COUNTS] = np.log(8.0), 3 * answer[3:, ..., COUNTS]
+    assert global_resolution(answer) == pytest.approx(8**0.75 * 4**0.25, rel=1e-4)
+
+
+def test_ways_to_tell_local_resolution():
+    answer = predicted()
+    assert local_resolution(answer, 4.0, "alone")[0] == pytest.approx(5.0)
+    assert local_resolution(answer, 4.0, "relative")[0] == pytest.approx(4.8)
+    answer[..., LOCAL_SD], answer[..., RATIO_SD] = 0.1, 10.0
+    assert local_resolution(answer, 4.0, "both")[0] == pytest.approx(5.0, abs=1e-3)
+
+
+def test_islands_go_and_holes_are_filled():
+    probability = np.zeros((20, 20, 20))
+    probability[3:15, 3:15, 3:15] = 0.9
+    probability[8, 8, 8] = 0.1
+    probability[18, 18, 18] = 0.9
+    inside = molecule(probability)
+    assert inside.sum() == 12**3 and inside[8, 8, 8] and not inside[18, 18, 18]
+
+
+def test_tiles_change_nothing(bundle, monkeypatch):
+    from cryodl.engine.methods.single_map_resolution import predict as module
+    from cryodl.engine.methods.single_map_resolution.prepare import prepare
+
+    data, inside = blob(56)
+    prepared = prepare(Volume(data, 1.0), bundle.spec, inside)
+    whole, _ = module.predict(prepared, bundle.spec, bundle.model)
+    monkeypatch.setitem(module.MEMORY, "cpu", 1e6)
+    assert len(module.tile_grid(prepared.data.shape[:3], bundle.spec)) > 3
+    tiled, _ = module.predict(prepared, bundle.spec, bundle.model)
+    assert tiled.whole == pytest.approx(whole.whole, abs=1e-3)
+    assert np.abs(tiled.resolution - whole.resolution).max() < 1e-3
+    assert np.abs(tiled.probability - whole.probability).max() < 1e-4
+
+
+def write(path, data, voxel_size=1.2):
+    with mrcfile.new(path, data, overwrite=True) as file:
+        file.voxel_size = voxel_size
+        file.header.origin = (5, 6, 7)
+    return path
+
+
+def test_command_writes_everything_on_the_map_grid(bundle, tmp_path):
+    map_file = write(tmp_path / "map.mrc", blob()[0])
+    out = tmp_path / "out"
+    options = ["--method", "cryores", "--bundle", bundle.path, "--device", "cpu"]
+    assert main(["localres", map_file, "-o", out, *options]) == 0
+    names = {p.name for p in out.iterdir()}
+    assert {"resolution.mrc", "uncertainty.mrc", "mask.mrc", "probability.mrc", "stats.json",
+            "histogram.png", "slices.png", "view.cxc"} <= names  # fmt: skip
+    stats = json.loads((out / "stats.json").read_text())
+    assert stats["method"] == "single-map-resolution" and stats["global_resolution"] > 0
+    with mrcfile.open(out / "mask.mrc") as mask, mrcfile.open(out / "resolution.mrc") as found:
+        assert mask.data.shape == (40, 44, 48) and float(mask.voxel_size.x) == pytest.approx(1.2)
+        assert ((found.data > 0) == (mask.data > 0)).all()
+        assert (found.header.origin.x, found.header.origin.z) == (5, 7)
+
+
+def test_mask_command(bundle, tmp_path):
+    map_file = write(tmp_path / "map.mrc", blob()[0])
+    options = ["--bundle", bundle.path, "--device", "cpu"]
+    for name, more in (("a", []), ("b", ["--dilate", "2.4"]), ("c", ["--soft", "6"])):
+        assert main(["mask", map_file, "-o", tmp_path / f"{name}.mrc", *options, *more]) == 0
+    a, b, c = (mrcfile.read(tmp_path / f"{name}.mrc") for name in "abc")
+    assert set(np.unique(a)) <= {0, 1} and 0 < a.sum()
+    assert (b >= a).all() and b.sum() >= a.sum()
+    assert (c >= a).all() and (c[a > 0] == 1).all()
+    assert main(["mask", map_file, "-o", tmp_path / "a.mrc", *options]) == 2  # exists
+
+
+def test_widened_masks():
+    from cryodl.api.mask import widened
+
+    inside = np.zeros((30, 30, 30), bool)
+    inside[10:20, 10:20, 10:20] = True
+    assert (widened(inside, 2.0, 0, 0) == inside).all()
+    assert np.count_nonzero(widened(inside, 2.0, 4.0, 0)[15, 15]) == 14  # two voxels at each end
+    assert np.count_nonzero(widened(inside, 2.0, -4.0, 0)[15, 15]) == 6
+    soft = widened(inside, 2.0, 0, 8.0)[15, 15]
+    assert soft[19] == 1 and soft[21] == pytest.approx(0.5) and soft[23] == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "word"),
+    [
+        (["--half1", "a.mrc"], "one map"),
+        (["--claimed", "0.1"], "claimed"),
+        (["--bundle", "deepres-low"], "single-map-resolution"),
+    ],
+)
+def test_mistakes_draw_one_line(more, word, tmp_path, capsys):
+    map_file = write(tmp_path / "map.mrc", blob(24)[0])
+    arguments = ["localres", map_file, "-o", tmp_path / "out", "--method", "cryores"]
+    if "--bundle" not in more:
+        more = [*more, "--bundle", "deepres-low"]
+    assert main([*arguments, *more]) == 2
+    said = capsys.readouterr().err.strip()
+    assert word in said and "\n" not in said
