@@ -132,15 +132,16 @@ class Plugin(pwem.Plugin):
         return f'"{python}" -m cryodl'
 
     @classmethod
-    def runEngine(cls, protocol, command, options):
+    def runEngine(cls, protocol, command, options, name="run"):
         """Run a cryodl command as a process of a protocol, in its log.
 
-        options : dict of the command's long options without dashes; kept as extra/run.json, so
+        command : such as "localres", or "train" and its method
+        options : dict of the command's long options without dashes; kept as extra/NAME.json, so
             that a run can be repeated by hand. Paths are relative to the project.
 
         Raises RuntimeError with the engine's own line where it refuses.
         """
-        path = protocol._getExtraPath("run.json")
+        path = protocol._getExtraPath(f"{name}.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(options, file, indent=2, ensure_ascii=False)
         log = protocol.getStderrLog()

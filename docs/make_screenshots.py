@@ -32,10 +32,15 @@ def main():
     run.setObjLabel("local resolution")
     run.inputVolume.set(imported.outputVolume)
     project.launchProtocol(run, wait=True)
+    pictures = [(kind, run.getObjId(), kind) for kind in ("form", "project", "viewer")]
+    pictures += [
+        ("form", "CryodlProtEnhance", "enhance"),
+        ("form", "CryodlProtResolutionClass", "classes"),
+    ]
     with virtual_display():
-        for kind in ("form", "project", "viewer"):
-            out = IMAGES / f"scipion_{kind}.png"
-            done = take_picture(kind, project.path, run.getObjId(), str(out))
+        for kind, protocol, name in pictures:
+            out = IMAGES / f"scipion_{name}.png"
+            done = take_picture(kind, project.path, protocol, str(out))
             if done.returncode:
                 sys.exit(done.stderr)
             print(out)

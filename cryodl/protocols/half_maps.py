@@ -6,6 +6,18 @@ from pwem.objects import Volume
 from .maps import add_volume
 
 
+def half_maps_of(volume):
+    """Return the two half maps that come with a volume, as volumes; [] where there are none."""
+    if volume is None or not volume.hasHalfMaps():
+        return []
+    halves = []
+    for path in volume.getHalfMaps().split(","):
+        half = Volume(location=path)
+        half.setSamplingRate(volume.getSamplingRate())
+        halves.append(half)
+    return halves
+
+
 class HalfMapInputs:
     """Parameters and volumes for protocols that read two half maps; mixed into a protocol."""
 
@@ -48,15 +60,7 @@ class HalfMapInputs:
             return []
         if not self.hasHalfVolumesFile.get():
             return [p.get() for p in (self.halfMap1, self.halfMap2) if p.get() is not None]
-        full = self.associatedHalves.get()
-        if full is None or not full.hasHalfMaps():
-            return []
-        halves = []
-        for path in full.getHalfMaps().split(","):
-            half = Volume(location=path)
-            half.setSamplingRate(full.getSamplingRate())
-            halves.append(half)
-        return halves
+        return half_maps_of(self.associatedHalves.get())
 
     def _describeMissingHalves(self):
         """Return a line that says what to do where half maps are asked for and not there."""

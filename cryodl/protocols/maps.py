@@ -49,6 +49,33 @@ def header_differs(path, voxel_size):
     return abs(read_header(path).voxel_size - voxel_size) > 1e-3 * voxel_size
 
 
+def write_plain(volume, path):
+    """Write a volume as an MRC file of its own, with Scipion's sampling rate in the header.
+
+    volume : of an MRC file, which may hold several volumes behind each other
+
+    Raises ValueError where the file does not hold it.
+    """
+    import warnings
+
+    import mrcfile
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # old headers: what is wrong in them is written anew
+        with mrcfile.open(plain_path(volume), permissive=True) as mrc:
+            data, header = mrc.data, mrc.header
+            if data is not None and data.ndim == 4:
+                index = max(volume.getIndex(), 1)
+                data = data[index - 1] if index <= len(data) else None
+            if data is None or data.ndim != 3:
+                raise ValueError(f"{volume.getFileName()} holds no volume {volume.getIndex()}.")
+            with mrcfile.new(path, data, overwrite=True) as new:
+                for name in ("mapc", "mapr", "maps", "nxstart", "nystart", "nzstart", "origin"):
+                    new.header[name] = header[name]
+                new.set_volume()
+                new.voxel_size = volume.getSamplingRate()
+
+
 def add_volume(form, name, label, text, *, kind="Volume", **options):
     """Add a pointer to a volume (or another kind of object) to a form.
 

@@ -44,6 +44,18 @@ class CryodlProtBase(EMProtocol):
             help="Number of the GPU to use, counted from 0. One is enough.",
         )
 
+    @staticmethod
+    def _defineNetworkParam(form, method):
+        """Define the folder of a network that takes the place of the shipped one."""
+        form.addParam(
+            "networkFolder",
+            params.FolderParam,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Network of your own",
+            help=f"Folder that `cryodl train {method}` has written: used instead of the one that "
+            "comes with the plugin.",
+        )
+
     # --------------------------- steps ------------------------------------
     def _insertAllSteps(self):
         self._insertFunctionStep(self.convertInputStep, needsGPU=False)
@@ -69,12 +81,13 @@ class CryodlProtBase(EMProtocol):
 
     def runStep(self):
         makePath(self._getExtraPath())
-        options = {"output": self._getExtraPath(), "overwrite": True}  # a continued run writes anew
-        Plugin.runEngine(
-            self,
-            self._command,
-            {**self._engineParams(), **options, **self._deviceParams(), **self._threadParams()},
-        )
+        self._runEngine(self._command, self._engineParams(), self._getExtraPath())
+
+    def _runEngine(self, command, options, output, name="run"):
+        """Run a command with the form's device and threads; a continued run writes anew."""
+        written = {"output": output, "overwrite": True}
+        given = {**options, **written, **self._deviceParams(), **self._threadParams()}
+        Plugin.runEngine(self, command, given, name)
 
     def _deviceParams(self):
         """Device and GPUs, for commands that run a network; none for the others."""
@@ -159,6 +172,15 @@ class CryodlProtBase(EMProtocol):
             ]
         return []
 
+    def _validateNetworkFolder(self):
+        folder = self.networkFolder.get()
+        if folder and not os.path.isfile(os.path.join(folder, "spec.json")):
+            return [
+                f"Network: {folder} holds no spec.json; choose the folder that a training has "
+                "written."
+            ]
+        return []
+
     def _warningLines(self):
         return [f"Warning: {line}" for line in self.getStats().get("warnings", [])]
 
@@ -166,6 +188,8 @@ class CryodlProtBase(EMProtocol):
 class CryodlProtResolutionBase(CryodlProtBase):
     """A protocol whose command writes a local-resolution map."""
 
+    # Files that become volumes where the command has written them.
+    _volumeFiles = {RESOLUTION: "resolution.mrc", UNCERTAINTY: "uncertainty.mrc"}
     # No Enum: its members of equal value, two volumes, would be one.
     _possibleOutputs = {RESOLUTION: Volume, UNCERTAINTY: Volume, MASK: VolumeMask}
 
@@ -181,9 +205,11 @@ class CryodlProtResolutionBase(CryodlProtBase):
 
     def createOutputStep(self):
         shown = self.getShownVolume()
-        outputs = {RESOLUTION: self._register("resolution.mrc", Volume, shown)}
-        if os.path.exists(self.getExtraFile("uncertainty.mrc")):
-            outputs[UNCERTAINTY] = self._register("uncertainty.mrc", Volume, shown)
+        outputs = {
+            output: self._register(name, Volume, shown)
+            for output, name in self._volumeFiles.items()
+            if os.path.exists(self.getExtraFile(name))
+        }
         outputs[MASK] = self._register("mask.mrc", VolumeMask, shown)
         self._defineWithSources(outputs)
         stats = self.getStats()

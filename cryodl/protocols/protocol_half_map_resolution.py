@@ -9,16 +9,20 @@ from .half_maps import HalfMapInputs
 from .maps import add_mask, add_volume, describe_inputs
 from .protocol_base import CryodlProtResolutionBase
 
-MONOGENIC, LOCAL_FSC = range(2)
+MONOGENIC, LOCAL_FSC, SINUSOID = range(3)
+METHODS = ("monogenic", "localfsc", "sinusoid")
+NAMES = ("monogenic amplitudes", "local FSC", "a local sinusoid model")
+CITATIONS = ("Vilas2018", "Cardone2013", "Kucukelbir2014")
 
 
 class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
-    """Estimate the local resolution from half maps, as MonoRes and blocres do.
+    """Estimate the local resolution from half maps, as MonoRes, blocres and ResMap do.
 
     *Monogenic*: the frequency at which the map's local amplitude sinks into the noise, which is
     known from the difference of the half maps, or from outside the mask of a single map.
     *Local FSC*: Fourier shell correlation of the half maps in a window around every voxel.
-    Neither moves when a map is sharpened or blurred.
+    *Sinusoid*: the wavelength up to which a local sinusoid is likelier than noise alone.
+    None moves when a map is sharpened or blurred.
     """
 
     _label = "half-map local resolution"
@@ -32,14 +36,14 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             "method",
             params.EnumParam,
             default=MONOGENIC,
-            choices=["monogenic", "local FSC"],
+            choices=["monogenic", "local FSC", "sinusoid"],
             display=params.EnumParam.DISPLAY_HLIST,
             label="Method",
-            help="Monogenic is as MonoRes, local FSC as blocres.",
+            help="Monogenic is as MonoRes, local FSC as blocres, sinusoid as ResMap.",
         )
         self._defineHalfParams(
             form,
-            "Without half maps the noise is taken from outside the mask (monogenic only).",
+            "Without half maps the noise is taken from outside the mask (not for local FSC).",
             "The full map; its half maps come with it.",
             "First half map, not masked.",
         )
@@ -64,9 +68,9 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             params.FloatParam,
             default=0.95,
             expertLevel=params.LEVEL_ADVANCED,
-            condition=f"method=={MONOGENIC}",
+            condition=f"method!={LOCAL_FSC}",
             label="Significance",
-            help="Share of the noise's amplitudes that a voxel's own must exceed.",
+            help="Share of noise that a voxel must exceed.",
         )
         form.addParam(
             "window",
@@ -99,7 +103,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         return {
             **{name: self._enginePath(name) for name in names},
             **self._voxelSize("half1" if "half1" in names else "map"),
-            "method": "monogenic" if self.method.get() == MONOGENIC else "localfsc",
+            "method": METHODS[self.method.get()],
             "min-resolution": self.minRes.get(),
             "max-resolution": self.maxRes.get(),
             "significance": self.significance.get(),
@@ -122,7 +126,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             return missing
         if not self.useHalfVolumes.get():
             if self.method.get() == LOCAL_FSC:
-                return ["Local FSC needs half maps: choose monogenic, or give them."]
+                return ["Local FSC needs half maps: choose another method, or give them."]
             if self.fullMap.get() is None:
                 return ["Volume: choose one."]
             if self.mask.get() is None:
@@ -144,11 +148,11 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         stats = self.getStats()
         if not stats:
             return []
-        name = "monogenic amplitudes" if self.method.get() == MONOGENIC else "local FSC"
         return [
-            f"The local resolution was estimated by {name} with cryodl: median "
-            f"{stats['median']:.2f} Å in {stats['voxels']} voxels."
+            f"The local resolution was estimated by {NAMES[self.method.get()]} with cryodl "
+            f"[{CITATIONS[self.method.get()]}]: median {stats['median']:.2f} Å in "
+            f"{stats['voxels']} voxels."
         ]
 
     def _citations(self):
-        return ["Vilas2018"] if self.method.get() == MONOGENIC else ["Cardone2013"]
+        return [CITATIONS[self.method.get()]]

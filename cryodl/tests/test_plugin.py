@@ -1,6 +1,7 @@
 """The plugin inside Scipion: discovered, configured, and honest about what is missing."""
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -27,7 +28,22 @@ class TestPlugin(BaseTest):
         self.assertIsInstance(plugin, Plugin)
         self.assertEqual(plugin.getName(), "cryodl")
         self.assertEqual(plugin.getPath(), cryodl.__path__[0])
-        self.assertEqual([t.getObjId() for t in plugin.getTemplates()], ["cryodl-local_resolution"])
+        templates = sorted(template.getObjId() for template in plugin.getTemplates())
+        names = ("enhance", "local_resolution", "resolution_class", "single_map")
+        self.assertEqual(templates, [f"cryodl-{name}" for name in names])
+
+    def test_templates_name_protocols_and_parameters_that_there_are(self):
+        protocols = Domain.getProtocols()
+        for template in Domain.getPlugins()["cryodl"]._pluginInstance.getTemplates():
+            template.replaceEnvVariables()
+            template.parseContent()
+            for field in template.params.values():
+                self.assertTrue(field.getAlias(), field.getTitle())
+            template._replaceFields()  # by their defaults
+            for entry in json.loads("".join(template.getContent())):
+                definition = protocols[entry["object.className"]]()._definition
+                for name in set(entry) - {"runMode"}:
+                    self.assertTrue(name.startswith("object.") or definition.hasParam(name), name)
 
     def test_variable_is_registered_with_its_description(self):
         Domain.getPlugins()

@@ -89,6 +89,15 @@ class TestHalfMaps(BaseTest):
         self.assertLess(after[corner].std(), 0.7 * before[corner].std())
         self.assertGreater(np.corrcoef(after[self.inside], before[self.inside])[0, 1], 0.9)
 
+    def test_methods_of_the_form_and_their_sources(self):
+        expected = [
+            ("monogenic", "Vilas2018"), ("localfsc", "Cardone2013"), ("sinusoid", "Kucukelbir2014"),
+        ]  # fmt: skip
+        for number, (method, source) in enumerate(expected):
+            run = self.half_map_run(method=number)
+            self.assertEqual(run._engineParams()["method"], method)
+            self.assertEqual(run._citations(), [source])
+
     def test_validation_says_what_to_do(self):
         plain = Volume(location=self.volume.getFileName())
         plain.setSamplingRate(VOXEL)

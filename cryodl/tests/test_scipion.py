@@ -23,7 +23,15 @@ def run(*arguments, seconds=300):
 class TestScipion(BaseTest):
     def test_protocols_are_listed(self):
         listed = run("scipion", "protocols").stdout
-        for name in ("CryodlProtLocalResolution", "CryodlProtImportResolution"):
+        for name in (
+            "CryodlProtLocalResolution",
+            "CryodlProtImportResolution",
+            "CryodlProtEnhance",
+            "CryodlProtSingleMapResolution",
+            "CryodlProtResolutionClass",
+            "CryodlProtLocalClasses",
+            "CryodlProtTrainLocalClasses",
+        ):
             self.assertIn(name, listed)
 
     def test_template_runs_to_the_end(self):

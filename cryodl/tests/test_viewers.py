@@ -14,7 +14,11 @@ from pwem import Domain
 from pyworkflow.tests import BaseTest
 from pyworkflow.viewer import DESKTOP_TKINTER
 
-from cryodl.protocols import CryodlProtImportResolution, CryodlProtLocalResolution
+from cryodl.protocols import (
+    CryodlProtImportResolution,
+    CryodlProtLocalResolution,
+    CryodlProtSingleMapResolution,
+)
 from cryodl.report.palette import colour_map, resolution_range
 from cryodl.report.slices import crop_box
 from cryodl.tests.viewer_case import ORIGIN, SHAPE, VOXEL, ViewerCase
@@ -27,14 +31,12 @@ class TestPictures(ViewerCase):
         super().setUpClass()
         cls.run_ = cls.finished_run()
 
-    def tearDown(self):
-        from matplotlib import pyplot
-
-        pyplot.close("all")
-
     def test_viewer_is_found_for_every_local_resolution_run(self):
-        other = self.finished_run(CryodlProtImportResolution)
-        for run in (self.run_, other):
+        others = [
+            self.finished_run(kind)
+            for kind in (CryodlProtImportResolution, CryodlProtSingleMapResolution)
+        ]
+        for run in (self.run_, *others):
             found = Domain.findViewers(run, DESKTOP_TKINTER)
             self.assertEqual(found[0], CryodlResolutionViewer)
 
@@ -129,6 +131,13 @@ class TestPictures(ViewerCase):
             expected = mrc.data[:, :, plane][self.cropped()[:2]]
         np.testing.assert_allclose(panels[4].images[-1].get_array(), expected, rtol=1e-6)
         self.assertEqual(key.get_ylabel(), "Density")
+
+    def test_mask_is_outlined_on_the_density(self):
+        panels, key = self.panels(self.show(self.viewer(self.run_), "doShowMask"))
+        self.assertEqual(key.get_ylabel(), "Density")
+        for panel in panels:
+            (outline,) = panel.collections
+            self.assertGreater(sum(len(path.vertices) for path in outline.get_paths()), 20)
 
     def test_uncertainty_has_its_own_colours(self):
         viewer = self.viewer(self.run_)

@@ -114,7 +114,7 @@ class TestChimeraX(ViewerCase):
             os.environ.pop("CHIMERAX", None)
             self.assertIsNone(find_program())
             text = self.message(self.show(self.viewer(self.run_), "doShowChimera"))
-        path = os.path.abspath(self.run_.getExtraFile("chimerax_view.cxc"))
+        path = os.path.abspath(self.run_.getExtraFile("chimerax_resolution.cxc"))
         self.assertTrue(os.path.exists(path))
         self.assertIn(path, text)
         self.assertIn("CHIMERAX", text)

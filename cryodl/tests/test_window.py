@@ -43,10 +43,15 @@ class TestWindow(ViewerCase):
             "CryodlProtImportResolution",
             "CryodlProtCompareResolution",
             "CryodlProtLocalFilter",
+            "CryodlProtEnhance",
+            "CryodlProtSingleMapResolution",
+            "CryodlProtResolutionClass",
+            "CryodlProtLocalClasses",
+            "CryodlProtTrainLocalClasses",
         ):
             with self.subTest(name):
                 picture = self.picture("form", name)
-                self.assert_shows(picture, width=600, height=400)
+                self.assert_shows(picture, width=600, height=350)
                 red = (picture[..., 0] > 150) & (picture[..., 1:] < 60).all(axis=-1)
                 self.assertGreater(red.mean(), 0.01)  # Scipion's section headers
 

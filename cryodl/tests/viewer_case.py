@@ -53,9 +53,16 @@ class ViewerCase(BaseTest):
         cls.resolution = np.where(cls.inside, 3 + 0.15 * distance + 0.01 * x, 0).astype("f4")
 
     @classmethod
-    def finished_run(cls, kind=CryodlProtLocalResolution, *, axes=(1, 2, 3), uncertainty=True):
+    def finished_run(
+        cls, kind=CryodlProtLocalResolution, *, axes=(1, 2, 3), uncertainty=True, further=None
+    ):
+        """A run of a protocol that writes a local resolution.
+
+        further : its other maps, by the names of their files
+        """
         run = cls.newProtocol(kind)
         run.inputVolume.set(cls.volume)
+        further = further or {}
         if kind is CryodlProtImportResolution:
             run.inputResolution.set(cls.volume)
         cls.proj.saveProtocol(run)
@@ -64,18 +71,26 @@ class ViewerCase(BaseTest):
         write_map(run.getExtraFile("mask.mrc"), cls.inside, axes=axes)
         if uncertainty:
             write_map(run.getExtraFile("uncertainty.mrc"), 0.1 * cls.resolution, axes=axes)
+        for name, data in further.items():
+            write_map(run.getExtraFile(name), data, axes=axes)
         values = cls.resolution[cls.inside]
         stats = {
             "median": float(np.median(values)),
             "min": float(values.min()),
             "max": float(values.max()),
             "voxels": int(values.size),
+            "global_resolution": 4.5,
             "percentiles": {q: float(np.percentile(values, float(q))) for q in ("2.5", "97.5")},
         }
         with open(run.getExtraFile("stats.json"), "w") as file:
             json.dump(stats, file)
         run.createOutputStep()
         return run
+
+    def tearDown(self):
+        from matplotlib import pyplot
+
+        pyplot.close("all")
 
     def viewer(self, run, **values):
         viewer = Domain.findViewers(run, DESKTOP_TKINTER)[0](project=self.proj, protocol=run)

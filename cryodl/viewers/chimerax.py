@@ -7,7 +7,6 @@ import numpy as np
 from pwem.viewers import Chimera, ChimeraView
 
 from cryodl.report.chimerax import fill_outside, surface_level, write_view
-from cryodl.report.palette import palette_colours
 
 from .maps import on_grid_of, same_grid, write_map
 
@@ -15,21 +14,23 @@ from .maps import on_grid_of, same_grid, write_map
 #: plugin scipion-em-chimera has it, and its program.
 CHIMERA_HOME, CHIMERAX = "CHIMERA_HOME", "CHIMERAX"
 
-SCRIPT = "chimerax_view.cxc"
 #: Voxels around the mask that take the colour of the nearest one inside.
 FILLED_RIM = 3
 
 
-def write_scene(folder, shown, resolution, mask, *, vmin, vmax, palette, intervals):
+def write_scene(
+    folder, shown, resolution, mask, *, vmin, vmax, colours, labels=None, name="resolution"
+):
     """Write a script, and the maps that it opens beside those that there are.
 
     Parameters
     ----------
     folder : where the files are written
     shown : Map to be coloured; None colours the surface of the mask itself
-    resolution : Map in Å; mask : Map on the same grid, non-zero inside the molecule
+    resolution : Map in Å, or of classes; mask : Map on the same grid, non-zero inside the molecule
     vmin, vmax : ends of the key in Å
-    palette, intervals : name of the colours and their number in the key
+    colours, labels : as in :func:`cryodl.report.chimerax.write_view`
+    name : of what the map is coloured by, in the names of files
 
     Returns
     -------
@@ -59,9 +60,9 @@ def write_scene(folder, shown, resolution, mask, *, vmin, vmax, palette, interva
         map_file = os.path.join(folder, "chimerax_map.mrc")
         write_map(map_file, shown)
     filled = fill_outside(resolution.data, inside, FILLED_RIM)
-    resolution_file = os.path.join(folder, "chimerax_resolution.mrc")
+    resolution_file = os.path.join(folder, f"chimerax_{name}.mrc")
     write_map(resolution_file, resolution._replace(data=filled))
-    script = os.path.abspath(os.path.join(folder, SCRIPT))
+    script = os.path.abspath(os.path.join(folder, f"chimerax_{name}.cxc"))
     write_view(
         script,
         map_file=map_file,
@@ -69,7 +70,8 @@ def write_scene(folder, shown, resolution, mask, *, vmin, vmax, palette, interva
         level=level,
         vmin=vmin,
         vmax=vmax,
-        colours=palette_colours(vmin, vmax, intervals, palette),
+        colours=colours,
+        labels=labels,
     )
     return script
 

@@ -15,13 +15,8 @@ MIDDLE = -1
 COLOUR_SETS = [name for name in PALETTES if name != UNCERTAINTY_PALETTE]
 
 
-def define_form(form, results):
-    """Define a viewer's parameters.
-
-    results : RunResults, which give the colour scale and say whether there is an uncertainty
-    """
-    form.addSection(label="Local resolution")
-    group = form.addGroup("Slices")
+def define_axis(group):
+    """Define the axis across which slices are cut."""
     group.addParam(
         "sliceAxis",
         params.EnumParam,
@@ -31,6 +26,16 @@ def define_form(form, results):
         label="Slice axis",
         help="Slices are perpendicular to this axis.",
     )
+
+
+def define_form(form, results):
+    """Define a viewer's parameters.
+
+    results : RunResults, which give the colour scale and say whether there is an uncertainty
+    """
+    form.addSection(label="Local resolution")
+    group = form.addGroup("Slices")
+    define_axis(group)
     group.addParam(
         "doShowVolumeColorSlices",
         params.LabelParam,
@@ -63,6 +68,12 @@ def define_form(form, results):
         params.LabelParam,
         label="Show original volume slices",
         help="The map that was judged.",
+    )
+    group.addParam(
+        "doShowMask",
+        params.LabelParam,
+        label="Show the mask on the volume",
+        help="The outline inside which local resolution is given.",
     )
     if results.has_uncertainty():
         group.addParam(

@@ -25,17 +25,17 @@ class RunResults:
 
     @property
     def resolution(self):
-        return self._extra("resolution.mrc")
+        return self.extra("resolution.mrc")
 
     @property
     def mask(self):
-        return self._extra("mask.mrc")
+        return self.extra("mask.mrc")
 
     def uncertainty(self):
         """Return the uncertainty in Å. Raises ValueError where the run has none."""
         if not self.has_uncertainty():
             raise ValueError("This run has no uncertainty map: its method does not estimate one.")
-        return self._extra("uncertainty.mrc")
+        return self.extra("uncertainty.mrc")
 
     def has_uncertainty(self):
         return os.path.exists(self.protocol.getExtraFile("uncertainty.mrc"))
@@ -85,7 +85,8 @@ class RunResults:
         return resolution_range(np.repeat([percentiles["2.5"], percentiles["97.5"]], 100))
 
     # --------------------------- files ------------------------------------
-    def _extra(self, name):
+    def extra(self, name):
+        """Return a map that the run has written, on the grid of the resolution."""
         if name not in self._read:
             path = self.protocol.getExtraFile(name)
             output = getattr(self.protocol, "resolution_Volume", None)
@@ -97,7 +98,7 @@ class RunResults:
     def _density(self):
         changed = self.protocol.getExtraFile("density.mrc")
         if os.path.exists(changed):  # sharpened, for example, before it was judged
-            return self._extra("density.mrc")
+            return self.extra("density.mrc")
         shown = self.protocol.getShownVolume()
         source = getattr(self.protocol, "inputResolution", None)
         imported = source.get() if source is not None else None

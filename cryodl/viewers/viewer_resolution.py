@@ -3,42 +3,39 @@
 Its parameters are called as in the viewers of other local-resolution protocols.
 """
 
-import logging
-
-from pwem.viewers import EmPlotter
-from pyworkflow.viewer import DESKTOP_TKINTER, ProtocolViewer
-
 from cryodl.protocols import (
     CryodlProtImportResolution,
     CryodlProtLocalResolution,
     CryodlProtResolutionBase,
+    CryodlProtSingleMapResolution,
 )
 from cryodl.report.bars import draw_bars
-from cryodl.report.palette import UNCERTAINTY_PALETTE, colour_map, resolution_range
+from cryodl.report.palette import (
+    UNCERTAINTY_PALETTE,
+    colour_map,
+    palette_colours,
+    resolution_range,
+)
 from cryodl.report.radial import draw_radius, radial_profile
 from cryodl.report.slice_grid import AXES, draw_slice_grid, pick_planes
 from cryodl.report.slices import crop_box, density_limits, molecule_centre
 
 from . import chimerax
-from .form import AXIS_NAMES, MIDDLE, check_scale, define_form
+from .base import CryodlViewerBase
+from .form import MIDDLE, check_scale, define_form
 from .maps import read_volume
 from .results import RunResults
 
-logger = logging.getLogger(__name__)
 
-#: Dots per inch of a window: 8-point text is read well on a common screen.
-PLOT_DPI = 130
-
-
-class CryodlResolutionViewer(ProtocolViewer):
+class CryodlResolutionViewer(CryodlViewerBase):
     """Show the local resolution of a map, and what it was estimated from."""
 
     _label = "local resolution viewer"
-    _environments = [DESKTOP_TKINTER]
     # The base comes last: protocols named before it are found as their own.
     _targets = [
         CryodlProtLocalResolution,
         CryodlProtImportResolution,
+        CryodlProtSingleMapResolution,
         CryodlProtResolutionBase,
     ]
 
@@ -46,32 +43,21 @@ class CryodlResolutionViewer(ProtocolViewer):
     def _defineParams(self, form):
         define_form(form, RunResults(self.protocol))
 
-    def _getVisualizeDict(self):
+    def _results(self):
+        return RunResults(self.protocol)
+
+    def _shows(self):
         return {
-            name: self._guarded(show)
-            for name, show in (
-                ("doShowVolumeColorSlices", self._show_colour_slices),
-                ("doShowOneColorslice", self._show_one_slice),
-                ("doShowVolumeSlices", self._show_resolution_slices),
-                ("doShowOriginalVolumeSlices", self._show_original_slices),
-                ("doShowUncertainty", self._show_uncertainty),
-                ("doShowResHistogram", self._show_histogram),
-                ("doShowRadius", self._show_radius),
-                ("doShowChimera", self._show_chimera),
-            )
+            "doShowVolumeColorSlices": self._show_colour_slices,
+            "doShowOneColorslice": self._show_one_slice,
+            "doShowVolumeSlices": self._show_resolution_slices,
+            "doShowOriginalVolumeSlices": self._show_original_slices,
+            "doShowMask": self._show_mask,
+            "doShowUncertainty": self._show_uncertainty,
+            "doShowResHistogram": self._show_histogram,
+            "doShowRadius": self._show_radius,
+            "doShowChimera": self._show_chimera,
         }
-
-    def _guarded(self, show):
-        """What a person can mend becomes a message and no traceback."""
-
-        def guarded(paramName=None):
-            try:
-                return show(RunResults(self.protocol))
-            except (OSError, ValueError) as error:
-                logger.debug("Nothing to show", exc_info=error)
-                return [self.errorMessage(str(error), "Nothing to show")]
-
-        return guarded
 
     # --------------------------- pictures ---------------------------------
     def _show_colour_slices(self, results):
@@ -131,22 +117,27 @@ class CryodlResolutionViewer(ProtocolViewer):
         ]
 
     def _show_original_slices(self, results):
+        return [self._density_slices(results, "Map")]
+
+    def _show_mask(self, results):
+        return [self._density_slices(results, "Mask on the map", outline=results.inside())]
+
+    def _density_slices(self, results, window, **how):
         density = results.density(required=True)
         low, high = density_limits(density.data, results.inside())
         axis = self._axis()
-        return [
-            self._slices(
-                results,
-                density,
-                pick_planes(results.inside(), axis),
-                f"Map along {axis}",
-                colours="gray_r",
-                vmin=low,
-                vmax=high,
-                label="Density",
-                labelled=False,
-            )
-        ]
+        return self._slices(
+            results,
+            density,
+            pick_planes(results.inside(), axis),
+            f"{window} along {axis}",
+            colours="gray_r",
+            vmin=low,
+            vmax=high,
+            label="Density",
+            labelled=False,
+            **how,
+        )
 
     def _show_uncertainty(self, results):
         uncertainty = results.uncertainty()
@@ -225,29 +216,6 @@ class CryodlResolutionViewer(ProtocolViewer):
             results.mask,
             vmin=vmin,
             vmax=vmax,
-            palette=palette,
-            intervals=intervals,
+            colours=palette_colours(vmin, vmax, intervals, palette),
         )
-        program = chimerax.find_program()
-        if program is None:
-            return [
-                self.warnMessage(
-                    "ChimeraX was not found. The script is written; open it in any ChimeraX:\n\n"
-                    f"{script}\n\nTo open it from here, install scipion-em-chimera, or set "
-                    f"{chimerax.CHIMERAX} in Scipion's configuration to the path of the program.",
-                    "No ChimeraX",
-                )
-            ]
-        return [chimerax.ChimeraXView(program, script)]
-
-    # --------------------------- helpers ----------------------------------
-    def _axis(self):
-        return AXIS_NAMES[self.sliceAxis.get()]
-
-    def _title(self):
-        return str(self.protocol.getRunName())
-
-    def _plotter(self, window):
-        plotter = EmPlotter(windowTitle=window, dpi=PLOT_DPI)
-        plotter.tightLayoutOn = False  # the pictures place their parts themselves
-        return plotter
+        return self._chimera_views(script)

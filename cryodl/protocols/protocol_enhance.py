@@ -1,0 +1,343 @@
+"""A map post-processed by a network, with an account of what was added and removed."""
+
+import json
+import os
+
+import pyworkflow.protocol.params as params
+from pwem.objects import Volume
+from pyworkflow import BETA
+
+from cryodl.plugin import Plugin
+
+from .half_maps import half_maps_of
+from .maps import add_volume, describe_inputs
+from .protocol_base import CryodlProtBase
+
+MODELS = ("tight", "wide", "highres")
+NORMALISATIONS = ("auto", "stats", "mask")
+NORMALISE_AUTO, NORMALISE_STATS, NORMALISE_MASK = range(3)
+
+BEFORE, AFTER = "before", "after"  # folders of the local resolutions, beside the results
+
+
+class CryodlProtEnhance(CryodlProtBase):
+    """Sharpen and clean a map with deep learning, in the manner of DeepEMhancer.
+
+    A network that has learnt from pairs of experimental-like maps and maps sharpened against their
+    models masks, denoises and sharpens at once. What it adds is accounted for: how much density has
+    no support in the input and, with half maps, how far both agree after each was enhanced apart.
+    Interpret such a map beside the one it was made from, and refine models against the latter.
+    """
+
+    _label = "enhance map"
+    _devStatus = BETA
+    _command = "enhance"
+    _possibleOutputs = {"Volume": Volume, "support_Volume": Volume}
+
+    # --------------------------- form -------------------------------------
+    def _defineParams(self, form):
+        self._defineDeviceParams(form)
+        form.addSection(label="Input")
+        self._defineInputs(form)
+        self._defineNormalisation(form)
+        form.addParam(
+            "modelType",
+            params.EnumParam,
+            default=0,
+            choices=["tight", "wide", "highRes"],
+            display=params.EnumParam.DISPLAY_HLIST,
+            label="Model",
+            help="*tight*: cuts closely around the molecule; the best first choice.\n"
+            "*wide*: keeps more around it, such as glycans and loops; try it where tight has cut "
+            "something off.\n"
+            "*highRes*: for maps of 4 Å and better.",
+        )
+        add_volume(
+            form,
+            "protectMask",
+            "Protect",
+            "Mask of a ligand, glycan or lipid: inside it the input's own density is kept, "
+            "sharpened to match, with a soft border.",
+            kind="VolumeMask",
+            allowsNull=True,
+        )
+        form.addParam(
+            "performCleaningStep",
+            params.BooleanParam,
+            default=False,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Remove small components?",
+            help="Specks that hang together with nothing larger are set to 0.",
+        )
+        form.addParam(
+            "sizeFraction_CC",
+            params.FloatParam,
+            default=0.05,
+            condition="performCleaningStep",
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Relative size (0 - 1)",
+            help="Components smaller than this share of the largest are removed.",
+        )
+        form.addParam(
+            "compareResolution",
+            params.BooleanParam,
+            default=False,
+            label="Estimate local resolution before and after?",
+            help="With deep learning, as the protocol *local resolution* does, inside one mask. It "
+            "tells how the map looks, not what it holds.",
+        )
+        self._defineNetworkParam(form, "postprocess")
+        form.addParam(
+            "batch_size",
+            params.IntParam,
+            default=1,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Tiles at a time",
+            help="More keep a large GPU busy and take more memory. The result does not depend on "
+            "it.",
+        )
+        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+
+    @staticmethod
+    def _defineInputs(form):
+        form.addParam(
+            "useHalfMapsInsteadVol",
+            params.BooleanParam,
+            default=True,
+            label="Use half maps instead of the volume?",
+            help="Yes enhances the mean of the half maps, which no other program has masked or "
+            "sharpened yet, and judges the result by how far both agree. A volume without half "
+            "maps is enhanced itself.",
+        )
+        form.addParam(
+            "halfMapsAttached",
+            params.BooleanParam,
+            default=True,
+            condition="useHalfMapsInsteadVol",
+            label="Are the half maps associated with the volume?",
+            help="As after a refinement, or an import with half maps.",
+        )
+        apart = "useHalfMapsInsteadVol and not halfMapsAttached"
+        for name, condition, label, text in (
+            (
+                "inputVolume",
+                "not useHalfMapsInsteadVol or halfMapsAttached",
+                "Input volume",
+                "The map to enhance, best neither masked nor sharpened.",
+            ),
+            ("inputHalf1", apart, "Half map 1", "First half map, neither masked nor sharpened."),
+            ("inputHalf2", apart, "Half map 2", "Second half map, of the same refinement."),
+        ):
+            add_volume(
+                form, name, label, text, condition=condition, allowsNull=True, important=True
+            )
+
+    @staticmethod
+    def _defineNormalisation(form):
+        form.addParam(
+            "normalization",
+            params.EnumParam,
+            default=NORMALISE_AUTO,
+            choices=["automatic", "from statistics", "from binary mask"],
+            display=params.EnumParam.DISPLAY_HLIST,
+            label="Normalization",
+            help="How the noise is known, by which densities are scaled before the network sees "
+            "them. *Automatic* finds the solvent. *From statistics* takes the noise's mean and "
+            "standard deviation. *From binary mask* measures both outside a mask of the "
+            "molecule.",
+        )
+        add_volume(
+            form,
+            "inputMask",
+            "Mask",
+            "1 inside the molecule, 0 in the solvent, on the grid of the volume.",
+            kind="VolumeMask",
+            condition=f"normalization=={NORMALISE_MASK}",
+            allowsNull=True,
+        )
+        line = form.addLine(
+            "Noise",
+            condition=f"normalization=={NORMALISE_STATS}",
+            help="Mean and standard deviation of the density in the solvent. The wizard measures "
+            "both in the map's own.",
+        )
+        line.addParam("noiseMean", params.FloatParam, allowsNull=True, label="Mean")
+        line.addParam("noiseStd", params.FloatParam, allowsNull=True, label="Standard deviation")
+
+    # --------------------------- inputs -----------------------------------
+    def getHalves(self):
+        """Return the half maps that are enhanced, as volumes; [] where the volume itself is."""
+        if not self.useHalfMapsInsteadVol.get():
+            return []
+        if self.halfMapsAttached.get():
+            return half_maps_of(self.inputVolume.get())
+        halves = [self.inputHalf1.get(), self.inputHalf2.get()]
+        return [half for half in halves if half is not None]
+
+    def getShownVolume(self):
+        """Return the volume on whose grid the result lies."""
+        apart = self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()
+        return self.inputHalf1.get() if apart else self.inputVolume.get()
+
+    def _engineInputs(self):
+        halves = self.getHalves()
+        inputs = dict(zip(("half1", "half2"), halves)) or {"map": self.inputVolume.get()}
+        if self.normalization.get() == NORMALISE_MASK and self.inputMask.get() is not None:
+            inputs["mask"] = self.inputMask.get()
+        if self.protectMask.get() is not None:
+            inputs["protect"] = self.protectMask.get()
+        return inputs
+
+    def _sources(self):
+        used = {id(self.getShownVolume())}
+        used.update(id(volume) for volume in self._engineInputs().values())
+        pointers = (
+            self.inputVolume, self.inputHalf1, self.inputHalf2, self.inputMask, self.protectMask,
+        )  # fmt: skip
+        return [p for p in pointers if p.get() is not None and id(p.get()) in used]
+
+    def _engineParams(self):
+        names = self._engineInputs()
+        values = {
+            **{name: self._enginePath(name) for name in names},
+            **self._voxelSize("half1" if "half1" in names else "map"),
+            "model": MODELS[self.modelType.get()],
+            "bundle": self.networkFolder.get() or None,
+            "normalisation": NORMALISATIONS[self.normalization.get()],
+            "batch-size": self.batch_size.get(),
+        }
+        if self.normalization.get() == NORMALISE_STATS:
+            values.update({"noise-mean": self.noiseMean.get(), "noise-std": self.noiseStd.get()})
+        if self.performCleaningStep.get():
+            values["clean"] = self.sizeFraction_CC.get()
+        return values
+
+    # --------------------------- steps ------------------------------------
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.convertInputStep, needsGPU=False)
+        self._insertFunctionStep(self.runStep, needsGPU=self._onGpu())
+        if self.compareResolution.get():
+            self._insertFunctionStep(self.resolutionStep, needsGPU=self._onGpu())
+        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def resolutionStep(self):
+        """Estimate the local resolution of the input, and of the result inside the same mask."""
+        mask = {}
+        for name, path in ((BEFORE, self._inputPath()), (AFTER, self.getExtraFile("enhanced.mrc"))):
+            folder = self.getExtraFile(name)
+            options = {"map": path, "batch-size": self.batch_size.get(), **mask}
+            if name == BEFORE:
+                options.update(self._voxelSize("half1" if self.getHalves() else "map"))
+            self._runEngine("localres", options, folder, name)
+            mask = {"mask": os.path.join(folder, "mask.mrc")}
+
+    def _inputPath(self):
+        """Return the file of the map that was enhanced: the mean of half maps is written."""
+        written = self.getExtraFile("density.mrc")
+        return written if os.path.exists(written) else self._enginePath("map")
+
+    def createOutputStep(self):
+        like = self.getShownVolume()
+        outputs = {"Volume": self._register("enhanced.mrc", Volume, like)}
+        if os.path.exists(self.getExtraFile("support.mrc")):
+            outputs["support_Volume"] = self._register("support.mrc", Volume, like)
+        self._defineWithSources(outputs)
+
+    # --------------------------- info -------------------------------------
+    def _validate(self):
+        lines = self._validateDevice() + self._validateNetworkFolder() + self._validateValues()
+        missing = self._describeMissing()
+        if missing:
+            return lines + missing
+        labels = {
+            "map": "Input volume", "half1": "Half map 1", "half2": "Half map 2", "mask": "Mask",
+            "protect": "Protect",
+        }  # fmt: skip
+        inputs = self._engineInputs()
+        volumes = [(labels[name], inputs[name]) for name in labels if name in inputs]
+        return lines + describe_inputs(volumes, volumes[0][0].lower())
+
+    def _describeMissing(self):
+        if self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get():
+            if len(self.getHalves()) < 2:
+                return ["Half maps: give both."]
+        elif self.inputVolume.get() is None:
+            return ["Input volume: choose one."]
+        if self.normalization.get() == NORMALISE_MASK and self.inputMask.get() is None:
+            return ["Mask: choose one, or another normalization."]
+        return []
+
+    def _validateValues(self):
+        lines = []
+        if self.normalization.get() == NORMALISE_STATS:
+            mean, deviation = self.noiseMean.get(), self.noiseStd.get()
+            if mean is None or deviation is None or deviation <= 0:
+                lines.append(
+                    f"Noise: mean {mean} and standard deviation {deviation} cannot be used; let "
+                    "the wizard measure them, or choose another normalization."
+                )
+        share = self.sizeFraction_CC.get()
+        if self.performCleaningStep.get() and (share is None or not 0 < share < 1):
+            lines.append(f"Relative size: {share} is not between 0 and 1.")
+        if self.batch_size.get() < 1:
+            lines.append(f"Tiles at a time: {self.batch_size.get()} is less than 1.")
+        return lines
+
+    def _warnings(self):
+        if self._lacksHalves():
+            return ["The volume has no half maps: it is enhanced itself, and no support is told."]
+        return []
+
+    def _lacksHalves(self):
+        return self.useHalfMapsInsteadVol.get() and not self.getHalves()
+
+    def _summary(self):
+        stats = self.getStats()
+        if not stats:
+            return ["The map is not enhanced yet."]
+        lines = [
+            f"Enhanced from: *{stats['source']}*, model {stats['model']}",
+            f"Density added without evidence in the input: *{stats['density_added']:.1%}*",
+            f"Clear density of the input that was removed: {stats['density_removed']:.1%}",
+        ]
+        fsc = stats.get("fsc")
+        if fsc:
+            before, after = (_resolution(fsc[f"{name}_0.143"]) for name in (BEFORE, AFTER))
+            lines.append(f"Half maps agree to: {before} before, {after} after")
+        if stats["pieces_removed"]:
+            lines.append(f"Small components removed: {stats['pieces_removed']}")
+        found = self.getResolutionStats()
+        if len(found) == 2:
+            before, after = (found[name]["median"] for name in (BEFORE, AFTER))
+            lines.append(f"Median local resolution: {before:.2f} Å before, *{after:.2f} Å* after")
+        return lines + self._warningLines()
+
+    def getResolutionStats(self):
+        """Return the figures of the local resolutions before and after; {} where not asked for."""
+        found = {}
+        for name in (BEFORE, AFTER):
+            path = os.path.join(self.getExtraFile(name), "stats.json")
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    found[name] = json.load(file)
+        return found
+
+    def _methods(self):
+        stats = self.getStats()
+        if not stats:
+            return []
+        of = "The mean of the half maps of " if stats["source"] == "half maps" else ""
+        return [
+            f"{of}{self.getObjectTag(self.getShownVolume())} was post-processed with cryodl "
+            f"(network {stats['bundle']}, in the manner of [SanchezGarcia2021]); "
+            f"{stats['density_added']:.1%} of its density lies where the input has no evidence "
+            f"above its noise, and {stats['density_removed']:.1%} of the input's clear density was "
+            "removed."
+        ]
+
+    def _citations(self):
+        return ["SanchezGarcia2021"]
+
+
+def _resolution(value):
+    return "no frequency" if value is None else f"{value:.2f} Å"

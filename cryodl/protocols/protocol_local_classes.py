@@ -1,0 +1,163 @@
+"""The resolution class of every voxel, in steps of 1 Å, as MonoRes or ResMap would put it."""
+
+import pyworkflow.protocol.params as params
+from pwem.objects import Volume, VolumeMask
+from pyworkflow import BETA
+
+from cryodl.plugin import Plugin
+
+from .maps import add_mask, add_volume, describe_inputs
+from .protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
+
+AS_MONORES, AS_RESMAP, OF_A_RUN, OF_A_FOLDER = range(4)
+METHODS = {AS_MONORES: "unet-monores", AS_RESMAP: "unet-resmap"}
+CLASSES = "classes_Volume"
+
+
+class CryodlProtLocalClasses(CryodlProtResolutionBase):
+    """Put every voxel of a single map into one of ten resolution classes with deep learning.
+
+    The classes are 0 - 2, 2 - 3, ... 9 - 10 Å and worse. A U-Net has learnt them from maps with the
+    local resolutions of MonoRes or of ResMap, and gives what these would, without half maps and in
+    seconds. It can be trained on your own maps: *train local classes*.
+    """
+
+    _label = "local resolution classes"
+    _devStatus = BETA
+    _command = "localres"
+    _volumeFiles = {RESOLUTION: "resolution.mrc", CLASSES: "classes.mrc"}
+    _possibleOutputs = {RESOLUTION: Volume, CLASSES: Volume, MASK: VolumeMask}
+
+    # --------------------------- form -------------------------------------
+    def _defineParams(self, form):
+        self._defineDeviceParams(form)
+        form.addSection(label="Input")
+        add_volume(
+            form, "inputVolume", "Input volume", "The map to judge, best not masked.",
+            important=True,
+        )  # fmt: skip
+        add_mask(
+            form,
+            "Mask",
+            "Classes are given inside this mask. Left empty, a mask is found in the map and "
+            "becomes an output.",
+        )
+        form.addParam(
+            "network",
+            params.EnumParam,
+            default=AS_MONORES,
+            choices=["as MonoRes", "as ResMap", "of a training run", "of a folder"],
+            display=params.EnumParam.DISPLAY_HLIST,
+            label="Network",
+            help="*as MonoRes*, *as ResMap*: what these say of the same map; ResMap's values are "
+            "the better ones.\n*of a training run*: of the protocol *train local classes*.\n*of a "
+            "folder*: a bundle that `cryodl train local-classes` has written.",
+        )
+        form.addParam(
+            "inputNetwork",
+            params.PointerParam,
+            pointerClass="CryodlNetwork",
+            condition=f"network=={OF_A_RUN}",
+            allowsNull=True,
+            label="Trained network",
+            help="Output of *train local classes*.",
+        )
+        form.addParam(
+            "networkFolder",
+            params.FolderParam,
+            condition=f"network=={OF_A_FOLDER}",
+            label="Folder of the network",
+            help="It holds spec.json and model.weights.h5.",
+        )
+        form.addParam(
+            "batchSize",
+            params.IntParam,
+            default=1,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Tiles at a time",
+            help="More keep a large GPU busy and take more memory.",
+        )
+        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+
+    # --------------------------- engine -----------------------------------
+    def _engineInputs(self):
+        inputs = {"map": self.inputVolume.get()}
+        if self.Mask.get() is not None:
+            inputs["mask"] = self.Mask.get()
+        return inputs
+
+    def _engineParams(self):
+        return {
+            **{name: self._enginePath(name) for name in self._engineInputs()},
+            **self._voxelSize("map"),
+            # a network of one's own says itself what it was trained on
+            "method": METHODS.get(self.network.get(), METHODS[AS_MONORES]),
+            "bundle": self._bundle(),
+            "batch-size": self.batchSize.get(),
+        }
+
+    def _bundle(self):
+        """Return the folder of the network to use; None where it is a shipped one."""
+        choice = self.network.get()
+        if choice == OF_A_RUN and self.inputNetwork.get() is not None:
+            return self.inputNetwork.get().getFileName()
+        return self.networkFolder.get() if choice == OF_A_FOLDER else None
+
+    def _sources(self):
+        pointers = [self.inputVolume, self.Mask]
+        if self.network.get() == OF_A_RUN:
+            pointers.append(self.inputNetwork)
+        return [pointer for pointer in pointers if pointer.get() is not None]
+
+    def getShownVolume(self):
+        return self.inputVolume.get()
+
+    # --------------------------- info -------------------------------------
+    def _validate(self):
+        volume, mask = self.inputVolume.get(), self.Mask.get()
+        errors = self._validateDevice() + self._validateNetwork()
+        if volume is None:
+            return errors  # Scipion itself says that it is missing
+        if self.batchSize.get() < 1:
+            errors.append(f"Tiles at a time: {self.batchSize.get()} is less than 1.")
+        volumes = [("Input volume", volume)] + ([("Mask", mask)] if mask is not None else [])
+        return errors + describe_inputs(volumes, "the input volume")
+
+    def _validateNetwork(self):
+        if self.network.get() == OF_A_RUN and self.inputNetwork.get() is None:
+            return ["Trained network: choose the output of a run of 'train local classes'."]
+        if self.network.get() == OF_A_FOLDER and not self.networkFolder.get():
+            return ["Folder of the network: choose one."]
+        return self._validateNetworkFolder() if self.network.get() == OF_A_FOLDER else []
+
+    def _summary(self):
+        lines, stats = super()._summary(), self.getStats()
+        if not stats:
+            return lines
+        counts = stats["classes"]
+        largest = max(range(len(counts)), key=counts.__getitem__)
+        share = counts[largest] / max(1, sum(counts))
+        lines.insert(0, f"Most frequent class: *{class_name(largest + 1)}* ({share:.0%})")
+        lines.append(f"Network: {stats['bundle']}")
+        return lines
+
+    def _methods(self):
+        stats = self.getStats()
+        if not stats:
+            return []
+        mask = "a given mask" if stats["mask"] == "given" else "an automatic mask"
+        return [
+            f"The voxels of {self.getObjectTag('inputVolume')} inside {mask} were put into ten "
+            f"classes of local resolution with cryodl (network {stats['bundle']}, in the manner of "
+            f"[Avramov2019]): expected median {stats['median']:.2f} Å."
+        ]
+
+    def _citations(self):
+        return ["Avramov2019"]
+
+
+def class_name(number):
+    """Return the range of resolution of a class from 1 to 10."""
+    if number == 1:
+        return "better than 2 Å"
+    return f"{number} - {number + 1} Å" if number < 10 else "10 Å and worse"

@@ -1,0 +1,205 @@
+"""The resolution class of whole maps: an objective word on what a map is claimed to be."""
+
+import json
+import os
+
+import pyworkflow.protocol.params as params
+from pwem.objects import SetOfVolumes, Volume
+from pyworkflow import BETA
+from pyworkflow.object import Float, String
+
+from cryodl.plugin import Plugin
+
+from .maps import describe_problems, plain_path
+from .own_maps import OwnMaps, flat, volumes_of
+from .protocol_base import CryodlProtBase
+
+MODELS = ("cnn", "dnn")
+CLASSES = ("high", "medium", "low")
+RANGES = {"high": "better than 5 Å", "medium": "5 - 10 Å", "low": "worse than 10 Å"}
+VERDICTS = {
+    "agrees": "agrees with",
+    "worse": "looks worse than",
+    "better": "looks better than",
+}
+SHOWN = 10  # maps in a summary
+
+
+class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
+    """Judge the resolution of whole maps from the maps alone.
+
+    Each map is given a class, high (better than 5 Å), medium (5 - 10 Å) or low, with its
+    probabilities, an estimate of the resolution with its 90 % interval and, where a resolution is
+    claimed, a word on whether the map agrees. One map or many, such as all of a 3D classification.
+    """
+
+    _label = "resolution class"
+    _devStatus = BETA
+    _command = "classify"
+    _possibleOutputs = {"outputVolume": Volume, "outputVolumes": SetOfVolumes}
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # of the first map
+        self.resolution_class = String()
+        self.global_res = Float()
+
+    # --------------------------- form -------------------------------------
+    def _defineParams(self, form):
+        self._defineDeviceParams(form)
+        form.addSection(label="Input")
+        form.addParam(
+            "inputVolumes",
+            params.MultiPointerParam,
+            pointerClass="Volume, SetOfVolumes",
+            important=True,
+            minNumObjects=1,
+            label="Input volumes",
+            help="Any number of volumes and sets of volumes, best not masked. Sampling rates and "
+            "sizes may differ.",
+        )
+        form.addParam(
+            "model",
+            params.EnumParam,
+            default=0,
+            choices=["3D CNN", "DNN"],
+            display=params.EnumParam.DISPLAY_HLIST,
+            label="Network",
+            help="*3D CNN* reads the whole map and is the more accurate; *DNN* reads a description "
+            "of it in a few numbers.",
+        )
+        form.addParam(
+            "claimed",
+            params.FloatParam,
+            allowsNull=True,
+            label="Claimed resolution (Å)",
+            help="Such as its FSC says, for all maps. Whether each agrees is told.",
+        )
+        self._defineNetworkParam(form, "resolution-class")
+        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+
+    # --------------------------- engine -----------------------------------
+    def _engineInputs(self):
+        volumes = flat(volumes_of(self.inputVolumes))
+        return {f"map{i + 1}": volume for i, volume in enumerate(volumes)}
+
+    def _engineParams(self):
+        return {
+            "map": [self._enginePath(name) for name in self._engineInputs()],
+            "model": MODELS[self.model.get()],
+            "bundle": self.networkFolder.get() or None,
+            "claimed": self.claimed.get(),
+        }
+
+    def _sources(self):
+        return [pointer for pointer in self.inputVolumes if pointer.get() is not None]
+
+    def _runEngine(self, command, options, output, name="run"):
+        """Run a command that writes one file and no folder."""
+        given = {**options, "json": os.path.join(output, "classes.json"), "overwrite": True}
+        Plugin.runEngine(
+            self, command, {**given, **self._deviceParams(), **self._threadParams()}, name
+        )
+
+    def createOutputStep(self):
+        found, groups, outputs = iter(self.getStats()), volumes_of(self.inputVolumes), {}
+        for number, (given, volumes) in enumerate(groups, 1):
+            many = isinstance(given, SetOfVolumes)
+            judged = [self._judged(volume, next(found)) for volume in volumes]
+            name = "outputVolumes" if many else "outputVolume"
+            name += str(number) if len(groups) > 1 else ""
+            outputs[name] = self._asSet(given, judged, number) if many else judged[0]
+        self._defineWithSources(outputs)
+        first = self.getStats()[0]
+        self.resolution_class.set(first["class"])
+        self.global_res.set(first["resolution"])
+        self._store(self.resolution_class, self.global_res)
+
+    @staticmethod
+    def _judged(volume, entry):
+        """Return a copy of a volume, of the same file, that carries what was found."""
+        judged = Volume()
+        judged.copy(volume)
+        judged._resolutionClass = String(entry["class"])
+        judged._estimatedResolution = Float(entry["resolution"])
+        for name in CLASSES:
+            probability = Float(entry["probabilities"][name])
+            setattr(judged, f"_probability{name.capitalize()}", probability)
+        judged._verdict = String(entry["verdict"] or "")  # on the claimed resolution
+        return judged
+
+    def _asSet(self, given, volumes, number):
+        result = self._createSetOfVolumes(suffix=str(number))
+        result.copyInfo(given)
+        for volume in volumes:
+            result.append(volume)
+        return result
+
+    # --------------------------- info -------------------------------------
+    def getStats(self):
+        """Return what was found, a dict for each map in their order; [] before the run."""
+        path = self.getExtraFile("classes.json")
+        if not os.path.exists(path):
+            return []
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+    def getMapNames(self):
+        """Return what each map is called in pictures and summary."""
+        volumes = self._engineInputs().values()
+        names = [os.path.basename(plain_path(volume)) for volume in volumes]
+        labels = [volume.getObjLabel() for volume in volumes]
+        return [label or name for label, name in zip(labels, names)]
+
+    def _validate(self):
+        errors = self._validateDevice() + self._validateNetworkFolder()
+        claimed = self.claimed.get()
+        if claimed is not None and not 0.5 <= claimed <= 100:
+            errors.append(f"Claimed resolution: {claimed:g} Å is not between 0.5 and 100 Å.")
+        inputs = self._engineInputs()
+        if not inputs:
+            return errors + ["Input volumes: choose one or more."]
+        for number, volume in enumerate(inputs.values(), 1):
+            errors += describe_problems(f"Volume {number}", volume)
+        return errors
+
+    def _summary(self):
+        stats = self.getStats()
+        if not stats:
+            return ["The maps are not judged yet."]
+        lines = []
+        for name, entry in list(zip(self.getMapNames(), stats))[:SHOWN]:
+            low, high = entry["interval"]
+            kind = entry["class"]
+            lines.append(
+                f"{name}: *{kind}* ({RANGES[kind]}, {100 * entry['probabilities'][kind]:.0f} %), "
+                f"{entry['resolution']:.2f} Å ({low:.2f} - {high:.2f} Å){self._verdict(entry)}"
+            )
+            lines += [f"Warning: {line}" for line in entry["warnings"]]
+        if len(stats) > SHOWN:
+            lines.append(f"... and {len(stats) - SHOWN} more")
+        return lines
+
+    @staticmethod
+    def _verdict(entry):
+        if not entry["verdict"]:
+            return ""
+        return f"; it {VERDICTS[entry['verdict']]} the claimed {entry['claimed']:g} Å"
+
+    def _methods(self):
+        stats = self.getStats()
+        if not stats:
+            return []
+        network = "3D CNN" if MODELS[self.model.get()] == "cnn" else "dense network"
+        found = "; ".join(
+            f"{name}: {entry['class']}, {entry['resolution']:.2f} Å (90 % interval "
+            f"{entry['interval'][0]:.2f} - {entry['interval'][1]:.2f} Å)"
+            for name, entry in list(zip(self.getMapNames(), stats))[:SHOWN]
+        )
+        return [
+            f"The resolution of {len(stats)} map(s) was judged from the maps alone by a {network} "
+            f"with cryodl, in the manner of [Avramov2019]: {found}."
+        ]
+
+    def _citations(self):
+        return ["Avramov2019"]

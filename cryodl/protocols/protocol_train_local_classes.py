@@ -1,0 +1,248 @@
+"""A network for local resolution classes, trained on a user's own maps and their resolutions."""
+
+import json
+import os
+
+import pyworkflow.protocol.params as params
+from pyworkflow import BETA
+
+from cryodl.objects import CryodlNetwork
+
+from .maps import describe_mismatch, describe_problems
+from .own_maps import OwnMaps, flat, volumes_of
+from .protocol_base import CryodlProtBase
+
+FROM_MONORES, FROM_RESMAP, FROM_A_RUN, FROM_NOTHING = range(4)
+INITIAL = {FROM_MONORES: "unet-monores", FROM_RESMAP: "unet-resmap"}
+TABLE = "pairs.tsv"
+NETWORK = "network"  # the folder that is written
+
+
+class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
+    """Train a network for local resolution classes on your own maps and their local resolutions.
+
+    Give maps, and the local resolution of each as MonoRes, ResMap, blocres or this plugin have
+    estimated it from half maps. The network learns to give the same from a map alone; *local
+    resolution classes* takes it. Some maps are held out to see how well it does.
+    """
+
+    _label = "train local classes"
+    _devStatus = BETA
+    _command = "train local-classes"
+    _possibleOutputs = {"outputNetwork": CryodlNetwork}
+
+    # --------------------------- form -------------------------------------
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        for name, label, text in (
+            ("inputVolumes", "Maps", "Volumes or sets of volumes; ten or more teach something."),
+            (
+                "inputResolutions",
+                "Local resolutions",
+                "Outputs of MonoRes, ResMap, blocres, or of this plugin's half-map local "
+                "resolution. Each belongs to the map that it was computed from where the project "
+                "knows it; else to the one in the same place of the list above.",
+            ),
+        ):
+            form.addParam(
+                name,
+                params.MultiPointerParam,
+                pointerClass="Volume, SetOfVolumes",
+                important=True,
+                minNumObjects=1,
+                maxNumObjects=10000,
+                label=label,
+                help=text,
+            )
+        group = form.addGroup("Training")
+        group.addParam(
+            "startFrom",
+            params.EnumParam,
+            default=FROM_MONORES,
+            choices=["as MonoRes", "as ResMap", "a training run", "nothing"],
+            display=params.EnumParam.DISPLAY_HLIST,
+            label="Start from",
+            help="A network that is trained on needs fewer maps and less time than one that starts "
+            "from nothing: take the one whose labels are most like yours.",
+        )
+        group.addParam(
+            "inputNetwork",
+            params.PointerParam,
+            pointerClass="CryodlNetwork",
+            condition=f"startFrom=={FROM_A_RUN}",
+            allowsNull=True,
+            label="Trained network",
+            help="Output of another run of this protocol.",
+        )
+        group.addParam(
+            "minutes",
+            params.FloatParam,
+            default=30,
+            label="Minutes",
+            help="Time of the training; the learning rate falls towards its end. Two processor "
+            "cores train on from a shipped network in half an hour.",
+        )
+        group.addParam(
+            "steps",
+            params.IntParam,
+            default=20000,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Most steps",
+            help="The training ends earlier where it has made so many.",
+        )
+        group.addParam(
+            "learningRate",
+            params.FloatParam,
+            allowsNull=True,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Learning rate",
+            help="At its highest. Left empty, the command's own.",
+        )
+        group.addParam(
+            "batchSize",
+            params.IntParam,
+            allowsNull=True,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Samples in a step",
+            help="Left empty, the command's own.",
+        )
+        group.addParam(
+            "seed",
+            params.IntParam,
+            default=0,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Seed",
+            help="Of everything drawn: which maps are held out, and in what order they come.",
+        )
+
+    # --------------------------- inputs -----------------------------------
+    def getPairs(self):
+        """Return (map, local resolution) volumes that belong together; [] where none do."""
+        volumes = flat(volumes_of(self.inputVolumes))
+        resolutions = flat(volumes_of(self.inputResolutions))
+        known = [self._mapOf(resolution, volumes) for resolution in resolutions]
+        if all(volume is not None for volume in known):
+            return list(zip(known, resolutions))
+        return list(zip(volumes, resolutions)) if len(volumes) == len(resolutions) else []
+
+    def _mapOf(self, resolution, volumes):
+        """Return the one of the volumes that a resolution was computed from, or None."""
+        if self.getProject() is None or not resolution.hasObjId():
+            return None
+        parents = {p.getObjId() for p in self.getProject().getSourceParents(resolution)}
+        found = [volume for volume in volumes if volume.getObjId() in parents]
+        return found[0] if len(found) == 1 else None
+
+    def _engineInputs(self):
+        inputs = {}
+        for number, (volume, resolution) in enumerate(self.getPairs(), 1):
+            inputs[f"map{number}"], inputs[f"resolution{number}"] = volume, resolution
+        return inputs
+
+    def _engineParams(self):
+        return {
+            "pairs": self.getExtraFile(TABLE),
+            "initial": self._initial(),
+            "minutes": self.minutes.get(),
+            "steps": self.steps.get(),
+            "learning-rate": self.learningRate.get(),
+            "batch-size": self.batchSize.get(),
+            "seed": self.seed.get(),
+            # a run that was stopped and is continued
+            "resume": os.path.exists(os.path.join(self.getTrainingFolder(), "checkpoint.keras")),
+        }
+
+    def getTrainingFolder(self):
+        """Return the folder of log and checkpoints, beside the network's."""
+        return self.getExtraFile(f"{NETWORK}.training")
+
+    def _initial(self):
+        if self.startFrom.get() == FROM_A_RUN:
+            return self.inputNetwork.get().getFileName()
+        return INITIAL.get(self.startFrom.get())
+
+    def _sources(self):
+        pointers = [*self.inputVolumes, *self.inputResolutions]
+        if self.startFrom.get() == FROM_A_RUN:
+            pointers.append(self.inputNetwork)
+        return [pointer for pointer in pointers if pointer.get() is not None]
+
+    # --------------------------- steps ------------------------------------
+    def runStep(self):
+        self._writeTable()
+        self._runEngine(self._command, self._engineParams(), self.getExtraFile(NETWORK))
+
+    def _writeTable(self):
+        """Write which resolution belongs to which map, as the command reads it."""
+        lines = ["map\tresolution"]
+        for number in range(1, len(self.getPairs()) + 1):
+            names = f"map{number}", f"resolution{number}"
+            lines.append("\t".join(os.path.abspath(self._enginePath(name)) for name in names))
+        with open(self.getExtraFile(TABLE), "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def createOutputStep(self):
+        self._defineWithSources({"outputNetwork": CryodlNetwork(self.getExtraFile(NETWORK))})
+
+    # --------------------------- info -------------------------------------
+    def getStats(self):
+        """Return what the network says of itself; {} before the run."""
+        path = os.path.join(self.getExtraFile(NETWORK), "spec.json")
+        if not os.path.exists(path):
+            return {}
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+    def _validate(self):
+        counts = [
+            len(flat(volumes_of(pointers)))
+            for pointers in (self.inputVolumes, self.inputResolutions)
+        ]
+        if not all(counts):
+            return ["Maps and local resolutions: give both."]
+        pairs = self.getPairs()
+        if not pairs:
+            return [
+                f"{counts[0]} maps and {counts[1]} local resolutions do not make pairs: give one "
+                "of each, in the same order."
+            ]
+        if len(pairs) < 2:
+            return ["One pair is not enough: some maps are held out to test the network."]
+        errors = []
+        for number, (volume, resolution) in enumerate(pairs, 1):
+            names = f"Map {number}", f"Local resolution {number}"
+            found = describe_problems(names[0], volume) + describe_problems(names[1], resolution)
+            errors += found or describe_mismatch(names[1], resolution, names[0].lower(), volume)
+        if self.startFrom.get() == FROM_A_RUN and self.inputNetwork.get() is None:
+            errors.append("Trained network: choose one, or start from another.")
+        if self.minutes.get() is None or self.minutes.get() <= 0:
+            errors.append(f"Minutes: {self.minutes.get()} is no time to train in.")
+        if self.steps.get() is None or self.steps.get() < 1:
+            errors.append(f"Most steps: {self.steps.get()} is less than 1.")
+        return errors
+
+    def _summary(self):
+        lines = [f"Pairs of map and local resolution: {len(self.getPairs())}"]
+        figures = self.getStats().get("metrics")
+        if not figures:
+            return [*lines, "The network is not trained yet."]
+        return [
+            *lines,
+            f"On maps held out: *{figures['exact']:.0%}* of the voxels in the right class, "
+            f"*{figures['within_one']:.0%}* within one",
+            f"Network: {self.getExtraFile(NETWORK)}",
+        ]
+
+    def _methods(self):
+        figures = self.getStats().get("metrics")
+        if not figures:
+            return []
+        return [
+            f"A U-Net for local resolution classes, in the manner of [Avramov2019], was trained on "
+            f"{len(self.getPairs())} maps with cryodl; on maps held out it puts "
+            f"{figures['exact']:.0%} of the voxels into the right class and "
+            f"{figures['within_one']:.0%} within one."
+        ]
+
+    def _citations(self):
+        return ["Avramov2019"]

@@ -1,0 +1,272 @@
+"""Resolution classes of maps and of voxels, and training for the latter, in a real project."""
+
+import json
+
+import mrcfile
+import numpy as np
+from pwem.objects import SetOfVolumes, Volume
+from pwem.protocols import EMProtocol, ProtImportVolumes
+from pyworkflow.protocol import HostConfig, StepExecutor
+from pyworkflow.protocol.params import PointerParam
+from pyworkflow.tests import BaseTest, setupTestProject
+
+from cryodl.objects import CryodlNetwork
+from cryodl.protocols import (
+    CryodlProtLocalClasses,
+    CryodlProtResolutionClass,
+    CryodlProtTrainLocalClasses,
+)
+from cryodl.tests import viewer_case
+from cryodl.tests.maps import write_map, write_molecule
+from cryodl.viewers import CryodlTrainingViewer
+
+SHAPE, VOXEL, ORIGIN = (44, 48, 52), 1.2, (-30.0, 15.0, 6.0)  # z, y, x; Å; x, y, z in Å
+
+
+class StandInForMonoRes(EMProtocol):
+    """Imitates MonoRes's output: resolution_Volume, background 0, derived from the map."""
+
+    _label = "stand-in for MonoRes"
+    output, background = "resolution_Volume", 0.0
+
+    def _defineParams(self, form):
+        form.addSection("Input")
+        form.addParam("fullMap", PointerParam, pointerClass="Volume", label="Volume")
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.createOutputStep)
+
+    def createOutputStep(self):
+        given = self.fullMap.get()
+        with mrcfile.open(given.getFileName()) as mrc:
+            inside = mrc.data > 0.3
+        rising = np.broadcast_to(np.linspace(3.0, 8.0, SHAPE[2]), SHAPE)
+        path = self._getExtraPath("resolution.mrc")
+        write_map(path, np.where(inside, rising, self.background), VOXEL, (0, 0, 0))
+        volume = Volume(location=path)
+        volume.setSamplingRate(given.getSamplingRate())
+        self._defineOutputs(**{self.output: volume})
+        self._defineSourceRelation(self.fullMap, volume)
+
+
+class StandInForResMap(StandInForMonoRes):
+    """Imitates ResMap's output: outputVolume, background 100."""
+
+    _label = "stand-in for ResMap"
+    output, background = "outputVolume", 100.0
+
+
+class ClassesCase(BaseTest):
+    """Imports several molecules, each with its half maps."""
+
+    count = 2
+    tearDown = viewer_case.ViewerCase.tearDown
+
+    @classmethod
+    def setUpClass(cls):
+        setupTestProject(cls)
+        cls.volumes = [cls.import_molecule(seed) for seed in range(cls.count)]
+
+    @classmethod
+    def import_molecule(cls, seed):
+        files = [cls.getOutputPath(f"m{seed}_{name}.mrc") for name in ("full", "half1", "half2")]
+        write_molecule(files[0], SHAPE, VOXEL, ORIGIN, seed=seed)
+        with mrcfile.open(files[0]) as mrc:
+            density = np.array(mrc.data)
+        rng = np.random.default_rng(seed)
+        for path in files[1:]:
+            write_map(path, density + rng.normal(0, 0.1, SHAPE), VOXEL, ORIGIN)
+        x, y, z = (-o for o in ORIGIN)  # the form asks for the origin of coordinates in the box
+        imported = cls.newProtocol(
+            ProtImportVolumes, filesPath=files[0], samplingRate=VOXEL, setHalfMaps=True,
+            half1map=files[1], half2map=files[2], setOrigCoord=True, x=x, y=y, z=z,
+        )  # fmt: skip
+        cls.launchProtocol(imported)
+        return imported.outputVolume
+
+    def plain(self, name, sampling=VOXEL):
+        volume = Volume(location=self.getOutputPath(name))
+        volume.setSamplingRate(sampling)
+        return volume
+
+
+class TestResolutionClass(ClassesCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        imported = cls.newProtocol(
+            ProtImportVolumes, filesPath=cls.getOutputPath("m*_full.mrc"), samplingRate=VOXEL
+        )
+        cls.launchProtocol(imported)
+        cls.set_ = imported.outputVolumes
+
+    def judge(self, inputs, **values):
+        protocol = self.newProtocol(CryodlProtResolutionClass, useGpu=False, **values)
+        protocol.inputVolumes.set(inputs)
+        return protocol
+
+    def test_a_volume_and_a_set_in_one_go(self):
+        run = self.judge([self.volumes[1], self.set_], claimed=12.0)
+        self.assertEqual(run._validate(), [])
+        self.launchProtocol(run)
+        found = run.getStats()
+        self.assertEqual(len(found), 3)
+        # the same map as a volume and in the set
+        self.assertEqual(found[0]["probabilities"], found[2]["probabilities"])
+        self.assertEqual(run.resolution_class.get(), found[0]["class"])
+        self.assertAlmostEqual(run.global_res.get(), found[0]["resolution"])
+        alone, together = run.outputVolume1, run.outputVolumes2
+        self.assertIsInstance(together, SetOfVolumes)
+        judged = [alone, *(volume.clone() for volume in together)]
+        given = [self.volumes[1], *(volume.clone() for volume in self.set_)]
+        self.assertEqual(len(judged), 3)
+        for volume, source, entry in zip(judged, given, found):
+            self.assertEqual(volume.getFileName(), source.getFileName())
+            self.assertAlmostEqual(volume.getSamplingRate(), VOXEL)
+            self.assertEqual(volume._resolutionClass.get(), entry["class"])
+            self.assertAlmostEqual(volume._estimatedResolution.get(), entry["resolution"])
+            shares = [getattr(volume, f"_probability{k}").get() for k in ("High", "Medium", "Low")]
+            self.assertAlmostEqual(sum(shares), 1, places=3)
+            self.assertEqual(volume._verdict.get(), entry["verdict"])
+        np.testing.assert_allclose(alone.getShiftsFromOrigin(), ORIGIN)
+        self.assertEqual(len(run._summary()) >= 3, True)
+        self.assertIn("[Avramov2019]", run._methods()[0])
+
+    def test_headers_that_say_otherwise_and_stacks_are_written_anew(self):
+        with mrcfile.open(self.getOutputPath("m0_full.mrc")) as mrc:
+            data = np.array(mrc.data)
+        path = self.getOutputPath("stack.mrcs")
+        mrcfile.new(path, np.stack([data, data[::-1]]), overwrite=True).close()
+        second = self.plain("stack.mrcs", 1.4)
+        second.setIndex(2)
+        run = self.judge([self.plain("m0_full.mrc", 1.3), second, self.plain("m0_full.mrc")])
+        self.proj.saveProtocol(run)
+        run.makePathsAndClean()
+        run.convertInputStep()
+        paths = run._engineParams()["map"]
+        self.assertEqual(paths[2], self.getOutputPath("m0_full.mrc"))
+        for path, rate, expected in zip(paths, (1.3, 1.4), (data, data[::-1])):
+            with mrcfile.open(path) as mrc:
+                np.testing.assert_array_equal(mrc.data, expected)
+                self.assertAlmostEqual(float(mrc.voxel_size.x), rate, places=4)
+
+    def test_validation_says_what_to_do(self):
+        (line,) = self.judge([])._validate()
+        self.assertIn("choose one or more", line)
+        (line,) = self.judge([self.plain("gone.mrc")])._validate()
+        self.assertIn("Volume 1: the file", line)
+        (line,) = self.judge([self.volumes[0]], claimed=0.1)._validate()
+        self.assertIn("not between 0.5 and 100", line)
+        (line,) = self.judge([self.volumes[0]], networkFolder="/nowhere")._validate()
+        self.assertIn("holds no spec.json", line)
+
+
+class TestLocalClasses(ClassesCase):
+    def run_here(self, kind, volume):
+        """Run a stand-in in this process: Scipion's own children do not know its class."""
+        protocol = self.newProtocol(kind)
+        protocol.fullMap.set(volume)
+        self.proj._setupProtocol(protocol)
+        protocol.makePathsAndClean()
+        protocol.setStepsExecutor(StepExecutor(HostConfig()))
+        protocol.run()
+        self.proj._storeProtocol(protocol)
+        return protocol
+
+    def test_train_after_monores_and_resmap_and_predict(self):
+        estimated = [
+            getattr(self.run_here(kind, volume), kind.output)
+            for kind, volume in zip((StandInForMonoRes, StandInForResMap), self.volumes)
+        ]
+        # from nothing: what a shipped network says has no part in this
+        training = self.newProtocol(
+            CryodlProtTrainLocalClasses, startFrom=3, steps=2, batchSize=1, minutes=5
+        )
+        training.inputVolumes.set(self.volumes)
+        training.inputResolutions.set(estimated[::-1])
+        self.assertEqual(training._validate(), [])
+        # the project knows which belong together, whatever their order
+        pairs = [(v.getObjId(), r.getObjId()) for v, r in training.getPairs()]
+        expected = [(v.getObjId(), r.getObjId()) for v, r in zip(self.volumes, estimated)]
+        self.assertEqual(sorted(pairs), sorted(expected))
+        self.launchProtocol(training)
+        network = training.outputNetwork
+        self.assertIsInstance(network, CryodlNetwork)
+        self.assertIn("in the right class", "\n".join(training._summary()))
+        parents = {p.getObjId() for p in self.proj.getSourceParents(network)}
+        self.assertEqual(parents, {p.getObjId() for p in [*self.volumes, *estimated]})
+
+        self.look_at(training)
+        self.assertTrue(training._engineParams()["resume"])  # where it is continued
+
+        run = self.newProtocol(CryodlProtLocalClasses, useGpu=False, network=2)
+        run.inputVolume.set(self.volumes[0])
+        run.inputNetwork.set(network)
+        self.assertEqual(run._validate(), [])
+        self.launchProtocol(run)
+        maps = {}
+        for name in ("classes_Volume", "resolution_Volume", "outputMask"):
+            output = getattr(run, name)
+            self.assertAlmostEqual(output.getSamplingRate(), VOXEL)
+            np.testing.assert_allclose(output.getShiftsFromOrigin(), ORIGIN)
+            with mrcfile.open(output.getFileName()) as mrc:
+                maps[name] = np.array(mrc.data)
+            self.assertEqual(maps[name].shape, SHAPE)
+        inside = maps["outputMask"] > 0
+        found = set(np.unique(maps["classes_Volume"][inside]))
+        self.assertTrue(found <= set(range(1, 11)), found)
+        self.assertTrue(np.all(maps["classes_Volume"][~inside] == 0))
+        median = float(np.median(maps["resolution_Volume"][inside]))
+        self.assertAlmostEqual(run.median_res_init.get(), median, places=3)
+        with open(run._getExtraPath("run.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["bundle"], network.getFileName())
+        self.assertIn("Most frequent class", run._summary()[0])
+        self.assertIn("[Avramov2019]", run._methods()[0])
+        parents = {p.getObjId() for p in self.proj.getSourceParents(run.classes_Volume)}
+        self.assertEqual(parents, {self.volumes[0].getObjId(), network.getObjId()})
+
+    def look_at(self, training):
+        viewer = viewer_case.ViewerCase.viewer(self, training)
+        self.assertIsInstance(viewer, CryodlTrainingViewer)
+        panels = viewer_case.ViewerCase.show(self, viewer, "doShowCurves").getFigure().axes
+        self.assertIn("Loss", [axes.get_ylabel() for axes in panels])
+        texts = viewer_case.ViewerCase.show(self, viewer, "doShowTable").getFigure().texts
+        exact = training.getStats()["metrics"]["exact"]
+        self.assertIn(f"{100 * exact:.1f}", [text.get_text() for text in texts])
+
+    def test_shipped_networks_are_asked_by_their_methods(self):
+        for choice, method in enumerate(("unet-monores", "unet-resmap")):
+            run = self.newProtocol(CryodlProtLocalClasses, useGpu=False, network=choice)
+            run.inputVolume.set(self.volumes[0])
+            options = run._engineParams()
+            self.assertEqual((options["method"], options["bundle"]), (method, None))
+
+    def test_validation_says_what_to_do(self):
+        for network, words in ((2, "train local classes"), (3, "choose one")):
+            run = self.newProtocol(CryodlProtLocalClasses, useGpu=False, network=network)
+            run.inputVolume.set(self.volumes[0])
+            (line,) = run._validate()
+            self.assertIn(words, line)
+        run.networkFolder.set("/nowhere")
+        (line,) = run._validate()
+        self.assertIn("holds no spec.json", line)
+
+    def test_pairs_that_are_none(self):
+        training = self.newProtocol(CryodlProtTrainLocalClasses)
+        (line,) = training._validate()
+        self.assertIn("give both", line)
+        training.inputVolumes.set(self.volumes)
+        training.inputResolutions.set([self.plain("m0_full.mrc")])
+        (line,) = training._validate()
+        self.assertIn("2 maps and 1 local resolutions do not make pairs", line)
+        training.inputVolumes.set(self.volumes[:1])
+        (line,) = training._validate()
+        self.assertIn("One pair is not enough", line)
+        write_map(self.getOutputPath("small.mrc"), np.ones((20, 48, 52)), VOXEL, ORIGIN)
+        training.inputVolumes.set(self.volumes)
+        training.inputResolutions.set([self.plain("m0_full.mrc"), self.plain("small.mrc")])
+        (line,) = training._validate()
+        self.assertIn("Local resolution 2 has 52 x 48 x 20 voxels and map 2", line)
+
+
+del ClassesCase  # or it would be collected here too

@@ -1,0 +1,224 @@
+"""The form that shows a comparison of local resolutions: table, histograms, slices, ChimeraX."""
+
+import pyworkflow.protocol.params as params
+
+from cryodl.protocols import CryodlProtCompareResolution
+from cryodl.report.comparison import overlay_histograms, shorten
+from cryodl.report.palette import (
+    DEFAULT_PALETTE,
+    UNCERTAINTY_PALETTE,
+    colour_map,
+    palette_colours,
+    resolution_range,
+)
+from cryodl.report.slice_grid import draw_slice_grid, pick_planes
+from cryodl.report.slice_rows import Row, draw_slice_rows
+from cryodl.report.slices import crop_box
+from cryodl.report.table import draw_table
+
+from . import chimerax
+from .base import CryodlViewerBase
+from .comparison import ComparisonResults
+from .form import define_axis
+
+PERCENTILES = ("2.5", "50", "97.5")
+MOST_ROWS = 7  # maps in one picture of slices
+
+
+class CryodlCompareViewer(CryodlViewerBase):
+    """Show several local resolutions of one map on one scale, and where they disagree."""
+
+    _label = "compared local resolutions viewer"
+    _targets = [CryodlProtCompareResolution]
+
+    # --------------------------- form -------------------------------------
+    def _defineParams(self, form):
+        form.addSection(label="Comparison")
+        group = form.addGroup("Distribution")
+        for name, label, text in (
+            (
+                "doShowTable",
+                "Show the table",
+                "Median, standard deviation and percentiles of each map in the voxels known to "
+                "all, and the rank of the claimed resolution.",
+            ),
+            ("doShowResHistogram", "Show the histograms", "Of all maps over each other."),
+        ):
+            group.addParam(name, params.LabelParam, important=True, label=label, help=text)
+        group = form.addGroup("Slices")
+        define_axis(group)
+        for name, label, text in (
+            (
+                "doShowVolumeColorSlices",
+                "Show coloured slices of all maps",
+                "Each map, the consensus and the disagreement below each other, at equal planes "
+                "and with one key.",
+            ),
+            (
+                "doShowConsensus",
+                "Show the consensus",
+                "Median over the maps in every voxel.",
+            ),
+            (
+                "doShowDisagreement",
+                "Show the disagreement",
+                "Largest minus smallest resolution in every voxel.",
+            ),
+        ):
+            group.addParam(name, params.LabelParam, label=label, help=text)
+        group = form.addGroup("ChimeraX")
+        group.addParam(
+            "doShowChimera",
+            params.LabelParam,
+            important=True,
+            label="Show the map coloured by consensus in ChimeraX",
+            help="With the colour key. Without a density map, the mask is coloured.",
+        )
+
+    def _results(self):
+        return ComparisonResults(self.protocol)
+
+    def _shows(self):
+        return {
+            "doShowTable": self._show_table,
+            "doShowResHistogram": self._show_histograms,
+            "doShowVolumeColorSlices": self._show_slices,
+            "doShowConsensus": self._show_consensus,
+            "doShowDisagreement": self._show_disagreement,
+            "doShowChimera": self._show_chimera,
+        }
+
+    # --------------------------- pictures ---------------------------------
+    def _show_table(self, results):
+        stats = results.stats()
+        claimed = stats.get("claimed")
+        columns = ["Map", "Median (Å)", "SD (Å)", *(f"{q} %" for q in PERCENTILES)]
+        if claimed is not None:
+            columns.append(f"Better than {claimed:g} Å (%)")
+        rows = []
+        for entry in stats["maps"]:
+            common = entry["common"]
+            numbers = [common["median"], common["sd"]]
+            numbers += [common["percentiles"][q] for q in PERCENTILES]
+            row = [shorten(entry["name"]), *(f"{value:.2f}" for value in numbers)]
+            if claimed is not None:
+                row.append(f"{common['claimed_percentile']:.0f}")
+            rows.append(row)
+        notes = [f"In the {stats['voxels']} voxels known to all."]
+        notes += [
+            f"{shorten(pair['second'])} - {shorten(pair['first'])}: "
+            f"{pair['median_difference']:+.2f} Å"
+            + (
+                ""
+                if pair["rank_correlation"] is None
+                else f", rank correlation {pair['rank_correlation']:.2f}"
+            )
+            for pair in stats["pairs"]
+        ]
+        plotter = self._plotter("Local resolutions compared")
+        draw_table(plotter.getFigure(), columns, rows, notes=notes, title=self._title())
+        return [plotter]
+
+    def _show_histograms(self, results):
+        inside = results.inside()
+        plotter = self._plotter("Histograms of local resolution")
+        overlay_histograms(
+            plotter.getFigure(),
+            [shown.data[inside] for shown in results.maps()],
+            results.names(),
+            claimed=results.stats().get("claimed"),
+            title=self._title(),
+        )
+        return [plotter]
+
+    def _show_slices(self, results):
+        inside, maps, names = results.inside(), results.maps(), results.names()
+        if len(maps) > MOST_ROWS:
+            maps, names = maps[:MOST_ROWS], names[:MOST_ROWS]
+        vmin, vmax = results.scale_ends()
+        colours = colour_map(DEFAULT_PALETTE)
+        shown = [*zip(names, maps), ("Consensus", results.consensus)]
+        rows = [
+            Row(m.data, colours, vmin, vmax, f"{shorten(name)} (Å)", inside=inside)
+            for name, m in shown
+        ]
+        rows.append(self._disagreement_row(results))
+        axis = self._axis()
+        plotter = self._plotter(f"Local resolutions along {axis}")
+        draw_slice_rows(
+            plotter.getFigure(),
+            rows,
+            axis=axis,
+            planes=pick_planes(inside, axis, 4),
+            voxel_size=results.consensus.voxel_size,
+            origin=results.consensus.origin,
+            box=crop_box(inside),
+            title=self._title(),
+            **results.background(),
+        )
+        return [plotter]
+
+    def _disagreement_row(self, results):
+        apart = results.disagreement.data
+        known = apart[results.inside()]
+        # a key from 0, so that maps that agree look so
+        end = resolution_range(known)[1] if (known > 0).any() else 0.5
+        return Row(
+            apart,
+            colour_map(UNCERTAINTY_PALETTE),
+            0.0,
+            end,
+            "Largest − smallest (Å)",
+            inside=results.inside(),
+        )
+
+    def _show_consensus(self, results):
+        vmin, vmax = results.scale_ends()
+        row = Row(
+            results.consensus.data,
+            colour_map(DEFAULT_PALETTE),
+            vmin,
+            vmax,
+            "Consensus (Å)",
+            inside=results.inside(),
+        )
+        return [self._grid(results, row, "Consensus")]
+
+    def _show_disagreement(self, results):
+        return [self._grid(results, self._disagreement_row(results), "Disagreement")]
+
+    def _grid(self, results, row, window):
+        axis = self._axis()
+        plotter = self._plotter(f"{window} along {axis}")
+        draw_slice_grid(
+            plotter.getFigure(),
+            row.values,
+            axis=axis,
+            planes=pick_planes(row.inside, axis),
+            voxel_size=results.consensus.voxel_size,
+            origin=results.consensus.origin,
+            colours=row.colours,
+            vmin=row.vmin,
+            vmax=row.vmax,
+            label=row.label,
+            inside=row.inside,
+            box=crop_box(row.inside),
+            title=self._title(),
+            **results.background(),
+        )
+        return plotter
+
+    # --------------------------- ChimeraX ---------------------------------
+    def _show_chimera(self, results):
+        vmin, vmax = results.scale_ends()
+        script = chimerax.write_scene(
+            self.protocol._getExtraPath(),
+            results.density(),
+            results.consensus,
+            results.mask,
+            vmin=vmin,
+            vmax=vmax,
+            colours=palette_colours(vmin, vmax),
+            name="consensus",
+        )
+        return self._chimera_views(script)

@@ -1,0 +1,174 @@
+"""The form that shows an enhanced map beside its input, and what is known of the difference."""
+
+import os
+
+import pyworkflow.protocol.params as params
+
+from cryodl.protocols import CryodlProtEnhance
+from cryodl.protocols.protocol_enhance import AFTER, BEFORE
+from cryodl.report.chimerax import surface_level
+from cryodl.report.enhancement import (
+    DARKEST,
+    PLANES,
+    before_after_rows,
+    write_before_after_view,
+)
+from cryodl.report.palette import DEFAULT_PALETTE, colour_map, resolution_range
+from cryodl.report.resolution_change import draw_resolution_change
+from cryodl.report.slice_grid import pick_planes
+from cryodl.report.slice_rows import Row, draw_slice_rows
+from cryodl.report.slices import crop_box
+
+from .base import CryodlViewerBase
+from .enhancement import EnhancedResults
+from .form import define_axis
+from .maps import write_map
+
+NAMES = {BEFORE: "Input", AFTER: "Enhanced"}
+
+
+class CryodlEnhanceViewer(CryodlViewerBase):
+    """Show a map before and after, where density was added and removed, and if it looks better."""
+
+    _label = "enhanced map viewer"
+    _targets = [CryodlProtEnhance]
+
+    # --------------------------- form -------------------------------------
+    def _defineParams(self, form):
+        form.addSection(label="Enhanced map")
+        group = form.addGroup("Slices")
+        define_axis(group)
+        self._define(
+            group,
+            "doShowVolumeSlices",
+            "Show slices before and after",
+            "The input and the enhanced map at the same planes.",
+        )
+        self._define(
+            group,
+            "doShowAudit",
+            "Show what was added and removed",
+            "Density without evidence in the input, density of the input that is gone and, from "
+            "half maps, how far both agree, at the same planes.",
+        )
+        if self.protocol.getResolutionStats():
+            group = form.addGroup("Local resolution")
+            self._define(
+                group,
+                "doShowResHistogram",
+                "Show local resolution before and after",
+                "Medians, and histograms inside the same mask. It tells how a map looks.",
+            )
+            self._define(
+                group,
+                "doShowVolumeColorSlices",
+                "Show coloured slices before and after",
+                "Local resolution at the same planes with one key.",
+            )
+        group = form.addGroup("ChimeraX")
+        self._define(
+            group,
+            "doShowChimera",
+            "Show both maps in ChimeraX",
+            "The enhanced map as a surface, the input as a mesh. From half maps, the surface is "
+            "green where both agree and purple where they do not.",
+        )
+
+    @staticmethod
+    def _define(group, name, label, text):
+        group.addParam(name, params.LabelParam, important=True, label=label, help=text)
+
+    def _results(self):
+        return EnhancedResults(self.protocol)
+
+    def _shows(self):
+        return {
+            "doShowVolumeSlices": self._show_slices,
+            "doShowAudit": self._show_audit,
+            "doShowResHistogram": self._show_resolution,
+            "doShowVolumeColorSlices": self._show_colour_slices,
+            "doShowChimera": self._show_chimera,
+        }
+
+    # --------------------------- pictures ---------------------------------
+    def _show_slices(self, results):
+        rows = before_after_rows(
+            results.before.data, results.after.data, None, None, results.shown()
+        )
+        return [self._rows(results, rows, results.shown(), "Before and after")]
+
+    def _show_audit(self, results):
+        rows = before_after_rows(
+            results.before.data,
+            results.after.data,
+            results.change.data,
+            results.support(),
+            results.shown(),
+        )
+        return [self._rows(results, rows, results.shown(), "Added and removed")]
+
+    def _rows(self, results, rows, inside, window):
+        axis = self._axis()
+        plotter = self._plotter(f"{window} along {axis}")
+        draw_slice_rows(
+            plotter.getFigure(),
+            rows,
+            axis=axis,
+            planes=pick_planes(inside, axis, PLANES),
+            voxel_size=results.after.voxel_size,
+            origin=results.after.origin,
+            density=results.after.data,
+            density_ends=(0.0, DARKEST),
+            box=crop_box(inside),
+            title=self._title(),
+        )
+        return plotter
+
+    def _show_resolution(self, results):
+        values = {NAMES[name]: results.resolution(name) for name in (BEFORE, AFTER)}
+        inside = results.judged()
+        plotter = self._plotter("Local resolution before and after")
+        draw_resolution_change(
+            plotter.getFigure(),
+            {name: shown.data[inside] for name, shown in values.items()},
+            title=self._title(),
+        )
+        return [plotter]
+
+    def _show_colour_slices(self, results):
+        inside = results.judged()
+        maps = {name: results.resolution(name) for name in (BEFORE, AFTER)}
+        ends = [resolution_range(shown.data[inside]) for shown in maps.values()]
+        vmin, vmax = min(end[0] for end in ends), max(end[1] for end in ends)
+        rows = [
+            Row(
+                shown.data,
+                colour_map(DEFAULT_PALETTE),
+                vmin,
+                vmax,
+                f"{NAMES[name]} (Å)",
+                inside=inside,
+            )
+            for name, shown in maps.items()
+        ]
+        return [self._rows(results, rows, inside, "Local resolution before and after")]
+
+    # --------------------------- ChimeraX ---------------------------------
+    def _show_chimera(self, results):
+        folder = self.protocol._getExtraPath()
+        before, shown = results.before, results.shown()
+        path = before.path
+        if not path or path.endswith((".gz", ".bz2")):  # every ChimeraX reads plain files
+            path = os.path.join(folder, "chimerax_input.mrc")
+            write_map(path, before)
+        script = os.path.abspath(os.path.join(folder, "chimerax_before_after.cxc"))
+        support = results.support_file()
+        write_before_after_view(
+            script,
+            before=path,
+            after=self.protocol.getExtraFile("enhanced.mrc"),
+            before_level=surface_level(before.data, shown),
+            after_level=results.surface(),
+            support=support,
+        )
+        return self._chimera_views(script)
