@@ -22,7 +22,7 @@ from ..engine.maps.resample import resample_to
 from ..engine.maps.result import Result
 from ..engine.maps.stages import Stages
 from ..engine.maps.volume import Volume
-from ..engine.methods.postprocess import Enhanced, Enhancer, agreement, audit
+from ..engine.methods.postprocess import Audit, Enhanced, Enhancer, agreement, audit
 from ..engine.methods.postprocess.noise import Noise, check_normalisation
 from ..engine.methods.postprocess.shape import SURFACE, protect, remove_small
 from ..engine.reference.fsc import THRESHOLDS, estimate_fsc, soft_mask
@@ -127,7 +127,7 @@ def run_enhance(
                 support, stats["fsc"] = _audit_halves(enhancer, halves, noise, enhanced, show)
                 volumes["support"] = enhancer.bring_back(support, volume)
         with stages("finish"):
-            density, pieces = _finish(enhancer, enhanced, volume, kept, clean)
+            density, pieces = _finish(enhancer, enhanced, found, volume, kept, clean)
             change = enhancer.bring_back(enhanced.density.with_data(found.change), volume)
             volumes = {"enhanced": density, "audit": change, **volumes}
         for note in found.warnings:
@@ -202,13 +202,14 @@ def _shown(density: Volume) -> np.ndarray:
     return soft_mask(inside if inside.any() else ~inside, density.voxel_size)
 
 
-def _finish(enhancer: Enhancer, enhanced: Enhanced, volume: Volume, kept, clean: float):
+def _finish(enhancer: Enhancer, enhanced: Enhanced, found: Audit, volume: Volume, kept, clean):
     """The enhanced map on the input's grid, cleaned, with the user's density kept."""
     density, inside = enhanced.density, None
     if kept is not None:
         mask = volume.with_data(kept.astype(np.float32))
         inside = resample_to(mask, density, "nearest").data > 0.5
-    data, pieces = remove_small(density.data, clean, keep=inside)
+    data = np.where(found.clear, density.data, np.float32(0)) if found.nothing else density.data
+    data, pieces = remove_small(data, clean, keep=inside)
     density = density.with_data(data)
     if inside is not None:
         density = protect(density, enhanced.source, inside)

@@ -33,14 +33,18 @@ def run(args: argparse.Namespace) -> None:
     if not labelled:
         raise InputError(
             f"no experiment of '{args.experiments}' holds both labels, {' and '.join(LABELS)}: "
-            "add them to the set first"
+            "'cryodl train local-classes --label-first' adds them"
         )
     chosen = labelled[:: max(1, len(labelled) // args.count)][: args.count]
     bundles = {"unet-monores": load_bundle(args.monores), "unet-resmap": load_bundle(args.resmap)}
     with whole_folder(args.output, overwrite=args.overwrite) as folder:
-        rows = [row for maps in MAPS for row in compare(chosen, bundles, LABELS, maps=maps)]
-        tables = {"table_6": rows, "estimators": ceiling(chosen, LABELS)}
-        for name, table in tables.items():
+        tables = {}
+        for name in ("estimators", *MAPS):
+            if name == "estimators":
+                table = ceiling(chosen, LABELS)
+            else:
+                name, table = f"table_6_{name}", compare(chosen, bundles, LABELS, maps=name)
+            tables[name] = table
             text = markdown(table)
             print(f"\n{name}\n\n{text}", flush=True)
             (folder / f"{name}.md").write_text(text, encoding="utf-8")

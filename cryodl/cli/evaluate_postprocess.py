@@ -89,7 +89,7 @@ def _real(args, enhancer) -> list[dict]:
         }
     rows = []
     for path, claimed, voxel in entries:
-        if not models.get(path.name):
+        if models.get(path.name) in (None, "", "-"):
             continue
         try:
             model = path.parent / models[path.name]

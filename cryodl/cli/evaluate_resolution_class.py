@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 
 from ..engine.folder import whole_folder
 
@@ -32,39 +33,43 @@ def run(args: argparse.Namespace) -> None:
         raise SettingError("nothing to evaluate on: give --structures, --experiments or --maps")
     with whole_folder(args.output, overwrite=args.overwrite) as folder:
         classifier = Classifier(args.model, args.bundle)
-        tables: dict[str, list[dict]] = {}
-        if args.structures:
-            tables.update(_simulated(args, classifier))
-        if args.experiments:
-            tables.update(_experiments(args, classifier))
-        if args.maps:
-            tables.update(_real(args))
-        for name, rows in tables.items():
+        tables = {}
+        for name, rows in _tables(args, classifier):
             text = markdown(rows)
             print(f"\n{name}\n\n{text}", flush=True)
             (folder / f"{args.model}_{name}.md").write_text(text, encoding="utf-8")
+            tables[name] = rows
         text = json.dumps(tables, indent=1, ensure_ascii=False)
         (folder / f"{args.model}_tables.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _simulated(args, classifier) -> dict[str, list[dict]]:
+def _tables(args, classifier) -> Iterator[tuple[str, list[dict]]]:
+    """Names and rows, each as soon as it is measured."""
+    if args.maps:
+        yield from _real(args)
+    if args.structures:
+        yield from _simulated(args, classifier)
+    if args.experiments:
+        yield from _experiments(args, classifier)
+
+
+def _simulated(args, classifier) -> Iterator[tuple[str, list[dict]]]:
     from ..engine.evaluation import resolution_class as tests
     from ..engine.training.structures import load_structures
 
     structures, _ = load_structures(args.structures)
     structures = [s for s in structures if len(s) >= 500] or structures
-    every = max(1, len(structures) // max(args.count, 28))
-    chosen = structures[::every]
-    return {
-        "table_1": tests.table_1(chosen, classifier),
-        "paper_resolutions": tests.paper_resolutions(chosen[: args.count], classifier),
-        "boundaries": tests.boundaries(chosen[: max(3, args.count // 5)], classifier),
-        "invariances": tests.invariances(tests.simulated(chosen[0], 4.5, 0, noise=0.1), classifier),
-    }
+    chosen = structures[:: max(1, len(structures) // max(args.count, 28))]
+    yield "paper_resolutions", tests.paper_resolutions(chosen[: args.count], classifier)
+    yield "boundaries", tests.boundaries(chosen[: max(3, args.count // 5)], classifier)
+    yield "table_1", tests.table_1(chosen, classifier)
+    volume = tests.simulated(chosen[0], 4.5, 0, noise=0.1)
+    yield "invariances", tests.invariances(volume, classifier)
 
 
-def _experiments(args, classifier) -> dict[str, list[dict]]:
+def _experiments(args, classifier) -> Iterator[tuple[str, list[dict]]]:
     from ..engine.evaluation import resolution_class as tests
+    from ..engine.maps.volume import Volume
     from ..engine.simulate.experiment_set import open_experiment_set
 
     found = []
@@ -72,22 +77,19 @@ def _experiments(args, classifier) -> dict[str, list[dict]]:
         every = open_experiment_set(place)
         found += every[:: max(1, len(every) // args.count)][: args.count]
     rows = tests.experiments(found, classifier, tests.deposited)
-    tables = {"experiments": rows, "experiments_summary": tests.summarise(rows)}
-    volume = found[0].load("map")
-    from ..engine.maps.volume import Volume
-
-    tables["invariances_experiment"] = tests.invariances(Volume(volume, 1.0), classifier)
-    return tables
+    yield "experiments", rows
+    yield "experiments_summary", tests.summarise(rows)
+    volume = Volume(found[0].load("map"), found[0].info["voxel_size"])
+    yield "invariances_experiment", tests.invariances(volume, classifier)
 
 
-def _real(args) -> dict[str, list[dict]]:
+def _real(args) -> Iterator[tuple[str, list[dict]]]:
     from ..api.classify import classify_maps
     from ..engine.evaluation.real import read_table
     from .classify import class_tables
 
     rows = read_table(args.maps)
     maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
-    found = classify_maps(
-        maps, args.model, bundle=args.bundle, claimed=claimed, voxel_size=voxels
-    )
-    return {f"real_{name}": table for name, table in class_tables(found).items()}
+    found = classify_maps(maps, args.model, bundle=args.bundle, claimed=claimed, voxel_size=voxels)
+    for name, table in class_tables(found).items():
+        yield f"real_{name}", table

@@ -11,6 +11,10 @@ METHODS = {
         "cryodl.cli.train_single_map",
         "train mask, global and local resolution of a single map, from simulated experiments",
     ),
+    "voxel-size": (
+        "cryodl.cli.train_voxel_size",
+        "train the check that doubts wrong voxel sizes, from simulated experiments",
+    ),
     "local-resolution": (
         "cryodl.cli.train_local_resolution",
         "train local resolution as DeepRes gives it, from structures",

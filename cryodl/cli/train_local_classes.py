@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .training import add_training_options, draw_curves, training_folders, verbosity
+from .training import add_training_options, count, draw_curves, training_folders, verbosity
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="set of simulated experiments that hold labels")  # fmt: skip
     add("--labels", choices=["monogenic", "sinusoid"], default="monogenic",
         help="of the experiments: as MonoRes or as ResMap")  # fmt: skip
+    add("--label-first", metavar="N", type=count, help="run the estimator on the half maps of "
+        "experiments, until N of each set have labels")  # fmt: skip
     add("--validation", metavar="TABLE_OR_SET",
         help="likewise, of other molecules; without it every fifth map is held out")  # fmt: skip
     add("--network", choices=["default", "paper"], default="default",
@@ -86,7 +88,15 @@ def run(args: argparse.Namespace) -> None:
 def _items(args, place):
     from ..engine.training.local_classes import labelled_experiments, read_pairs
 
-    return read_pairs(place) if args.pairs else labelled_experiments(place, args.labels)
+    if args.pairs:
+        return read_pairs(place)
+    if args.label_first:
+        from ..engine.simulate.experiment_set import open_experiment_set
+        from ..engine.training.labels import add_labels
+
+        for experiment in add_labels(open_experiment_set(place), args.labels, args.label_first):
+            print(f"labelled {experiment.folder}", flush=True)
+    return labelled_experiments(place, args.labels)
 
 
 def _labels(args) -> str:

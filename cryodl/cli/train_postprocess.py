@@ -19,8 +19,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model (files; paths as seen from the table's folder): trains on these, too")  # fmt: skip
     add("--model", choices=["tight", "wide", "highres"], default="tight",
         help="how close to mask; highres: close, from maps of 4 Å and better")  # fmt: skip
-    add("--network", choices=["default", "paper"], default="default",
-        help="paper: DeepEMhancer's architecture")  # fmt: skip
     add("--validation-count", metavar="N", type=count, default=40,
         help="experiments to validate on")  # fmt: skip
     add_training_options(parser, epoch=150)
@@ -47,13 +45,13 @@ def run(args: argparse.Namespace) -> None:
 
     print("making validation samples", flush=True)
     held = [sample for sample in (whole_sample(e, config) for e in validation) if sample]
-    initial = load_bundle(args.initial).model if args.initial else None
+    initial = load_bundle(args.initial) if args.initial else None
     stream = SampleStream(
         partial(make_samples, config=config), experiments, args.seed, workers=args.workers
     )
     try:
         best = fit(
-            compiled_network(config, initial),
+            compiled_network(config, initial.model if initial else None),
             lambda step: stream.batches(config["batch"], buffer=config["buffer"], start=step),
             tuple(np.stack(part).astype(np.float32) for part in zip(*held)),
             work,
@@ -69,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     state = read_state(work)
     bundle = make_bundle(
         best, config, held, output, data=data, seconds=state["seconds"], steps=state["step"],
-        initial=args.initial,
+        initial=initial.spec["name"] if initial else None,
     )  # fmt: skip
     figures = bundle.spec["metrics"]
     print(
@@ -116,8 +114,4 @@ def _config(args):
         config["batch"] = args.batch_size
     if args.learning_rate:
         config["learning_rate"] = args.learning_rate
-    if args.network == "paper":
-        from ..engine.networks.configs import POSTPROCESS_PAPER
-
-        config["network"] = POSTPROCESS_PAPER
     return config

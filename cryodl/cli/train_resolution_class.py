@@ -9,6 +9,7 @@ from pathlib import Path
 from .training import add_training_options, draw_curves, training_folders, verbosity
 
 INITIAL = "deepres-low"  # whose reading of a map the CNN averages
+CALIBRATING = 72  # structures and experiments that set the temperature and are measured
 COLLECTING = 0.85  # of the minutes go into samples
 
 
@@ -25,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--network", choices=["cnn", "dnn", "paper_cnn", "paper_dnn"], default="cnn",
         help="paper_cnn, paper_dnn: as published, of maps at 2.5, 7.5 and 12.5 Å")  # fmt: skip
     add("--samples", metavar="FILE",
-        help="keep what the networks read of the maps in this file (.npz), or take it from there: "
-        "both networks can be trained on maps made once")  # fmt: skip
+        help="keep what the networks read of the maps in this file (.npz; and, of validation, in "
+        "another beside it), and take what is there: networks can "
+        "train on it, and more is made where --minutes are given")  # fmt: skip
     add_training_options(parser, steps=3000, epoch=100)
 
 
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
         return
     from ..engine.training.finish_class import make_class_bundle
     from ..engine.training.fit import fit, read_state
-    from ..engine.training.repeat import kept_samples, repeated_batches
+    from ..engine.training.repeat import kept_arrays, kept_samples, repeated_batches
     from ..engine.training.resolution_class import (
         compiled_classifier,
         make_samples,
@@ -70,7 +72,11 @@ def run(args: argparse.Namespace) -> None:
         flush=True,
     )
     items = _mixed(held_out, others)
-    x, y = validation_samples(initial, config, items, args.seed + 999)
+    kept = Path(args.samples) if args.samples else None
+    x, y = kept_arrays(
+        kept and kept.with_suffix(".validation.npz"),
+        lambda: validation_samples(initial, config, items, args.seed + 999),
+    )
     validation = part_of(x, args.network), y
     # Structures and experiments by their share, each kind evenly.
     clean = config["clean"] if experiments else 1.0
@@ -82,7 +88,6 @@ def run(args: argparse.Namespace) -> None:
     )  # fmt: skip
     try:
         seconds = COLLECTING * 60 * args.minutes if args.minutes else None
-        kept = Path(args.samples) if args.samples else None
         x, y = kept_samples(kept, stream, config["samples"], seconds)
     finally:
         stream.close()
@@ -97,7 +102,7 @@ def run(args: argparse.Namespace) -> None:
     )  # fmt: skip
     draw_curves(work)
     bundle = make_class_bundle(
-        best, args.network, config, items[:160], output,
+        best, args.network, config, items[:CALIBRATING], output,
         data=_data(args, structures, experiments) + f"; {len(y)} maps made of them",
         seconds=60 * args.minutes if args.minutes else read_state(work)["seconds"],
         steps=read_state(work)["step"], initial=initial,

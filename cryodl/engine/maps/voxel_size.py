@@ -19,7 +19,7 @@ from .resample import resample, resample_to
 from .scale import LARGEST, MARGIN, scale_features
 from .volume import Volume
 
-WEIGHTS = Path(__file__).with_name("voxel_size.npz")
+WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "voxel_size.npz"
 FACTORS = np.exp(np.linspace(-0.42, 0.42, 29))  # header's voxel size over the true one
 CLEARLY = 0.09  # of the factor's logarithm: less is not worth a word
 GRID = 1.0  # Å

@@ -44,7 +44,7 @@ def predict_items(model, config, items, seed):
     truth, found = [], []
     for item in items:
         maps = experiment_maps if hasattr(item, "info") else clean_maps
-        for data, resolution in maps(item, {**config, "at_once": 2}, rng):
+        for data, resolution in maps(item, {**config, "at_once": 1}, rng):
             inside = automatic_mask(Volume(data, config["voxel_size"]))
             molecule = cut_to_molecule(data, inside, config["voxel_size"])
             if cnn:

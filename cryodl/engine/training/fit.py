@@ -67,6 +67,7 @@ def fit(
         validation_data=validation,
         validation_batch_size=1,
         callbacks=[log, progress],
+        shuffle=False,  # what a generator yields cannot be
         verbose=verbose,
     )
     return out_dir / BEST

@@ -61,8 +61,8 @@ def labelled_experiments(folder: str | Path, label: str) -> list[Labelled]:
     found = [Labelled(experiment, label) for experiment in every if experiment.has(label)]
     if not found:
         raise InputError(
-            f"no experiment of '{folder}' holds {label} labels: add them with 'cryodl experiments "
-            f"--labels {label}'"
+            f"no experiment of '{folder}' holds {label} labels: have so many made with "
+            "--label-first N"
         )
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,33 @@ def collect_samples(
 def kept_samples(
     path: Path | None, stream: SampleStream, count: int, seconds: float | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """As `collect_samples`, kept in a file: taken from it where it exists, else written."""
+    """As `collect_samples`, with a file in which samples are kept.
+
+    What it holds comes first; more are made where time is given, or where it holds none.
+    """
+    held = None
+    if path is not None and path.is_file():
+        with np.load(path) as kept:
+            held = kept["x"], kept["y"]
+        if seconds is None or len(held[1]) >= count:
+            return held
+        count -= len(held[1])
+    found = collect_samples(stream, count, seconds)
+    if held is not None:
+        found = np.concatenate([held[0], found[0]]), np.concatenate([held[1], found[1]])
+    if path is not None:
+        np.savez(path, x=found[0], y=found[1])
+    return found
+
+
+def kept_arrays(
+    path: Path | None, make: Callable[[], tuple[np.ndarray, np.ndarray]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `make` returns, (x, y), kept in a file: taken from it where it exists."""
     if path is not None and path.is_file():
         with np.load(path) as kept:
             return kept["x"], kept["y"]
-    x, y = collect_samples(stream, count, seconds)
+    x, y = make()
     if path is not None:
         np.savez(path, x=x, y=y)
     return x, y

@@ -40,7 +40,7 @@ TRAINING: dict[str, Any] = {
     "epoch": 100,
     "patience": 25,
     "monitor": "val_loss",
-    "validation": 100,  # samples
+    "validation": 60,  # samples
 }
 NETWORKS = {"cnn": CLASS_CNN, "dnn": CLASS_DNN}
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
 import keras
 import numpy as np
 
@@ -39,6 +42,48 @@ def samples(experiment, rng, count=3):
             features.append(scale_features(grid.data, near))
             factors.append(factor)
     return np.array(features, np.float32), np.array(factors)
+
+
+def all_samples(experiments, count, seed, workers=2):
+    """Features (n, NUMBERS) and factors (n,) of all experiments, made by so many processes."""
+    jobs = [(e, (seed, i), count) for i, e in enumerate(experiments)]
+    context = multiprocessing.get_context("spawn")  # a fork would inherit the library
+    with ProcessPoolExecutor(workers, context) as pool:
+        made = list(pool.map(_samples, jobs, chunksize=4))
+    features, factors = zip(*(pair for pair in made if len(pair[1])))
+    return np.concatenate(features), np.concatenate(factors)
+
+
+def _samples(job):
+    experiment, seed, count = job
+    return samples(experiment, np.random.default_rng(seed), count)
+
+
+def train_voxel_size(trained, validation, path, seed=0):
+    """Train, set the threshold on one half of the validation, measure on the other, and write.
+
+    trained, validation : (features, factors)
+    path : of the .npz file
+    Returns figures: how often right and wrong voxel sizes draw a warning.
+    """
+    weights = fit_scale(*trained, seed=seed)
+    features, factors = validation
+    wrong = wrongness(weights, features)
+    right = np.flatnonzero(factors == 1)
+    setting = np.zeros(len(factors), bool)
+    setting[right[::2]] = True
+    weights["threshold"] = float(np.quantile(wrong[setting], 1 - FALSE))
+    warned = wrong >= weights["threshold"]
+    logarithm = np.abs(np.log(factors))
+    figures = {"threshold": weights["threshold"],
+               "right ones warned of": float(warned[right[1::2]].mean())}  # fmt: skip
+    for low, high in ((0.1, 0.15), (0.15, 0.2), (0.2, 0.26), (0.26, 0.4)):
+        own = (logarithm >= low) & (logarithm < high)
+        if own.any():
+            name = f"wrong by {np.expm1(low):.0%} to {np.expm1(high):.0%} warned of"
+            figures[name] = float(warned[own].mean())
+    np.savez(path, **weights)
+    return figures
 
 
 def fit_scale(features, factors, *, epochs=150, seed=0):

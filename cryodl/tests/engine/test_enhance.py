@@ -136,15 +136,17 @@ def test_a_molecule_at_the_border_is_as_strong_as_in_the_middle(enhancer, full, 
     assert np.abs(part[beside]).sum() > 0.8 * np.abs(whole[beside]).sum()
 
 
-def test_noise_stays_empty_and_is_reported(enhancer):
-    from cryodl.engine.methods.postprocess import audit
+@pytest.mark.parametrize("bfactor", [0.0, 200.0, 500.0])
+def test_noise_stays_empty_and_is_reported(bfactor):
+    from cryodl.api.enhance import run_enhance
+    from cryodl.engine.maps.sharpen import apply_bfactor
 
     rng = np.random.default_rng(1)
-    for size in (48, 72):
-        result = enhancer.enhance(Volume(rng.normal(size=(size,) * 3), 1.0))
-        shown = result.density.data > 0.1 * 8  # molecules reach 8 and more
-        assert shown.mean() < 0.02
-        assert any("invented" in note for note in audit(result, enhancer.spec).warnings)
+    noise = apply_bfactor(Volume(rng.normal(size=(64, 64, 64)), 1.0), bfactor)
+    result = run_enhance(noise, device="cpu")
+    enhanced = result.volumes["enhanced"].data
+    assert (enhanced > 0.1 * enhanced.max()).mean() < 0.02
+    assert any("invented" in note for note in result.stats["warnings"])
 
 
 def test_the_audit_names_what_went_and_what_came(enhancer, full):
@@ -243,3 +245,42 @@ def test_no_map_is_a_line(tmp_path, capsys):
 
     assert main(["enhance", "-o", str(tmp_path / "out")]) == 2
     assert "no map is given" in capsys.readouterr().err
+
+
+def test_figures_of_the_paper_are_those_of_the_maps(enhancer, halves, molecule):
+    from cryodl.engine.evaluation.postprocess import compare, summarise
+
+    _, parts = molecule
+    model, mask = sum(p for p, _ in parts), np.any([m for _, m in parts], axis=0)
+    row = compare(halves, model, mask, RESOLUTION, enhancer)
+    assert row["correlation_enhanced"] > 0.8
+    assert row["correlation_enhanced"] > row["correlation_input"]
+    assert row["correlation_bfactor"] >= row["correlation_input"] - 0.05
+    assert row["fsc_enhanced"] < row["fsc_input"]
+    assert row["fsc_masked_enhanced"] < row["fsc_masked_input"] + 0.1
+    (summary,) = summarise([{"resolution": RESOLUTION, **row}])
+    assert summary["experiments"] == 1 and summary["fsc_better"] == 1
+    assert summary["fsc_gain"] == pytest.approx(row["fsc_input"] - row["fsc_enhanced"], abs=0.002)
+
+
+def test_a_table_of_half_maps_and_models_is_stored_as_experiments(halves, tmp_path):
+    from cryodl.engine.errors import InputError
+    from cryodl.engine.training.postprocess.pairs import store_pairs
+
+    for number, half in enumerate(halves, 1):
+        write_map(tmp_path / f"h{number}.mrc", half)
+    table = tmp_path / "pairs.tsv"
+    table.write_text(f"half1\thalf2\tmodel\nh1.mrc\th2.mrc\t{MODEL}\n", encoding="utf-8")
+    (stored,) = store_pairs(table, tmp_path / "set")
+    assert stored.resolution < 6
+    maps = {name: stored.load(name) for name in ("half1", "half2", "map", "model", "mask")}
+    shape = maps["map"].shape
+    assert all(data.shape == shape for data in maps.values()) and all(n % 4 == 0 for n in shape)
+    inside = maps["mask"] > 0
+    assert correlation(maps["map"][inside], maps["model"][inside]) > 0.5
+    assert np.allclose(maps["map"], (maps["half1"] + maps["half2"]) / 2, atol=0.05)
+    again = store_pairs(table, tmp_path / "set")
+    assert again[0].folder == stored.folder
+    table.write_text("half1\thalf2\nh1.mrc\th2.mrc\n", encoding="utf-8")
+    with pytest.raises(InputError, match="no column model"):
+        store_pairs(table, tmp_path / "set")

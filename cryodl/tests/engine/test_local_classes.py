@@ -174,6 +174,30 @@ def test_pairs_of_other_sizes_are_refused(volume, tmp_path):
     assert isinstance(pair, Pair)
 
 
+def stored(folder, volume):
+    """An experiment of two half maps on disk."""
+    from cryodl.engine.simulate.experiment_set import StoredExperiment
+
+    folder.mkdir()
+    rng = np.random.default_rng(5)
+    experiment = StoredExperiment(folder, {"voxel_size": 1.0, "config": {}})
+    for name in ("half1", "half2"):
+        experiment.add(name, volume.data + rng.normal(0, 0.3, volume.shape))
+    experiment.add("mask", volume.data > 0.3)
+    return experiment
+
+
+def test_labels_are_those_of_the_estimator(volume, tmp_path):
+    from cryodl.engine.training.labels import add_labels
+
+    experiments = [stored(tmp_path / name, volume) for name in ("a", "b", "c")]
+    done = list(add_labels(experiments, "monogenic", 2))
+    assert len(done) == 2 and sum(e.has("monogenic") for e in experiments) == 2
+    label, inside = done[0].load("monogenic"), done[0].load("mask") > 0
+    assert np.all(label[~inside] == 0) and np.all(label[inside] >= 1.99)
+    assert not list(add_labels(experiments, "monogenic", 2))  # as many as asked for are there
+
+
 def test_figures_and_temperature():
     edges = LOCAL_CLASSES["edges"]
     truth = np.array([2.5, 3.5, 9.5, 12.0])
@@ -218,7 +242,7 @@ def test_scale_does_not_matter_and_a_mask_is_kept(bundle, volume):
 def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
     whole = run_local_classes(volume, bundle).volumes["resolution"].data
     for kind in ("cpu", "gpu"):
-        monkeypatch.setitem(run.TILE_MEMORY, kind, run.BYTES_PER_STEP * 26**3)
+        monkeypatch.setitem(run.TILE_MEMORY, kind, 1.0)
     tiles = []
     tiled = run_local_classes(volume, bundle, progress=lambda stage, done, all: tiles.append(all))
     assert tiles[-1] > 1

@@ -367,7 +367,8 @@ def test_summary_leaves_out_what_lies_at_a_border():
     from cryodl.engine.evaluation import resolution_class as evaluation
 
     rows = [
-        {"resolution": 5.2, "class": "medium", "predicted": "high", "estimate": 4.9, "covered": True},
+        {"resolution": 5.2, "class": "medium", "predicted": "high", "estimate": 4.9,
+         "covered": True},
         {"resolution": 7.5, "class": "medium", "predicted": "medium", "estimate": 7.1,
          "covered": False},
     ]  # fmt: skip

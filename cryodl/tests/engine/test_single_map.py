@@ -60,8 +60,8 @@ def bundle(tmp_path_factory):
 
 def test_significant_box_is_the_smallest_that_holds_all_that_stands_out():
     data = np.random.default_rng(0).uniform(-1, 1, (20, 24, 28)).astype(np.float32)
-    data[5, 6, 7], data[9, 20, 11] = 50, -50
-    assert significant_box(data) == ((5, 10), (6, 21), (7, 12))
+    data[5, 6, 7], data[9, 20, 11], data[2, 10, 9] = 50, -50, 3.5  # the SD is 0.84
+    assert significant_box(data) == ((2, 10), (6, 21), (7, 12))
     assert significant_box(np.zeros((4, 5, 6), np.float32)) == ((0, 4), (0, 5), (0, 6))
 
 
@@ -146,8 +146,8 @@ def test_tiles_change_nothing(bundle, monkeypatch):
     data, inside = blob(56)
     prepared = prepare(Volume(data, 1.0), bundle.spec, inside)
     whole, _ = module.predict(prepared, bundle.spec, bundle.model)
-    monkeypatch.setitem(module.MEMORY, "cpu", 1e6)
-    assert len(module.tile_grid(prepared.data.shape[:3], bundle.spec)) > 3
+    monkeypatch.setitem(module.MEMORY, "cpu", 2e7)
+    assert len(module.tile_grid(prepared.data.shape[:3], bundle.spec)) > 1
     tiled, _ = module.predict(prepared, bundle.spec, bundle.model)
     assert tiled.whole == pytest.approx(whole.whole, abs=1e-3)
     assert np.abs(tiled.resolution - whole.resolution).max() < 1e-3

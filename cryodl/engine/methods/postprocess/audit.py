@@ -37,12 +37,16 @@ class Audit:
         added without evidence; negative, density of the input that was removed
     added : share of the enhanced map's density without evidence
     removed : share of the input's clear evidence that the enhanced map does not show
+    clear : ndarray, shape (z, y, x), bool, where the input shows clear evidence
+    nothing : whether there is hardly any such place, as in a map of noise
     warnings : plain sentences
     """
 
     change: np.ndarray
     added: float
     removed: float
+    clear: np.ndarray
+    nothing: bool
     warnings: list[str] = field(default_factory=list)
 
 
@@ -72,19 +76,25 @@ def audit(enhanced: Enhanced, spec: Mapping[str, Any]) -> Audit:
     both = shown & clear
     unit = float(density[both].mean() / evidence[both].mean()) if both.any() else 1.0
     change[lost] = -np.float32(unit) * evidence[lost]
-    notes = _warnings(enhanced, spec, clear, added, removed)
-    return Audit(change, round(added, 4), round(removed, 4), notes)
+    volume = float(clear.sum()) * enhanced.source.voxel_size**3
+    nothing = region is not None and volume < HARDLY
+    notes = _warnings(enhanced, spec, nothing, added, removed)
+    return Audit(change, round(added, 4), round(removed, 4), clear, nothing, notes)
 
 
-def _warnings(enhanced: Enhanced, spec, clear, added: float, removed: float) -> list[str]:
+def _warnings(enhanced: Enhanced, spec, nothing: bool, added: float, removed: float) -> list[str]:
     notes = []
-    voxel = enhanced.source.voxel_size
-    if enhanced.noise.region is not None and clear.sum() * voxel**3 < HARDLY:
+    if nothing:
         notes.append(
-            "the input holds hardly any density above its noise: whatever the enhanced map shows "
-            "may be invented; check the input"
+            "the input holds hardly any density above its noise: whatever the network shows may be "
+            "invented, and the enhanced map is left empty where there is none; check the input"
         )
-    elif added > MUCH:
+    elif enhanced.noise.region is None and not enhanced.noise.given:
+        notes.append(
+            "no part of the map holds noise alone, as if it was masked or cut out: nothing tells "
+            "signal from noise; give half maps, the unmasked map, or --noise-mean and --noise-std"
+        )
+    if added > MUCH:
         notes.append(
             f"{added:.0%} of the enhanced density lies where the input shows none above its noise: "
             "the network may have invented it; look at audit.mrc before you interpret it"

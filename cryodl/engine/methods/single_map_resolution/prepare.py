@@ -100,8 +100,8 @@ def look_again(prepared: Prepared, inside: np.ndarray) -> Prepared:
 def _with_features(grid: Volume, rough: np.ndarray, part: tuple[slice, ...]) -> Prepared:
     data = stack(*whole_features(grid.data, grid.voxel_size, rough))
     # a step of the half grid is the middle of its block of 2³ voxels
-    origin = tuple(o + grid.voxel_size / 2 for o in grid.origin)
-    return Prepared(data, part, 2 * grid.voxel_size, origin, grid, rough)
+    x, y, z = (o + grid.voxel_size / 2 for o in grid.origin)
+    return Prepared(data, part, 2 * grid.voxel_size, (x, y, z), grid, rough)
 
 
 def _in_fours(grid: Volume, rough: np.ndarray) -> tuple[Volume, np.ndarray]:

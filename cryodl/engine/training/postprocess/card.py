@@ -32,8 +32,10 @@ def model_card(spec: Mapping[str, Any]) -> str:
             "",
             f"- Data: {training['data']}; the mean of the half maps, one half map, or the map as "
             "deposited, some with a B-factor, noise, spoilt patches or a mask.",
-            "- Target: the mean map, scaled window by window to the radial amplitudes of the model "
-            f"(LocScale's operation), in a mask of kind {config['mask']}.",
+            "- Targets: the mean map, scaled window by window to the radial amplitudes of the "
+            "model (LocScale's operation), and the model's density, in a mask of kind "
+            f"{config['mask']}; the bundle gives {1 - config['blend']:.0%} of the first answer and "
+            f"{config['blend']:.0%} of the second.",
             f"- Steps: {training['steps']}, of {config['batch']} crops of {config['crop']}³ voxels;"
             f" seed {config['seed']}.",
             f"- Time: {training['seconds'] / 60:.0f} minutes; machine: {training['machine']}.",
@@ -44,10 +46,10 @@ def model_card(spec: Mapping[str, Any]) -> str:
             f"On {metrics['experiments']} simulated experiments on structures that were not "
             "trained on, cubes about their middles:",
             "",
-            f"- correlation with the target: median {metrics['correlation']:.3f} (5 %, 25 % and "
-            f"75 % of them: {low:.3f}, {quarter:.3f}, {upper:.3f});",
-            f"- mean absolute error {metrics['mean_absolute_error']:.3f} of the target's root mean "
-            "square in the molecule.",
+            f"- correlation with the scaled map: median {metrics['correlation']:.3f} (5 %, 25 % "
+            f"and 75 % of them: {low:.3f}, {quarter:.3f}, {upper:.3f});",
+            f"- mean absolute error {metrics['mean_absolute_error']:.3f} of its root mean square "
+            "in the molecule.",
             "",
             "Whole maps, FSC against the models and real maps are in benchmarks/. A post-processed "
             "map is for looking at and for building; measure resolutions and refine against the "

@@ -31,13 +31,19 @@ def make_samples(
     distance = experiment.load(DISTANCE)
     shape, region = distance.shape, _choose_region(distance, config, rng)
     distance = distance[region]
-    density = spoil(_density(experiment, region, config, rng), distance, config, rng)
-    noise = distance >= NOISE_FROM
-    enough = noise.sum() >= LEAST_NOISE * noise.size / 4
+    empty = rng.random() < config["empty"]
+    density = (
+        _difference(experiment, region) if empty else _density(experiment, region, config, rng)
+    )
+    density = spoil(density, distance, config, rng)
+    # Of a map of noise everything is noise, unless most was cut off.
+    noise = density != 0 if empty else distance >= NOISE_FROM
+    enough = noise.sum() >= (0.5 if empty else LEAST_NOISE / 4) * noise.size
     if enough:
         density = density - np.float32(density[noise].mean())
     whitened = whiten(density, noise if enough else None, threads=1)
     target = _targets(experiment, region, distance, config)
+    target = [np.zeros_like(part) for part in target] if empty else target
     core = tuple(_core(s, n, config["margin"]) for s, n in zip(region, shape))
     whitened, distance = whitened.part(core), distance[core]
     target = [part[core] for part in target]
@@ -119,6 +125,11 @@ def _density(experiment, region, config, rng):
     return (experiment.load("half1")[region] + experiment.load("half2")[region]) / 2
 
 
+def _difference(experiment, region):
+    """Half the difference of the half maps: noise as strong as that of their mean."""
+    return (experiment.load("half1")[region] - experiment.load("half2")[region]) / 2
+
+
 def spoil(density, distance, config, rng):
     """A B-factor, noise, patches of something else, or a soft mask, each at its odds.
 
@@ -135,8 +146,9 @@ def spoil(density, distance, config, rng):
     if rng.random() < config["corrupted"]:
         density = _with_patches(density.copy(), level, rng)
     if rng.random() < config["masked"]:
-        begin = rng.uniform(2, REACH - 4)
-        share = np.clip((distance - begin) / rng.uniform(1, 4), 0, 1)
+        begin, width = rng.uniform(1, REACH - 4), rng.uniform(1, 4)
+        width = width if rng.random() < 0.5 else 0.1
+        share = np.clip((distance - begin) / width, 0, 1)
         density = density * (0.5 + 0.5 * np.cos(np.pi * share)).astype(np.float32)
     return density
 

@@ -1,0 +1,139 @@
+"""Training of whole-map classifiers: samples and their labels, what is taken over, the command."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cryodl.cli.main import main
+from cryodl.engine.bundles import load_bundle
+from cryodl.engine.maps import resolution_bins as bins
+from cryodl.engine.methods.resolution_class import Classifier
+from cryodl.engine.methods.resolution_class.prepare import Molecule
+from cryodl.engine.networks import build
+from cryodl.engine.networks.classifiers import build_trunk, evidence_size
+from cryodl.engine.networks.configs import CLASS_CNN, CLASS_DNN
+from cryodl.engine.simulate.structure import Structure, pack_structures
+from cryodl.engine.training import finish_class as finish
+from cryodl.engine.training import paper_class, repeat
+from cryodl.engine.training import resolution_class as training
+
+
+def ball(seed=1, count=300, size=20.0):
+    rng = np.random.default_rng(seed)
+    positions = rng.uniform(-size / 2, size / 2, (count, 3)).astype(np.float32)
+    elements = rng.choice([6, 7, 8], count).astype(np.uint8)
+    return Structure(positions, elements, np.zeros(count, np.int16), f"made{seed}")
+
+
+def experiment(**drawn):
+    """An experiment whose half maps differ by nothing, so that filters can be seen."""
+    drawn = {"low_passed": 1, "over_filtered": 0, "low_pass": 0.9, "over_filter": 1.5, **drawn}
+    data = np.random.default_rng(0).normal(size=(32, 32, 32)).astype(np.float32)
+    info = {"config": {"resolution": 6.0, **drawn}, "measured": {"fall_off": 100.0}}
+    return SimpleNamespace(info=info, resolution=6.0, load=lambda name: data)
+
+
+def maps_of(given, count=40):
+    rng = np.random.default_rng(3)
+    return [training.experiment_maps(given, training.TRAINING, rng)[0] for _ in range(count)]
+
+
+def test_experiments_are_labelled_by_their_fsc_or_a_coarser_filter():
+    assert {resolution for _, resolution in maps_of(experiment())} == {6.0}
+    labels = {round(r, 3) for _, r in maps_of(experiment(over_filtered=1))}
+    assert labels == {6.0, 8.1}  # sharpened anew from the half maps, and as deposited
+    assert {r for _, r in maps_of(experiment(over_filtered=1, low_passed=0))} == {6.0}
+
+
+def test_half_maps_are_sharpened_and_filtered_at_random():
+    given = experiment()
+    spreads = {round(float(data.std()), 4) for data, _ in maps_of(given)}
+    assert len(spreads) > 10  # one of them is the map as deposited
+
+
+def test_clean_maps_have_the_range_and_the_number_asked_for():
+    rng = np.random.default_rng(0)
+    config = {**training.TRAINING, "box": 32, "at_once": 6}
+    made = [pair for seed in range(3) for pair in training.clean_maps(ball(seed), config, rng)]
+    assert len(made) == 18
+    resolutions = np.array([r for _, r in made])
+    assert config["best"] <= resolutions.min() < 4 and 12 < resolutions.max() <= config["worst"]
+
+
+def test_evidence_is_the_trunk_s_mean_over_the_molecule():
+    rng = np.random.default_rng(0)
+    inside = np.zeros((24, 24, 32), bool)
+    inside[8:16, 8:16, 8:20] = True
+    molecule = Molecule(rng.normal(size=inside.shape).astype(np.float32), inside, 1.0)
+    found = training.mean_evidence("deepres-low", molecule)
+    assert found.shape == (evidence_size(CLASS_CNN),)
+    local = found[32:72]
+    assert local.sum() == pytest.approx(1, abs=1e-3) and np.all(local >= 0)
+    unet = load_bundle("deepres-low").model
+    trunk = training.taken_over(build_trunk(CLASS_CNN), unet)
+    theirs = {w.path: w.numpy() if hasattr(w, "numpy") else np.asarray(w) for w in unet.weights}
+    for weight in trunk.weights:
+        np.testing.assert_array_equal(np.asarray(weight), theirs[weight.path])
+
+
+def test_parts_of_samples_fit_the_networks():
+    x = np.zeros((2, CLASS_DNN["inputs"] + evidence_size(CLASS_CNN)))
+    assert training.part_of(x, "dnn").shape[1] == build(CLASS_DNN).input_shape[1]
+    assert training.part_of(x, "cnn").shape[1] == training.trained_part("cnn").input_shape[1]
+
+
+def test_samples_are_kept_and_added_to(tmp_path):
+    stream = SimpleNamespace(handfuls=lambda: iter([[(np.ones(3), np.ones(2))]] * 50))
+    file = tmp_path / "samples.npz"
+    assert len(repeat.kept_samples(file, stream, 4, None)[1]) == 4
+    assert len(repeat.kept_samples(file, stream, 9, None)[1]) == 4  # no time to make more
+    assert len(repeat.kept_samples(file, stream, 9, 60.0)[1]) == 9
+    x, y = repeat.kept_samples(file, stream, 9, 60.0)
+    assert x.shape == (9, 3) and y.shape == (9, 2)
+    batches = repeat.repeated_batches(x, y, 4, seed=1)
+    assert next(batches)[0].shape == (4, 3)
+
+
+def test_temperature_is_what_makes_answers_as_sure_as_they_are_right():
+    edges = bins.bin_edges(CLASS_CNN)
+    rng = np.random.default_rng(0)
+    places = np.arange(len(edges) - 1)
+    said = rng.integers(10, 35, 400)
+    truth = np.sqrt(edges[:-1] * edges[1:])[np.clip(said + rng.normal(0, 1.7, 400).round(), 0, 44)
+                                            .astype(int)]  # fmt: skip
+    too_sure = np.exp(-((places - said[:, None]) ** 2) / 2)
+    too_sure /= too_sure.sum(axis=1, keepdims=True)
+    temperature = finish.best_temperature(truth, too_sure, edges)
+    assert 2 < temperature < 4
+    before = finish.figures(truth, too_sure, edges, 1.0)["coverage"]
+    after = finish.figures(truth, too_sure, edges, temperature)["coverage"]
+    assert before < 0.75 and 0.85 < after < 0.97
+
+
+def test_published_boxes_are_scaled_from_0_to_1():
+    rng = np.random.default_rng(0)
+    samples = paper_class.make_samples(24, ball(), rng)
+    assert [y for _, y in samples] == [0, 1, 2]
+    for x, _ in samples:
+        assert x.shape == (24, 24, 24, 1) and x.min() == 0 and x.max() == 1
+
+
+def test_command_trains_both_on_one_collection(tmp_path, monkeypatch):
+    from cryodl.cli import train_resolution_class as command
+
+    pack_structures([ball(seed) for seed in range(3)], tmp_path / "models.npz")
+    pack_structures([ball(seed) for seed in (7, 8)], tmp_path / "others.npz")
+    monkeypatch.setattr(command, "CALIBRATING", 2)
+    for key, value in (("validation", 2), ("samples", 3), ("box", 32), ("at_once", 1)):
+        monkeypatch.setitem(training.TRAINING, key, value)
+    shared = ["train", "resolution-class", "--structures", tmp_path / "models.npz",
+              "--validation", tmp_path / "others.npz", "--samples", tmp_path / "s.npz", "--steps", "2", "--epoch", "1", "--workers", "0"]  # fmt: skip
+    for network in ("cnn", "dnn"):
+        out = tmp_path / network
+        assert main([*shared, "--network", network, "-o", out]) == 0
+        spec = json.loads((out / "spec.json").read_text(encoding="utf-8"))
+        assert spec["method"] == "resolution-class" and spec["metrics"]["clean"]["maps"] == 1
+        assert sum(f.stat().st_size for f in out.iterdir()) < 8e6
+        Classifier(bundle=out, device="cpu")

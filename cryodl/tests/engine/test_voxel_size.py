@@ -1,0 +1,68 @@
+"""The check of voxel sizes: what it reads, and that what it has learnt is used as meant."""
+
+import re
+
+import numpy as np
+import pytest
+
+from cryodl.engine.maps import voxel_size as module
+from cryodl.engine.maps.scale import NUMBERS, RADII, scale_features, with_bfactor
+from cryodl.engine.maps.sharpen import apply_bfactor
+from cryodl.engine.maps.volume import Volume
+
+
+def waves(period, n=56):
+    """A ball with waves of a period (voxels) in all directions, in faint noise."""
+    rng = np.random.default_rng(0)
+    places = np.indices((n, n, n)) - n / 2
+    inside = np.sqrt((places**2).sum(axis=0)) < n / 3
+    data = 0.03 * rng.normal(size=inside.shape)
+    for _ in range(60):
+        direction = rng.normal(size=3)
+        direction *= 2 * np.pi / period / np.linalg.norm(direction)
+        data += inside * np.cos(np.tensordot(direction, places, 1) + rng.uniform(0, 6))
+    return data.astype(np.float32), inside
+
+
+def peak(features):
+    return 1 / RADII[10 + np.argmax(features[10 : len(RADII)])]  # 10: beyond the ball's own shape
+
+
+def test_features_follow_the_size_of_what_is_seen():
+    small, large = (scale_features(*waves(period)) for period in (4.0, 6.0))
+    assert small.shape == (NUMBERS,) and np.isfinite(small).all()
+    assert peak(small) == pytest.approx(4.0, rel=0.06)
+    assert peak(large) == pytest.approx(6.0, rel=0.06)
+
+
+def test_features_forget_scale_and_offset_and_know_b_factors():
+    data, inside = waves(5.0)
+    features = scale_features(data, inside)
+    assert scale_features(2e3 * data - 5, inside) == pytest.approx(features, abs=0.02)
+    blurred = scale_features(apply_bfactor(Volume(data, 1.0), 40.0).data, inside)
+    seen = RADII < 0.35  # beyond, the edge of the mask shows
+    told = with_bfactor(features, 40.0)[: len(RADII)] - blurred[: len(RADII)]
+    assert np.ptp(told[seen]) < 0.5
+
+
+def network(path, factor):
+    """Weights that answer with one factor, whatever they read."""
+    bias = np.where(np.abs(np.log(module.FACTORS / factor)) < 0.02, 20.0, 0.0)
+    np.savez(path, mean=np.zeros(NUMBERS), sd=np.ones(NUMBERS), layers=1, threshold=0.7,
+             kernel0=np.zeros((NUMBERS, len(bias))), bias0=bias)  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize(("factor", "word"), [(1.0, None), (1.28, "large"), (0.78, "small")])
+def test_a_warning_names_the_evidence(factor, word, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WEIGHTS", network(tmp_path / "w.npz", factor))
+    module._weights.cache_clear()
+    data, inside = waves(5.0, 40)
+    said = module.voxel_size_warning(Volume(data, 1.3), inside)
+    module._weights.cache_clear()
+    if word is None:
+        assert said is None
+    else:
+        assert word in said and "--voxel-size" in said
+        fitting = float(re.search(r"fit about ([\d.]+) Å", said).group(1))
+        assert fitting == pytest.approx(1.3 / factor, rel=0.03)
