@@ -54,6 +54,8 @@ def _tables(args, classifier) -> Iterator[tuple[str, list[dict]]]:
 
 
 def _simulated(args, classifier) -> Iterator[tuple[str, list[dict]]]:
+    import numpy as np
+
     from ..engine.evaluation import resolution_class as tests
     from ..engine.training.structures import load_structures
 
@@ -63,7 +65,8 @@ def _simulated(args, classifier) -> Iterator[tuple[str, list[dict]]]:
     yield "paper_resolutions", tests.paper_resolutions(chosen[: args.count], classifier)
     yield "boundaries", tests.boundaries(chosen[: max(3, args.count // 5)], classifier)
     yield "table_1", tests.table_1(chosen, classifier)
-    volume = tests.simulated(chosen[0], 4.5, 0, noise=0.1)
+    compact = min(structures, key=lambda s: float(np.ptp(s.positions, axis=0).max()))
+    volume = tests.simulated(compact, 4.5, 0, noise=0.1, box=96)
     yield "invariances", tests.invariances(volume, classifier)
 
 

@@ -129,8 +129,9 @@ def _mixed(structures, experiments):
 def _data(args, structures, experiments) -> str:
     text = f"clean maps of {len(structures)} structures of {Path(args.structures).name}"
     if experiments:
-        names = " and ".join(Path(place).name for place in args.experiments)
-        text += f", {len(experiments)} simulated experiments of {names}"
+        names = " and ".join(dict.fromkeys(Path(place).name for place in args.experiments))
+        number = len({experiment.folder for experiment in experiments})
+        text += f", {number} simulated experiments of {names}"
     return text
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from cryodl.engine.maps.mask import masked_support
 from cryodl.engine.maps.volume import Volume
+from cryodl.engine.maps.voxel_size import voxel_size_warning
 
 VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
 DIAMETERS = (20.0, 1500.0)  # Å, of molecules seen by cryo-EM
@@ -45,6 +46,8 @@ def check_map(volume: Volume, mask: np.ndarray | None = None) -> list[str]:
     if not low <= diameter <= high:
         found.append(f"the molecule would be {diameter:.0f} Å across, which is implausible"
                      f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å")
+    elif (said := voxel_size_warning(volume, mask)) is not None:
+        found.append(said)
     edges = [mask[_face(axis, end)].mean() for axis in range(3) for end in (0, -1)]
     if max(edges) > 0.02:
         found.append("the molecule touches the border of the box"

@@ -23,6 +23,7 @@ WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "voxel_size.npz"
 FACTORS = np.exp(np.linspace(-0.42, 0.42, 29))  # header's voxel size over the true one
 CLEARLY = 0.09  # of the factor's logarithm: less is not worth a word
 GRID = 1.0  # Å
+SMALLEST = 10_000.0  # Å³ of molecule, below which its statistics tell nothing
 
 
 def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
@@ -45,7 +46,13 @@ def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
 
 
 def voxel_size_warning(volume: Volume, inside: np.ndarray) -> str | None:
-    """A sentence where the features of a map do not fit its voxel size, with the evidence."""
+    """A sentence where the features of a map do not fit its voxel size, with the evidence.
+
+    None where they fit, where the molecule is too small to tell, and where the package was
+    installed without the weights.
+    """
+    if np.count_nonzero(inside) * volume.voxel_size**3 < SMALLEST or not WEIGHTS.is_file():
+        return None
     factor, wrong = voxel_size_factor(volume, inside)
     if wrong < threshold():
         return None

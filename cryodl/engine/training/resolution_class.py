@@ -18,6 +18,7 @@ from ..methods.resolution_class.prepare import (
 )
 from ..networks.classifiers import build_head, build_resolution_dnn, build_trunk
 from ..networks.configs import CLASS_CNN, CLASS_DNN
+from ..simulate.experiment_config import COARSEST_SAMPLING
 from ..simulate.experiment_set import StoredExperiment
 from ..simulate.filters import EDGE, bin_frequencies, frequency_bins, raised_cosine
 from ..simulate.structure import Structure
@@ -31,6 +32,7 @@ TRAINING: dict[str, Any] = {
     "clean": 0.3,  # share of structures among what samples are made of
     "box": 64,  # voxels, of clean maps; sometimes larger
     "at_once": 3,  # clean maps of one structure
+    "coarse": 0.35,  # share of raw experiments as from coarser voxels
     "window": 104,  # voxels, of which a large map is described in training
     "samples": 30_000,  # made before the training begins, unless time ends first
     "batch": 64,
@@ -127,15 +129,25 @@ def experiment_maps(experiment: StoredExperiment, config, rng):
     if rng.random() < 0.5:
         end = resolution * rng.uniform(0.8, 1.05)
         gain *= raised_cosine(frequencies, end, rng.uniform(0.02, 0.3) / end)
-    return [(radial_filter(mean, gain), resolution)]
+    voxels, coarsest = 1.0, resolution / COARSEST_SAMPLING / config["voxel_size"]
+    if rng.random() < config.get("coarse", 0.0) and coarsest > 1:
+        voxels = rng.uniform(1, coarsest)
+    return [(filtered(mean, gain, voxels), resolution)]
 
 
-def radial_filter(data, gain):
-    """Multiply a map's transform by a radial gain; gain : ndarray over `frequency_bins`."""
+def filtered(data, gain, voxels: float = 1.0):
+    """A map through a radial filter, and as if resampled from a grid of coarser voxels.
+
+    gain : ndarray over `frequency_bins`;  voxels : edge of the coarser ones, in the map's own
+    """
     import scipy.fft
 
     spectrum = scipy.fft.rfftn(data)
     spectrum *= gain.astype(np.float32)[frequency_bins(data.shape)]
+    for axis, n in enumerate(data.shape if voxels > 1 else ()):
+        frequency = np.fft.rfftfreq(n) if axis == 2 else np.fft.fftfreq(n)
+        held = np.abs(frequency) <= 0.5 / voxels
+        spectrum *= held.reshape([-1 if a == axis else 1 for a in range(3)])
     return scipy.fft.irfftn(spectrum, s=data.shape).astype(np.float32)
 
 

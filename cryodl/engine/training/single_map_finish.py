@@ -67,7 +67,7 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
             **accuracy(*measured, calibration),
             "experiments": len(second),
             "rmse": round(float(np.sqrt(np.mean((measured[0] - measured[1]) ** 2))), 3),
-            "global_error": round(float(np.median([p.global_error(way) for p in second])), 3),
+            "global_error": round(float(np.median([p.global_error for p in second])), 3),
             "iou": round(float(np.mean([p.iou for p in second])), 3),
             "by_way": {name: round(value, 3) for name, value in errors.items()},
         },
@@ -87,19 +87,22 @@ class Prediction:
     iou : of the mask
     """
 
-    def __init__(self, predicted, target):
+    def __init__(self, predicted, target, limits):
         near = target[..., 1] > 0
         self.told, self.truth = predicted[near], target[near][:, 0]
-        answer = read_answer(predicted, {"local": "alone"})
+        self.limits = limits
+        answer = read_answer(predicted, {"local": "alone", "resolution_limits": limits})
         self.whole, self.true_whole = answer.whole, float(target[0, 0, 0, 3])
         true = target[..., 2] > 0.5
         self.iou = float((answer.inside & true).sum() / max((answer.inside | true).sum(), 1))
 
     def local(self, way):
         """Local resolution and its deviation, Å, two ndarrays (n,)."""
-        return local_resolution(self.told, self.whole, way)
+        mean, sd = local_resolution(self.told, self.whole, way)
+        return np.clip(mean, *self.limits), sd
 
-    def global_error(self, way=None):
+    @property
+    def global_error(self):
         return abs(self.whole - self.true_whole)
 
 
@@ -109,7 +112,7 @@ def predict_experiment(model, experiment, config, seed, kind=None) -> Prediction
         experiment, np.random.default_rng(seed), config, kind
     )
     predicted = np.asarray(model.predict_on_batch(stack(levelled, bands, extra)[None]))[0]
-    return Prediction(predicted, target)
+    return Prediction(predicted, target, config["limits"])
 
 
 def mean_error(predictions, way) -> float:

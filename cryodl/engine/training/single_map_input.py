@@ -11,8 +11,9 @@ TARGET_RESOLUTION = 4.0  # Å, of the model map (CryoRes, slides)
 THRESHOLD = 0.05  # of the model map's 99th percentile in the molecule
 CLOSE = 2  # voxels; gaps below the map's resolution are closed
 B_FACTORS = -200.0, 200.0  # Å²
-KINDS = ("deposited", "raw", "filtered")
-SHARES = (0.45, 0.2, 0.35)
+KINDS = ("deposited", "raw", "filtered", "zone")
+SHARES = (0.4, 0.15, 0.3, 0.15)
+LOW_PASS = 0.75, 1.15  # times the resolution: where a map is low-passed before a zone is cut out
 MASKED = 0.4  # share of raw and filtered maps that are masked, half of them tightly
 
 
@@ -41,7 +42,9 @@ def molecular_target(experiment) -> np.ndarray:
 def draw_input(experiment, rng, kind=None):
     """A map such as users have, and the mask to learn.
 
-    kind : one of KINDS, or None to draw one
+    kind : one of KINDS, or None to draw one: as deposited; the mean of the half maps; the same
+        with a B-factor; or with a B-factor, low-passed and cut out around the atoms, whose edge is
+        then all there is at high frequencies
     Returns (density, molecule): (z, y, x), float32 and bool.
     """
     kind = kind or str(rng.choice(KINDS, p=SHARES))
@@ -49,11 +52,15 @@ def draw_input(experiment, rng, kind=None):
         density = experiment.load("map")
     else:
         density = (experiment.load("half1") + experiment.load("half2")) / 2
-        if kind == "filtered":
-            b_factor = rng.uniform(*B_FACTORS)
-            density = apply_b_factor(density, b_factor)
-        if rng.random() < MASKED:
-            density = mask_softly(density, experiment.load("mask") > 0, rng)
+        if kind in ("filtered", "zone"):
+            density = apply_b_factor(density, rng.uniform(*B_FACTORS))
+        if kind == "zone":
+            cut_off = max(experiment.resolution * rng.uniform(*LOW_PASS), 2.1)
+            width = rng.uniform(0.02, 0.3) / cut_off
+            density = filtered(density, lambda s: raised_cosine(s, cut_off, width))
+        if kind == "zone" or rng.random() < MASKED:
+            tight = kind == "zone" or rng.random() < 0.5
+            density = cut_out(density, experiment.load("mask") > 0, rng, tight)
     return density, molecular_target(experiment)
 
 
@@ -73,12 +80,12 @@ def apply_b_factor(density, b_factor):
     return filtered(density, lambda s: np.exp(-b_factor * np.minimum(s, 0.4) ** 2 / 4))
 
 
-def mask_softly(density, near, rng):
-    """Mask a map around its molecule, softly or tightly; the background is zero."""
+def cut_out(density, near, rng, tight):
+    """Mask a map around its molecule, tightly or softly; the background is zero."""
     from scipy.ndimage import distance_transform_edt
 
     distance = distance_transform_edt(~near)
-    if rng.random() < 0.5:
+    if tight:
         radius, edge = rng.uniform(0, 2), 0.5
     else:
         radius, edge = rng.uniform(2, 8), rng.uniform(2, 8)

@@ -21,6 +21,7 @@ from cryodl.engine.methods.resolution_class.prepare import (
     cut_to_molecule,
     features_and_weight,
     find_molecule,
+    without_padding,
 )
 from cryodl.engine.methods.resolution_class.run import answer_of, check_claim
 from cryodl.engine.networks import build
@@ -111,6 +112,15 @@ def test_box_padding_and_scale_do_not_change_what_is_read(volume):
     assert moved.inside.shape == first.inside.shape
     assert np.mean(moved.inside != first.inside) < 0.002
     assert np.abs(moved.normalised - first.normalised).max() < 0.15
+
+
+def test_padding_of_one_value_is_taken_off():
+    data = np.random.default_rng(0).normal(size=(10, 12, 14)).astype(np.float32)
+    padded = np.pad(data, [(3, 0), (1, 2), (0, 5)], constant_values=0.5)
+    np.testing.assert_array_equal(padded[without_padding(padded)], data)
+    assert data[without_padding(data)].shape == data.shape
+    flat = np.zeros((4, 4, 4), np.float32)
+    assert flat[without_padding(flat)].shape == flat.shape
 
 
 def test_molecule_has_its_margin_also_at_the_border():

@@ -53,6 +53,17 @@ def test_half_maps_are_sharpened_and_filtered_at_random():
     assert len(spreads) > 10  # one of them is the map as deposited
 
 
+def test_a_coarser_grid_holds_no_finer_frequencies():
+    data = np.random.default_rng(0).normal(size=(32, 32, 40)).astype(np.float32)
+    gain = np.ones(4 * 40)
+    np.testing.assert_allclose(training.filtered(data, gain), data, atol=1e-4)
+    coarse = np.abs(np.fft.fftn(training.filtered(data, gain, 2.0)))
+    for axis, n in enumerate(data.shape):
+        beyond = np.flatnonzero(np.abs(np.fft.fftfreq(n)) > 0.26)
+        assert coarse.take(beyond, axis).max() < 1e-2
+    assert coarse[3, 3, 3] > 1
+
+
 def test_clean_maps_have_the_range_and_the_number_asked_for():
     rng = np.random.default_rng(0)
     config = {**training.TRAINING, "box": 32, "at_once": 6}
@@ -129,7 +140,8 @@ def test_command_trains_both_on_one_collection(tmp_path, monkeypatch):
     for key, value in (("validation", 2), ("samples", 3), ("box", 32), ("at_once", 1)):
         monkeypatch.setitem(training.TRAINING, key, value)
     shared = ["train", "resolution-class", "--structures", tmp_path / "models.npz",
-              "--validation", tmp_path / "others.npz", "--samples", tmp_path / "s.npz", "--steps", "2", "--epoch", "1", "--workers", "0"]  # fmt: skip
+              "--validation", tmp_path / "others.npz", "--samples", tmp_path / "s.npz",
+              "--steps", "2", "--epoch", "1", "--workers", "0"]  # fmt: skip
     for network in ("cnn", "dnn"):
         out = tmp_path / network
         assert main([*shared, "--network", network, "-o", out]) == 0

@@ -57,7 +57,7 @@ def network(path, factor):
 def test_a_warning_names_the_evidence(factor, word, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WEIGHTS", network(tmp_path / "w.npz", factor))
     module._weights.cache_clear()
-    data, inside = waves(5.0, 40)
+    data, inside = waves(5.0, 40)  # 18,000 Å³
     said = module.voxel_size_warning(Volume(data, 1.3), inside)
     module._weights.cache_clear()
     if word is None:

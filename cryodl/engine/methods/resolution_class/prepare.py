@@ -39,6 +39,17 @@ class Molecule:
     voxel_size: float
 
 
+def without_padding(data: np.ndarray) -> tuple[slice, ...]:
+    """The part of a box that is left without planes of one and the same value at its borders.
+
+    A mask is found by what most of a box holds, so a box made larger must become itself again.
+    """
+    varied = data != data[0, 0, 0]
+    if varied.all() or not varied.any():
+        return (slice(None),) * 3
+    return tuple(slice(first, last) for first, last in bounding_box(varied))
+
+
 def find_molecule(volume: Volume, voxel_size: float, inside: np.ndarray | None = None) -> Molecule:
     """Find the molecule and bring its part of the map to the network's grid.
 

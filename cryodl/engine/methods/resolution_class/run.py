@@ -17,10 +17,17 @@ from ...maps.check import check_map
 from ...maps.given import given_mask
 from ...maps.mask import automatic_mask
 from ...maps.mrc_io import read_map
+from ...maps.parts import cut
 from ...maps.volume import Volume
 from ...tiles import TileGrid, choose_tile
 from .config import choose_bundle
-from .prepare import Molecule, description, features_and_weight, find_molecule
+from .prepare import (
+    Molecule,
+    description,
+    features_and_weight,
+    find_molecule,
+    without_padding,
+)
 
 TILE_MEMORY, BYTES_PER_STEP = {"cpu": 1.6e9, "gpu": 1.2e10}, 1100.0
 
@@ -103,6 +110,9 @@ class Classifier:
         elif voxel_size is not None:
             volume = Volume(volume.data, voxel_size, volume.origin)
         inside, notes = given_mask(mask, volume)
+        part = without_padding(volume.data)
+        volume = cut(volume, part)
+        inside = None if inside is None or not inside[part].any() else inside[part]
         if inside is None:
             inside = automatic_mask(volume)
         notes += check_map(volume, inside)

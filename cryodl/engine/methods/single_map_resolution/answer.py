@@ -42,6 +42,8 @@ def read_answer(predicted: np.ndarray, spec: Mapping[str, Any]) -> Answer:
     """
     whole = global_resolution(predicted)
     resolution, deviation = local_resolution(predicted, whole, spec["local"])
+    best, worst = spec["resolution_limits"]
+    resolution, whole = np.clip(resolution, best, worst), min(max(whole, best), worst)
     probability = predicted[..., MASK]
     inside = molecule(probability)
     # Dropped islands and filled holes keep their side of the border when it is drawn more finely.

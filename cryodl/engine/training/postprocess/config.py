@@ -30,12 +30,12 @@ _COMMON: dict[str, Any] = {
     "noise": 1.0,
     "corrupted": 0.2,  # ... with patches spoilt, as in the paper
     "masked": 0.2,  # ... masked, half of these with a hard edge
-    "blend": 1.0,  # share of the model's answer in the bundle
+    "blend": 1.0,  # share of the model's answer in the bundle; the model knows no margin
     "network": POSTPROCESS,
 }
 
 TRAINING: dict[str, dict[str, Any]] = {
     "tight": {**_COMMON, "model": "tight", "mask": "tight", "limits": [2.2, 7.0]},
-    "wide": {**_COMMON, "model": "wide", "mask": "wide", "limits": [2.2, 7.0]},
+    "wide": {**_COMMON, "model": "wide", "mask": "wide", "limits": [2.2, 7.0], "blend": 0.0},
     "highres": {**_COMMON, "model": "highres", "mask": "tight", "limits": [2.2, 4.0]},
 }
