@@ -86,7 +86,7 @@ def compare(halves, model, mask, resolution: float, enhancer: Enhancer) -> dict:
 
 def weight_by_fsc(volume: Volume, halves, weights) -> Volume:
     """A map weighted by sqrt(2 FSC / (1 + FSC)) of its half maps within a mask."""
-    curve = estimate_fsc(*halves, weights).corrected
+    curve = estimate_fsc(halves[0], halves[1], weights).corrected
     first = np.argmax(curve < 0) if (curve < 0).any() else len(curve)
     fsc = np.where(np.arange(len(curve)) < first, np.clip(curve, 0, 1), 0)
     spectrum = transform(volume.data)

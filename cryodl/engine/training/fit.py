@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -45,7 +46,7 @@ def fit(
     Returns the path of the best weights (of the network as it is trained).
     """
     out_dir = Path(out_dir)
-    state = {"step": 0, "seconds": 0.0, "best": math.inf, "epochs_since_best": 0}
+    state: dict[str, Any] = {"step": 0, "seconds": 0.0, "best": math.inf, "epochs_since_best": 0}
     if resume:
         if not (out_dir / CHECKPOINT).is_file():
             raise InputError(f"nothing to resume: '{out_dir / CHECKPOINT}' does not exist")

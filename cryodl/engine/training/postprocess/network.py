@@ -102,8 +102,10 @@ def take_weights(model, initial) -> int:
             found.setdefault(path.replace("density_", f"{answer}_"), given)
     count = 0
     for weight in model.weights:
-        given = found.get(weight.path)
-        if given is None or given.ndim != len(weight.shape):
+        if weight.path not in found:
+            continue
+        given = found[weight.path]
+        if given.ndim != len(weight.shape):
             continue
         if tuple(given.shape) != tuple(weight.shape):
             if given.shape[-1] != weight.shape[-1] or given.shape[-2] > weight.shape[-2]:
