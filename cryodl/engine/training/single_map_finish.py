@@ -11,7 +11,12 @@ import numpy as np
 from ..bundles import save_bundle
 from ..bundles.card import CARD_FILE
 from ..maps.whole import stack
-from ..methods.single_map_resolution.answer import local_resolution, read_answer
+from ..methods.single_map_resolution.answer import (
+    MASK,
+    local_resolution,
+    molecule,
+    read_answer,
+)
 from ..networks.single_map import build_single_map
 from ..networks.trunk import receptive_radius
 from .calibrate import accuracy, calibrate
@@ -19,6 +24,7 @@ from .single_map import whole_sample
 
 SEED = 4001
 WAYS = ("alone", "relative", "both")
+THRESHOLDS = 0.2, 0.3, 0.4, 0.5  # of the mask's probability
 
 
 def make_bundle(weights, config, experiments, path, *, data, seconds, steps, initial=None):
@@ -27,7 +33,7 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
     weights : path of best.weights.h5 as `fit` leaves it
     config : dict, see `TRAINING`
     experiments : list of StoredExperiment, none of them trained on: one half calibrates and
-        chooses how local resolution is told, the other measures
+        chooses how local resolution is told and where the mask begins, the other measures
     path : folder to write
     data : str, what it was trained on;  seconds, steps : of the training
     initial : str or None, what weights it started from
@@ -42,6 +48,7 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
     first, second = predictions[::2], predictions[1::2] or predictions
     errors = {way: mean_error(first, way) for way in WAYS}
     way = min(WAYS, key=lambda name: errors[name])
+    threshold = max(THRESHOLDS, key=lambda t: np.mean([p.ious[t] for p in first]))
     calibration = calibrate(*collected(first, way, config["limits"]))
     measured = collected(second, way, config["limits"])
     spec = {
@@ -54,6 +61,7 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
         "overlap": receptive_radius(network),
         "resolution_limits": config["limits"],
         "local": way,
+        "mask_threshold": threshold,
         "calibration": calibration,
         "training": {
             "data": data,
@@ -68,7 +76,7 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
             "experiments": len(second),
             "rmse": round(float(np.sqrt(np.mean((measured[0] - measured[1]) ** 2))), 3),
             "global_error": round(float(np.median([p.global_error for p in second])), 3),
-            "iou": round(float(np.mean([p.iou for p in second])), 3),
+            "iou": round(float(np.mean([p.ious[threshold] for p in second])), 3),
             "by_way": {name: round(value, 3) for name, value in errors.items()},
         },
         "licence": "GPL-3.0-or-later",
@@ -84,7 +92,7 @@ class Prediction:
 
     told : ndarray (n, CHANNELS);  truth : ndarray (n,), Å
     whole, true_whole : global resolution told and true, Å
-    iou : of the mask
+    ious : of the mask, by the threshold of its probability
     """
 
     def __init__(self, predicted, target, limits):
@@ -94,7 +102,10 @@ class Prediction:
         answer = read_answer(predicted, {"local": "alone", "resolution_limits": limits})
         self.whole, self.true_whole = answer.whole, float(target[0, 0, 0, 3])
         true = target[..., 2] > 0.5
-        self.iou = float((answer.inside & true).sum() / max((answer.inside | true).sum(), 1))
+        self.ious = {}
+        for threshold in THRESHOLDS:
+            inside = molecule(predicted[..., MASK], threshold)
+            self.ious[threshold] = float((inside & true).sum() / max((inside | true).sum(), 1))
 
     def local(self, way):
         """Local resolution and its deviation, Å, two ndarrays (n,)."""

@@ -19,6 +19,7 @@ from cryodl.engine.methods.single_map_resolution.answer import (
     LOCAL_SD,
     RATIO,
     RATIO_SD,
+    centred,
     global_resolution,
     local_resolution,
     molecule,
@@ -128,6 +129,11 @@ def test_ways_to_tell_local_resolution():
     assert local_resolution(answer, 4.0, "relative")[0] == pytest.approx(4.8)
     answer[..., LOCAL_SD], answer[..., RATIO_SD] = 0.1, 10.0
     assert local_resolution(answer, 4.0, "both")[0] == pytest.approx(5.0, abs=1e-3)
+
+
+def test_the_border_of_the_mask_lies_where_it_was_measured():
+    told = centred(np.array([0.0, 0.15, 0.3, 0.65, 1.0]), 0.3)
+    assert told == pytest.approx([0, 0.25, 0.5, 0.75, 1])
 
 
 def test_islands_go_and_holes_are_filled():

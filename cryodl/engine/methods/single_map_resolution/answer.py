@@ -38,19 +38,28 @@ def read_answer(predicted: np.ndarray, spec: Mapping[str, Any]) -> Answer:
 
     predicted : ndarray, shape (z, y, x, CHANNELS)
     spec : of the bundle: local, "alone", "relative" (global x ratio, the slides' way) or "both",
-        which weighs the two by their variances; resolution_limits
+        which weighs the two by their variances; resolution_limits; mask_threshold, the network's
+        probability at which the molecule begins (0.5 without it)
     """
     whole = global_resolution(predicted)
     resolution, deviation = local_resolution(predicted, whole, spec["local"])
     best, worst = spec["resolution_limits"]
     resolution, whole = np.clip(resolution, best, worst), min(max(whole, best), worst)
-    probability = predicted[..., MASK]
+    probability = centred(predicted[..., MASK], spec.get("mask_threshold", INSIDE))
     inside = molecule(probability)
     # Dropped islands and filled holes keep their side of the border when it is drawn more finely.
     probability = np.where(
         inside, np.maximum(probability, INSIDE + STEP), np.minimum(probability, INSIDE - STEP)
     )
     return Answer(inside, probability, resolution, deviation, whole)
+
+
+def centred(probability: np.ndarray, threshold: float) -> np.ndarray:
+    """Probabilities stretched so that the molecule begins at a half.
+
+    threshold : where it begins in the network's answer, as measured on validation maps
+    """
+    return np.interp(probability, [0, threshold, 1], [0, INSIDE, 1]).astype(np.float32)
 
 
 def global_resolution(predicted: np.ndarray) -> float:
