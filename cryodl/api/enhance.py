@@ -188,11 +188,12 @@ def _audit_halves(enhancer: Enhancer, halves, noise: Noise, enhanced: Enhanced, 
     support = enhanced.density.with_data(agreement(*after))
     mask = _shown(enhanced.density)
     fsc = {}
+    nyquist = 2 * halves[0].voxel_size  # Å; the finer grid of the network knows nothing beyond
     for name, (first, second) in (("before", before), ("after", after)):
         curve = estimate_fsc(first, second, mask)
         for threshold in THRESHOLDS:
             found = curve.resolution(threshold)
-            fsc[f"{name}_{threshold:g}"] = None if found is None else round(found, 4)
+            fsc[f"{name}_{threshold:g}"] = None if found is None else round(max(found, nyquist), 4)
     return support, fsc
 
 
