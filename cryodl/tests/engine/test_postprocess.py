@@ -251,6 +251,26 @@ def test_samples_are_crops_beside_their_targets(experiments):
     assert np.corrcoef(flattened[shown], scaled[shown])[0, 1] > 0.5
 
 
+def test_noise_in_the_outline_of_a_molecule_is_wanted_empty(experiments):
+    """Half the samples of noise look like a molecule by their strength or their mask."""
+    from cryodl.engine.training.postprocess.config import TRAINING
+    from cryodl.engine.training.postprocess.samples import like_a_molecule, make_samples
+
+    config = {**TRAINING["tight"], "region": 56, "crop": 24, "crops": 2, "empty": 1, "shaped": 1}
+    kinds = set()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        density, noise = like_a_molecule(rng.normal(size=(56, 56, 56)), rng)
+        inside = np.abs(density) > 2
+        assert inside.any() and not (inside & noise).all()
+        kinds.add(bool(noise.any()))
+        if noise.any():  # weaker there
+            assert density[noise].std() < 0.7 * density[~noise].std()
+        for x, y in make_samples(experiments[0], np.random.default_rng(seed), config):
+            assert np.isfinite(x).all() and not y.any()
+    assert kinds == {True, False}
+
+
 def test_training_learns_and_makes_a_bundle(experiments, tmp_path):
     from cryodl.engine.bundles import load_bundle
     from cryodl.engine.training.postprocess.config import TRAINING

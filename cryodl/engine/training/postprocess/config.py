@@ -23,7 +23,8 @@ _COMMON: dict[str, Any] = {
     "at_molecule": 0.85,  # share of crops about an atom, the others anywhere
     "half_map": 0.35,  # share of regions from one half map
     "deposited": 0.2,  # ... from the map as deposited, where that is not cut out tightly
-    "empty": 0.08,  # ... from the difference of the half maps, noise alone, of which nothing comes
+    "empty": 0.12,  # ... from the difference of the half maps, noise alone, of which nothing comes
+    "shaped": 0.5,  # ... of these, with the outline of a molecule
     "filtered": 0.3,  # share of regions with a B-factor, up to which (Å²)
     "bfactor": [-40.0, 200.0],
     "noisier": 0.2,  # ... with noise added, up to this much of the noise's standard deviation

@@ -36,9 +36,12 @@ def make_samples(
         _difference(experiment, region) if empty else _density(experiment, region, config, rng)
     )
     density = spoil(density, distance, config, rng)
-    # Of a map of noise everything is noise, unless most was cut off.
-    noise = density != 0 if empty else distance >= NOISE_FROM
-    enough = noise.sum() >= (0.5 if empty else LEAST_NOISE / 4) * noise.size
+    noise, least = distance >= NOISE_FROM, LEAST_NOISE / 4
+    if empty and rng.random() < config["shaped"]:
+        density, noise = like_a_molecule(density, rng)
+    elif empty:  # of a map of noise everything is noise, unless most was cut off
+        noise, least = density != 0, 0.5
+    enough = noise.sum() >= least * noise.size
     if enough:
         density = density - np.float32(density[noise].mean())
     whitened = whiten(density, noise if enough else None, threads=1)
@@ -128,6 +131,22 @@ def _density(experiment, region, config, rng):
 def _difference(experiment, region):
     """Half the difference of the half maps: noise as strong as that of their mean."""
     return (experiment.load("half1")[region] - experiment.load("half2")[region]) / 2
+
+
+def like_a_molecule(density, rng):
+    """Noise cut out around a ball, or stronger within one, and where it then passes for noise.
+
+    Strength alone is no structure, nor is a mask's shape, though either tells a molecule in any
+    other sample.
+    """
+    middle = [n * rng.uniform(0.3, 0.7) for n in density.shape]
+    squares = [(np.arange(n) - m) ** 2 for n, m in zip(density.shape, middle)]
+    z, y, x = squares
+    away = np.sqrt(z[:, None, None] + y[:, None] + x) / (max(density.shape) * rng.uniform(0.2, 0.4))
+    weight = np.clip((1 - away) / rng.uniform(0.02, 0.4), 0, 1)
+    floor = 0.0 if rng.random() < 0.5 else rng.uniform(0.2, 0.6)
+    weight = floor + (1 - floor) * weight
+    return density * weight.astype(np.float32), (away >= 1) & (floor > 0)
 
 
 def spoil(density, distance, config, rng):
