@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ..threads import thread_count
+from .points import Points
 
 MEMORY = 4e9  # bytes that bands computed at the same time may take
 BYTES = 24  # for each voxel of the map, while its finest band is computed
 FINISHED = 0.002  # share of voxels still rising below which a sweep ends
+SMOOTHING = 0.5  # of the result, in resolutions
 
 
 class Crossing:
@@ -86,6 +88,37 @@ def run_sweep(
     if progress:
         progress("bands", len(frequencies), len(frequencies))
     return float(frequency)
+
+
+def crossing_map(
+    frequencies: np.ndarray,
+    margins: Callable[[float, int], np.ndarray],
+    points: Points,
+    box: tuple[slice, ...],
+    shape: tuple[int, ...],
+    voxel_size: float,
+    *,
+    patience: int,
+    coarsest: float,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[np.ndarray, float]:
+    """The resolution where margins at the points cross 0, at every voxel.
+
+    frequencies, margins, progress : as of `run_sweep`;  patience : as of `Crossing`
+    points : of the box;  box : slices of the map;  shape : (z, y, x) of the map
+    coarsest : Å, given where a margin never was positive
+
+    Returns (ndarray, shape (z, y, x), float32, Å, 0 outside the mask; share of points whose margin
+    never was positive).
+    """
+    crossing = Crossing(points.places.shape[1], patience)
+    run_sweep(frequencies, margins, crossing, points.inside.size, progress)
+    values = crossing.resolution()
+    unseen = float(np.mean(np.isinf(values)))
+    values = np.minimum(values, coarsest)
+    result = np.zeros(shape, np.float32)
+    result[box] = points.to_voxels(values, SMOOTHING * float(np.median(values)) / voxel_size)
+    return result, unseen
 
 
 def boxes(inside: np.ndarray, margin: int) -> tuple[slice, ...]:

@@ -16,13 +16,12 @@ import numpy as np
 
 from ..maps.volume import Volume
 from .bands import Spectrum, Window, noise_power, sweep
-from .crossing import Crossing, boxes, run_sweep
+from .crossing import boxes, crossing_map
 from .points import Points, point_step, taper
 
 WINDOW = 7.0  # times the resolution of the whole map: edge of the box whose volume the window has
 LEAST_PERIODS = 5.0  # edge in periods of the band; at lower frequencies the window widens
 _SIGMA = 1 / (2 * np.sqrt(np.pi))  # a Gaussian's, as a share of the edge of a box of as many voxels
-_SMOOTHING = 0.5  # of the result, in resolutions
 
 
 def local_fsc(
@@ -69,7 +68,6 @@ def local_fsc(
         noise = noise_power(data[0])
     first, second = (Spectrum(values, voxel, noise) for values in data)
     points = Points(part, point_step(_SIGMA * edge / voxel))
-    crossing = Crossing(points.places.shape[1], patience=1)
 
     def margins(frequency: float, workers: int) -> np.ndarray:
         a = first.band(frequency, riesz=False, workers=workers)
@@ -81,11 +79,7 @@ def local_fsc(
         fsc = cross / np.sqrt(np.maximum(power1 * power2, 1e-30))
         return around.at_points(fsc) - np.float32(threshold)
 
-    frequencies = sweep(coarsest, finest)
-    run_sweep(frequencies, margins, crossing, part.size, progress)
-    values = crossing.resolution()
-    unseen = float(np.mean(np.isinf(values)))
-    values = np.minimum(values, coarsest)
-    result = np.zeros(half1.shape, np.float32)
-    result[box] = points.to_voxels(values, _SMOOTHING * float(np.median(values)) / voxel)
-    return result, unseen
+    return crossing_map(
+        sweep(coarsest, finest), margins, points, box, half1.shape, voxel,
+        patience=1, coarsest=coarsest, progress=progress,
+    )  # fmt: skip

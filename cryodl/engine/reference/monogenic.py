@@ -25,20 +25,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..errors import InputError
-from ..maps.mask import masked_support
 from ..maps.volume import Volume
-from .bands import Spectrum, Window, noise_power, sweep
-from .crossing import Crossing, boxes, run_sweep
-from .points import Points, point_step, taper
+from .bands import Spectrum, Window, sweep
+from .beside_noise import beside_noise
+from .crossing import crossing_map
+from .points import Points, point_step
 
 PERIODS = 0.6  # standard deviation of the window, in periods of the band
 PATIENCE = 3  # failing steps after which a voxel is done
 NOISE_WINDOW = 3.0  # times the window, over which noise is taken to be the same
 COARSEST = 20.0  # Å
-_LEAST_NOISE = 0.02  # share of the box outside the mask that noise is measured from
 _SAMPLE = 8  # of so many points one tells the distribution of noise
-_SMOOTHING = 0.5  # of the result, in resolutions
 
 
 def monogenic_resolution(
@@ -75,47 +72,27 @@ def monogenic_resolution(
     voxel = volume.voxel_size
     finest = max(min_resolution or 0, 2 * voxel)
     coarsest = max_resolution or COARSEST
-    reach = int(np.ceil((2.0 if difference is None else 1.0) * coarsest / voxel))
-    box = boxes(inside, reach)
-    part = inside[box]
-    data = taper(volume.data - volume.data[~inside].mean() if not inside.all() else volume.data,
-                 box, reach // 2)  # fmt: skip
-    points = Points(part, point_step(PERIODS * finest / voxel))
-    crossing = Crossing(points.places.shape[1], PATIENCE)
-    if difference is None:
-        outside = outside_of(volume, inside)[box]
-        noise = noise_power(data * outside)
-        map_bands, noise_bands = Spectrum(data, voxel, noise), None
-    else:
-        apart = taper(difference.data - difference.data.mean(), box, reach // 2)
-        noise = noise_power(apart)
-        if not noise.max() > 0:  # identical halves: whatever is there exceeds no noise at all
-            noise = noise_power(data)
-        map_bands, noise_bands = Spectrum(data, voxel, noise), Spectrum(apart, voxel, noise)
-        outside = None
+    found = beside_noise(volume, inside, difference, coarsest)
+    points = Points(found.inside, point_step(PERIODS * finest / voxel))
 
     def margins(frequency: float, workers: int) -> np.ndarray:
-        power, scale = _power(map_bands, frequency, workers)
+        power, scale = _power(found.map, frequency, workers)
         sigma = PERIODS / frequency / voxel
-        around = Window(points.places, part, scale, power.shape, sigma)
+        around = Window(points.places, found.inside, scale, power.shape, sigma)
         signal = around.means(power)
         threshold: np.ndarray | np.float32
-        if noise_bands is None:
-            threshold = _outer_threshold(power, outside, scale, sigma, significance)
+        if found.noise is None:
+            threshold = _outer_threshold(power, found.noisy, scale, sigma, significance)
         else:
-            power, _ = _power(noise_bands, frequency, workers)
-            wide = Window(points.places, part, scale, power.shape, NOISE_WINDOW * sigma)
+            power, _ = _power(found.noise, frequency, workers)
+            wide = Window(points.places, found.inside, scale, power.shape, NOISE_WINDOW * sigma)
             threshold = _threshold(power, around, wide, significance)
         return np.log(np.maximum(signal, 1e-30) / np.maximum(threshold, 1e-30))
 
-    frequencies = sweep(coarsest, finest)
-    run_sweep(frequencies, margins, crossing, part.size, progress)
-    values = crossing.resolution()
-    unseen = float(np.mean(np.isinf(values)))
-    values = np.minimum(values, coarsest)
-    result = np.zeros(volume.shape, np.float32)
-    result[box] = points.to_voxels(values, _SMOOTHING * float(np.median(values)) / voxel)
-    return result, unseen
+    return crossing_map(
+        sweep(coarsest, finest), margins, points, found.box, volume.shape, voxel,
+        patience=PATIENCE, coarsest=coarsest, progress=progress,
+    )  # fmt: skip
 
 
 def _power(bands: Spectrum, frequency: float, workers: int):
@@ -128,9 +105,7 @@ def _power(bands: Spectrum, frequency: float, workers: int):
     return power, band.scale
 
 
-def _threshold(
-    power: np.ndarray, around: Window, wide: Window, significance: float
-) -> np.ndarray:
+def _threshold(power: np.ndarray, around: Window, wide: Window, significance: float) -> np.ndarray:
     """Amplitude that noise exceeds seldom, at each point: the noise's mean there times a quantile.
 
     The noise may be stronger in parts of the map, so its mean is local.
@@ -148,18 +123,3 @@ def _outer_threshold(power, outside, scale, sigma: float, significance: float) -
         full = noise.counts >= noise.counts.max()
     values = noise.sums(power)[full] / noise.counts[full]
     return np.float32(np.quantile(values, significance))
-
-
-def outside_of(volume: Volume, inside: np.ndarray) -> np.ndarray:
-    """Voxels from which the noise of a single map is measured."""
-    from scipy.ndimage import binary_dilation
-
-    support = masked_support(volume.data)
-    grown = binary_dilation(inside, iterations=max(1, round(5 / volume.voxel_size)))
-    outside = ~grown if support is None else ~grown & support
-    if outside.mean() < _LEAST_NOISE:
-        raise InputError(
-            f"only {outside.mean():.1%} of the box lies outside the mask and holds density: no "
-            "noise to compare with; give the unmasked map, a tighter mask, or half maps"
-        )
-    return outside

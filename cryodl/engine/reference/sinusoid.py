@@ -28,10 +28,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..maps.volume import Volume
-from .bands import GRID, Spectrum, Window, noise_power, sweep
-from .crossing import Crossing, boxes, run_sweep
-from .monogenic import COARSEST, NOISE_WINDOW, PATIENCE, outside_of
-from .points import Points, point_step, taper
+from .bands import GRID, Spectrum, Window, sweep
+from .beside_noise import beside_noise
+from .crossing import crossing_map
+from .monogenic import COARSEST, NOISE_WINDOW, PATIENCE
+from .points import Points, point_step
 
 PERIODS = 0.9  # standard deviation of a function's window, in wavelengths
 AROUND = 0.35  # ... and of the neighbourhood over which the ratio is averaged
@@ -39,7 +40,6 @@ FREEDOM = 47.0  # degrees of freedom that its mean has in white noise, as measur
 FUNCTIONS = 16  # of the model: spherical harmonics of orders 0 to 3
 STEP = 0.09  # between bands, in the logarithm of frequency
 SHARE = 2.0  # standard deviations of a band's profile that are computed
-_SMOOTHING = 0.5  # of the result, in resolutions
 
 
 def sinusoid_resolution(
@@ -76,44 +76,25 @@ def sinusoid_resolution(
     voxel = volume.voxel_size
     finest = max(min_resolution or 0, 2 * voxel)
     coarsest = max_resolution or COARSEST
-    reach = int(np.ceil((2.0 if difference is None else 1.0) * coarsest / voxel))
-    box = boxes(inside, reach)
-    part = inside[box]
-    mean = 0.0 if inside.all() else volume.data[~inside].mean()
-    data = taper(volume.data - np.float32(mean), box, reach // 2)
-    points = Points(part, point_step(AROUND * finest / voxel))
-    crossing = Crossing(points.places.shape[1], PATIENCE)
-    if difference is None:
-        noisy, apart = outside_of(volume, inside)[box], data
-        noise = noise_power(data * noisy)
-    else:
-        noisy = part
-        apart = taper(difference.data - difference.data.mean(), box, reach // 2)
-        noise = noise_power(apart)
-        if not noise.max() > 0:  # identical halves: whatever is there exceeds no noise at all
-            noise = noise_power(data)
-    of_map, of_noise = Spectrum(data, voxel, noise), Spectrum(apart, voxel, noise)
+    found = beside_noise(volume, inside, difference, coarsest)
+    points = Points(found.inside, point_step(AROUND * finest / voxel))
     least = threshold(p_value)
 
     def margins(frequency: float, workers: int) -> np.ndarray:
-        energy, scale = _energy(of_map, frequency, FUNCTIONS, workers)
+        energy, scale = _energy(found.map, frequency, FUNCTIONS, workers)
         near = AROUND / frequency / voxel
-        here = Window(points.places, part, scale, energy.shape, near)
+        here = Window(points.places, found.inside, scale, energy.shape, near)
         # The first function alone tells the variance, which is the same for all of them.
-        variance, _ = _energy(of_noise, frequency, 1, workers)
+        variance, _ = _energy(found.noise or found.map, frequency, 1, workers)
         wide = NOISE_WINDOW * PERIODS / frequency / voxel
-        around = Window(points.places, noisy, scale, variance.shape, wide)
-        level = _noise_level(around, variance, everywhere=difference is None)
+        around = Window(points.places, found.noisy, scale, variance.shape, wide)
+        level = _noise_level(around, variance, everywhere=found.noise is None)
         return np.log(np.maximum(here.means(energy), 1e-30) / (least * level))
 
-    frequencies = sweep(coarsest, finest, STEP)
-    run_sweep(frequencies, margins, crossing, part.size, progress)
-    values = crossing.resolution()
-    unseen = float(np.mean(np.isinf(values)))
-    values = np.minimum(values, coarsest)
-    result = np.zeros(volume.shape, np.float32)
-    result[box] = points.to_voxels(values, _SMOOTHING * float(np.median(values)) / voxel)
-    return result, unseen
+    return crossing_map(
+        sweep(coarsest, finest, STEP), margins, points, found.box, volume.shape, voxel,
+        patience=PATIENCE, coarsest=coarsest, progress=progress,
+    )  # fmt: skip
 
 
 def threshold(p_value: float) -> np.float32:
