@@ -56,6 +56,19 @@ class CryodlProtBase(EMProtocol):
             "comes with the plugin.",
         )
 
+    @staticmethod
+    def _defineTilesParam(form, name="batchSize"):
+        """Define how many tiles of a map the network reads at a time."""
+        form.addParam(
+            name,
+            params.IntParam,
+            default=1,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Tiles at a time",
+            help="More keep a large GPU busy and take more memory. The result does not depend on "
+            "it.",
+        )
+
     # --------------------------- steps ------------------------------------
     def _insertAllSteps(self):
         self._insertFunctionStep(self.convertInputStep, needsGPU=False)
@@ -171,6 +184,10 @@ class CryodlProtBase(EMProtocol):
                 "or send the run to a machine that has one."
             ]
         return []
+
+    @staticmethod
+    def _validateTiles(number):
+        return [f"Tiles at a time: {number} is less than 1."] if number < 1 else []
 
     def _validateNetworkFolder(self):
         folder = self.networkFolder.get()

@@ -87,15 +87,7 @@ class CryodlProtEnhance(CryodlProtBase):
             "tells how the map looks, not what it holds.",
         )
         self._defineNetworkParam(form, "postprocess")
-        form.addParam(
-            "batch_size",
-            params.IntParam,
-            default=1,
-            expertLevel=params.LEVEL_ADVANCED,
-            label="Tiles at a time",
-            help="More keep a large GPU busy and take more memory. The result does not depend on "
-            "it.",
-        )
+        self._defineTilesParam(form, "batch_size")
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
     @staticmethod
@@ -279,9 +271,7 @@ class CryodlProtEnhance(CryodlProtBase):
         share = self.sizeFraction_CC.get()
         if self.performCleaningStep.get() and (share is None or not 0 < share < 1):
             lines.append(f"Relative size: {share} is not between 0 and 1.")
-        if self.batch_size.get() < 1:
-            lines.append(f"Tiles at a time: {self.batch_size.get()} is less than 1.")
-        return lines
+        return lines + self._validateTiles(self.batch_size.get())
 
     def _warnings(self):
         if self._lacksHalves():

@@ -6,7 +6,7 @@ from pyworkflow import BETA
 
 from cryodl.plugin import Plugin
 
-from .maps import add_mask, add_volume, describe_inputs
+from .one_map import OneMapInput
 from .protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
 
 AS_MONORES, AS_RESMAP, OF_A_RUN, OF_A_FOLDER = range(4)
@@ -14,7 +14,7 @@ METHODS = {AS_MONORES: "unet-monores", AS_RESMAP: "unet-resmap"}
 CLASSES = "classes_Volume"
 
 
-class CryodlProtLocalClasses(CryodlProtResolutionBase):
+class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
     """Put every voxel of a single map into one of ten resolution classes with deep learning.
 
     The classes are 0 - 2, 2 - 3, ... 9 - 10 Å and worse. A U-Net has learnt them from maps with the
@@ -32,13 +32,9 @@ class CryodlProtLocalClasses(CryodlProtResolutionBase):
     def _defineParams(self, form):
         self._defineDeviceParams(form)
         form.addSection(label="Input")
-        add_volume(
-            form, "inputVolume", "Input volume", "The map to judge, best not masked.",
-            important=True,
-        )  # fmt: skip
-        add_mask(
+        self._defineMapParams(
             form,
-            "Mask",
+            "The map to judge, best not masked.",
             "Classes are given inside this mask. Left empty, a mask is found in the map and "
             "becomes an output.",
         )
@@ -69,27 +65,13 @@ class CryodlProtLocalClasses(CryodlProtResolutionBase):
             label="Folder of the network",
             help="It holds spec.json and model.weights.h5.",
         )
-        form.addParam(
-            "batchSize",
-            params.IntParam,
-            default=1,
-            expertLevel=params.LEVEL_ADVANCED,
-            label="Tiles at a time",
-            help="More keep a large GPU busy and take more memory.",
-        )
+        self._defineTilesParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
     # --------------------------- engine -----------------------------------
-    def _engineInputs(self):
-        inputs = {"map": self.inputVolume.get()}
-        if self.Mask.get() is not None:
-            inputs["mask"] = self.Mask.get()
-        return inputs
-
     def _engineParams(self):
         return {
-            **{name: self._enginePath(name) for name in self._engineInputs()},
-            **self._voxelSize("map"),
+            **self._mapParams(),
             # a network of one's own says itself what it was trained on
             "method": METHODS.get(self.network.get(), METHODS[AS_MONORES]),
             "bundle": self._bundle(),
@@ -104,24 +86,17 @@ class CryodlProtLocalClasses(CryodlProtResolutionBase):
         return self.networkFolder.get() if choice == OF_A_FOLDER else None
 
     def _sources(self):
-        pointers = [self.inputVolume, self.Mask]
-        if self.network.get() == OF_A_RUN:
-            pointers.append(self.inputNetwork)
-        return [pointer for pointer in pointers if pointer.get() is not None]
-
-    def getShownVolume(self):
-        return self.inputVolume.get()
+        used = self.network.get() == OF_A_RUN and self.inputNetwork.get() is not None
+        return super()._sources() + ([self.inputNetwork] if used else [])
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        volume, mask = self.inputVolume.get(), self.Mask.get()
-        errors = self._validateDevice() + self._validateNetwork()
-        if volume is None:
-            return errors  # Scipion itself says that it is missing
-        if self.batchSize.get() < 1:
-            errors.append(f"Tiles at a time: {self.batchSize.get()} is less than 1.")
-        volumes = [("Input volume", volume)] + ([("Mask", mask)] if mask is not None else [])
-        return errors + describe_inputs(volumes, "the input volume")
+        return (
+            self._validateDevice()
+            + self._validateNetwork()
+            + self._validateTiles(self.batchSize.get())
+            + self._validateMap()
+        )
 
     def _validateNetwork(self):
         if self.network.get() == OF_A_RUN and self.inputNetwork.get() is None:

@@ -5,14 +5,14 @@ from pyworkflow import BETA
 
 from cryodl.plugin import Plugin
 
-from .maps import add_mask, add_volume, describe_inputs
+from .one_map import OneMapInput
 from .protocol_base import CryodlProtResolutionBase
 
 RANGES = ("auto", "low", "high")
 SHARPEN_NONE, SHARPEN_AUTO, SHARPEN_BFACTOR = range(3)
 
 
-class CryodlProtLocalResolution(CryodlProtResolutionBase):
+class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
     """Estimate the local resolution of a single map with deep learning.
 
     No half maps and no parameters are needed. A network reads the texture around every voxel, in
@@ -29,16 +29,9 @@ class CryodlProtLocalResolution(CryodlProtResolutionBase):
     def _defineParams(self, form):
         self._defineDeviceParams(form)
         form.addSection(label="Input")
-        add_volume(
+        self._defineMapParams(
             form,
-            "inputVolume",
-            "Input volume",
             "The map to judge, best sharpened and not masked.",
-            important=True,
-        )
-        add_mask(
-            form,
-            "Mask",
             "Local resolution is given inside this mask. Left empty, a mask is found in the "
             "map and becomes an output.",
         )
@@ -81,35 +74,18 @@ class CryodlProtLocalResolution(CryodlProtResolutionBase):
             label="B-factor (Å²)",
             help="Negative values sharpen.",
         )
-        form.addParam(
-            "batchSize",
-            params.IntParam,
-            default=1,
-            expertLevel=params.LEVEL_ADVANCED,
-            label="Tiles at a time",
-            help="More keep a large GPU busy and take more memory.",
-        )
+        self._defineTilesParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
     # --------------------------- engine -----------------------------------
-    def _engineInputs(self):
-        inputs = {"map": self.inputVolume.get()}
-        if self.Mask.get() is not None:
-            inputs["mask"] = self.Mask.get()
-        return inputs
-
     def _engineParams(self):
-        values = {
-            "map": self._enginePath("map"),
+        return {
+            **self._mapParams(),
             "range": RANGES[self.range.get()],
             "sharpen": self._sharpen(),
             "claimed": self._claimed(),
             "batch-size": self.batchSize.get(),
-            **self._voxelSize("map"),
         }
-        if "mask" in self._engineInputs():
-            values["mask"] = self._enginePath("mask")
-        return values
 
     def _sharpen(self):
         choice = self.sharpen.get()
@@ -120,25 +96,11 @@ class CryodlProtLocalResolution(CryodlProtResolutionBase):
     def _claimed(self):
         return self.claimed.get() if self.sharpen.get() == SHARPEN_AUTO else None
 
-    def _sources(self):
-        return [self.inputVolume] + ([self.Mask] if self.Mask.get() is not None else [])
-
-    def getShownVolume(self):
-        return self.inputVolume.get()
-
     # --------------------------- info -------------------------------------
     def _validate(self):
-        volume, mask = self.inputVolume.get(), self.Mask.get()
-        errors = self._validateDevice()
-        if volume is None:
-            return errors  # Scipion itself says that it is missing
-        volumes = [("Input volume", volume)] + ([("Mask", mask)] if mask is not None else [])
-        claimed = self._claimed()
-        if claimed is not None and not 0.5 <= claimed <= 100:
-            errors.append(f"Claimed resolution: {claimed:g} Å is not between 0.5 and 100 Å.")
-        if self.batchSize.get() < 1:
-            errors.append(f"Tiles at a time: {self.batchSize.get()} is less than 1.")
-        return errors + describe_inputs(volumes, "the input volume")
+        claimed = self._validateClaimed() if self.sharpen.get() == SHARPEN_AUTO else []
+        tiles = self._validateTiles(self.batchSize.get())
+        return self._validateDevice() + claimed + tiles + self._validateMap()
 
     def _warnings(self):
         volume = self.inputVolume.get()

@@ -6,11 +6,11 @@ from pyworkflow.object import Float
 
 from cryodl.plugin import Plugin
 
-from .maps import add_mask, add_volume, describe_inputs
+from .one_map import OneMapInput
 from .protocol_base import CryodlProtResolutionBase
 
 
-class CryodlProtSingleMapResolution(CryodlProtResolutionBase):
+class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
     """Estimate mask, global and local resolution of a single map with deep learning.
 
     Neither half maps nor a mask are needed, and it does not matter whether the map was sharpened: a
@@ -30,16 +30,9 @@ class CryodlProtSingleMapResolution(CryodlProtResolutionBase):
     def _defineParams(self, form):
         self._defineDeviceParams(form)
         form.addSection(label="Input")
-        add_volume(
+        self._defineMapParams(
             form,
-            "inputVolume",
-            "Input volume",
             "One map: sharpened or not, masked or not. Best is one that no mask has cut.",
-            important=True,
-        )
-        add_mask(
-            form,
-            "Mask",
             "Local resolution is given inside this mask. Left empty, the network's own mask is "
             "taken.",
         )
@@ -51,38 +44,18 @@ class CryodlProtSingleMapResolution(CryodlProtResolutionBase):
             help="Drawn in the histogram and told beside the estimate. It changes no result.",
         )
         self._defineNetworkParam(form, "single-map-resolution")
-        form.addParam(
-            "batchSize",
-            params.IntParam,
-            default=1,
-            expertLevel=params.LEVEL_ADVANCED,
-            label="Tiles at a time",
-            help="More keep a large GPU busy and take more memory.",
-        )
+        self._defineTilesParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
     # --------------------------- engine -----------------------------------
-    def _engineInputs(self):
-        inputs = {"map": self.inputVolume.get()}
-        if self.Mask.get() is not None:
-            inputs["mask"] = self.Mask.get()
-        return inputs
-
     def _engineParams(self):
         return {
-            **{name: self._enginePath(name) for name in self._engineInputs()},
-            **self._voxelSize("map"),
+            **self._mapParams(),
             "method": "cryores",
             "bundle": self.networkFolder.get() or None,
             "claimed": self.claimed.get(),
             "batch-size": self.batchSize.get(),
         }
-
-    def _sources(self):
-        return [self.inputVolume] + ([self.Mask] if self.Mask.get() is not None else [])
-
-    def getShownVolume(self):
-        return self.inputVolume.get()
 
     def createOutputStep(self):
         super().createOutputStep()
@@ -91,17 +64,13 @@ class CryodlProtSingleMapResolution(CryodlProtResolutionBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        volume, mask = self.inputVolume.get(), self.Mask.get()
-        errors = self._validateDevice() + self._validateNetworkFolder()
-        if volume is None:
-            return errors  # Scipion itself says that it is missing
-        claimed = self.claimed.get()
-        if claimed is not None and not 0.5 <= claimed <= 100:
-            errors.append(f"Claimed resolution: {claimed:g} Å is not between 0.5 and 100 Å.")
-        if self.batchSize.get() < 1:
-            errors.append(f"Tiles at a time: {self.batchSize.get()} is less than 1.")
-        volumes = [("Input volume", volume)] + ([("Mask", mask)] if mask is not None else [])
-        return errors + describe_inputs(volumes, "the input volume")
+        return (
+            self._validateDevice()
+            + self._validateNetworkFolder()
+            + self._validateClaimed()
+            + self._validateTiles(self.batchSize.get())
+            + self._validateMap()
+        )
 
     def _summary(self):
         lines, stats = super()._summary(), self.getStats()

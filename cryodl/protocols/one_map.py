@@ -1,0 +1,45 @@
+"""A form's single map, with a mask that may be left out."""
+
+from .maps import add_mask, add_volume, describe_inputs
+
+
+class OneMapInput:
+    """Parameters and volumes for protocols that judge one map; mixed into a protocol."""
+
+    @staticmethod
+    def _defineMapParams(form, volume_help, mask_help):
+        """Add inputVolume and Mask."""
+        add_volume(form, "inputVolume", "Input volume", volume_help, important=True)
+        add_mask(form, "Mask", mask_help)
+
+    def _engineInputs(self):
+        inputs = {"map": self.inputVolume.get()}
+        if self.Mask.get() is not None:
+            inputs["mask"] = self.Mask.get()
+        return inputs
+
+    def _mapParams(self):
+        """Return the options that name the map, its mask, and the true voxel size."""
+        names = {name: self._enginePath(name) for name in self._engineInputs()}
+        return {**names, **self._voxelSize("map")}
+
+    def _sources(self):
+        return [self.inputVolume] + ([self.Mask] if self.Mask.get() is not None else [])
+
+    def getShownVolume(self):
+        return self.inputVolume.get()
+
+    def _validateMap(self):
+        """Return lines about volumes that cannot be read; Scipion itself misses a missing one."""
+        volume, mask = self.inputVolume.get(), self.Mask.get()
+        if volume is None:
+            return []
+        volumes = [("Input volume", volume)] + ([("Mask", mask)] if mask is not None else [])
+        return describe_inputs(volumes, "the input volume")
+
+    def _validateClaimed(self):
+        """Return a line about a claimed resolution that cannot be meant."""
+        claimed = self.claimed.get()
+        if claimed is not None and not 0.5 <= claimed <= 100:
+            return [f"Claimed resolution: {claimed:g} Å is not between 0.5 and 100 Å."]
+        return []
