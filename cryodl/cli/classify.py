@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .common import PARAMS_HELP, Progress, add_compute_options, apply_compute_options
+from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the model's")
     add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
     add_compute_options(parser)
-    add("--overwrite", action="store_true", help="replace the file of --json")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
+    add_output_options(parser, replace="the file of --json")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,8 +39,7 @@ def run(args: argparse.Namespace) -> None:
         maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
     if not maps:
         raise SettingError("no map is given: give MAP, one or more, or --table")
-    progress = Progress()
-    try:
+    with Progress() as progress:
         found = classify_maps(
             maps,
             args.model,
@@ -53,10 +51,8 @@ def run(args: argparse.Namespace) -> None:
             json_file=args.json,
             overwrite=args.overwrite,
             progress=progress if len(maps) > 1 else None,
-            notify=lambda line: print(line, flush=True),
+            notify=say,
         )
-    finally:
-        progress.close()
     for entry in found:
         print(sentence(entry))
     if args.table:

@@ -109,6 +109,20 @@ def add_methods(parser: argparse.ArgumentParser, methods: dict[str, tuple[str, s
         its_parser.set_defaults(run_method=module.run)
 
 
+def add_output_options(
+    parser: argparse.ArgumentParser,
+    *,
+    replace: str = "results of an earlier run",
+    palette: bool = False,
+) -> None:
+    """The options with which every command that writes results ends."""
+    add = parser.add_argument
+    add("--overwrite", action="store_true", help=f"replace {replace}")
+    if palette:
+        add("--palette", default="viridis", help="colours of the figures")
+    add("--params", metavar="FILE", help=PARAMS_HELP)
+
+
 def add_compute_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that runs a network."""
     add = parser.add_argument
@@ -127,14 +141,28 @@ def apply_compute_options(args: argparse.Namespace) -> None:
     limit_threads(args.threads)
 
 
+def say(line: str) -> None:
+    """Print a line at once, also into a log."""
+    print(line, flush=True)
+
+
 class Progress:
-    """A bar on a terminal; in a log, a line at every tenth and at most one a second."""
+    """A bar on a terminal; in a log, a line at every tenth and at most one a second.
+
+    Used as a context, at whose end the bar goes.
+    """
 
     def __init__(self) -> None:
         self._bar: Any = None
         self._stage = ""
         self._last = 0.0
         self._tenth = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage != self._stage:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .common import PARAMS_HELP
+from .common import add_output_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,9 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="FILE", help="PDB or mmCIF: statistics for each of its chains too")
     add("--claimed", metavar="Å", type=float, help="resolution claimed for the map")
     add("--voxel-size", metavar="Å", type=float, help="where the headers are wrong")
-    add("--overwrite", action="store_true", help="replace results of an earlier run")
-    add("--palette", default="viridis", help="colours of the figures")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
+    add_output_options(parser, palette=True)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import PARAMS_HELP, Progress, add_compute_options, apply_compute_options
+from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the model's")
     add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
     add_compute_options(parser)
-    add("--overwrite", action="store_true", help="replace results of an earlier run")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
+    add_output_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,8 +45,7 @@ def run(args: argparse.Namespace) -> None:
 
     print(f"cryodl enhance {args.map or args.half1 or ''}", flush=True)
     apply_compute_options(args)
-    progress = Progress()
-    try:
+    with Progress() as progress:
         result = run_enhance(
             args.map,
             half1=args.half1,
@@ -66,10 +64,8 @@ def run(args: argparse.Namespace) -> None:
             output=args.output,
             overwrite=args.overwrite,
             progress=progress,
-            notify=lambda line: print(line, flush=True),
+            notify=say,
         )
-    finally:
-        progress.close()
     print(_summary(result.stats))
     print(f"wrote {args.output}")
 

@@ -42,17 +42,14 @@ def run(args: argparse.Namespace) -> None:
     if not large:
         raise SettingError(f"no structure has the {LEAST_ATOMS} atoms that an experiment needs")
     print(f"{args.count} experiments on {len(large)} structures", flush=True)
-    progress = Progress()
     made = make_experiment_set(
         large, args.output, count=args.count, seed=args.seed, config=config,
         resolution=args.resolution, workers=args.workers,
     )  # fmt: skip
     done = 0
-    try:
+    with Progress() as progress:
         for done, _ in enumerate(made, 1):  # noqa: B007
             progress("experiments", done, args.count)
-    finally:
-        progress.close()
     print(f"wrote {done} experiments to {args.output}, which holds {args.count}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import PARAMS_HELP
+from .common import add_output_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "that covers the borders of the box",
     )
     add("--voxel-size", metavar="Å", type=float, help="where the headers are wrong")
-    add("--overwrite", action="store_true", help="replace results of an earlier run")
-    add("--palette", default="viridis", help="colours of the figures")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
+    add_output_options(parser, palette=True)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import PARAMS_HELP
+from .common import add_output_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,8 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "without it one is found")  # fmt: skip
     add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
     add("--threads", metavar="N", type=int, help="processor cores to use; all by default")
-    add("--overwrite", action="store_true", help="replace results of an earlier run")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
+    add_output_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import PARAMS_HELP
+from .common import add_output_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,9 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--voxel-size", metavar="Å", type=float, help="where the headers are wrong")
     add("--claimed", metavar="Å", type=float, help="resolution claimed for the map")
-    add("--overwrite", action="store_true", help="replace results of an earlier run")
-    add("--palette", default="viridis", help="colours of the figures")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
+    add_output_options(parser, palette=True)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import PARAMS_HELP, Progress, add_compute_options, apply_compute_options
+from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,9 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the range's")
     add("--voxel-size", metavar="Å", type=float, help="where the map's header is wrong")
     add_compute_options(parser)
-    add("--overwrite", action="store_true", help="replace results of an earlier run")
-    add("--palette", default="viridis", help="colours of the figures")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
+    add_output_options(parser, palette=True)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,8 +64,7 @@ def run(args: argparse.Namespace) -> None:
         "unet-monores": _by_classes,
         "unet-resmap": _by_classes,
     }.get(args.method, _by_noise)
-    progress = Progress()
-    try:
+    with Progress() as progress:
         result = estimate(
             args,
             output=args.output,
@@ -77,24 +74,17 @@ def run(args: argparse.Namespace) -> None:
             claimed=args.claimed,
             voxel_size=args.voxel_size,
             progress=progress,
-            notify=lambda line: print(line, flush=True),
+            notify=say,
         )
-    finally:
-        progress.close()
     print(_summary(result.stats))
     print(f"wrote {args.output}")
 
 
 def _by_network(args: argparse.Namespace, **shared):
     from ..api.local_resolution import run_local_resolution
-    from ..engine.errors import SettingError
 
-    if args.half1 or args.half2:
-        raise SettingError("method deepres takes one map: choose monogenic or localfsc for halves")
-    if not args.map:
-        raise SettingError("no map is given: give MAP, or half maps and their --method")
     return run_local_resolution(
-        args.map,
+        _one_map(args),
         args.bundle,
         range=args.range,
         sharpen=args.sharpen,
@@ -106,30 +96,32 @@ def _by_network(args: argparse.Namespace, **shared):
 
 def _by_single_map(args: argparse.Namespace, **shared):
     from ..api.single_map_resolution import run_single_map_resolution
-    from ..engine.errors import SettingError
 
-    if args.half1 or args.half2:
-        raise SettingError("method cryores takes one map: choose monogenic or localfsc for halves")
-    if not args.map:
-        raise SettingError("no map is given: give MAP, or half maps and their --method")
     return run_single_map_resolution(
-        args.map, args.bundle, batch_size=args.batch_size, device=args.device, **shared
+        _one_map(args), args.bundle, batch_size=args.batch_size, device=args.device, **shared
     )
 
 
 def _by_classes(args: argparse.Namespace, **shared):
     from ..api.local_classes import run_local_classes
+
+    return run_local_classes(
+        _one_map(args), args.bundle or args.method, probabilities=args.probabilities,
+        batch_size=args.batch_size, device=args.device, **shared,
+    )  # fmt: skip
+
+
+def _one_map(args: argparse.Namespace) -> str:
+    """The map of a method that reads one and no halves."""
     from ..engine.errors import SettingError
 
     if args.half1 or args.half2:
-        raise SettingError(f"method {args.method} takes one map: choose monogenic or sinusoid for "
-                           "halves")  # fmt: skip
+        raise SettingError(
+            f"method {args.method} takes one map: choose monogenic, localfsc or sinusoid for halves"
+        )
     if not args.map:
         raise SettingError("no map is given: give MAP, or half maps and their --method")
-    return run_local_classes(
-        args.map, args.bundle or args.method, probabilities=args.probabilities,
-        batch_size=args.batch_size, device=args.device, **shared,
-    )  # fmt: skip
+    return args.map
 
 
 def _by_noise(args: argparse.Namespace, **shared):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import PARAMS_HELP, Progress, add_compute_options, apply_compute_options
+from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the shipped")
     add("--voxel-size", metavar="Å", type=float, help="where the map's header is wrong")
     add_compute_options(parser)
-    add("--overwrite", action="store_true", help="replace a file that exists")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
+    add_output_options(parser, replace="a file that exists")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -34,8 +33,7 @@ def run(args: argparse.Namespace) -> None:
     if Path(args.output).exists() and not args.overwrite:
         raise OutputError(f"{args.output} exists: give another name, or --overwrite")
     apply_compute_options(args)
-    progress = Progress()
-    try:
+    with Progress() as progress:
         stats = run_mask(
             args.map,
             args.bundle,
@@ -48,10 +46,8 @@ def run(args: argparse.Namespace) -> None:
             batch_size=args.batch_size,
             device=args.device,
             progress=progress,
-            notify=lambda line: print(line, flush=True),
+            notify=say,
         ).stats
-    finally:
-        progress.close()
     print(
         f"{stats['voxels']} voxels ({stats['share_of_box']:.1%} of the box), "
         f"{stats['volume']} Å³; {stats['seconds']['total']:.1f} s"

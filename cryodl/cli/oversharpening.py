@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import PARAMS_HELP, Progress, add_compute_options, apply_compute_options
+from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the range's")
     add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
     add_compute_options(parser)
-    add("--overwrite", action="store_true", help="replace results of an earlier run")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
+    add_output_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -48,8 +47,7 @@ def run(args: argparse.Namespace) -> None:
 
     print(f"cryodl oversharpening {args.map or args.half1 or ''}", flush=True)
     apply_compute_options(args)
-    progress = Progress()
-    try:
+    with Progress() as progress:
         stats = run_oversharpening(
             args.map,
             half1=args.half1,
@@ -67,10 +65,8 @@ def run(args: argparse.Namespace) -> None:
             output=args.output,
             overwrite=args.overwrite,
             progress=progress,
-            notify=lambda line: print(line, flush=True),
+            notify=say,
         ).stats
-    finally:
-        progress.close()
     found = "" if stats["crossing"] else " (the resolutions do not meet)"
     print(
         f"recommended B-factor {stats['best_bfactor']:g} Å²{found}; "
