@@ -68,13 +68,13 @@ def run(args: argparse.Namespace) -> None:
     if not usable or not any(len(s) >= config["atoms"] for s in structures):
         raise SettingError(f"no structure has the {config['atoms']} atoms that training needs")
     boxes = fixed_boxes(usable, config, args.seed + 999, config["validation"])
-    initial = load_bundle(args.initial).model if args.initial else None
+    initial = load_bundle(args.initial) if args.initial else None
     stream = BoxStream(structures, config, args.seed, workers=args.workers)
     try:
         best = fit(
-            compiled_network(config, initial), lambda step: batches(stream, start=step), boxes,
-            work, config, steps=args.steps, minutes=args.minutes, resume=args.resume,
-            verbose=verbosity(),
+            compiled_network(config, initial.model if initial else None),
+            lambda step: batches(stream, start=step), boxes, work, config, steps=args.steps,
+            minutes=args.minutes, resume=args.resume, verbose=verbosity(),
         )  # fmt: skip
     finally:
         stream.close()
@@ -82,7 +82,8 @@ def run(args: argparse.Namespace) -> None:
     state = read_state(work)
     bundle = make_bundle(
         best, config, validation, output, data=_data(args, structures), seconds=state["seconds"],
-        steps=state["step"], initial=args.initial, boxes=config["validation"],
+        steps=state["step"], initial=initial.spec["name"] if initial else None,
+        boxes=config["validation"],
     )  # fmt: skip
     figures = bundle.spec["metrics"]
     print(

@@ -9,7 +9,7 @@ import math
 import keras
 from keras import layers, ops
 
-from .trunk import receptive_radius, trunk  # noqa: F401
+from .trunk import trunk
 
 
 def resolution_bins(config):

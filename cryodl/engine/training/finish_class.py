@@ -21,7 +21,7 @@ from ..methods.resolution_class.prepare import (
 )
 from ..networks import build
 from ..networks.classifiers import HEAD, TRUNK
-from ..networks.unet3d import receptive_radius
+from ..networks.trunk import receptive_radius
 from .resolution_class import (
     NETWORKS,
     clean_maps,

@@ -13,7 +13,8 @@ from ..bundles.card import CARD_FILE
 from ..maps.features import local_features
 from ..maps.normalise import FLOOR, WINDOW, local_normalise
 from ..networks.local_classes import build_local_classes
-from ..networks.unet3d import build_unet3d, receptive_radius
+from ..networks.trunk import receptive_radius
+from ..networks.unet3d import build_unet3d
 from .local_classes import block_label, load_item
 
 SEED = 4001

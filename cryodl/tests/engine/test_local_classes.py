@@ -15,7 +15,8 @@ from cryodl.engine.methods.local_classes.run import calibrated, class_counts
 from cryodl.engine.networks import build
 from cryodl.engine.networks.configs import LOCAL_CLASSES, PAPER_UNET
 from cryodl.engine.networks.local_classes import class_shares
-from cryodl.engine.networks.unet3d import receptive_radius, resolution_bins
+from cryodl.engine.networks.trunk import receptive_radius
+from cryodl.engine.networks.unet3d import resolution_bins
 from cryodl.engine.training import finish_local_classes as finish
 from cryodl.engine.training.local_classes import (
     TRAINING,
