@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"{len(items)} maps to train on, {len(held_out)} to validate on", flush=True)
     prepare_device("auto")
     if args.network == "paper":
-        from ..engine.training.paper_unet import train_paper_unet
+        from ..engine.training.published.local_classes import train_paper_unet
 
         train_paper_unet(items, held_out, output, args)
         return

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> None:
     )
     prepare_device("auto")
     if args.network == "paper":
-        from ..engine.training.paper import train_paper
+        from ..engine.training.published.deepres import train_paper
 
         train_paper(config, structures, validation, output, args)
         return

@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "model (files; paths as seen from the table's folder): trains on these, too")  # fmt: skip
     add("--model", choices=["tight", "wide", "highres"], default="tight",
         help="how close to mask; highres: close, from maps of 4 Å and better")  # fmt: skip
+    add("--network", choices=["default", "paper"], default="default",
+        help="paper: DeepEMhancer as published")  # fmt: skip
     add("--validation-count", metavar="N", type=count, default=40,
         help="experiments to validate on")  # fmt: skip
     add_training_options(parser, epoch=150)
@@ -37,6 +39,11 @@ def run(args: argparse.Namespace) -> None:
         f"{len(experiments)} experiments to train on, {len(validation)} to validate on", flush=True
     )
     prepare_device("auto")
+    if args.network == "paper":
+        from ..engine.training.published.postprocess import train_published_postprocess
+
+        train_published_postprocess(config, experiments, validation, data, output, args)
+        return
     from ..engine.training.fit import fit, read_state
     from ..engine.training.postprocess.finish import make_bundle
     from ..engine.training.postprocess.network import compiled_network

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
         print(f"skipped: {message}")
     prepare_device("auto")
     if args.network.startswith("paper"):
-        from ..engine.training.paper_class import train_paper_class
+        from ..engine.training.published.classifiers import train_paper_class
 
         train_paper_class(args.network, structures, held_out, output, args)
         return

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
     )
     prepare_device("auto")
     if args.network == "paper":
-        from ..engine.training.single_map_paper import train_paper
+        from ..engine.training.published.single_map import train_paper
 
         train_paper(experiments, validation, output, args)
         return

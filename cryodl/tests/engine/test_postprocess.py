@@ -293,3 +293,22 @@ def test_training_learns_and_makes_a_bundle(experiments, tmp_path):
     wanted = (1 - share) * both[..., :8] + share * both[..., 8:]
     found = np.asarray(load_bundle(bundle.path).model.predict_on_batch(x))
     assert np.allclose(found, wanted, atol=0.01)
+
+
+def test_the_published_network_trains_by_command(experiments, tmp_path, capsys):
+    from cryodl.cli.main import main
+    from cryodl.engine.bundles import load_bundle
+    from cryodl.engine.training.postprocess.config import TRAINING
+    from cryodl.engine.training.published.postprocess import make_cubes
+
+    config = {**TRAINING["tight"], "corrupted": 0, "noisier": 0, "masked": 0, "filtered": 0}
+    for x, y in make_cubes(config, experiments[0], np.random.default_rng(0), count=3):
+        assert x.shape == y.shape == (64, 64, 64, 1)
+        shown = np.abs(y[..., 0]) > 0.5
+        assert shown.any() and np.corrcoef(x[..., 0][shown], y[..., 0][shown])[0, 1] > 0.3
+    command = ["train", "postprocess", "--network", "paper", "--experiments"]
+    command += [str(experiments[0].folder.parent), "-o", str(tmp_path / "b"), "--workers", "0"]
+    assert main([*command, "--steps", "1", "--batch-size", "1", "--epoch", "1"]) == 0
+    assert "correlation" in capsys.readouterr().out
+    spec = load_bundle(tmp_path / "b").spec
+    assert spec["method"] == "postprocess-paper" and spec["training"]["steps"] == 1

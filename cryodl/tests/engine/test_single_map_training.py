@@ -107,7 +107,7 @@ def test_loss_falls_on_one_crop(experiment):
 
 
 def test_paper_losses_are_those_of_the_slides():
-    from cryodl.engine.training.single_map_paper import PaperLoss
+    from cryodl.engine.training.published.single_map import PaperLoss
 
     truth = np.zeros((1, 2, 2, 2, 4), np.float32)
     told = np.zeros((1, 2, 2, 2, 3), np.float32)

@@ -153,7 +153,7 @@ def test_parameters_of_a_method_come_from_a_file(tmp_path, capsys):
 
 
 def test_published_network_sees_windows_of_unit_norm_about_their_voxel():
-    from cryodl.engine.training.paper import windows_of
+    from cryodl.engine.training.published.deepres import windows_of
 
     rng = np.random.default_rng(0)
     density = rng.normal(size=(32, 32, 32))

@@ -16,8 +16,9 @@ from cryodl.engine.networks.classifiers import build_trunk, evidence_size
 from cryodl.engine.networks.configs import CLASS_CNN, CLASS_DNN
 from cryodl.engine.simulate.structure import Structure, pack_structures
 from cryodl.engine.training import finish_class as finish
-from cryodl.engine.training import paper_class, repeat
+from cryodl.engine.training import repeat
 from cryodl.engine.training import resolution_class as training
+from cryodl.engine.training.published import classifiers
 
 
 def ball(seed=1, count=300, size=20.0):
@@ -125,7 +126,7 @@ def test_temperature_is_what_makes_answers_as_sure_as_they_are_right():
 
 def test_published_boxes_are_scaled_from_0_to_1():
     rng = np.random.default_rng(0)
-    samples = paper_class.make_samples(24, ball(), rng)
+    samples = classifiers.make_samples(24, ball(), rng)
     assert [y for _, y in samples] == [0, 1, 2]
     for x, _ in samples:
         assert x.shape == (24, 24, 24, 1) and x.min() == 0 and x.max() == 1

@@ -7,17 +7,16 @@ published code puts them into the class below 2 Å. And maps, not cubes, are hel
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import numpy as np
 
-from ..bundles import save_bundle
-from ..networks import build
-from ..networks.configs import LOCAL_CLASSES, PAPER_UNET
-from .local_classes import TRAINING, load_item
-from .paper_class import min_max
-from .stream import SampleStream
+from ...networks import build
+from ...networks.configs import LOCAL_CLASSES, PAPER_UNET
+from ..local_classes import TRAINING, load_item
+from ..stream import SampleStream
+from .classifiers import min_max
+from .run import save_published, train_steps
 
 BATCH = 32
 CUBES = 24  # of one map at a time
@@ -50,16 +49,12 @@ def train_paper_unet(items, held_out, output, args):
         loss="sparse_categorical_crossentropy",
     )
     stream = SampleStream(partial(make_cubes, TRAINING), items, args.seed, workers=args.workers)
-    began, step = time.monotonic(), 0
+
+    def train(x, y):
+        return model.train_on_batch(x, y[..., 0], sample_weight=y[..., 1])
+
     try:
-        for x, y in stream.batches(args.batch_size or BATCH):
-            loss = float(model.train_on_batch(x, y[..., 0], sample_weight=y[..., 1]))
-            step += 1
-            if step % args.epoch == 0:
-                print(f"step {step}: loss {loss:.3f}", flush=True)
-            late = args.minutes and time.monotonic() - began > 60 * args.minutes
-            if step >= args.steps or late:
-                break
+        done = train_steps(stream.batches(args.batch_size or BATCH), train, args)
     finally:
         stream.close()
     rng, right, near, known = np.random.default_rng(args.seed + 999), 0.0, 0.0, 0.0
@@ -68,25 +63,13 @@ def train_paper_unet(items, held_out, output, args):
             found = np.asarray(model.predict_on_batch(x[None]))[0].argmax(-1)
             off = np.abs(found - y[..., 0])[y[..., 1] > 0]
             right, near, known = right + (off == 0).sum(), near + (off <= 1).sum(), known + off.size
-    spec = {
-        "name": output.name,
-        "method": "local-classes-paper",
-        "network": PAPER_UNET,
-        "voxel_size": TRAINING["voxel_size"],
-        "normalisation": {"name": "min_max", "parameters": {}},
-        "training": {
-            "data": f"{len(items)} maps",
-            "seed": args.seed,
-            "steps": step,
-            "seconds": round(time.monotonic() - began),
-        },
-        "metrics": {
-            "exact": round(float(right / max(known, 1)), 4),
-            "within_one": round(float(near / max(known, 1)), 4),
-            "voxels": int(known),
-        },
-        "licence": "GPL-3.0-or-later",
-        "citation": "Avramov2019",
+    figures = {
+        "exact": round(float(right / max(known, 1)), 4),
+        "within_one": round(float(near / max(known, 1)), 4),
+        "voxels": int(known),
     }
-    save_bundle(output, model, spec, overwrite=True)
+    save_published(
+        output, model, "local-classes", PAPER_UNET, "min_max", "Avramov2019",
+        {"data": f"{len(items)} maps", **done}, figures, voxel_size=TRAINING["voxel_size"],
+    )  # fmt: skip
     print(f"wrote {output}: {right / max(known, 1):.1%} of validation voxels in the label's class")

@@ -9,17 +9,15 @@ resolutions of real maps, here those of simulated experiments.
 
 from __future__ import annotations
 
-import time
-
 import keras
 import numpy as np
 from keras import ops
 
-from ..bundles import save_bundle
-from ..maps.parts import significant_box
-from ..networks.configs import SINGLE_MAP_PAPER
-from ..networks.single_map_paper import build_single_map_paper
-from .single_map_input import draw_input
+from ...maps.parts import significant_box
+from ...networks.configs import SINGLE_MAP_PAPER
+from ...networks.single_map_paper import build_single_map_paper
+from ..single_map_input import draw_input
+from .run import save_published, train_steps
 
 EPOCHS, RATE, MOMENTUM = 500, 1e-7, 0.8
 RELATIVE_WEIGHT = 1.0
@@ -76,14 +74,13 @@ def train_paper(experiments, validation, output, args):
     rate = args.learning_rate or RATE
     model.compile(optimizer=keras.optimizers.SGD(rate, momentum=MOMENTUM), loss=PaperLoss())
     rng = np.random.default_rng(args.seed)
-    began = time.monotonic()
-    for step in range(1, min(args.steps, EPOCHS * len(experiments)) + 1):
-        x, y = sample(experiments[rng.integers(len(experiments))], rng, size)
-        loss = model.train_on_batch(x[None], y[None])
-        if step % args.epoch == 0:
-            print(f"step {step}: loss {float(loss):.3f}", flush=True)
-        if args.minutes and time.monotonic() - began > 60 * args.minutes:
-            break
+
+    def batches():
+        while True:
+            x, y = sample(experiments[rng.integers(len(experiments))], rng, size)
+            yield x[None], y[None]
+
+    done = train_steps(batches(), model.train_on_batch, args, most=EPOCHS * len(experiments))
     errors, overlaps = [], []
     for i, experiment in enumerate(validation):
         x, y = sample(experiment, np.random.default_rng((args.seed, i)), size)
@@ -92,24 +89,13 @@ def train_paper(experiments, validation, output, args):
         errors.append(float(np.sqrt(np.mean(off**2))))
         both, true = told[..., 2] > 0.5, y[..., 2] > 0.5
         overlaps.append(float((both & true).sum() / max((both | true).sum(), 1)))
-    spec = {
-        "name": output.name,
-        "method": "single-map-resolution-paper",
-        "network": network,
-        "voxel_size": 1.0,
-        "normalisation": {"name": "cube", "parameters": {"deviations": 3.0}},
-        "training": {
-            "data": f"{len(experiments)} simulated experiments",
-            "seed": args.seed,
-            "steps": step,
-            "seconds": round(time.monotonic() - began),
-        },
-        "metrics": {
-            "rmse": round(float(np.mean(errors)), 3),
-            "iou": round(float(np.mean(overlaps)), 3),
-        },
-        "licence": "GPL-3.0-or-later",
-        "citation": "Dai2023",
+    figures = {
+        "rmse": round(float(np.mean(errors)), 3),
+        "iou": round(float(np.mean(overlaps)), 3),
     }
-    save_bundle(output, model, spec)
+    save_published(
+        output, model, "single-map-resolution", network, "cube", "Dai2023",
+        {"data": f"{len(experiments)} simulated experiments", **done}, figures,
+        parameters={"deviations": 3.0},
+    )  # fmt: skip
     print(f"wrote {output}: RMSE {np.mean(errors):.2f} Å, mask IoU {np.mean(overlaps):.2f}")

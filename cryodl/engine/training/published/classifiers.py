@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 import numpy as np
 
-from ..bundles import save_bundle
-from ..networks import build
-from ..networks.configs import PAPER_CNN, PAPER_DNN
-from ..simulate.uniform_map import uniform_maps
-from .stream import SampleStream
+from ...networks import build
+from ...networks.configs import PAPER_CNN, PAPER_DNN
+from ...simulate.uniform_map import uniform_maps
+from ..stream import SampleStream
+from .run import save_published, train_steps
 
 RESOLUTIONS = 2.5, 7.5, 12.5  # Å
 NETWORKS = {"paper_cnn": (PAPER_CNN, 75), "paper_dnn": (PAPER_DNN, 150)}  # and the batch
@@ -45,20 +44,12 @@ def train_paper_class(name, structures, held_out, output, args):
     model.compile(
         optimizer=keras.optimizers.SGD(args.learning_rate or RATE),
         loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
     )
     make = partial(make_samples, config["box"])
     stream = SampleStream(make, structures, args.seed, workers=args.workers)
-    began, step = time.monotonic(), 0
     try:
-        for x, y in stream.batches(batch, buffer=4 * batch):
-            loss, accuracy = (float(v) for v in model.train_on_batch(x, y))
-            step += 1
-            if step % args.epoch == 0:
-                print(f"step {step}: loss {loss:.3f}, accuracy {accuracy:.3f}", flush=True)
-            late = args.minutes and time.monotonic() - began > 60 * args.minutes
-            if step >= args.steps or late:
-                break
+        batches = stream.batches(batch, buffer=4 * batch)
+        done = train_steps(batches, model.train_on_batch, args)
     finally:
         stream.close()
     rng = np.random.default_rng(args.seed + 999)
@@ -68,21 +59,9 @@ def train_paper_class(name, structures, held_out, output, args):
             found = np.asarray(model.predict_on_batch(x[None].astype(np.float32)))
             right.append(int(found.argmax()) == y)
     accuracy = round(float(np.mean(right)), 4)
-    spec = {
-        "name": output.name,
-        "method": "resolution-class-paper",
-        "network": config,
-        "voxel_size": 1.0,
-        "normalisation": {"name": "min_max", "parameters": {}},
-        "training": {
-            "data": f"{len(structures)} structures at 2.5, 7.5 and 12.5 Å",
-            "seed": args.seed,
-            "steps": step,
-            "seconds": round(time.monotonic() - began),
-        },
-        "metrics": {"accuracy": accuracy, "maps": len(right)},
-        "licence": "GPL-3.0-or-later",
-        "citation": "Avramov2019",
-    }
-    save_bundle(output, model, spec, overwrite=True)
+    save_published(
+        output, model, "resolution-class", config, "min_max", "Avramov2019",
+        {"data": f"{len(structures)} structures at 2.5, 7.5 and 12.5 Å", **done},
+        {"accuracy": accuracy, "maps": len(right)},
+    )  # fmt: skip
     print(f"wrote {output}: {accuracy:.1%} of {len(right)} validation maps in their class")

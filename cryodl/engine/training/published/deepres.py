@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
-from ..bundles import save_bundle
-from ..networks.configs import PAPER
-from ..networks.deepres_paper import build_deepres_paper
-from .dataset import BoxStream
+from ...networks.configs import PAPER
+from ...networks.deepres_paper import build_deepres_paper
+from ..dataset import BoxStream
+from .run import save_published, train_steps
 
 WINDOWS = 256  # of one box in a step
 
@@ -46,43 +44,22 @@ def train_paper(config, structures, validation, output, args):
     model.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mean_squared_error")
     clean = {**config, "clean": 1.0}
     rng = np.random.default_rng(args.seed)
-    began = time.monotonic()
     stream = BoxStream(structures, clean, args.seed, workers=args.workers)
-    step = 0
-    for density, _, truth in stream.boxes():
-        x, y = windows_of(density, truth, WINDOWS, rng)
-        if len(y):
-            loss = model.train_on_batch(x, y)
-            step += 1
-        if step and step % args.epoch == 0:
-            print(f"step {step}: loss {float(loss):.3f} Å²", flush=True)
-        late = args.minutes and time.monotonic() - began > 60 * args.minutes
-        if step >= args.steps or late:
-            break
-    stream.close()
+    windows = (windows_of(density, truth, WINDOWS, rng) for density, _, truth in stream.boxes())
+    try:
+        done = train_steps((w for w in windows if len(w[1])), model.train_on_batch, args)
+    finally:
+        stream.close()
     boxes = BoxStream(validation, clean, args.seed + 999, workers=0).boxes()
     parts = []
     for _, (density, _, truth) in zip(range(config["validation"]), boxes):
         parts.append(windows_of(density, truth, 64, rng))
     x, y = (np.concatenate(part) for part in zip(*parts))
     error = np.abs(np.ravel(model.predict(x, verbose=0)) - y)
-    spec = {
-        "name": output.name,
-        "method": "local-resolution-paper",
-        "range": config["range"],
-        "network": PAPER,
-        "voxel_size": config["voxel_size"],
-        "normalisation": {"name": "unit_norm_window", "parameters": {}},
-        "resolution_limits": config["limits"],
-        "training": {
-            "data": f"{len(structures)} structures",
-            "seed": args.seed,
-            "steps": step,
-            "seconds": round(time.monotonic() - began),
-        },
-        "metrics": {"mean_absolute_error": round(float(error.mean()), 3), "voxels": len(y)},
-        "licence": "GPL-3.0-or-later",
-        "citation": "RamirezAportela2019",
-    }
-    save_bundle(output, model, spec)
+    save_published(
+        output, model, "local-resolution", PAPER, "unit_norm_window", "RamirezAportela2019",
+        {"data": f"{len(structures)} structures", **done},
+        {"mean_absolute_error": round(float(error.mean()), 3), "voxels": len(y)},
+        range=config["range"], voxel_size=config["voxel_size"], resolution_limits=config["limits"],
+    )  # fmt: skip
     print(f"wrote {output}: mean absolute error {error.mean():.2f} Å on validation windows")
