@@ -132,10 +132,10 @@ class Classifier:
         name = self.spec["normalisation"]["name"]
         with device_scope(self.device):
             if name == "description":
-                raw = self.network.predict_on_batch(description(molecule)[None])[0]
+                raw = self.network(description(molecule)[None], training=False)[0]
             elif name == "local_features":
                 mean = self._mean_evidence(molecule, progress)
-                raw = self.network.get_layer("head").predict_on_batch(mean[None])[0]
+                raw = self.network.get_layer("head")(mean[None], training=False)[0]
             else:
                 raise BundleError(
                     f"bundle {self.spec['name']} wants normalisation {name!r}, which this cryodl "
@@ -152,7 +152,7 @@ class Classifier:
         tiles = [t for t in TileGrid(weight.shape, tile, overlap, stride) if weight[t.write].any()]
         total = np.zeros(1)
         for done, part in enumerate(tiles, 1):
-            evidence = np.asarray(trunk.predict_on_batch(features[part.read][None]))[0]
+            evidence = np.asarray(trunk(features[part.read][None], training=False))[0]
             total = total + np.tensordot(weight[part.write], evidence[part.crop], 3)
             if progress:
                 progress(done, len(tiles))
