@@ -1,0 +1,63 @@
+"""Time of `cryodl classify` for a map, after its start.
+
+    python benchmarks/classify.py [--size 128] [--maps 5] [-o benchmarks/classify.md]
+
+The maps are those of benchmarks/speed.py (a ball of 70 % of the box), each of another size by a few
+voxels, as a list of real maps has it. The network is loaded once, as the command does for many
+maps; start, which is import and loading, is given apart. CPU only. Needs a machine that does
+nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from speed import make_map
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--maps", type=int, default=5)
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path(__file__).with_name("classify.md")
+    )
+    args = parser.parse_args()
+    lines = [
+        f"{args.maps} maps of about {args.size}³ voxels, {os.cpu_count()} CPU cores, no GPU; "
+        "reading included.",
+        "",
+        "| network | start (s) | first map (s) | the others, median (range) (s) |",
+        "|---|---|---|---|",
+    ]
+    with tempfile.TemporaryDirectory() as place:
+        paths = [Path(place) / f"{i}.mrc" for i in range(args.maps)]
+        for i, path in enumerate(paths):
+            make_map(path, args.size - 2 * (i % 3))
+        for model in ("cnn", "dnn"):
+            began = time.perf_counter()
+            from cryodl.engine.methods.resolution_class import Classifier
+
+            classifier = Classifier(model, device="cpu")
+            start = time.perf_counter() - began
+            seconds = []
+            for path in paths:
+                began = time.perf_counter()
+                classifier(path)
+                seconds.append(time.perf_counter() - began)
+            first, *others = seconds
+            lines.append(
+                f"| {model} | {start:.1f} | {first:.2f} | {statistics.median(others):.2f} "
+                f"({min(others):.2f}-{max(others):.2f}) |"
+            )
+            print(lines[-1], flush=True)
+    args.output.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
