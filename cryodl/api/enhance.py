@@ -22,7 +22,14 @@ from ..engine.maps.resample import resample_to
 from ..engine.maps.result import Result
 from ..engine.maps.stages import Stages
 from ..engine.maps.volume import Volume
-from ..engine.methods.postprocess import Audit, Enhanced, Enhancer, agreement, audit
+from ..engine.methods.postprocess import (
+    Enhanced,
+    Enhancer,
+    Evidence,
+    agreement,
+    audit,
+    find_evidence,
+)
 from ..engine.methods.postprocess.noise import Noise, check_normalisation
 from ..engine.methods.postprocess.shape import SURFACE, protect, remove_small
 from ..engine.reference.fsc import THRESHOLDS, estimate_fsc, soft_mask
@@ -106,8 +113,11 @@ def run_enhance(
             noise = enhancer.find_noise(volume, way, mean=noise_mean, sd=noise_std, inside=inside)
         with stages("enhance"):
             enhanced = enhancer.enhance(volume, noise, progress=partial(show, "enhance"))
+        with stages("finish"):
+            evidence = find_evidence(enhanced)
+            density, pieces = _finish(enhanced, evidence, volume, kept, clean)
         with stages("audit"):
-            found = audit(enhanced, enhancer.spec)
+            found = audit(enhanced, enhancer.spec, density.data, evidence)
         volumes: dict[str, Volume] = {}
         stats: dict[str, Any] = {
             "method": "postprocess",
@@ -126,10 +136,11 @@ def run_enhance(
             with stages("halves"):
                 support, stats["fsc"] = _audit_halves(enhancer, halves, noise, enhanced, show)
                 volumes["support"] = enhancer.bring_back(support, volume)
-        with stages("finish"):
-            density, pieces = _finish(enhancer, enhanced, found, volume, kept, clean)
-            change = enhancer.bring_back(enhanced.density.with_data(found.change), volume)
-            volumes = {"enhanced": density, "audit": change, **volumes}
+        with stages("bring back"):
+            change = density.with_data(found.change)
+            back = {"enhanced": density, "audit": change}
+            back = {name: enhancer.bring_back(grid, volume) for name, grid in back.items()}
+            volumes = {**back, **volumes}
         for note in found.warnings:
             tell(f"warning: {note}")
         stats |= {
@@ -203,18 +214,20 @@ def _shown(density: Volume) -> np.ndarray:
     return soft_mask(inside if inside.any() else ~inside, density.voxel_size)
 
 
-def _finish(enhancer: Enhancer, enhanced: Enhanced, found: Audit, volume: Volume, kept, clean):
-    """The enhanced map on the input's grid, cleaned, with the user's density kept."""
+def _finish(enhanced: Enhanced, evidence: Evidence, volume: Volume, kept, clean):
+    """The enhanced map cleaned, with the user's density kept; and the pieces that went."""
     density, inside = enhanced.density, None
     if kept is not None:
         mask = volume.with_data(kept.astype(np.float32))
         inside = resample_to(mask, density, "nearest").data > 0.5
-    data = np.where(found.clear, density.data, np.float32(0)) if found.nothing else density.data
+    data = density.data
+    if evidence.nothing:
+        data = np.where(evidence.clear, data, np.float32(0))
     data, pieces = remove_small(data, clean, keep=inside)
     density = density.with_data(data)
     if inside is not None:
         density = protect(density, enhanced.source, inside)
-    return enhancer.bring_back(density, volume), pieces
+    return density, pieces
 
 
 def _draw(result: Result, work: Path, output: str | Path, source: str | Path | None) -> None:

@@ -61,11 +61,11 @@ def run(args: argparse.Namespace) -> None:
     if args.learning_rate:
         config["learning_rate"] = args.learning_rate
     validation = validation_samples(config, held_out, args.seed + 999)
-    initial = load_bundle(args.initial).model if args.initial else None
+    initial = load_bundle(args.initial) if args.initial else None
     stream = SampleStream(partial(make_samples, config), items, args.seed, workers=args.workers)
     try:
         best = fit(
-            compiled_network(config, initial),
+            compiled_network(config, initial.model if initial else None),
             lambda step: stream.batches(config["batch"], start=step),
             validation, work, config, steps=args.steps, minutes=args.minutes, resume=args.resume,
             verbose=verbosity(),
@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> None:
     state = read_state(work)
     bundle = make_local_classes_bundle(
         best, config, held_out, output, data=_data(args, items), labels=_labels(args),
-        seconds=state["seconds"], steps=state["step"], initial=args.initial,
+        seconds=state["seconds"], steps=state["step"],
+        initial=initial.spec["name"] if initial else None,
     )  # fmt: skip
     figures = bundle.spec["metrics"]
     print(

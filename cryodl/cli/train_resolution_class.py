@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from ..engine.bundles import load_bundle
     from ..engine.device import prepare_device
     from ..engine.simulate.experiment_set import open_experiment_set
     from ..engine.training.structures import load_structures, split_structures
@@ -105,7 +106,8 @@ def run(args: argparse.Namespace) -> None:
         best, args.network, config, items[:CALIBRATING], output,
         data=_data(args, structures, experiments) + f"; {len(y)} maps made of them",
         seconds=60 * args.minutes if args.minutes else read_state(work)["seconds"],
-        steps=read_state(work)["step"], initial=initial,
+        steps=read_state(work)["step"],
+        initial=load_bundle(initial).spec["name"],
     )  # fmt: skip
     for kind, figures in bundle.spec["metrics"].items():
         print(

@@ -57,11 +57,11 @@ def run(args: argparse.Namespace) -> None:
         config["batch"] = args.batch_size
     if args.learning_rate:
         config["learning_rate"] = args.learning_rate
-    initial = load_bundle(args.initial).model if args.initial else None
+    initial = load_bundle(args.initial) if args.initial else None
     stream = SampleStream(sample_maker(config), experiments, args.seed, workers=args.workers)
     try:
         best = fit(
-            compiled(config, initial),
+            compiled(config, initial.model if initial else None),
             lambda start: stream.batches(config["batch"], buffer=config["buffer"], start=start),
             validation_crops(validation[::4], config, args.seed + 999, 2),
             work, config, steps=args.steps, minutes=args.minutes, resume=args.resume,
@@ -76,7 +76,8 @@ def run(args: argparse.Namespace) -> None:
     bundle = make_bundle(
         best, config, validation[:CHECKED], output,
         data=f"{len(experiments)} simulated experiments", seconds=state["seconds"],
-        steps=state["step"], initial=args.initial,
+        steps=state["step"],
+        initial=initial.spec["name"] if initial else None,
     )  # fmt: skip
     figures = bundle.spec["metrics"]
     print(

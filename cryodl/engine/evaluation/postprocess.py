@@ -31,7 +31,7 @@ from ..reference.halves import half_sum
 from ..simulate.model_map import model_map
 from ..simulate.structure import read_structure
 
-BFACTORS = np.arange(-600.0, 205.0, 10.0)  # Å², searched
+BFACTORS = np.arange(-800.0, 805.0, 10.0)  # Å², searched
 
 
 def experiment_row(experiment, enhancer: Enhancer) -> dict:
@@ -59,9 +59,10 @@ def compare(halves, model, mask, resolution: float, enhancer: Enhancer) -> dict:
     weights = mask_weights(distance, "tight")
     target = scaled * weights
     enhanced = enhancer.enhance(volume).density.data
-    weighted = weight_by_fsc(volume, halves, weights)
-    best, with_best = best_bfactor(weighted, target)
-    guinier = estimate_bfactor(weighted, resolution, mask=mask).bfactor or 0.0
+    weighted, seen = weight_by_fsc(volume, halves, weights)
+    unmasked, with_best = best_bfactor(weighted, target)
+    best, with_best_masked = best_masked_bfactor(weighted, target, weights, unmasked)
+    guinier = estimate_bfactor(weighted, max(resolution, seen), mask=mask).bfactor or 0.0
     sharpened = {
         "bfactor": apply_bfactor(weighted, best).data * weights,
         "guinier": apply_bfactor(weighted, guinier).data * weights,
@@ -69,10 +70,11 @@ def compare(halves, model, mask, resolution: float, enhancer: Enhancer) -> dict:
     row = {
         "correlation_input": correlation(volume.data, target),
         "correlation_bfactor": with_best,
-        "correlation_bfactor_masked": correlation(sharpened["bfactor"], target),
+        "correlation_bfactor_masked": with_best_masked,
         "correlation_guinier_masked": correlation(sharpened["guinier"], target),
         "correlation_enhanced": correlation(enhanced, target),
         "bfactor": best,
+        "guinier_bfactor": guinier,
         "fsc_input": fsc_half(volume.data, model, volume.voxel_size),
         "fsc_enhanced": fsc_half(enhanced, model, volume.voxel_size),
         "fsc_masked_input": fsc_half(volume.data * weights, model, volume.voxel_size),
@@ -84,14 +86,16 @@ def compare(halves, model, mask, resolution: float, enhancer: Enhancer) -> dict:
     return {name: round(float(value), 3) for name, value in row.items()}
 
 
-def weight_by_fsc(volume: Volume, halves, weights) -> Volume:
-    """A map weighted by sqrt(2 FSC / (1 + FSC)) of its half maps within a mask."""
+def weight_by_fsc(volume: Volume, halves, weights) -> tuple[Volume, float]:
+    """A map weighted by sqrt(2 FSC / (1 + FSC)) of its half maps within a mask; and how far (Å)
+    that leaves anything of it."""
     curve = estimate_fsc(halves[0], halves[1], weights).corrected
-    first = np.argmax(curve < 0) if (curve < 0).any() else len(curve)
+    first = int(np.argmax(curve < 0)) if (curve < 0).any() else len(curve)
     fsc = np.where(np.arange(len(curve)) < first, np.clip(curve, 0, 1), 0)
     spectrum = transform(volume.data)
     scale_shells(spectrum, volume.shape, np.maximum(np.sqrt(2 * fsc / (1 + fsc)), 1e-4))
-    return volume.with_data(inverse(spectrum, volume.shape))
+    last = shell_frequencies(volume.shape, volume.voxel_size)[max(1, first - 1)]
+    return volume.with_data(inverse(spectrum, volume.shape)), float(1 / last)
 
 
 def best_bfactor(volume: Volume, target) -> tuple[float, float]:
@@ -111,6 +115,21 @@ def best_bfactor(volume: Volume, target) -> tuple[float, float]:
     )
     best = int(np.argmax(found))
     return float(BFACTORS[best]), float(found[best])
+
+
+def best_masked_bfactor(volume: Volume, target, weights, start: float) -> tuple[float, float]:
+    """The same for a map that is masked after its B-factor, searched uphill from `start` (Å²)."""
+    found: dict[float, float] = {}
+    for step in (80.0, 20.0):
+        tries = [start, start - step, start + step]
+        while tries:
+            for bfactor in tries:
+                masked = apply_bfactor(volume, float(bfactor)).data * weights
+                found[bfactor] = correlation(masked, target)
+            start = max(found, key=lambda b: found[b])
+            beside = (start - step, start + step)
+            tries = [b for b in beside if b not in found and abs(b) <= BFACTORS[-1]]
+    return start, found[start]
 
 
 def correlation(a, b) -> float:
@@ -145,15 +164,24 @@ def summarise(rows: list[dict], bands=((2.2, 3.0), (3.0, 5.0), (5.0, 7.0))) -> l
                 "fsc_gain": round(float(np.median(gain)), 3),
                 "fsc_masked_better": round(float((masked > 0).mean()), 3),
                 "fsc_masked_gain": round(float(np.median(masked)), 3),
-                "bfactor_wins_correlation": int(
-                    (column["correlation_bfactor_masked"] > column["correlation_enhanced"]).sum()
+                "bfactor_wins_correlation": _wins(
+                    -column["correlation_enhanced"],
+                    -column["correlation_bfactor_masked"],
+                    -column["correlation_guinier_masked"],
                 ),
-                "bfactor_wins_fsc": int(
-                    (column["fsc_masked_bfactor"] < column["fsc_masked_enhanced"]).sum()
+                "bfactor_wins_fsc": _wins(
+                    column["fsc_masked_enhanced"],
+                    column["fsc_masked_bfactor"],
+                    column["fsc_masked_guinier"],
                 ),
             }
         )
     return table
+
+
+def _wins(ours, *theirs) -> int:
+    """How often any of theirs is less than ours."""
+    return int((np.minimum.reduce(theirs) < ours).sum())
 
 
 _MEDIANS = (

@@ -175,10 +175,12 @@ def test_a_protected_ligand_survives(molecule, tmp_path):
     data = blurred(protein + away, np.random.default_rng(3), 0.03).astype(np.float32)
     volume = grid.with_data(data)
     mask = grid.with_data(region.astype(np.float32))
-    plain, kept = (
-        run_enhance(volume, clean=0.2, protect_mask=m, device="cpu").volumes["enhanced"].data
-        for m in (None, mask)
-    )
+    results = [run_enhance(volume, clean=0.2, protect_mask=m, device="cpu") for m in (None, mask)]
+    plain, kept = (result.volumes["enhanced"].data for result in results)
+    # The audit is of what is written: the piece that went is told, the one that was kept is not.
+    gone, told = (result.volumes["audit"].data[region] for result in results)
+    assert (gone < 0).mean() > 0.9 and (told < 0).mean() < 0.3
+    assert results[0].stats["density_removed"] > results[1].stats["density_removed"]
     assert correlation(kept[region], away[region]) > 0.5
     assert np.abs(kept[region]).mean() > 3 * np.abs(plain[region]).mean()
     far = np.indices(region.shape).max(axis=0) > SIZE // 2

@@ -252,7 +252,6 @@ def test_samples_are_crops_beside_their_targets(experiments):
 
 
 def test_noise_in_the_outline_of_a_molecule_is_wanted_empty(experiments):
-    """Half the samples of noise look like a molecule by their strength or their mask."""
     from cryodl.engine.training.postprocess.config import TRAINING
     from cryodl.engine.training.postprocess.samples import like_a_molecule, make_samples
 
@@ -261,13 +260,18 @@ def test_noise_in_the_outline_of_a_molecule_is_wanted_empty(experiments):
     for seed in range(12):
         rng = np.random.default_rng(seed)
         density, noise = like_a_molecule(rng.normal(size=(56, 56, 56)), rng)
-        inside = np.abs(density) > 2
-        assert inside.any() and not (inside & noise).all()
         kinds.add(bool(noise.any()))
         if noise.any():  # weaker there
             assert density[noise].std() < 0.7 * density[~noise].std()
-        for x, y in make_samples(experiments[0], np.random.default_rng(seed), config):
-            assert np.isfinite(x).all() and not y.any()
+        else:  # cut out
+            assert 0.3 < (density == 0).mean() < 1
+        plain, shaped = (
+            make_samples(experiments[0], np.random.default_rng(seed), {**config, "shaped": share})
+            for share in (0, 1)
+        )
+        for (x, _), (other, y) in zip(plain, shaped):
+            assert np.isfinite(other).all() and not y.any()
+            assert not np.array_equal(x, other)
     assert kinds == {True, False}
 
 

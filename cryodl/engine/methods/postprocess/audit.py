@@ -37,24 +37,34 @@ class Audit:
         added without evidence; negative, density of the input that was removed
     added : share of the enhanced map's density without evidence
     removed : share of the input's clear evidence that the enhanced map does not show
-    clear : ndarray, shape (z, y, x), bool, where the input shows clear evidence
-    nothing : whether there is hardly any such place, as in a map of noise
     warnings : plain sentences
     """
 
     change: np.ndarray
     added: float
     removed: float
-    clear: np.ndarray
-    nothing: bool
     warnings: list[str] = field(default_factory=list)
 
 
-def audit(enhanced: Enhanced, spec: Mapping[str, Any]) -> Audit:
-    """Compare an enhanced map with its input, on the network's grid."""
+@dataclass(frozen=True)
+class Evidence:
+    """What an input shows by itself, on the network's grid.
+
+    value : ndarray, shape (z, y, x), float32, its density averaged, in deviations of the noise's
+    clear : ndarray, bool, where that is clear
+    nothing : whether there is hardly any such place, as in a map of noise
+    """
+
+    value: np.ndarray
+    clear: np.ndarray
+    nothing: bool
+
+
+def find_evidence(enhanced: Enhanced) -> Evidence:
+    """Evidence of density in the input of an enhanced map."""
     from scipy.ndimage import gaussian_filter
 
-    density, source = enhanced.density.data, enhanced.source.data
+    source = enhanced.source.data
     width = AVERAGE / enhanced.source.voxel_size
     mean = gaussian_filter(source, width, mode="nearest", truncate=3.0)
     region = enhanced.noise.region
@@ -64,22 +74,41 @@ def audit(enhanced: Enhanced, spec: Mapping[str, Any]) -> Audit:
         sd = (high - low) / 2
     else:
         middle, sd = 0.0, _CUT_OUT * float(np.percentile(np.abs(mean), 99.9)) / SOME
-    evidence = (mean - np.float32(middle)) / np.float32(max(sd, 1e-30))
+    value = (mean - np.float32(middle)) / np.float32(max(sd, 1e-30))
+    clear = value > CLEAR
+    volume = float(clear.sum()) * enhanced.source.voxel_size**3
+    return Evidence(value, clear, region is not None and volume < HARDLY)
+
+
+def audit(
+    enhanced: Enhanced,
+    spec: Mapping[str, Any],
+    density: np.ndarray | None = None,
+    evidence: Evidence | None = None,
+) -> Audit:
+    """Compare an enhanced map with its input, on the network's grid.
+
+    density : ndarray, shape (z, y, x), what the network's answer was made into; None: the answer
+    evidence : of the input; None finds it
+    """
+    from scipy.ndimage import gaussian_filter
+
+    density = enhanced.density.data if density is None else density
+    found = find_evidence(enhanced) if evidence is None else evidence
+    value, clear = found.value, found.clear
+    width = AVERAGE / enhanced.source.voxel_size
     shown = density > SURFACE
-    without = shown & (evidence < SOME)
-    clear = evidence > CLEAR
+    without = shown & (value < SOME)
     left = gaussian_filter(np.maximum(density, 0), width, mode="nearest", truncate=3.0)
     lost = clear & (left < EMPTY * SURFACE)
     added = float(density[without].sum() / max(float(density[shown].sum()), 1e-30))
-    removed = float(evidence[lost].sum() / max(float(evidence[clear].sum()), 1e-30))
+    removed = float(value[lost].sum() / max(float(value[clear].sum()), 1e-30))
     change = np.where(without, density, 0).astype(np.float32)
     both = shown & clear
-    unit = float(density[both].mean() / evidence[both].mean()) if both.any() else 1.0
-    change[lost] = -np.float32(unit) * evidence[lost]
-    volume = float(clear.sum()) * enhanced.source.voxel_size**3
-    nothing = region is not None and volume < HARDLY
-    notes = _warnings(enhanced, spec, nothing, added, removed)
-    return Audit(change, round(added, 4), round(removed, 4), clear, nothing, notes)
+    unit = float(density[both].mean() / value[both].mean()) if both.any() else 1.0
+    change[lost] = -np.float32(unit) * value[lost]
+    notes = _warnings(enhanced, spec, found.nothing, added, removed)
+    return Audit(change, round(added, 4), round(removed, 4), notes)
 
 
 def _warnings(enhanced: Enhanced, spec, nothing: bool, added: float, removed: float) -> list[str]:

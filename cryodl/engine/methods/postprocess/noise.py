@@ -59,6 +59,9 @@ def check_normalisation(way: str, mean, sd, mask) -> str:
         raise SettingError("normalisation stats needs --noise-mean and --noise-std")
     if way == "mask" and mask is None:
         raise SettingError("normalisation mask needs --mask")
+    if way == "mask" and sd is not None:
+        raise SettingError("normalisation mask measures the noise outside --mask: leave out "
+                           "--noise-mean and --noise-std, or choose stats")  # fmt: skip
     if way == "auto":
         return "stats" if sd is not None else "mask" if mask is not None else "auto"
     return way
@@ -69,12 +72,13 @@ def find_noise(grid: Volume, way: str, *, mean=None, sd=None, inside=None) -> No
 
     grid : the map, on the network's grid
     way : "auto", "stats" (mean and sd are given) or "mask" (noise is outside of `inside`)
-    inside : ndarray, shape (z, y, x), bool
+    inside : ndarray, shape (z, y, x), bool, outside which noise lies; with told statistics, too,
+        how the noise is spread over frequencies
     """
     data = grid.data
     if not np.ptp(data):
         raise InputError(f"the map is constant ({float(data.flat[0]):g}): give another one")
-    region = _region(grid, inside if way == "mask" else None)
+    region = _region(grid, inside if way != "auto" else None)
     if way == "stats":
         return Noise(float(mean), float(sd), region, True)
     if region is None:

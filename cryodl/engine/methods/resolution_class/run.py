@@ -29,7 +29,7 @@ from .prepare import (
     without_padding,
 )
 
-TILE_MEMORY, BYTES_PER_STEP = {"cpu": 1.6e9, "gpu": 1.2e10}, 1100.0
+TILE_MEMORY, BYTES_PER_STEP = {"cpu": 1.6e9, "gpu": 1.2e10}, 2000.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Classifier:
         self.device = prepare_device(device)
         with device_scope(self.device):
             self.network = self.bundle.model
+            self.network.trainable = False  # else PyTorch keeps what gradients would need
         self.edges = bins.bin_edges(self.spec["network"])
 
     def __call__(
@@ -132,10 +133,10 @@ class Classifier:
         name = self.spec["normalisation"]["name"]
         with device_scope(self.device):
             if name == "description":
-                raw = self.network(description(molecule)[None], training=False)[0]
+                raw = _answer(self.network, description(molecule))
             elif name == "local_features":
                 mean = self._mean_evidence(molecule, progress)
-                raw = self.network.get_layer("head")(mean[None], training=False)[0]
+                raw = _answer(self.network.get_layer("head"), mean)
             else:
                 raise BundleError(
                     f"bundle {self.spec['name']} wants normalisation {name!r}, which this cryodl "
@@ -152,11 +153,18 @@ class Classifier:
         tiles = [t for t in TileGrid(weight.shape, tile, overlap, stride) if weight[t.write].any()]
         total = np.zeros(1)
         for done, part in enumerate(tiles, 1):
-            evidence = np.asarray(trunk(features[part.read][None], training=False))[0]
+            evidence = _answer(trunk, features[part.read])
             total = total + np.tensordot(weight[part.write], evidence[part.crop], 3)
             if progress:
                 progress(done, len(tiles))
         return np.asarray(total / max(float(weight.sum()), 1e-6), np.float32)
+
+
+def _answer(network: Any, sample: np.ndarray) -> np.ndarray:
+    """Of one sample. Called directly: tracing takes longer than a map, at every new size of it."""
+    from keras import ops
+
+    return np.asarray(ops.convert_to_numpy(network(sample[None], training=False)[0]))
 
 
 def answer_of(probability: np.ndarray, edges: np.ndarray, interval: float = 0.9) -> Answer:

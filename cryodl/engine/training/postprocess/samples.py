@@ -146,7 +146,7 @@ def like_a_molecule(density, rng):
     weight = np.clip((1 - away) / rng.uniform(0.02, 0.4), 0, 1)
     floor = 0.0 if rng.random() < 0.5 else rng.uniform(0.2, 0.6)
     weight = floor + (1 - floor) * weight
-    return density * weight.astype(np.float32), (away >= 1) & (floor > 0)
+    return density * weight.astype(np.float32), (away >= 1) & (floor > 0) & (density != 0)
 
 
 def spoil(density, distance, config, rng):
