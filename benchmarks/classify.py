@@ -4,8 +4,8 @@
 
 The maps are those of benchmarks/speed.py (a ball of 70 % of the box), each of another size by a few
 voxels, as a list of real maps has it. The network is loaded once, as the command does for many
-maps; start, which is import and loading, in a process of its own, is given apart. CPU only. Needs a machine that does
-nothing else.
+maps; start, which is import and loading, in a process of its own, is given apart. CPU only. Needs a
+machine that does nothing else.
 """
 
 from __future__ import annotations
