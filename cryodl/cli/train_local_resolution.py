@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "last, as in use a network sees no borders")  # fmt: skip
     parser.add_argument("--validation-boxes", metavar="N", type=count, default=32,
                         help="simulated boxes to validate on")  # fmt: skip
+    parser.add_argument(
+        "--average", metavar="SHARE", type=float,
+        help="end with a mean of the trained weights and the initial ones, of which it has this "
+        "share; forgets less of what was learnt before",
+    )  # fmt: skip
     add_training_options(parser)
 
 
@@ -62,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
     from ..engine.training.dataset import BoxStream, batches, fixed_boxes
     from ..engine.training.finish import make_bundle
     from ..engine.training.fit import fit, read_state
-    from ..engine.training.losses import compiled_network
+    from ..engine.training.losses import average_weights, compiled_network
 
     usable = [s for s in validation if len(s) >= config["atoms"]]
     if not usable or not any(len(s) >= config["atoms"] for s in structures):
@@ -78,6 +83,8 @@ def run(args: argparse.Namespace) -> None:
         )  # fmt: skip
     finally:
         stream.close()
+    if initial and args.average:
+        best = average_weights(best, config, initial.model, args.average)
     draw_curves(work)
     state = read_state(work)
     bundle = make_bundle(
@@ -103,6 +110,12 @@ def _config(args):
 
     config = {**TRAINING[args.range], "seed": args.seed, "epoch": args.epoch}
     config["validation"] = args.validation_boxes
+    if args.average is not None:
+        if not args.initial or not 0 < args.average < 1:
+            raise SettingError(
+                f"--average {args.average:g}: give a share between 0 and 1, and --initial"
+            )
+        config["average"] = args.average
     if args.batch_size:
         config["batch"] = args.batch_size
     if args.learning_rate:

@@ -12,6 +12,7 @@ def model_card(spec: Mapping[str, Any]) -> str:
     """Text of the card: what the network is for, what made it, what it reaches, its limits."""
     training, metrics = spec["training"], spec["metrics"]
     best, worst = spec["resolution_limits"]
+    share = training["config"].get("average")
     lines = [
         f"# {spec['name']}",
         "",
@@ -26,7 +27,8 @@ def model_card(spec: Mapping[str, Any]) -> str:
         f"- Steps: {training['steps']}, of {training['config']['batch']} crops of "
         f"{training['config']['crop']}³ voxels; seed {training['config']['seed']}.",
         f"- Time: {training['seconds'] / 60:.0f} minutes; machine: {training['machine']}.",
-        f"- Started from: {training.get('initial') or 'random weights'}.",
+        f"- Started from: {training.get('initial') or 'random weights'}"
+        + (f", with which it is averaged (share {share:g})." if share else "."),
         "",
         "## Measured",
         "",

@@ -134,6 +134,32 @@ def test_train_writes_a_bundle_log_and_curves_and_resumes(tmp_path, molecule):  
     assert json.loads((bundle / "spec.json").read_text())["training"]["steps"] == 2
 
 
+def test_averaged_weights_lie_between_trained_and_initial(tmp_path):
+    from cryodl.engine.networks.configs import LOW
+    from cryodl.engine.networks.unet3d import build_unet3d
+    from cryodl.engine.training.losses import average_weights
+
+    config = {"network": {**LOW, "half": 4, "quarter": 4, "quarter_blocks": 1, "bins": 6}}
+    trained, initial = (build_unet3d(config["network"], with_logits=True) for _ in range(2))
+    for model, value in ((trained, 3.0), (initial, 1.0)):
+        for weight in model.weights:
+            weight.assign(np.full(weight.shape, value))
+    trained.save_weights(tmp_path / "best.weights.h5")
+    path = average_weights(tmp_path / "best.weights.h5", config, initial, 0.25)
+    trained.load_weights(path)
+    assert all(np.allclose(np.asarray(w), 2.5) for w in trained.weights)
+
+
+def test_average_needs_something_to_average_with(tmp_path, capsys):
+    from cryodl.cli.main import main
+
+    command = ["train", "local-resolution", "--structures", str(tmp_path)]
+    command += ["-o", str(tmp_path / "b")]
+    for options in (["--average", "0.5"], ["--average", "2", "--initial", "deepres-low"]):
+        assert main([*command, *options]) == 2
+        assert "--average" in capsys.readouterr().err
+
+
 def test_train_refuses_what_it_cannot_use(tmp_path):
     done = run("train", "local-resolution", "--structures", tmp_path, "-o", tmp_path / "b")
     assert done.returncode == 2 and "no readable PDB" in done.stderr
