@@ -61,8 +61,8 @@ def main() -> None:
     head = " | ".join(f"{m}: network | written | warned" for m in MODELS)
     lines = [f"| noise | {head} |", "|---" * (1 + 3 * len(MODELS)) + "|"]
     enhancers = [Enhancer(model, device="cpu") for model in MODELS]
-    other = dict(noises(args.size, 1))
-    for name, data in noises(args.size, 0):
+    one, other = (dict(noises(args.size, seed)) for seed in (0, 1))
+    for name, data in one.items():
         volume = Volume(data.astype(np.float32), 1.0)
         cells = [name]
         for enhancer in enhancers:
@@ -71,9 +71,7 @@ def main() -> None:
         lines.append(f"| {' | '.join(cells)} |")
         print(lines[-1], flush=True)
     name = "everywhere, B = 200 Å²"
-    halves = [
-        Volume(maps[name].astype(np.float32), 1.0) for maps in (dict(noises(args.size, 0)), other)
-    ]
+    halves = [Volume(maps[name].astype(np.float32), 1.0) for maps in (one, other)]
     cells = [f"half maps of noise {name}"]
     for enhancer in enhancers:
         cells += ["", *written(half1=halves[0], half2=halves[1], bundle=enhancer.bundle)]

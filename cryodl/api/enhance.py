@@ -118,7 +118,7 @@ def run_enhance(
             density, pieces = _finish(enhanced, evidence, volume, kept, clean)
         with stages("audit"):
             found = audit(enhanced, enhancer.spec, density.data, evidence)
-        volumes: dict[str, Volume] = {}
+        grids = {"enhanced": density, "audit": density.with_data(found.change)}
         stats: dict[str, Any] = {
             "method": "postprocess",
             "model": enhancer.spec.get("model", model),
@@ -134,13 +134,11 @@ def run_enhance(
         }
         if halves:
             with stages("halves"):
-                support, stats["fsc"] = _audit_halves(enhancer, halves, noise, enhanced, show)
-                volumes["support"] = enhancer.bring_back(support, volume)
+                grids["support"], stats["fsc"] = _audit_halves(
+                    enhancer, halves, noise, enhanced, show
+                )
         with stages("bring back"):
-            change = density.with_data(found.change)
-            back = {"enhanced": density, "audit": change}
-            back = {name: enhancer.bring_back(grid, volume) for name, grid in back.items()}
-            volumes = {**back, **volumes}
+            volumes = {name: enhancer.bring_back(grid, volume) for name, grid in grids.items()}
         for note in found.warnings:
             tell(f"warning: {note}")
         stats |= {

@@ -78,7 +78,7 @@ def sentence(entry: dict[str, Any]) -> str:
 def print_tables(found: list[dict[str, Any]]) -> None:
     """Tables 2 to 5 of the paper, of maps with claims."""
     for name, rows in class_tables(found).items():
-        from .evaluate_local_resolution import markdown
+        from .tables import markdown
 
         print(f"\n{name}\n\n{markdown(rows)}", end="")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
+from collections.abc import Iterator
 
 from ..engine.folder import whole_folder
+from .tables import write_tables
 
 LABELS = "monogenic", "sinusoid"
 
@@ -24,9 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.bundles import load_bundle
     from ..engine.errors import InputError
-    from ..engine.evaluation.local_classes import MAPS, ceiling, compare
     from ..engine.simulate.experiment_set import open_experiment_set
-    from .evaluate_local_resolution import markdown
 
     every = open_experiment_set(args.experiments)
     labelled = [e for e in every if all(e.has(label) for label in LABELS)]
@@ -38,15 +37,13 @@ def run(args: argparse.Namespace) -> None:
     chosen = labelled[:: max(1, len(labelled) // args.count)][: args.count]
     bundles = {"unet-monores": load_bundle(args.monores), "unet-resmap": load_bundle(args.resmap)}
     with whole_folder(args.output, overwrite=args.overwrite) as folder:
-        tables = {}
-        for name in ("estimators", *MAPS):
-            if name == "estimators":
-                table = ceiling(chosen, LABELS)
-            else:
-                name, table = f"table_6_{name}", compare(chosen, bundles, LABELS, maps=name)
-            tables[name] = table
-            text = markdown(table)
-            print(f"\n{name}\n\n{text}", flush=True)
-            (folder / f"{name}.md").write_text(text, encoding="utf-8")
-        text = json.dumps(tables, indent=1, ensure_ascii=False)
-        (folder / "tables.json").write_text(text + "\n", encoding="utf-8")
+        write_tables(folder, _tables(chosen, bundles))
+
+
+def _tables(chosen, bundles) -> Iterator[tuple[str, list[dict]]]:
+    """Names and rows, each as soon as it is measured."""
+    from ..engine.evaluation.local_classes import MAPS, ceiling, compare
+
+    yield "estimators", ceiling(chosen, LABELS)
+    for maps in MAPS:
+        yield f"table_6_{maps}", compare(chosen, bundles, LABELS, maps=maps)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..engine.folder import whole_folder
+from .tables import write_tables
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,27 +38,7 @@ def run(args: argparse.Namespace) -> None:
             tables.update(_simulated(args))
         if args.maps:
             tables.update(_real(args, folder))
-        for name, rows in tables.items():
-            text = markdown(rows)
-            print(f"\n{name}\n\n{text}")
-            (folder / f"{name}.md").write_text(text, encoding="utf-8")
-        (folder / "tables.json").write_text(
-            json.dumps(tables, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
-
-
-def markdown(rows: list[dict]) -> str:
-    """A table of dicts with the same keys."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    lines += ["| " + " | ".join(_cell(row.get(name)) for name in names) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        write_tables(folder, tables.items())
 
 
 def _simulated(args) -> dict[str, list[dict]]:

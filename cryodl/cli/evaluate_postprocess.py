@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 from pathlib import Path
 
 from ..engine.folder import whole_folder
+from .tables import write_tables
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,6 @@ def run(args: argparse.Namespace) -> None:
     from ..engine.device import prepare_device
     from ..engine.errors import SettingError
     from ..engine.methods.postprocess import Enhancer
-    from .evaluate_local_resolution import markdown
 
     if not args.experiments and not args.maps:
         raise SettingError("nothing to evaluate on: give --experiments, --maps, or both")
@@ -44,13 +43,7 @@ def run(args: argparse.Namespace) -> None:
             tables.update(_simulated(args, enhancer))
         if args.maps:
             tables["postprocess_real"] = _real(args, enhancer)
-        for name, rows in tables.items():
-            text = markdown(rows)
-            print(f"\n{name}\n\n{text}")
-            (folder / f"{name}.md").write_text(text, encoding="utf-8")
-        (folder / "tables.json").write_text(
-            json.dumps(tables, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_tables(folder, tables.items())
 
 
 def _simulated(args, enhancer) -> dict[str, list[dict]]:

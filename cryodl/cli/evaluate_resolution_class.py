@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 
 from ..engine.folder import whole_folder
+from .tables import write_tables
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,20 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.errors import SettingError
     from ..engine.methods.resolution_class import Classifier
-    from .evaluate_local_resolution import markdown
 
     if not (args.structures or args.experiments or args.maps):
         raise SettingError("nothing to evaluate on: give --structures, --experiments or --maps")
     with whole_folder(args.output, overwrite=args.overwrite) as folder:
         classifier = Classifier(args.model, args.bundle)
-        tables = {}
-        for name, rows in _tables(args, classifier):
-            text = markdown(rows)
-            print(f"\n{name}\n\n{text}", flush=True)
-            (folder / f"{args.model}_{name}.md").write_text(text, encoding="utf-8")
-            tables[name] = rows
-        text = json.dumps(tables, indent=1, ensure_ascii=False)
-        (folder / f"{args.model}_tables.json").write_text(text + "\n", encoding="utf-8")
+        write_tables(folder, _tables(args, classifier), f"{args.model}_")
 
 
 def _tables(args, classifier) -> Iterator[tuple[str, list[dict]]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..engine.folder import whole_folder
+from .tables import write_tables
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,6 @@ def run(args: argparse.Namespace) -> None:
     from ..engine.bundles import load_bundle
     from ..engine.device import prepare_device
     from ..engine.errors import SettingError
-    from .evaluate_local_resolution import markdown
 
     if not args.experiments and not args.maps:
         raise SettingError("nothing to evaluate on: give --experiments, --maps, or both")
@@ -41,13 +40,7 @@ def run(args: argparse.Namespace) -> None:
             tables.update(_simulated(args, bundle))
         if args.maps:
             tables.update(_real(args, bundle, folder))
-        for name, rows in tables.items():
-            text = markdown(rows)
-            print(f"\n{name}\n\n{text}")
-            (folder / f"{name}.md").write_text(text, encoding="utf-8")
-        (folder / "tables.json").write_text(
-            json.dumps(tables, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        write_tables(folder, tables.items())
 
 
 def _simulated(args, bundle) -> dict[str, list[dict]]:

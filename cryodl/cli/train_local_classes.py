@@ -6,7 +6,14 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .training import add_training_options, count, draw_curves, training_folders, verbosity
+from .training import (
+    add_training_options,
+    count,
+    draw_curves,
+    initial_network,
+    training_folders,
+    verbosity,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.bundles import load_bundle
     from ..engine.device import prepare_device
     from ..engine.errors import SettingError
     from ..engine.training.finish_local_classes import make_local_classes_bundle
@@ -61,11 +67,11 @@ def run(args: argparse.Namespace) -> None:
     if args.learning_rate:
         config["learning_rate"] = args.learning_rate
     validation = validation_samples(config, held_out, args.seed + 999)
-    initial = load_bundle(args.initial) if args.initial else None
+    initial, name = initial_network(args)
     stream = SampleStream(partial(make_samples, config), items, args.seed, workers=args.workers)
     try:
         best = fit(
-            compiled_network(config, initial.model if initial else None),
+            compiled_network(config, initial),
             lambda step: stream.batches(config["batch"], start=step),
             validation, work, config, steps=args.steps, minutes=args.minutes, resume=args.resume,
             verbose=verbosity(),
@@ -77,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     bundle = make_local_classes_bundle(
         best, config, held_out, output, data=_data(args, items), labels=_labels(args),
         seconds=state["seconds"], steps=state["step"],
-        initial=initial.spec["name"] if initial else None,
+        initial=name,
     )  # fmt: skip
     figures = bundle.spec["metrics"]
     print(

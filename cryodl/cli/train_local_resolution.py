@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .training import add_training_options, count, draw_curves, training_folders, verbosity
+from .training import (
+    add_training_options,
+    count,
+    draw_curves,
+    initial_network,
+    training_folders,
+    verbosity,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.bundles import load_bundle
     from ..engine.device import prepare_device
     from ..engine.errors import SettingError
     from ..engine.training.structures import load_structures, split_structures
@@ -73,23 +79,23 @@ def run(args: argparse.Namespace) -> None:
     if not usable or not any(len(s) >= config["atoms"] for s in structures):
         raise SettingError(f"no structure has the {config['atoms']} atoms that training needs")
     boxes = fixed_boxes(usable, config, args.seed + 999, config["validation"])
-    initial = load_bundle(args.initial) if args.initial else None
+    initial, name = initial_network(args)
     stream = BoxStream(structures, config, args.seed, workers=args.workers)
     try:
         best = fit(
-            compiled_network(config, initial.model if initial else None),
+            compiled_network(config, initial),
             lambda step: batches(stream, start=step), boxes, work, config, steps=args.steps,
             minutes=args.minutes, resume=args.resume, verbose=verbosity(),
         )  # fmt: skip
     finally:
         stream.close()
-    if initial and args.average:
-        best = average_weights(best, config, initial.model, args.average)
+    if args.average:
+        best = average_weights(best, config, initial, args.average)
     draw_curves(work)
     state = read_state(work)
     bundle = make_bundle(
         best, config, validation, output, data=_data(args, structures), seconds=state["seconds"],
-        steps=state["step"], initial=initial.spec["name"] if initial else None,
+        steps=state["step"], initial=name,
         boxes=config["validation"],
     )  # fmt: skip
     figures = bundle.spec["metrics"]

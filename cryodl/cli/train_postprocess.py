@@ -6,7 +6,14 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .training import add_training_options, count, draw_curves, training_folders, verbosity
+from .training import (
+    add_training_options,
+    count,
+    draw_curves,
+    initial_network,
+    training_folders,
+    verbosity,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from ..engine.bundles import load_bundle
     from ..engine.device import prepare_device
 
     output, work = training_folders(args)
@@ -52,13 +58,13 @@ def run(args: argparse.Namespace) -> None:
 
     print("making validation samples", flush=True)
     held = [sample for sample in (whole_sample(e, config) for e in validation) if sample]
-    initial = load_bundle(args.initial) if args.initial else None
+    initial, name = initial_network(args)
     stream = SampleStream(
         partial(make_samples, config=config), experiments, args.seed, workers=args.workers
     )
     try:
         best = fit(
-            compiled_network(config, initial.model if initial else None),
+            compiled_network(config, initial),
             lambda step: stream.batches(config["batch"], buffer=config["buffer"], start=step),
             tuple(np.stack(part).astype(np.float32) for part in zip(*held)),
             work,
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
     state = read_state(work)
     bundle = make_bundle(
         best, config, held, output, data=data, seconds=state["seconds"], steps=state["step"],
-        initial=initial.spec["name"] if initial else None,
+        initial=name,
     )  # fmt: skip
     figures = bundle.spec["metrics"]
     print(

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from .training import add_training_options, draw_curves, training_folders, verbosity
+from .training import (
+    add_training_options,
+    draw_curves,
+    initial_network,
+    training_folders,
+    verbosity,
+)
 
 CHECKED = 80  # experiments that calibrate and measure at the end
 
@@ -21,7 +27,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.bundles import load_bundle
     from ..engine.device import prepare_device
     from ..engine.simulate.experiment_set import open_experiment_set
 
@@ -57,11 +62,11 @@ def run(args: argparse.Namespace) -> None:
         config["batch"] = args.batch_size
     if args.learning_rate:
         config["learning_rate"] = args.learning_rate
-    initial = load_bundle(args.initial) if args.initial else None
+    initial, name = initial_network(args)
     stream = SampleStream(sample_maker(config), experiments, args.seed, workers=args.workers)
     try:
         best = fit(
-            compiled(config, initial.model if initial else None),
+            compiled(config, initial),
             lambda start: stream.batches(config["batch"], buffer=config["buffer"], start=start),
             validation_crops(validation[::4], config, args.seed + 999, 2),
             work, config, steps=args.steps, minutes=args.minutes, resume=args.resume,
@@ -77,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
         best, config, validation[:CHECKED], output,
         data=f"{len(experiments)} simulated experiments", seconds=state["seconds"],
         steps=state["step"],
-        initial=initial.spec["name"] if initial else None,
+        initial=name,
     )  # fmt: skip
     figures = bundle.spec["metrics"]
     print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def add_training_options(
@@ -43,6 +44,16 @@ def training_folders(args: argparse.Namespace) -> tuple[Path, Path]:
     if args.minutes is not None and args.minutes <= 0:
         raise SettingError(f"--minutes {args.minutes:g} is not a positive number")
     return output, output.with_name(output.name + ".training")
+
+
+def initial_network(args: argparse.Namespace) -> tuple[Any, str | None]:
+    """The network that a training starts from, and its name for the card; None without one."""
+    from ..engine.bundles import load_bundle
+
+    if not args.initial:
+        return None, None
+    bundle = load_bundle(args.initial)
+    return bundle.model, bundle.spec["name"]
 
 
 def draw_curves(work: Path) -> None:
