@@ -143,3 +143,13 @@ def _without_banner():
             for line in caught.read().splitlines(keepends=True):
                 if not any(mark in line for mark in BANNER):
                     os.write(2, line)
+
+
+def one_answer(network, sample):
+    """A network's answer to one sample, ndarray, without its batch axis.
+
+    Called directly: tracing takes longer than a map, at every new size of it.
+    """
+    from keras import ops
+
+    return ops.convert_to_numpy(ops.stop_gradient(network(sample[None], training=False)))[0]

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..bundles import load_bundle, save_bundle
 from ..bundles.card import CARD_FILE
+from ..device import one_answer
 from ..maps import resolution_bins as answers
 from ..maps.mask import automatic_mask
 from ..maps.normalise import FLOOR, WINDOW
@@ -52,7 +53,7 @@ def predict_items(model, config, items, seed):
                 x = np.concatenate([features, weight[..., None]], axis=-1)
             else:
                 x = description(molecule)
-            found.append(np.asarray(model(x[None], training=False))[0])
+            found.append(one_answer(model, x))
             truth.append(resolution)
     return np.array(truth), np.array(found)
 

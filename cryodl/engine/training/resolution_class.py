@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from ..bundles import load_bundle
+from ..device import one_answer
 from ..maps.mask import automatic_mask
 from ..maps.volume import Volume
 from ..methods.resolution_class.prepare import (
@@ -72,7 +73,7 @@ def mean_evidence(initial, molecule: Molecule) -> np.ndarray:
     if initial not in _trunks:
         _trunks[initial] = taken_over(build_trunk(CLASS_CNN), load_bundle(initial).model)
     features, weight = features_and_weight(molecule)
-    evidence = np.asarray(_trunks[initial](features[None], training=False))[0]
+    evidence = one_answer(_trunks[initial], features)
     return np.einsum("zyxc,zyx->c", evidence, weight) / max(weight.sum(), 1e-6)
 
 

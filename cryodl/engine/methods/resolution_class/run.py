@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...bundles import Bundle
-from ...device import device_scope, prepare_device
+from ...device import device_scope, one_answer, prepare_device
 from ...errors import BundleError, SettingError
 from ...maps import resolution_bins as bins
 from ...maps.check import check_map
@@ -133,10 +133,10 @@ class Classifier:
         name = self.spec["normalisation"]["name"]
         with device_scope(self.device):
             if name == "description":
-                raw = _answer(self.network, description(molecule))
+                raw = one_answer(self.network, description(molecule))
             elif name == "local_features":
                 mean = self._mean_evidence(molecule, progress)
-                raw = _answer(self.network.get_layer("head"), mean)
+                raw = one_answer(self.network.get_layer("head"), mean)
             else:
                 raise BundleError(
                     f"bundle {self.spec['name']} wants normalisation {name!r}, which this cryodl "
@@ -153,18 +153,11 @@ class Classifier:
         tiles = [t for t in TileGrid(weight.shape, tile, overlap, stride) if weight[t.write].any()]
         total = np.zeros(1)
         for done, part in enumerate(tiles, 1):
-            evidence = _answer(trunk, features[part.read])
+            evidence = one_answer(trunk, features[part.read])
             total = total + np.tensordot(weight[part.write], evidence[part.crop], 3)
             if progress:
                 progress(done, len(tiles))
         return np.asarray(total / max(float(weight.sum()), 1e-6), np.float32)
-
-
-def _answer(network: Any, sample: np.ndarray) -> np.ndarray:
-    """Of one sample. Called directly: tracing takes longer than a map, at every new size of it."""
-    from keras import ops
-
-    return np.asarray(ops.convert_to_numpy(network(sample[None], training=False)[0]))
 
 
 def answer_of(probability: np.ndarray, edges: np.ndarray, interval: float = 0.9) -> Answer:
