@@ -61,12 +61,16 @@ def whole_sample(experiment, rng, config, kind=None):
     # look the network's own.
     inside = rough_mask(truth, rng) if rng.random() < config["second_look"] else None
     levelled, bands, extra = whole_features(density, config["voxel_size"], inside)
-    return levelled, bands, extra, half_grid_targets(experiment, truth, config)
+    return levelled, bands, extra, half_grid_targets(experiment, truth, config, density != 0)
 
 
-def half_grid_targets(experiment, molecule, config):
-    """(z / 2, y / 2, x / 2, TARGETS), float32."""
-    mask = experiment.load("mask")
+def half_grid_targets(experiment, molecule, config, shown=True):
+    """Targets, shape (z / 2, y / 2, x / 2, TARGETS), float32.
+
+    molecule : ndarray (z, y, x), bool, the mask to tell
+    shown : ndarray (z, y, x), bool, where the map was not cut away: elsewhere nothing is told
+    """
+    mask = experiment.load("mask") * shown
     network = config["network"]
     weight = _block_mean(mask)
     snr = np.clip(experiment.load("snr"), network["bins_from"], network["bins_to"])

@@ -12,8 +12,10 @@ THRESHOLD = 0.05  # of the model map's 99th percentile in the molecule
 CLOSE = 2  # voxels; gaps below the map's resolution are closed
 B_FACTORS = -200.0, 200.0  # Å²
 KINDS = ("deposited", "raw", "filtered", "zone")
-SHARES = (0.4, 0.15, 0.3, 0.15)
+SHARES = (0.25, 0.1, 0.35, 0.3)
 LOW_PASS = 0.75, 1.15  # times the resolution: where a map is low-passed before a zone is cut out
+PART = 0.5  # share of zones that hold a part of the molecule only, as one chain of a complex
+PART_RADIUS = 14.0, 40.0  # Å, of that part
 MASKED = 0.4  # share of raw and filtered maps that are masked, half of them tightly
 
 
@@ -45,8 +47,9 @@ def draw_input(experiment, rng, kind=None):
     kind : one of KINDS, or None to draw one: as deposited; the mean of the half maps; the same
         with a B-factor; or with a B-factor, low-passed and cut out around the atoms, whose edge is
         then all there is at high frequencies
-    Returns (density, molecule): (z, y, x), float32 and bool.
+    Returns (density, molecule): (z, y, x), float32 and bool. What a zone leaves out is 0 in both.
     """
+    molecule = molecular_target(experiment)
     kind = kind or str(rng.choice(KINDS, p=SHARES))
     if kind == "deposited":
         density = experiment.load("map")
@@ -60,8 +63,20 @@ def draw_input(experiment, rng, kind=None):
             density = filtered(density, lambda s: raised_cosine(s, cut_off, width))
         if kind == "zone" or rng.random() < MASKED:
             tight = kind == "zone" or rng.random() < 0.5
-            density = cut_out(density, experiment.load("mask") > 0, rng, tight)
-    return density, molecular_target(experiment)
+            near = experiment.load("mask") > 0
+            if kind == "zone" and rng.random() < PART:
+                near = near & part_of(near, rng)
+            density = cut_out(density, near, rng, tight)
+            molecule = molecule & (density != 0)
+    return density, molecule
+
+
+def part_of(near, rng):
+    """A ball about a random voxel of the molecule; bool (z, y, x)."""
+    places = np.argwhere(near)
+    centre, radius = places[rng.integers(len(places))], rng.uniform(*PART_RADIUS)
+    z, y, x = (np.arange(n, dtype=np.float32) - c for n, c in zip(near.shape, centre))
+    return z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2 < radius**2
 
 
 def rough_mask(molecule, rng):

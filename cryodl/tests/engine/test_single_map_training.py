@@ -67,6 +67,21 @@ def test_inputs_have_the_molecule_in_its_place(experiment, kind):
         assert (density[~molecule] == 0).mean() > 0.5
 
 
+def test_what_a_zone_leaves_out_is_not_to_be_told(experiment, monkeypatch):
+    from cryodl.engine.training import single_map_input
+    from cryodl.engine.training.single_map import whole_sample
+
+    whole = single_map_input.molecular_target(experiment)
+    monkeypatch.setattr(single_map_input, "PART", 1.0)
+    monkeypatch.setattr(single_map_input, "PART_RADIUS", (6.0, 8.0))
+    density, molecule = single_map_input.draw_input(experiment, np.random.default_rng(1), "zone")
+    assert 0 < molecule.sum() < 0.8 * whole.sum()
+    assert (molecule == (whole & (density != 0))).all()
+    *_, target = whole_sample(experiment, np.random.default_rng(1), config(), "zone")
+    empty = (density == 0).reshape(24, 2, 26, 2, 28, 2).all(axis=(1, 3, 5))
+    assert not target[empty][:, 1].any() and target[~empty][:, 1].any()
+
+
 def test_crops_turn_features_and_targets_together(experiment):
     from cryodl.engine.training.single_map import samples
 
