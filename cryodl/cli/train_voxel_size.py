@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--validation", metavar="SET", required=True,
         help="likewise, on other structures; sets the threshold and measures")  # fmt: skip
     add("-o", "--output", metavar="FILE", required=True, help="weights to write, .npz")
-    add("--count", metavar="N", type=int, default=3, help="inputs made of every experiment")
+    add("--count", metavar="N", type=int, default=9, help="inputs made of every experiment")
     add("--workers", metavar="N", type=int, default=2, help="processes that make inputs")
     add("--seed", metavar="N", type=int, default=0, help="of everything drawn")
     add("--overwrite", action="store_true", help="replace a file that exists")
@@ -32,12 +32,12 @@ def run(args: argparse.Namespace) -> None:
     prepare_device("auto")
     from ..engine.training import voxel_size
 
-    (features, factors), (unseen, true) = (
+    trained, validation = (
         voxel_size.all_samples(experiments, args.count, args.seed + number, args.workers)
         for number, experiments in enumerate(sets)
     )
-    print(f"{len(features)} inputs to train on, {len(unseen)} to measure on", flush=True)
-    figures = voxel_size.train_voxel_size((features, factors), (unseen, true), output, args.seed)
+    print(f"{len(trained[0])} inputs to train on, {len(validation[0])} to measure on", flush=True)
+    figures = voxel_size.train_voxel_size(trained, validation, output, args.seed)
     for name, value in figures.items():
         print(f"{name}: {value:.3f}")
     print(f"wrote {output}")

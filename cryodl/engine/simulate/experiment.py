@@ -47,7 +47,8 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
     """Simulate one box around a random atom of a structure.
 
     structure : Structure
-    config : dict with box (voxels), voxel_size, best and worst (Å), clean (share of clean boxes)
+    config : dict with box (voxels), voxel_size, best and worst (Å), clean (share of clean boxes),
+        random_phases (share of those whose phases are made random beyond some resolution)
     rng : numpy Generator
     device : bool, transform on the accelerator through keras.ops
     """
@@ -162,7 +163,7 @@ def _clean(resolutions, regions, frequencies, power, unit, config, rng):
         noise += level**2 * config["box"] ** 3
         if rng.random() < 0.25:  # resampled maps carry no noise beyond their old Nyquist frequency
             noise *= raised_cosine(frequencies, rng.uniform(2, 5) * config["voxel_size"], edge)
-    if rng.random() < 0.1:  # phases made random: amplitudes stay, the signal ends
+    if rng.random() < config["random_phases"]:  # amplitudes stay, the signal ends
         end = draw_resolution(config, rng)[0]
         beyond = 1 - raised_cosine(frequencies, end, 0.2 * edge)
         shown = transfers[np.bincount(regions).argmax()]

@@ -17,6 +17,7 @@ from .single_map_input import draw_input, rough_mask
 
 RANGE = 0.68, 1.47  # factors by which voxel sizes are changed
 RIGHT = 0.35  # share of inputs whose voxel size is right
+EACH = 3  # inputs of every map drawn
 FALSE = 0.03  # of right voxel sizes that may be called wrong on the data trained on
 HIDDEN = 64, 48
 DROPOUT = 0.35
@@ -25,14 +26,17 @@ WIDTH = 0.04  # of the soft label, in the factor's logarithm
 
 
 def samples(experiment, rng, count=3):
-    """Features and factors of `count` inputs of an experiment, the first with its own voxel size.
+    """Features and factors of `count` inputs of an experiment.
+
+    Of every map drawn there are EACH inputs, the first with its own voxel size.
 
     Returns (features, factors): ndarrays (count, NUMBERS) and (count,).
     """
-    density, molecule = draw_input(experiment, rng)
     features, factors = [], []
     for number in range(count):
-        factor = float(np.exp(rng.uniform(*np.log(RANGE)))) if number else 1.0
+        if number % EACH == 0:
+            density, molecule = draw_input(experiment, rng)
+        factor = float(np.exp(rng.uniform(*np.log(RANGE)))) if number % EACH else 1.0
         volume = Volume(density, factor * GRID)
         near = rough_molecule(volume) if rng.random() < 0.25 else rough_mask(molecule, rng)
         grid = resample(volume, GRID)
@@ -45,13 +49,15 @@ def samples(experiment, rng, count=3):
 
 
 def all_samples(experiments, count, seed, workers=2):
-    """Features (n, NUMBERS) and factors (n,) of all experiments, made by so many processes."""
+    """Features (n, NUMBERS), factors (n,) and numbers (n,) of all experiments, made by so many
+    processes."""
     jobs = [(e, (seed, i), count) for i, e in enumerate(experiments)]
     context = multiprocessing.get_context("spawn")  # a fork would inherit the library
     with ProcessPoolExecutor(workers, context) as pool:
         made = list(pool.map(_samples, jobs, chunksize=4))
+    numbers = [np.full(len(factors), i) for i, (_, factors) in enumerate(made)]
     features, factors = zip(*(pair for pair in made if len(pair[1])))
-    return np.concatenate(features), np.concatenate(factors)
+    return np.concatenate(features), np.concatenate(factors), np.concatenate(numbers)
 
 
 def _samples(job):
@@ -62,23 +68,22 @@ def _samples(job):
 def train_voxel_size(trained, validation, path, seed=0):
     """Train, set the threshold on one half of the validation, measure on the other, and write.
 
-    trained, validation : (features, factors)
+    trained, validation : (features, factors, numbers of their experiments); the halves are of
+        experiments
     path : of the .npz file
     Returns figures: how often right and wrong voxel sizes draw a warning.
     """
-    weights = fit_scale(*trained, seed=seed)
-    features, factors = validation
+    weights = fit_scale(*trained[:2], seed=seed)
+    features, factors, numbers = validation
     wrong = wrongness(weights, features)
-    right = np.flatnonzero(factors == 1)
-    setting = np.zeros(len(factors), bool)
-    setting[right[::2]] = True
-    weights["threshold"] = float(np.quantile(wrong[setting], 1 - FALSE))
-    warned = wrong >= weights["threshold"]
+    setting = numbers % 2 == 0
+    weights["threshold"] = float(np.quantile(wrong[setting & (factors == 1)], 1 - FALSE))
+    warned, measured = wrong >= weights["threshold"], ~setting
     logarithm = np.abs(np.log(factors))
     figures = {"threshold": weights["threshold"],
-               "right ones warned of": float(warned[right[1::2]].mean())}  # fmt: skip
+               "right ones warned of": float(warned[measured & (factors == 1)].mean())}  # fmt: skip
     for low, high in ((0.1, 0.15), (0.15, 0.2), (0.2, 0.26), (0.26, 0.4)):
-        own = (logarithm >= low) & (logarithm < high)
+        own = measured & (logarithm >= low) & (logarithm < high)
         if own.any():
             name = f"wrong by {np.expm1(low):.0%} to {np.expm1(high):.0%} warned of"
             figures[name] = float(warned[own].mean())

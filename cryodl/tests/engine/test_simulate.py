@@ -146,8 +146,9 @@ def test_label_worsens_with_the_b_factor_and_follows_noise():
     assert label.snr_resolution(s, np.where(s <= 0.25, 1.0, 0.1)) == pytest.approx(4.0, abs=0.02)
 
 
-def config(clean):
-    return {"box": 40, "voxel_size": 1.0, "best": 2.5, "worst": 13.0, "clean": clean}
+def config(clean, random_phases=0.1):
+    return {"box": 40, "voxel_size": 1.0, "best": 2.5, "worst": 13.0, "clean": clean,
+            "random_phases": random_phases}  # fmt: skip
 
 
 @pytest.mark.parametrize("clean", [0.0, 1.0])
@@ -163,6 +164,18 @@ def test_boxes_are_finite_and_repeat_with_their_seed(molecule, clean):
         assert a.resolution.shape == (20, 20, 20)
     other = experiment.simulate_box(molecule, config(clean), np.random.default_rng(99))
     assert not np.array_equal(other.density, a.density)
+
+
+def test_where_phases_are_random_the_resolution_ends(molecule):
+    labels = [
+        [
+            experiment.simulate_box(molecule, config(1.0, share), np.random.default_rng(seed))
+            for seed in range(12)
+        ]
+        for share in (0.0, 1.0)
+    ]
+    plain, random = (np.mean([box.resolution.mean() for box in boxes]) for boxes in labels)
+    assert random > plain + 0.5
 
 
 def shell_power(volume):
