@@ -10,6 +10,8 @@ inside the molecule, as section 3.4 of the DeepRes paper does with a map made of
 "best B" is that of the highest correlation, "within" the B-factors whose correlation is at most
 0.01 below it. The model map is low-passed to the resolution of the experiment, since correlation
 with detail that no half map holds says nothing; "best B, full model" is without that.
+"recommended" is by expected correlation, "crossing" where the 20 % percentiles of aspect and
+signal-to-noise resolution meet or, in brackets, come nearest.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import numpy as np
 
 from cryodl.api.oversharpening import BFACTORS, run_oversharpening
 from cryodl.engine.comparison.local_filter import low_pass
+from cryodl.engine.comparison.sharpness import recommend
 from cryodl.engine.maps.sharpen import apply_bfactor
 from cryodl.engine.reference.halves import half_sum
 from cryodl.engine.simulate.simulated_experiment import simulate_experiment
@@ -61,12 +64,13 @@ def correlations(volume, models, inside) -> tuple[np.ndarray, np.ndarray]:
 
 def measure(structures, count: int, first_seed: int, largest: int, options) -> list[str]:
     lines = [
-        "| molecule | voxel (Å) | asked (Å) | SNR 20 % (Å) | recommended B | best B | within "
-        "| best B, full model | difference | correlation at 0, recommended, best | s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| molecule | voxel (Å) | asked (Å) | SNR 20 % (Å) | recommended B | crossing | best B "
+        "| within | best B, full model | difference | of the crossing "
+        "| correlation at 0, recommended, crossing, best | s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     print("\n".join(lines), flush=True)
-    differences = []
+    differences, crossings = [], []
     for seed in range(first_seed, first_seed + count):
         made = experiment(structures, seed, largest)
         halves = made.volume("half1"), made.volume("half2")
@@ -80,24 +84,29 @@ def measure(structures, count: int, first_seed: int, largest: int, options) -> l
         best, full = bfactors[alike.argmax(axis=0)]
         near = bfactors[alike[:, 0] >= alike[:, 0].max() - ALIKE]
         recommended = stats["best_bfactor"]
+        crossing, doubt = recommend(stats["scan"], stats["snr_percentile_20"])
         differences.append(recommended - best)
-        at = [np.interp(-b, -bfactors, alike[:, 0]) for b in (0, recommended, best)]
-        star = "" if stats["crossing"] else " (no crossing)"
+        crossings.append(crossing - best)
+        at = [np.interp(-b, -bfactors, alike[:, 0]) for b in (0, recommended, crossing, best)]
+        met = f"{crossing:.0f}" if doubt is None else f"({crossing:.0f})"
         lines.append(
             f"| {made.measured['structure']} | {made.voxel_size:.2f} | {made.resolution:.1f} "
-            f"| {stats['snr_percentile_20']:.2f} | {recommended:.0f}{star} | {best} "
-            f"| {near[0]} to {near[-1]} | {full} | {differences[-1]:+.0f} "
+            f"| {stats['snr_percentile_20']:.2f} | {recommended:.0f} | {met} | {best} "
+            f"| {near[0]} to {near[-1]} | {full} | {differences[-1]:+.0f} | {crossings[-1]:+.0f} "
             f"| {', '.join(f'{value:.3f}' for value in at)} | {seconds:.0f} |"
         )
         print(lines[-1], flush=True)
-    sizes = np.abs(differences)
-    lines += [
-        "",
-        f"{len(sizes)} experiments: median difference {np.median(sizes):.0f} Å², largest "
-        f"{sizes.max():.0f} Å²; within {BAR} Å²: {np.mean(sizes <= BAR):.0%}. "
-        f"Mean, which is a bias: {np.mean(differences):+.0f} Å².",
-    ]
-    print("\n".join(lines[-2:]), flush=True)
+    lines.append("")
+    for name, found in (("recommended", differences), ("crossing", crossings)):
+        sizes = np.abs(found)
+        lines.append(
+            f"{name}: {len(sizes)} experiments, median difference {np.median(sizes):.0f} Å², "
+            f"largest {sizes.max():.0f} Å²; within {BAR} Å²: {np.mean(sizes <= BAR):.0%}. "
+            f"Mean, which is a bias: {np.mean(found):+.0f} Å²."
+        )
+        lines.append("")
+    lines.pop()
+    print("\n".join(lines[-4:]), flush=True)
     return lines
 
 

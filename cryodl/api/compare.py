@@ -94,7 +94,7 @@ def run_compare(
         source = Path(map) if isinstance(map, (str, Path)) else None
         if source is not None and not header_agrees(source, voxel_size):
             source = None
-        draw = partial(_draw, compared, density, work, output, source, palette)
+        draw = partial(_draw, compared, density, output=output, source=source, palette=palette)
         finish(result, work, start, draw)
     return result
 
@@ -124,7 +124,8 @@ def _draw(
     compared: Comparison,
     density: Volume | None,
     work: Path,
-    output: str | Path,
+    *,
+    output: str | Path | None,
     source: Path | None,
     palette: str,
 ) -> None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def draw_local_resolution(
     result: Result,
     work: Path,
-    output: str | Path,
     *,
+    output: str | Path | None = None,
     source: Path | None = None,
     palette: str = "viridis",
 ) -> None:
@@ -29,7 +29,7 @@ def draw_local_resolution(
     ----------
     result : .volumes "resolution", "mask" and, optionally, "uncertainty"; .stats; .density
     work : folder that is written now
-    output : folder that it will be: the script names the map as seen from there
+    output : folder that it will be: the script names the map as seen from there; None for the same
     source : file of the density; None, or a map that was changed, has it written as density.mrc
     palette : colours of the figures
     """
@@ -70,13 +70,15 @@ def draw_local_resolution(
     draw_view(shown, "resolution.mrc", density.data, mask, work, (vmin, vmax), palette)
 
 
-def place_density(density: Volume, source: Path | None, work: Path, output: str | Path) -> Path:
+def place_density(
+    density: Volume, source: Path | None, work: Path, output: str | Path | None
+) -> Path:
     """The file of a density as a script in `work` names it; written there where it has none."""
     from ..engine.maps.mrc_io import write_map
 
     if source is not None:
         # The script names the map relative to its own folder, as seen from the final one.
-        return work / os.path.relpath(source, output)
+        return work / os.path.relpath(source, output or work)
     shown = work / "density.mrc"
     write_map(shown, density)
     return shown

@@ -102,20 +102,20 @@ def run_enhance(
     with results_folder(output, overwrite=overwrite) as work:
         with stages("read"):
             enhancer = Enhancer(model, bundle, batch_size=batch_size, device=device)
-            volume, halves, notes = _read(volume, half1, half2, voxel_size)
-            inside, more = given_mask(mask, volume)
-            kept, _ = given_mask(protect_mask, volume)
-            notes += more + check_map(volume, inside)
-        tell(enhancer.describe(volume, 3 if halves else 1))
+            original, halves, notes = _read(volume, half1, half2, voxel_size)
+            inside, more = given_mask(mask, original)
+            kept, _ = given_mask(protect_mask, original)
+            notes += more + check_map(original, inside)
+        tell(enhancer.describe(original, 3 if halves else 1))
         for note in notes:
             tell(f"warning: {note}")
         with stages("noise"):
-            noise = enhancer.find_noise(volume, way, mean=noise_mean, sd=noise_std, inside=inside)
+            noise = enhancer.find_noise(original, way, mean=noise_mean, sd=noise_std, inside=inside)
         with stages("enhance"):
-            enhanced = enhancer.enhance(volume, noise, progress=partial(show, "enhance"))
+            enhanced = enhancer.enhance(original, noise, progress=partial(show, "enhance"))
         with stages("finish"):
             evidence = find_evidence(enhanced)
-            density, pieces = _finish(enhanced, evidence, volume, kept, clean)
+            density, pieces = _finish(enhanced, evidence, original, kept, clean)
         with stages("audit"):
             found = audit(enhanced, enhancer.spec, density.data, evidence)
         grids = {"enhanced": density, "audit": density.with_data(found.change)}
@@ -138,7 +138,7 @@ def run_enhance(
                     enhancer, halves, noise, enhanced, show
                 )
         with stages("bring back"):
-            volumes = {name: enhancer.bring_back(grid, volume) for name, grid in grids.items()}
+            volumes = {name: enhancer.bring_back(grid, original) for name, grid in grids.items()}
         for note in found.warnings:
             tell(f"warning: {note}")
         stats |= {
@@ -146,7 +146,7 @@ def run_enhance(
             "clean": clean,
             "pieces_removed": pieces,
             "surface": SURFACE,
-            "voxel_size": volume.voxel_size,
+            "voxel_size": original.voxel_size,
             "voxel_size_given": voxel_size is not None,
             "network_steps": enhanced.steps,
             "device": enhancer.device,
@@ -154,8 +154,8 @@ def run_enhance(
             "seconds": stages.seconds,
         }
         stages.seconds["total"] = round(time.perf_counter() - start, 3)
-        result = Result(volumes, stats, volume)
-        finish(result, work, start, partial(_draw, result, work, output, source))
+        result = Result(volumes, stats, original)
+        finish(result, work, start, partial(_draw, result, output=output, source=source))
     return result
 
 
@@ -228,7 +228,9 @@ def _finish(enhanced: Enhanced, evidence: Evidence, volume: Volume, kept, clean)
     return density, pieces
 
 
-def _draw(result: Result, work: Path, output: str | Path, source: str | Path | None) -> None:
+def _draw(
+    result: Result, work: Path, *, output: str | Path | None, source: str | Path | None
+) -> None:
     from ..report.chimerax import surface_level
     from ..report.enhancement import draw_before_after, write_before_after_view
 
@@ -250,7 +252,7 @@ def _draw(result: Result, work: Path, output: str | Path, source: str | Path | N
     mask = enhanced > SURFACE / 2
     write_before_after_view(
         work / "view.cxc",
-        before=place_density(density, given, work, Path(output)),
+        before=place_density(density, given, work, output),
         after=work / "enhanced.mrc",
         before_level=surface_level(density.data, mask if mask.any() else ~mask),
         after_level=SURFACE,

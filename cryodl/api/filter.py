@@ -82,11 +82,11 @@ def run_filter(
         }
         volumes = {"filtered": filtered.volume, "resolution": found.resolution}
         result = Result(volumes, stats, density)
-        finish(result, work, start, partial(_draw, result, found.mask, work, palette))
+        finish(result, work, start, partial(_draw, result, found.mask, palette=palette))
     return result
 
 
-def _draw(result: Result, mask: np.ndarray, work: Path, palette: str) -> None:
+def _draw(result: Result, mask: np.ndarray, work: Path, *, palette: str) -> None:
     from ..report.comparison import draw_filtered
 
     filtered = result.volumes["filtered"]

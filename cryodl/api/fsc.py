@@ -63,7 +63,7 @@ def run_fsc(
     start = time.perf_counter()
     with results_folder(output, overwrite=overwrite) as work:
         result = _estimate(half1, half2, mask, voxel_size)
-        finish(result, work, start, partial(_draw, result, work, half1))
+        finish(result, work, start, partial(_draw, result, source=half1))
     return result
 
 
@@ -156,7 +156,7 @@ def _write_csv(curve: FscCurve, path: Path) -> None:
             table.writerow([f"{frequency:.6f}", resolution, *(f"{value:.5f}" for value in values)])
 
 
-def _draw(result: FscResult, work: Path, source: Any) -> None:
+def _draw(result: FscResult, work: Path, *, source: Any) -> None:
     from ..report.fsc_curve import draw_fsc
 
     _write_csv(result.curve, work / "fsc.csv")

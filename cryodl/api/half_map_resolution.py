@@ -88,7 +88,7 @@ def run_half_map_resolution(
     shown = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, overwrite=overwrite) as work:
         result = _estimate(half1, half2, **options)
-        draw = partial(draw_local_resolution, result, work, output, source=shown, palette=palette)
+        draw = partial(draw_local_resolution, result, output=output, source=shown, palette=palette)
         finish(result, work, start, draw)
     return result
 
@@ -125,8 +125,9 @@ def _estimate(half1, half2, *, method, volume, mask, notify, progress, **options
     notes: list[str] = []
     halves = None
     if half1 is not None:
-        *halves, notes = read_halves(half1, half2, voxel_size)
-        full = half_sum(*halves)
+        first, second, notes = read_halves(half1, half2, voxel_size)
+        halves = first, second
+        full = half_sum(first, second)
         volume = full if volume is None else volume
         _check_grid(volume, full)
     else:
@@ -139,6 +140,7 @@ def _estimate(half1, half2, *, method, volume, mask, notify, progress, **options
     notes += check_map(full, inside)
     numbers, coarsest = _limits(full, options)
     found: dict[str, Any] = {"significance": options["significance"]}
+    whole: float | None = None
     if halves:
         curve = estimate_fsc(*halves, soft_mask(inside, full.voxel_size))
         whole = curve.resolution()
@@ -149,11 +151,17 @@ def _estimate(half1, half2, *, method, volume, mask, notify, progress, **options
     for note in notes:
         notify(f"warning: {note}")
     estimating = time.perf_counter()
-    if method == "localfsc":
+    if method == "localfsc" and halves and whole is not None:
         window = options["window"] or WINDOW * whole
         notify(f"window of {window:.1f} Å (edge of a box of the same volume)")
         values, unseen = local_fsc(
-            *halves, inside, global_resolution=whole, window=window, progress=progress, **numbers
+            halves[0],
+            halves[1],
+            inside,
+            global_resolution=whole,
+            window=window,
+            progress=progress,
+            **numbers,
         )
         found = {"fsc_resolution": found["fsc_resolution"], "window": round(window, 3)}
     else:

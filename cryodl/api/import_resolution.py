@@ -94,17 +94,17 @@ def run_import_resolution(
         # without a density nothing but the resolution itself can stand for it
         result = Result(volumes, stats, found.resolution if density is None else density)
         if density is None:
-            draw = partial(_draw_histogram, result, work, palette)
+            draw = partial(_draw_histogram, result, palette=palette)
         else:
             source = None if isinstance(map, Volume) else Path(map)  # type: ignore[arg-type]
             draw = partial(
-                draw_local_resolution, result, work, output, source=source, palette=palette
+                draw_local_resolution, result, output=output, source=source, palette=palette
             )
         finish(result, work, start, draw)
     return result
 
 
-def _draw_histogram(result: Result, work: Path, palette: str) -> None:
+def _draw_histogram(result: Result, work: Path, *, palette: str) -> None:
     """All that can be drawn without a density."""
     from ..report.histogram import draw_histogram
 

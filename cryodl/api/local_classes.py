@@ -55,9 +55,9 @@ def run_local_classes(
     with results_folder(output, overwrite=overwrite) as work:
         result = estimate(volume, bundle, **options)
 
-        def draw() -> None:
-            draw_local_resolution(result, work, output, source=source, palette=palette)
-            draw_local_classes(result, work, title=source.name if source else "", palette=palette)
+        def draw(folder: Path) -> None:
+            draw_local_resolution(result, folder, output=output, source=source, palette=palette)
+            draw_local_classes(result, folder, title=source.name if source else "", palette=palette)
 
         finish(result, work, start, draw)
     return result

@@ -103,7 +103,8 @@ def widened(inside: np.ndarray, voxel_size: float, dilate: float, soft: float) -
 
     if dilate == 0 and soft == 0:
         return inside.astype(np.float32)
-    distance = distance_transform_edt(~inside) if dilate >= 0 or soft > 0 else 0
+    outer = dilate >= 0 or soft > 0
+    distance = distance_transform_edt(~inside) if outer else np.zeros(inside.shape)
     if dilate < 0:
         # From the middle of a voxel at the border it is half a step out of the molecule.
         distance = distance - np.maximum(distance_transform_edt(inside) - 1, 0)

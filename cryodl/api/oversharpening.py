@@ -23,15 +23,22 @@ from ..engine.comparison.sharpness import (
     judge,
     recommend,
 )
-from ..engine.errors import InputError, SettingError
-from ..engine.maps.check import check_map
-from ..engine.maps.mrc_io import read_map
+from ..engine.errors import SettingError
 from ..engine.maps.result import Result
 from ..engine.maps.sharpen import apply_bfactor
 from ..engine.maps.volume import Volume
+from ..engine.reference.likeness import most_alike, signal_and_noise
 from .results import finish, results_folder
+from .signal_to_noise import (
+    MapLike,
+    check_grid,
+    check_sources,
+    from_halves,
+    from_resolution_map,
+    read,
+)
 
-MapLike = Volume | str | Path
+CRITERIA = ("auto", "correlation", "crossing")
 #: Resolutions (Å) inside a mask (z, y, x), of a map with a B-factor (Å²) applied, None for as it is
 Estimate = Callable[[Volume, np.ndarray, "float | None"], np.ndarray]
 
@@ -42,6 +49,7 @@ def run_oversharpening(
     half1: MapLike | None = None,
     half2: MapLike | None = None,
     method: str = "localfsc",
+    criterion: str = "auto",
     resolution_map: MapLike | None = None,
     sharpened: MapLike | None = None,
     mask: MapLike | np.ndarray | None = None,
@@ -60,21 +68,25 @@ def run_oversharpening(
     """Scan B-factors, and recommend the one that sharpens a map without oversharpening it.
 
     Aspect resolution, what a map looks like, becomes finer as the map is sharpened; signal-to-noise
-    resolution, what its half maps hold, stays. The B-factor is recommended at which their 20 %
-    percentiles meet; beyond it a map looks better than it is. The map is first low-passed to the
-    FSC resolution of its half maps: sharpening would else raise what is noise alone. Where only a
-    resolution map is known, its 20 % percentile takes the place.
+    resolution, what its half maps hold, stays. Where their 20 % percentiles meet, a map looks as
+    good as it is, and beyond that better. The map is first low-passed to the FSC resolution of its
+    half maps: sharpening would else raise what is noise alone. Where only a resolution map is
+    known, its 20 % percentile takes the place. Half maps tell more: how much of every shell is
+    signal, and so with which B-factor the map will be most like its atoms.
 
     Parameters
     ----------
     volume : the unsharpened map; None takes the mean of the half maps
     half1, half2 : half maps, of which the signal-to-noise resolution is estimated
     method : "localfsc" or "monogenic", how that is done
+    criterion : what is recommended: the "crossing" of the percentiles, or the B-factor of the
+        highest expected "correlation" with the atoms, which needs half maps; "auto" takes the
+        second where it can
     resolution_map : signal-to-noise resolution of any package, Å, instead; a map or a folder
     sharpened : a map on the same grid, sharpened in any way, to be judged
     mask : above 0.5 where resolutions are compared; None finds one
     bfactors : Å², from 0 or below downwards; None takes 0 to -200 in steps of 25, and once more
-        where the percentiles meet
+        at the recommended one
     bundle, range, batch_size, device : of the network, as in `run_local_resolution`
     voxel_size : Å, where the headers are wrong
     estimate : tells aspect resolution instead of the network, for those who have another way
@@ -86,7 +98,8 @@ def run_oversharpening(
     Returns
     -------
     Result : .volumes "sharpened" (low-passed, at the recommended B-factor) and "mask", .stats
-        with "best_bfactor" (Å²), "scan" and "verdict", and .density, the unsharpened map
+        with "best_bfactor" (Å²), "crossing_bfactor" and "correlation_bfactor" (Å² or None),
+        "scan" and "verdict", and .density, the unsharpened map
 
     Raises
     ------
@@ -95,19 +108,23 @@ def run_oversharpening(
     start = time.perf_counter()
     tell = notify or (lambda line: None)
     scanned = check_bfactors(BFACTORS if bfactors is None else bfactors)
-    halves = _check_sources(volume, half1, half2, resolution_map)
+    halves = check_sources(volume, half1, half2, resolution_map)
+    if criterion not in CRITERIA:
+        raise SettingError(f"criterion {criterion!r}: give one of {', '.join(CRITERIA)}")
+    if criterion == "correlation" and not halves:
+        raise SettingError("criterion correlation needs the half maps: give --half1 and --half2")
     with results_folder(output, overwrite=overwrite) as work:
-        both = [_read(half, voxel_size) for half in halves]
-        density = None if volume is None else _read(volume, voxel_size)
-        judged = None if sharpened is None else _read(sharpened, voxel_size)
+        both = [read(half, voxel_size) for half in halves]
+        density = None if volume is None else read(volume, voxel_size)
+        judged = None if sharpened is None else read(sharpened, voxel_size)
         if judged is not None:
-            _check_grid(judged, density or both[0])
+            check_grid(judged, density or both[0])
         if resolution_map is None:
-            unsharpened, inside, snr, told = _from_halves(
+            unsharpened, inside, snr, told = from_halves(
                 both, density, method, mask, progress, tell
             )
         else:
-            unsharpened, inside, snr, told = _from_resolution_map(
+            unsharpened, inside, snr, told = from_resolution_map(
                 both, density, resolution_map, mask, voxel_size, tell
             )
         if estimate is None:
@@ -123,10 +140,19 @@ def run_oversharpening(
         for bfactor in scanned:
             scan.append(_look(estimate, filtered, inside, bfactor, tell))
         best, doubt = recommend(scan, target[KEY])
-        if bfactors is None and doubt is None and round(best) not in scanned:
-            scan.append(_look(estimate, filtered, inside, float(round(best)), tell))
+        alike = None
+        if halves:
+            first, second = both
+            alike = most_alike(signal_and_noise(filtered, first, second, inside, cutoff))
+        by_correlation = alike is not None and criterion != "crossing"
+        again = alike if by_correlation else best if doubt is None else None
+        if bfactors is None and again is not None and round(again) not in scanned:
+            scan.append(_look(estimate, filtered, inside, float(round(again)), tell))
             scan.sort(key=lambda entry: -entry["bfactor"])
             best, doubt = recommend(scan, target[KEY])
+        crossing = best if doubt is None else None
+        if alike is not None and by_correlation:
+            best, doubt = alike, None
         verdict = None
         if judged is not None:
             found = _summary(estimate(judged, inside, None))
@@ -141,7 +167,10 @@ def run_oversharpening(
             "percentile": PERCENTILE,
             f"snr_{KEY}": target[KEY],
             "snr_median": target["median"],
-            "crossing": doubt is None,
+            "criterion": "correlation" if by_correlation else "crossing",
+            "crossing": crossing is not None,
+            "crossing_bfactor": crossing,
+            "correlation_bfactor": alike,
             "scan": scan,
             "verdict": verdict,
             "method": "oversharpening",
@@ -160,7 +189,7 @@ def run_oversharpening(
             "mask": unsharpened.with_data(inside),
         }
         result = Result(volumes, stats, unsharpened)
-        finish(result, work, start, partial(_draw, stats, work, volume or half1))
+        finish(result, work, start, partial(_draw, stats, source=volume or half1))
     return result
 
 
@@ -196,71 +225,6 @@ class _Network:
         return result.volumes["resolution"].data[mask]
 
 
-def _from_halves(halves, volume, method, mask, progress, tell):
-    """Unsharpened map, mask, signal-to-noise resolutions inside it, and what is known of them."""
-    from .half_map_resolution import run_half_map_resolution
-
-    result = run_half_map_resolution(
-        *halves, method=method, volume=volume, mask=mask, progress=progress, notify=tell
-    )
-    inside = result.volumes["mask"].data != 0
-    told = {
-        "snr_method": method,
-        "fsc_resolution": result.stats["fsc_resolution"],
-        "warnings": result.stats["warnings"],
-    }
-    return result.density, inside, result.volumes["resolution"].data[inside], told
-
-
-def _from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
-    from ..engine.comparison.load import load_resolution
-    from ..engine.reference.halves import check_half_maps, half_sum
-
-    notes: list[str] = []
-    unsharpened = volume
-    if volume is None:
-        notes = check_half_maps(*halves)
-        unsharpened = half_sum(*halves)
-    found = load_resolution(resolution_map, density=unsharpened, mask=mask, voxel_size=voxel_size)
-    notes = [*notes, *check_map(unsharpened, found.mask), *found.warnings]
-    for note in notes:
-        tell(f"warning: {note}")
-    told = {"snr_method": "given map", "fsc_resolution": None, "warnings": notes}
-    return unsharpened, found.mask, found.values, told
-
-
-def _read(volume: MapLike, voxel_size: float | None) -> Volume:
-    return volume if isinstance(volume, Volume) else read_map(volume, voxel_size)
-
-
-def _check_sources(volume, half1, half2, resolution_map) -> list[MapLike]:
-    """The half maps, or none."""
-    if (half1 is None) != (half2 is None):
-        raise SettingError("one half map is given: give both, with --half1 and --half2")
-    if half1 is None and resolution_map is None:
-        raise SettingError(
-            "nothing tells the signal-to-noise resolution: give --half1 and --half2, or "
-            "--resolution-map"
-        )
-    if half1 is None and volume is None:
-        raise SettingError("no map is given: give the unsharpened MAP, or --half1 and --half2")
-    return [] if half1 is None else [half1, half2]
-
-
-def _check_grid(sharpened: Volume, volume: Volume) -> None:
-    same = abs(sharpened.voxel_size / volume.voxel_size - 1) < 0.01
-    if sharpened.shape != volume.shape or not same:
-        sizes = (
-            f"{' x '.join(str(n) for n in reversed(v.shape))} voxels of {v.voxel_size:g} Å"
-            for v in (sharpened, volume)
-        )
-        raise InputError(
-            "the sharpened map has {} and the unsharpened one {}: give maps on one grid".format(
-                *sizes
-            )
-        )
-
-
 def _look(estimate: Estimate, volume, inside, bfactor: float, tell) -> dict[str, float]:
     found = _summary(estimate(volume, inside, bfactor))
     tell(f"B = {bfactor:g} Å²: {_words(found)}")
@@ -283,7 +247,7 @@ def _write_csv(scan: Sequence[dict[str, float]], path: Path) -> None:
         table.writerows(scan)
 
 
-def _draw(stats: dict[str, Any], work: Path, source: Any) -> None:
+def _draw(stats: dict[str, Any], work: Path, *, source: Any) -> None:
     from ..report.oversharpening import draw_oversharpening
 
     _write_csv(stats["scan"], work / "scan.csv")
@@ -295,7 +259,7 @@ def _draw(stats: dict[str, Any], work: Path, source: Any) -> None:
         medians=[entry["median"] for entry in scan],
         snr=stats[f"snr_{KEY}"],
         best=stats["best_bfactor"],
-        crossing=stats["crossing"],
+        found=stats["crossing"] or stats["criterion"] == "correlation",
         sharpened=verdict and verdict[KEY],
         title=Path(source).name if isinstance(source, (str, Path)) else "",
     )

@@ -32,15 +32,17 @@ def results_folder(
         yield work
 
 
-def finish(result: Result, work: Path | None, start: float, draw: Callable[[], object]) -> None:
+def finish(result: Result, work: Path | None, start: float, draw: Callable[[Path], object]) -> None:
     """Draw and save a result, if there is a folder for it, and write down the time it took.
 
+    work : folder that is written now, or None
+    draw : called with it
     start : of the task, by time.perf_counter
     """
     if work is None:
         return
     drawing = time.perf_counter()
-    draw()
+    draw(work)
     seconds = result.stats["seconds"]
     seconds["report"] = round(time.perf_counter() - drawing, 3)
     seconds["total"] = round(time.perf_counter() - start, 3)

@@ -55,6 +55,8 @@ def run_single_map_resolution(
     source = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, overwrite=overwrite) as work:
         result = estimate(volume, bundle, **options)
-        draw = partial(draw_local_resolution, result, work, output, source=source, palette=palette)
+        draw = partial(
+            draw_local_resolution, result, output=output, source=source, palette=palette
+        )
         finish(result, work, start, draw)
     return result

@@ -20,6 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="localfsc",
         help="how half maps tell the signal-to-noise resolution",
     )
+    add(
+        "--criterion",
+        choices=["auto", "correlation", "crossing"],
+        default="auto",
+        help="what is recommended: the B-factor with which the map is expected to be most like its "
+        "atoms (correlation; needs half maps), or that at which aspect and signal-to-noise "
+        "resolution meet (crossing); auto takes the first where it can",
+    )
     add("--resolution-map", metavar="RES", help="signal-to-noise resolution by any package, a map "
         "in Å or a folder of results, instead of the half maps'")  # fmt: skip
     add("--sharpened", metavar="FILE", help="map on the same grid, sharpened in any way, to judge")
@@ -28,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--bfactors",
         metavar="B,B,...",
         help="in Å², from 0 downwards, written --bfactors=0,-50,-100; by default 0 to -200 in "
-        "steps of 25, and once more where the resolutions meet",
+        "steps of 25, and once more at the recommended one",
     )
     add(
         "--range",
@@ -53,6 +61,7 @@ def run(args: argparse.Namespace) -> None:
             half1=args.half1,
             half2=args.half2,
             method=args.method,
+            criterion=args.criterion,
             resolution_map=args.resolution_map,
             sharpened=args.sharpened,
             mask=args.mask,
@@ -67,9 +76,10 @@ def run(args: argparse.Namespace) -> None:
             progress=progress,
             notify=say,
         ).stats
-    found = "" if stats["crossing"] else " (the resolutions do not meet)"
+    where = stats["crossing_bfactor"]
     print(
-        f"recommended B-factor {stats['best_bfactor']:g} Å²{found}; "
+        f"recommended B-factor {stats['best_bfactor']:g} Å² (by {stats['criterion']}); aspect and "
+        f"signal-to-noise resolution meet {'nowhere' if where is None else f'at {where:g} Å²'}; "
         f"{stats['seconds']['total']:.1f} s"
     )
     print(f"wrote {args.output}")

@@ -13,6 +13,8 @@ from .protocol_base import CryodlProtBase
 
 LOCAL_FSC, MONOGENIC = range(2)
 METHODS = ("localfsc", "monogenic")
+CORRELATION, CROSSING = range(2)
+CRITERIA = ("correlation", "crossing")
 MOST = 60  # B-factors in one scan
 
 
@@ -20,9 +22,10 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
     """Find the B-factor that sharpens a map without oversharpening it.
 
     A map is sharpened with several B-factors and its aspect resolution, how it looks, is estimated
-    after each; what the half maps hold, the signal-to-noise resolution, does not move. The B-factor
-    is recommended at which the 20 % percentiles of both meet: beyond it a map looks better than it
-    is. A map that was sharpened elsewhere can be judged beside.
+    after each; what the half maps hold, the signal-to-noise resolution, does not move. Where the
+    20 % percentiles of both meet, a map looks as good as it is. Half maps also tell with which
+    B-factor the map is most like its atoms, which is then recommended. A map that was sharpened
+    elsewhere can be judged beside.
     """
 
     _label = "oversharpening"
@@ -68,6 +71,18 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
             label="Signal-to-noise resolution by",
             help="Local FSC is as blocres, monogenic as MonoRes.",
         )
+        form.addParam(
+            "criterion",
+            params.EnumParam,
+            default=CORRELATION,
+            choices=["correlation", "crossing"],
+            display=params.EnumParam.DISPLAY_HLIST,
+            condition="useHalfVolumes",
+            label="Recommend by",
+            help="Correlation: the B-factor with which the map is expected to be most like its "
+            "atoms. Crossing: that at which aspect and signal-to-noise resolution meet. Both are "
+            "told.",
+        )
         add_volume(
             form,
             "sharpenedMap",
@@ -104,6 +119,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
             **{name: self._enginePath(name) for name in names},
             "voxel-size": self._unsharpened().getSamplingRate(),
             "method": METHODS[self.method.get()],
+            "criterion": CRITERIA[self.criterion.get()] if self.useHalfVolumes.get() else None,
             "bfactors": None if bfactors == default else ",".join(f"{b:g}" for b in bfactors),
         }
 
@@ -181,6 +197,8 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
             f"Recommended B-factor: *{stats['best_bfactor']:.0f} Å²*",
             f"Signal-to-noise resolution at 20 %: {stats['snr_percentile_20']:.2f} Å",
         ]
+        if stats["criterion"] == "correlation" and stats["crossing"]:
+            lines.append(f"Resolutions meet at: {stats['crossing_bfactor']:.0f} Å²")
         if stats["verdict"]:
             text = stats["verdict"]["text"]
             lines.append(text[0].upper() + text[1:] + ".")
@@ -193,6 +211,14 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         names = {"localfsc": "local FSC", "monogenic": "monogenic amplitudes"}
         snr = names.get(stats["snr_method"], "a given map")
         scanned = [entry["bfactor"] for entry in stats["scan"]]
+        if stats["criterion"] == "correlation":
+            return [
+                f"The map was sharpened with a B-factor of {stats['best_bfactor']:.0f} Å², with "
+                "which, by the spectra of its half maps and of atoms, it is expected to correlate "
+                "best with the density of its atoms (cryodl). Its aspect resolution was compared "
+                f"with the signal-to-noise resolution ({snr}, {stats['snr_percentile_20']:.2f} Å "
+                f"at 20 %) at {len(scanned)} B-factors [RamirezAportela2019]."
+            ]
         if not stats["crossing"]:
             return [
                 f"{len(scanned)} B-factors from {scanned[0]:g} to {scanned[-1]:g} Å² were scanned "

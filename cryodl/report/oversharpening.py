@@ -22,7 +22,7 @@ def draw_oversharpening(
     medians: Sequence[float],
     snr: float,
     best: float,
-    crossing: bool = True,
+    found: bool = True,
     sharpened: float | None = None,
     title: str = "",
 ) -> None:
@@ -36,7 +36,7 @@ def draw_oversharpening(
     percentiles, medians : Å, 20 % percentile and median of aspect resolution at each
     snr : Å, 20 % percentile of the signal-to-noise resolution
     best : Å², the recommended B-factor
-    crossing : False where the resolutions do not meet there, but come nearest
+    found : False where the resolutions do not meet, and there only come nearest
     sharpened : Å, 20 % percentile of a map that was judged
     title : such as the map's name
 
@@ -67,7 +67,7 @@ def draw_oversharpening(
         margin = 0.03 * (bfactors[0] - bfactors[-1])
         axes.set(xlim=(bfactors[0] + margin, bfactors[-1] - margin), ylim=(low, high))
         level = float(np.interp(-best, [-b for b in bfactors], percentiles))
-        _mark(axes, best, level, "recommended" if crossing else "nearest", bfactors)
+        _mark(axes, best, level, "recommended" if found else "nearest", bfactors)
         axes.set_xlabel("B-factor applied (Å²); sharper to the right")
         axes.set_ylabel("Local resolution (Å)")
         axes.legend(frameon=False, loc="upper right", handlelength=1.8, ncol=2, columnspacing=1.2)

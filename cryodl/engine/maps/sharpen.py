@@ -75,7 +75,7 @@ def estimate_bfactor(volume: Volume, resolution: float | None = None, *, mask=No
     resolution : Å, up to which to fit; None estimates it by `spectral_limit`
     mask : ndarray (z, y, x), True in the molecule; None takes the whole box
     """
-    s, amplitude = radial_amplitude(volume, _soft(mask))
+    s, amplitude = radial_amplitude(volume, soften(mask))
     limit = spectral_limit(s, amplitude) if resolution is None else resolution
     seen = (s >= 1 / FIT_FROM) & (s <= 1 / limit) & (amplitude > 0)
     if seen.sum() < 4:
@@ -114,7 +114,7 @@ def flatten_spectrum(volume: Volume, resolution: float, *, mask=None) -> Volume:
     resolution : Å; beyond it the gain stays as it is there, so nothing new is cut off or raised
     mask : ndarray (z, y, x), True in the molecule, whose spectrum is made flat; None: the whole box
     """
-    s, amplitude = radial_amplitude(volume, _soft(mask))
+    s, amplitude = radial_amplitude(volume, soften(mask))
     shells = max(3, round(len(s) / 40))
     smooth = _running_mean(np.log(np.maximum(amplitude, amplitude.max() * 1e-9)), shells)
     limit = min(1 / resolution, s[-1] * (1 - FINEST))
@@ -131,8 +131,8 @@ def match_spectrum(volume: Volume, like: Volume, *, mask) -> Volume:
     volume, like : Volume, on one grid
     mask : ndarray (z, y, x), True in the molecule
     """
-    s, amplitude = radial_amplitude(volume, _soft(mask))
-    wanted = radial_amplitude(like, _soft(mask))[1]
+    s, amplitude = radial_amplitude(volume, soften(mask))
+    wanted = radial_amplitude(like, soften(mask))[1]
     shells = max(3, round(len(s) / 40))
     log_gain = _running_mean(
         np.log(np.maximum(wanted, wanted.max() * 1e-6))
@@ -180,8 +180,8 @@ def _background(data):
     return np.median(data[::2, ::2, ::2])
 
 
-def _soft(mask):
-    """A mask with a soft edge, so that it adds no high frequencies of its own."""
+def soften(mask):
+    """A mask with a soft edge, so that it adds no high frequencies of its own; None stays None."""
     if mask is None:
         return None
     from scipy.ndimage import gaussian_filter

@@ -164,8 +164,9 @@ def test_half_maps_are_compared_inside_the_mask(maps):
     halves = [volume.with_data(volume.data + rng.normal(0, 0.1, SHAPE)) for _ in range(2)]
     estimator = Estimator(30.0)
     result = run_oversharpening(
-        half1=halves[0], half2=halves[1], mask=inside, bfactors=[0, -1400], estimate=estimator
-    )
+        half1=halves[0], half2=halves[1], mask=inside, bfactors=[0, -1400], estimate=estimator,
+        criterion="crossing",
+    )  # fmt: skip
     mean = (halves[0].data + halves[1].data) / 2
     np.testing.assert_allclose(result.density.data, mean, atol=1e-6)
     stats = result.stats
@@ -173,9 +174,31 @@ def test_half_maps_are_compared_inside_the_mask(maps):
     assert stats["voxels"] == inside.sum() and stats["crossing"]
     expected = 50 * (stats["snr_percentile_20"] - 30.0)
     assert stats["best_bfactor"] == pytest.approx(expected, abs=0.1)
+    assert stats["crossing_bfactor"] == stats["best_bfactor"] and stats["criterion"] == "crossing"
     assert 2 * VOXEL <= stats["snr_percentile_20"] < 8
     assert stats["low_pass"] == stats["fsc_resolution"] < 8
     assert estimator.asked == [0, -1400]  # as asked, and no more
+
+
+def test_half_maps_recommend_what_is_most_like_the_atoms(maps):
+    volume, inside, _ = maps
+    rng = np.random.default_rng(5)
+    halves = [volume.with_data(volume.data + rng.normal(0, 0.1, SHAPE)) for _ in range(2)]
+    estimator = Estimator(5.4)
+    result = run_oversharpening(
+        half1=halves[0], half2=halves[1], mask=inside, estimate=estimator
+    )
+    stats = result.stats
+    assert stats["criterion"] == "correlation"
+    assert stats["best_bfactor"] == stats["correlation_bfactor"] < 0
+    expected = 50 * (stats["snr_percentile_20"] - 5.4)  # as above, still told
+    assert stats["crossing_bfactor"] == pytest.approx(expected, abs=0.1)
+    assert estimator.asked[-1] == stats["best_bfactor"]  # looked at, too
+    filtered = low_pass(result.density, stats["low_pass"])
+    np.testing.assert_allclose(
+        result.volumes["sharpened"].data, apply_bfactor(filtered, stats["best_bfactor"]).data,
+        atol=1e-4,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +227,7 @@ def files(maps, tmp_path_factory):
         (["map.mrc", "--resolution-map", "res.mrc", "--sharpened", "small.mrc"], "one grid"),
         (["map.mrc", "--resolution-map", "res.mrc", "--sharpened", "coarse.mrc"], "one grid"),
         (["map.mrc", "--resolution-map", "res.mrc", "--bundle", "none"], "unknown bundle"),
+        (["map.mrc", "--resolution-map", "res.mrc", "--criterion", "correlation"], "half maps"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(files, tmp_path, monkeypatch, capsys, arguments, said):

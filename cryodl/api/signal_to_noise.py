@@ -1,0 +1,77 @@
+"""What the search for a B-factor starts from: maps, a mask, signal-to-noise resolution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..engine.errors import InputError, SettingError
+from ..engine.maps.check import check_map
+from ..engine.maps.mrc_io import read_map
+from ..engine.maps.volume import Volume
+
+MapLike = Volume | str | Path
+
+
+def from_halves(halves, volume, method, mask, progress, tell):
+    """Unsharpened map, mask, signal-to-noise resolutions inside it, and what is known of them."""
+    from .half_map_resolution import run_half_map_resolution
+
+    result = run_half_map_resolution(
+        *halves, method=method, volume=volume, mask=mask, progress=progress, notify=tell
+    )
+    inside = result.volumes["mask"].data != 0
+    told = {
+        "snr_method": method,
+        "fsc_resolution": result.stats["fsc_resolution"],
+        "warnings": result.stats["warnings"],
+    }
+    return result.density, inside, result.volumes["resolution"].data[inside], told
+
+
+def from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
+    from ..engine.comparison.load import load_resolution
+    from ..engine.reference.halves import check_half_maps, half_sum
+
+    notes: list[str] = []
+    unsharpened = volume
+    if volume is None:
+        notes = check_half_maps(*halves)
+        unsharpened = half_sum(*halves)
+    found = load_resolution(resolution_map, density=unsharpened, mask=mask, voxel_size=voxel_size)
+    notes = [*notes, *check_map(unsharpened, found.mask), *found.warnings]
+    for note in notes:
+        tell(f"warning: {note}")
+    told = {"snr_method": "given map", "fsc_resolution": None, "warnings": notes}
+    return unsharpened, found.mask, found.values, told
+
+
+def read(volume: MapLike, voxel_size: float | None) -> Volume:
+    return volume if isinstance(volume, Volume) else read_map(volume, voxel_size)
+
+
+def check_sources(volume, half1, half2, resolution_map) -> list[MapLike]:
+    """The half maps, or none."""
+    if (half1 is None) != (half2 is None):
+        raise SettingError("one half map is given: give both, with --half1 and --half2")
+    if half1 is None and resolution_map is None:
+        raise SettingError(
+            "nothing tells the signal-to-noise resolution: give --half1 and --half2, or "
+            "--resolution-map"
+        )
+    if half1 is None and volume is None:
+        raise SettingError("no map is given: give the unsharpened MAP, or --half1 and --half2")
+    return [] if half1 is None else [half1, half2]
+
+
+def check_grid(sharpened: Volume, volume: Volume) -> None:
+    same = abs(sharpened.voxel_size / volume.voxel_size - 1) < 0.01
+    if sharpened.shape != volume.shape or not same:
+        sizes = (
+            f"{' x '.join(str(n) for n in reversed(v.shape))} voxels of {v.voxel_size:g} Å"
+            for v in (sharpened, volume)
+        )
+        raise InputError(
+            "the sharpened map has {} and the unsharpened one {}: give maps on one grid".format(
+                *sizes
+            )
+        )
