@@ -30,7 +30,7 @@ from cryodl.engine.reference.halves import half_sum
 from cryodl.engine.simulate.simulated_experiment import simulate_experiment
 from cryodl.engine.training.structures import load_structures
 
-STEP, STRONGEST = 10, -400  # Å², of the B-factors that are correlated
+STEP, STRONGEST = 10, -600  # Å², of the B-factors that are correlated
 ALIKE = 0.01
 BAR = 40  # Å², of the recommended B-factor
 

@@ -27,6 +27,7 @@ from ..engine.errors import SettingError
 from ..engine.maps.result import Result
 from ..engine.maps.sharpen import apply_bfactor
 from ..engine.maps.volume import Volume
+from ..engine.reference.halves import identical
 from ..engine.reference.likeness import most_alike, signal_and_noise
 from .results import finish, results_folder
 from .signal_to_noise import (
@@ -70,8 +71,8 @@ def run_oversharpening(
     Aspect resolution, what a map looks like, becomes finer as the map is sharpened; signal-to-noise
     resolution, what its half maps hold, stays. Where their 20 % percentiles meet, a map looks as
     good as it is, and beyond that better. The map is first low-passed to the FSC resolution of its
-    half maps: sharpening would else raise what is noise alone. Where only a resolution map is
-    known, its 20 % percentile takes the place. Half maps tell more: how much of every shell is
+    half maps: sharpening would else raise what is noise alone. Of a resolution map the 20 %
+    percentile takes the place of both. Half maps tell more: how much of every shell is
     signal, and so with which B-factor the map will be most like its atoms.
 
     Parameters
@@ -86,7 +87,7 @@ def run_oversharpening(
     sharpened : a map on the same grid, sharpened in any way, to be judged
     mask : above 0.5 where resolutions are compared; None finds one
     bfactors : Å², from 0 or below downwards; None takes 0 to -200 in steps of 25, and once more
-        at the recommended one
+        at the crossing; that of the highest correlation is looked at in any case
     bundle, range, batch_size, device : of the network, as in `run_local_resolution`
     voxel_size : Å, where the headers are wrong
     estimate : tells aspect resolution instead of the network, for those who have another way
@@ -140,19 +141,20 @@ def run_oversharpening(
         for bfactor in scanned:
             scan.append(_look(estimate, filtered, inside, bfactor, tell))
         best, doubt = recommend(scan, target[KEY])
-        alike = None
-        if halves:
-            first, second = both
-            alike = most_alike(signal_and_noise(filtered, first, second, inside, cutoff))
+        alike = _most_alike(filtered, both, inside, cutoff)
         by_correlation = alike is not None and criterion != "crossing"
-        again = alike if by_correlation else best if doubt is None else None
-        if bfactors is None and again is not None and round(again) not in scanned:
-            scan.append(_look(estimate, filtered, inside, float(round(again)), tell))
-            scan.sort(key=lambda entry: -entry["bfactor"])
+        if not by_correlation and bfactors is None and doubt is None and round(best) not in scanned:
+            scan.append(_look(estimate, filtered, inside, float(round(best)), tell))
+            scan.sort(key=_sharpest_last)
             best, doubt = recommend(scan, target[KEY])
         crossing = best if doubt is None else None
         if alike is not None and by_correlation:
-            best, doubt = alike, None
+            if alike not in scanned:
+                scan.append(_look(estimate, filtered, inside, alike, tell))
+                scan.sort(key=_sharpest_last)
+            best = alike
+            if scan[0][KEY] >= target[KEY]:  # else it looks sharpened before, which stays said
+                doubt = None
         verdict = None
         if judged is not None:
             found = _summary(estimate(judged, inside, None))
@@ -223,6 +225,17 @@ class _Network:
         if bfactor is not None:
             self.said.append(result.stats["warnings"])
         return result.volumes["resolution"].data[mask]
+
+
+def _most_alike(volume: Volume, halves: Sequence[Volume], inside, cutoff: float) -> float | None:
+    """The B-factor (Å²) of the highest expected correlation; None without two different halves."""
+    if not halves or identical(*halves):
+        return None
+    return most_alike(signal_and_noise(volume, halves[0], halves[1], inside, cutoff))
+
+
+def _sharpest_last(entry: dict[str, float]) -> float:
+    return -entry["bfactor"]
 
 
 def _look(estimate: Estimate, volume, inside, bfactor: float, tell) -> dict[str, float]:

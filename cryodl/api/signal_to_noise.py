@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..engine.errors import InputError, SettingError
@@ -32,11 +33,10 @@ def from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
     from ..engine.comparison.load import load_resolution
     from ..engine.reference.halves import check_half_maps, half_sum
 
-    notes: list[str] = []
-    unsharpened = volume
-    if volume is None:
-        notes = check_half_maps(*halves)
-        unsharpened = half_sum(*halves)
+    notes = check_half_maps(*halves) if halves else []
+    unsharpened = half_sum(*halves) if volume is None else volume
+    if halves:
+        check_grid(halves[0], unsharpened, "the half maps have")
     found = load_resolution(resolution_map, density=unsharpened, mask=mask, voxel_size=voxel_size)
     notes = [*notes, *check_map(unsharpened, found.mask), *found.warnings]
     for note in notes:
@@ -46,7 +46,9 @@ def from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
 
 
 def read(volume: MapLike, voxel_size: float | None) -> Volume:
-    return volume if isinstance(volume, Volume) else read_map(volume, voxel_size)
+    if not isinstance(volume, Volume):
+        return read_map(volume, voxel_size)
+    return volume if voxel_size is None else replace(volume, voxel_size=voxel_size)
 
 
 def check_sources(volume, half1, half2, resolution_map) -> list[MapLike]:
@@ -63,15 +65,12 @@ def check_sources(volume, half1, half2, resolution_map) -> list[MapLike]:
     return [] if half1 is None else [half1, half2]
 
 
-def check_grid(sharpened: Volume, volume: Volume) -> None:
-    same = abs(sharpened.voxel_size / volume.voxel_size - 1) < 0.01
-    if sharpened.shape != volume.shape or not same:
-        sizes = (
-            f"{' x '.join(str(n) for n in reversed(v.shape))} voxels of {v.voxel_size:g} Å"
-            for v in (sharpened, volume)
-        )
-        raise InputError(
-            "the sharpened map has {} and the unsharpened one {}: give maps on one grid".format(
-                *sizes
-            )
-        )
+def check_grid(other: Volume, volume: Volume, what: str = "the sharpened map has") -> None:
+    """Raises InputError where two maps are not on one grid."""
+    if other.shape == volume.shape and abs(other.voxel_size / volume.voxel_size - 1) < 0.01:
+        return
+    sizes = [
+        f"{' x '.join(str(n) for n in reversed(v.shape))} voxels of {v.voxel_size:g} Å"
+        for v in (other, volume)
+    ]
+    raise InputError(f"{what} {sizes[0]} and the unsharpened map {sizes[1]}: give maps on one grid")

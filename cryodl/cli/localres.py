@@ -6,6 +6,23 @@ import argparse
 
 from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
 
+CLASSES = ("unet-monores", "unet-resmap")
+NETWORKS = ("deepres", "cryores", *CLASSES)
+NOISE = ("monogenic", "sinusoid", "localfsc")
+SIGNIFICANCE = 0.95
+# Options that belong to some methods, and their defaults: given to another they would do nothing.
+ONLY = {
+    "range": (("deepres",), "auto"),
+    "sharpen": (("deepres",), "none"),
+    "probabilities": (CLASSES, False),
+    "bundle": (NETWORKS, None),
+    "batch_size": (NETWORKS, 1),
+    "min_resolution": (NOISE, None),
+    "max_resolution": (NOISE, None),
+    "significance": (("monogenic", "sinusoid"), SIGNIFICANCE),
+    "window": (("localfsc",), None),
+}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -15,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mask", metavar="FILE", help="mask on the map's grid; without it one is found")
     add(
         "--method",
-        choices=["deepres", "cryores", "unet-monores", "unet-resmap", "monogenic", "sinusoid",
-                 "localfsc"],
+        choices=[*NETWORKS, *NOISE],
         default="deepres",
         help="deepres: by a network, from how the map looks; cryores: by a network, from one map, "
         "in the sense of signal to noise; unet-monores, unet-resmap: ten classes, by a network, "
@@ -29,22 +45,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--min-resolution", metavar="Å", type=float, help="finest that these methods look at; "
         "Nyquist by default")  # fmt: skip
     add("--max-resolution", metavar="Å", type=float, help="coarsest that they look at")
-    add("--significance", metavar="P", type=float, default=0.95, help="of monogenic and "
-        "sinusoid: share of noise that a voxel must exceed")  # fmt: skip
+    add(
+        "--significance",
+        metavar="P",
+        type=float,
+        default=SIGNIFICANCE,
+        help="of monogenic and sinusoid: share of noise that a voxel must exceed",
+    )
     add("--window", metavar="Å", type=float, help="of localfsc: edge of the box whose volume the "
         "window has; seven times the FSC resolution by default")  # fmt: skip
     add(
         "--range",
         choices=["auto", "low", "high"],
         default="auto",
-        help="low: 2.5-13 Å, on a 1.0 Å grid; high: 1.5-6 Å, on 0.5 Å; auto: by the voxel size",
+        help="of deepres; low: 2.5-13 Å, on a 1.0 Å grid; high: 1.5-6 Å, on 0.5 Å; auto: by the "
+        "voxel size",
     )
     add(
         "--sharpen",
         metavar="none|auto|B",
         default="none",
-        help="judge the map as it is, with its spectrum flattened, or with a B-factor applied "
-        "(Å², negative sharpens)",
+        help="of deepres: judge the map as it is, with its spectrum flattened, or with a B-factor "
+        "applied (Å², negative sharpens)",
     )
     add("--probabilities", action="store_true", help="of the unet methods: write the probability "
         "of every class")  # fmt: skip
@@ -57,6 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     print(f"cryodl localres {args.map or args.half1 or ''}", flush=True)
+    _check_options(args)
     apply_compute_options(args)
     estimate = {
         "deepres": _by_network,
@@ -78,6 +101,17 @@ def run(args: argparse.Namespace) -> None:
         )
     print(_summary(result.stats))
     print(f"wrote {args.output}")
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    from ..engine.errors import SettingError
+
+    for name, (methods, default) in ONLY.items():
+        if args.method not in methods and getattr(args, name) != default:
+            raise SettingError(
+                f"--{name.replace('_', '-')} does nothing with method {args.method}: it belongs to "
+                f"{' and '.join(methods)}; leave it out, or choose another --method"
+            )
 
 
 def _by_network(args: argparse.Namespace, **shared):

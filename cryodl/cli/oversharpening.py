@@ -76,10 +76,10 @@ def run(args: argparse.Namespace) -> None:
             progress=progress,
             notify=say,
         ).stats
-    where = stats["crossing_bfactor"]
+    met = stats["crossing_bfactor"]
+    where = "nowhere in the scan" if met is None else f"at {met:g} Å²"
     print(
         f"recommended B-factor {stats['best_bfactor']:g} Å² (by {stats['criterion']}); aspect and "
-        f"signal-to-noise resolution meet {'nowhere' if where is None else f'at {where:g} Å²'}; "
-        f"{stats['seconds']['total']:.1f} s"
+        f"signal-to-noise resolution meet {where}; {stats['seconds']['total']:.1f} s"
     )
     print(f"wrote {args.output}")

@@ -106,7 +106,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             "method": METHODS[self.method.get()],
             "min-resolution": self.minRes.get(),
             "max-resolution": self.maxRes.get(),
-            "significance": self.significance.get(),
+            "significance": None if self.method.get() == LOCAL_FSC else self.significance.get(),
             "window": self.window.get() if self.method.get() == LOCAL_FSC else None,
         }
 

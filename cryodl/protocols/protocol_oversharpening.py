@@ -96,7 +96,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         for name, default, label, text in (
             ("firstB", 0.0, "First", "0 is the map as it is; negative values sharpen."),
             ("lastB", -200.0, "Last", "The strongest sharpening."),
-            ("stepB", 25.0, "Step", "The recommended B-factor is interpolated between steps."),
+            ("stepB", 25.0, "Step", "Where the resolutions meet is interpolated between steps."),
         ):
             group.addParam(name, params.FloatParam, default=default, label=label, help=text)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from cryodl.engine.errors import InputError
+from cryodl.engine.maps.normalise import block_mean
 from cryodl.engine.maps.resample import resample_to
 from cryodl.engine.maps.volume import Volume
 
@@ -46,12 +47,12 @@ def automatic_mask(volume: Volume) -> np.ndarray:
     factor = max(1, int(COARSE / volume.voxel_size), shrink)
     step = volume.voxel_size * factor
     width = SMOOTHING / step
-    smooth = ndimage.gaussian_filter(_bin(volume.data, factor), width, mode="nearest")
+    smooth = ndimage.gaussian_filter(block_mean(volume.data, factor), width, mode="nearest")
     support = masked_support(volume.data)
     left = np.ones(smooth.shape, bool)
     if support is not None:
-        support |= _enlarge(_fill_holes(_bin(support, factor) == 1), factor, volume.shape)
-        left = _bin(support, factor) > 0.5
+        support |= _enlarge(_fill_holes(block_mean(support, factor) == 1), factor, volume.shape)
+        left = block_mean(support, factor) > 0.5
         if not left.any():
             return support
     threshold = _threshold(smooth[left])
@@ -61,7 +62,7 @@ def automatic_mask(volume: Volume) -> np.ndarray:
         outside = volume.data.reshape(-1)[np.argmin(support)]
         squares = volume.data - outside
         squares *= squares
-        spread = ndimage.gaussian_filter(_bin(squares, factor), width, mode="nearest")
+        spread = ndimage.gaussian_filter(block_mean(squares, factor), width, mode="nearest")
         del squares
         spread = np.sqrt(np.maximum(spread, 0))
         filled = max(mask.sum(), np.count_nonzero(spread[left] > _otsu(spread[left])))
@@ -97,21 +98,6 @@ def masked_support(data: np.ndarray) -> np.ndarray | None:
         return None
     support = data != values[most]
     return support if support.any() else None
-
-
-def _bin(data: np.ndarray, factor: int) -> np.ndarray:
-    """Means of blocks, which at the far borders may be thinner."""
-    for axis in range(3 if factor > 1 else 0):
-        along = (slice(None),) * axis
-        sums = data[along + (slice(0, None, factor),)].astype(np.float32)
-        counts = np.ones(sums.shape[axis], np.float32)
-        for shift in range(1, factor):
-            part = data[along + (slice(shift, None, factor),)]
-            sums[along + (slice(0, part.shape[axis]),)] += part
-            counts[: part.shape[axis]] += 1
-        sums /= counts.reshape([-1 if i == axis else 1 for i in range(3)])
-        data = sums
-    return data.astype(np.float32, copy=False)
 
 
 def _enlarge(coarse: np.ndarray, factor: int, shape: tuple[int, int, int]) -> np.ndarray:

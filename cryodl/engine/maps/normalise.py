@@ -54,26 +54,30 @@ def _coarse_window(x, window):
 
 def block_mean(x, size):
     """Means of blocks of `size`³ voxels; blocks at the far border may be smaller."""
-    for axis in range(3):
-        starts = np.arange(0, x.shape[axis], size)
-        sums = np.add.reduceat(x, starts, axis=axis, dtype=np.float32)
-        counts = np.diff(np.append(starts, x.shape[axis])).astype(np.float32)
-        shape = [1, 1, 1]
-        shape[axis] = -1
-        x = sums / counts.reshape(shape)
+    for axis, length in enumerate(x.shape):
+        along = (slice(None),) * axis
+        sums = x[along + (slice(0, None, size),)].astype(np.float32)
+        for shift in range(1, min(size, length)):
+            part = x[along + (slice(shift, None, size),)]
+            sums[along + (slice(0, part.shape[axis]),)] += part
+        counts = np.minimum(size, length - np.arange(0, length, size)).astype(np.float32)
+        sums /= counts.reshape([-1 if i == axis else 1 for i in range(3)])
+        x = sums
     return x
 
 
 def refine(coarse, shape, size):
     """Linear interpolation from the middles of blocks of `size`³ voxels back to voxels."""
-    for axis, count in enumerate(shape):
+    for axis in (2, 1, 0):  # the largest step last, along whole planes
+        count, length = shape[axis], coarse.shape[axis]
         position = (np.arange(count, dtype=np.float32) + 0.5) / size - 0.5
-        position = np.clip(position, 0, coarse.shape[axis] - 1)
-        low = np.minimum(position.astype(np.intp), max(coarse.shape[axis] - 2, 0))
-        high = np.minimum(low + 1, coarse.shape[axis] - 1)
-        fraction_shape = [1, 1, 1]
-        fraction_shape[axis] = -1
-        fraction = (position - low).astype(np.float32).reshape(fraction_shape)
+        position = np.clip(position, 0, length - 1)
+        low = np.minimum(position.astype(np.intp), max(length - 2, 0))
+        high = np.minimum(low + 1, length - 1)
+        fraction = (position - low).astype(np.float32)
         first = np.take(coarse, low, axis=axis)
-        coarse = first + fraction * (np.take(coarse, high, axis=axis) - first)
+        coarse = np.take(coarse, high, axis=axis)
+        coarse -= first
+        coarse *= fraction.reshape([-1 if i == axis else 1 for i in range(3)])
+        coarse += first
     return coarse

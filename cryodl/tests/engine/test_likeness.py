@@ -29,7 +29,7 @@ def spectrum(b_factor, noise):
     return Spectrum(S, signal, np.full_like(S, noise), ATOMS)
 
 
-@pytest.mark.parametrize("b_factor", [0, 60, 240])
+@pytest.mark.parametrize("b_factor", [0, 60, 240, 1400])
 def test_without_noise_all_of_the_fall_off_is_made_up_for(b_factor):
     made = spectrum(b_factor, 0.0)
     assert most_alike(made) == -b_factor
@@ -39,8 +39,7 @@ def test_without_noise_all_of_the_fall_off_is_made_up_for(b_factor):
 
 def test_noise_forbids_some_of_it():
     found = [most_alike(spectrum(200, noise)) for noise in (0, 1e-6, 1e-5, 1e-4, 1e-2)]
-    assert found == sorted(found) and found[0] == -200 and found[1] < found[-1]
-    assert found[-1] <= 0
+    assert found == sorted(found) and found[0] == -200 and found[1] < found[-1] - 50
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from cryodl.api.oversharpening import run_oversharpening
 from cryodl.cli.main import main
 from cryodl.engine.comparison.local_filter import low_pass
 from cryodl.engine.comparison.sharpness import check_bfactors, judge, recommend
-from cryodl.engine.errors import SettingError
+from cryodl.engine.errors import InputError, SettingError
 from cryodl.engine.maps.mrc_io import read_map, write_map
 from cryodl.engine.maps.sharpen import apply_bfactor
 from cryodl.engine.maps.volume import Volume
@@ -160,8 +160,7 @@ def test_no_crossing_is_a_warning_and_not_looked_at_again(maps):
 
 def test_half_maps_are_compared_inside_the_mask(maps):
     volume, inside, _ = maps
-    rng = np.random.default_rng(5)
-    halves = [volume.with_data(volume.data + rng.normal(0, 0.1, SHAPE)) for _ in range(2)]
+    halves = noisy_halves(volume)
     estimator = Estimator(30.0)
     result = run_oversharpening(
         half1=halves[0], half2=halves[1], mask=inside, bfactors=[0, -1400], estimate=estimator,
@@ -182,23 +181,68 @@ def test_half_maps_are_compared_inside_the_mask(maps):
 
 def test_half_maps_recommend_what_is_most_like_the_atoms(maps):
     volume, inside, _ = maps
-    rng = np.random.default_rng(5)
-    halves = [volume.with_data(volume.data + rng.normal(0, 0.1, SHAPE)) for _ in range(2)]
+    halves = noisy_halves(volume)
     estimator = Estimator(5.4)
-    result = run_oversharpening(
-        half1=halves[0], half2=halves[1], mask=inside, estimate=estimator
-    )
+    result = run_oversharpening(half1=halves[0], half2=halves[1], mask=inside, estimate=estimator)
     stats = result.stats
     assert stats["criterion"] == "correlation"
     assert stats["best_bfactor"] == stats["correlation_bfactor"] < 0
     expected = 50 * (stats["snr_percentile_20"] - 5.4)  # as above, still told
     assert stats["crossing_bfactor"] == pytest.approx(expected, abs=0.1)
-    assert estimator.asked[-1] == stats["best_bfactor"]  # looked at, too
+    assert estimator.asked == [*range(0, -201, -25), stats["best_bfactor"]]
     filtered = low_pass(result.density, stats["low_pass"])
     np.testing.assert_allclose(
         result.volumes["sharpened"].data, apply_bfactor(filtered, stats["best_bfactor"]).data,
         atol=1e-4,
     )  # fmt: skip
+
+
+def noisy_halves(volume):
+    rng = np.random.default_rng(5)
+    return [volume.with_data(volume.data + rng.normal(0, 0.1, SHAPE)) for _ in range(2)]
+
+
+def test_the_recommended_is_in_the_picture_beyond_the_scan(maps, tmp_path):
+    volume, inside, _ = maps
+    blurred = [apply_bfactor(half, 150) for half in noisy_halves(volume)]
+    stats = run_oversharpening(
+        half1=blurred[0], half2=blurred[1], mask=inside, bfactors=[0, -20],
+        estimate=Estimator(5.4), output=tmp_path / "out",
+    ).stats  # fmt: skip
+    best = stats["best_bfactor"]
+    assert best < -100 and stats["scan"][-1]["bfactor"] == best and not stats["crossing"]
+    picture = (tmp_path / "out" / "oversharpening.svg").read_text(encoding="utf-8")
+    assert f"recommended: −{-best:.0f} Å²" in picture
+
+
+def test_a_map_sharpened_before_is_doubted(maps):
+    volume, inside, _ = maps
+    first, second = noisy_halves(volume)
+    stats = run_oversharpening(
+        half1=first, half2=second, mask=inside, estimate=Estimator(1.0)
+    ).stats
+    assert stats["criterion"] == "correlation"
+    assert any("looks sharpened before" in line for line in stats["warnings"])
+
+
+def test_identical_half_maps_recommend_nothing_by_correlation(maps):
+    volume, inside, told = maps
+    stats = run_oversharpening(
+        volume, half1=volume, half2=volume, resolution_map=told, mask=inside,
+        estimate=Estimator(5.4),
+    ).stats  # fmt: skip
+    assert stats["correlation_bfactor"] is None and stats["criterion"] == "crossing"
+    assert any("identical" in line for line in stats["warnings"])
+
+
+def test_half_maps_must_lie_on_the_maps_grid(maps):
+    volume, _, told = maps
+    small = Volume(volume.data[:30, :30, :30], VOXEL)
+    halves = [small, small.with_data(small.data + 1e-2 * np.arange(30))]
+    with pytest.raises(InputError, match="half maps have 30 x 30 x 30"):
+        run_oversharpening(
+            volume, half1=halves[0], half2=halves[1], resolution_map=told, estimate=Estimator(5)
+        )
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +298,8 @@ def test_the_network_tells_aspect_resolution_at_every_bfactor(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "B = 0 Å²" in said and "B = -120 Å²" in said and "recommended B-factor" in said
     stats = json.loads((out / "stats.json").read_text(encoding="utf-8"))
-    first, last = stats["scan"]
-    assert last["percentile_20"] < first["percentile_20"] - 0.3
+    read = {entry["bfactor"]: entry["percentile_20"] for entry in stats["scan"]}
+    assert read.keys() == {0, -120, stats["best_bfactor"]}
+    assert read[-120] < read[0] - 0.3
     assert stats["snr_percentile_20"] == pytest.approx(4.0, abs=0.5)
     assert stats["bundle"] == "deepres-low" and stats["snr_method"] == "localfsc"
