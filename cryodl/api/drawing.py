@@ -22,7 +22,7 @@ def draw_local_resolution(
     output: str | Path | None = None,
     source: Path | None = None,
     palette: str = "viridis",
-) -> None:
+) -> Path:
     """Write histogram.png and .svg, slices.png and view.cxc.
 
     Parameters
@@ -32,6 +32,8 @@ def draw_local_resolution(
     output : folder that it will be: the script names the map as seen from there; None for the same
     source : file of the density; None, or a map that was changed, has it written as density.mrc
     palette : colours of the figures
+
+    Returns the file of the density, as scripts in `work` name it.
     """
     from ..report.histogram import draw_histogram
     from ..report.palette import resolution_range
@@ -68,6 +70,7 @@ def draw_local_resolution(
     changed = result.stats.get("sharpen", "none") != "none" or result.stats.get("voxel_size_given")
     shown = place_density(density, None if changed else source, work, output)
     draw_view(shown, "resolution.mrc", density.data, mask, work, (vmin, vmax), palette)
+    return shown
 
 
 def place_density(

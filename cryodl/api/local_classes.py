@@ -56,21 +56,35 @@ def run_local_classes(
         result = estimate(volume, bundle, **options)
 
         def draw(folder: Path) -> None:
-            draw_local_resolution(result, folder, output=output, source=source, palette=palette)
-            draw_local_classes(result, folder, title=source.name if source else "", palette=palette)
+            shown = draw_local_resolution(
+                result, folder, output=output, source=source, palette=palette
+            )
+            draw_local_classes(
+                result, folder, shown, title=source.name if source else "", palette=palette
+            )
 
         finish(result, work, start, draw)
     return result
 
 
 def draw_local_classes(
-    result: Result, work: Path, *, title: str = "", palette: str = "viridis"
+    result: Result, work: Path, shown: Path, *, title: str = "", palette: str = "viridis"
 ) -> None:
-    """Write classes.png (slices in ten colours) and class_histogram.png and .svg.
+    """Write classes.png (slices in ten colours), class_histogram.png and .svg, and classes.cxc.
 
     result : .volumes "classes" and "mask"; .density;  work : folder
+    shown : file of the density, as the script names it
     """
-    from ..report.classes import ENDS, TICKS, class_colour_map, draw_class_bars
+    from ..report.chimerax import surface_level, write_view
+    from ..report.classes import (
+        COUNT,
+        ENDS,
+        LABELS,
+        TICKS,
+        class_colour_map,
+        class_colours,
+        draw_class_bars,
+    )
     from ..report.figure import new_figure, save_figure
     from ..report.slice_grid import draw_slice_grid, pick_planes
     from ..report.slices import crop_box, density_limits
@@ -89,3 +103,13 @@ def draw_local_classes(
         density_ends=density_limits(density.data, inside), box=crop_box(inside), title=title,
     )  # fmt: skip
     save_figure(figure, work / "classes.png")
+    write_view(
+        work / "classes.cxc",
+        map_file=shown,
+        resolution_file=work / "classes.mrc",
+        level=surface_level(density.data, inside),
+        vmin=1.0,
+        vmax=float(COUNT),
+        colours=class_colours(palette),
+        labels=LABELS,
+    )

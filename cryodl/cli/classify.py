@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mask", metavar="FILE", help="mask on the grid of a single map; without it one is found")
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the model's")
     add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
-    add_compute_options(parser)
+    add_compute_options(parser, tiles=False)
     add_output_options(parser, replace="the file of --json")
 
 
@@ -31,15 +31,18 @@ def run(args: argparse.Namespace) -> None:
     apply_compute_options(args)
     maps, claimed, voxels = args.map, args.claimed, args.voxel_size
     if args.table:
-        if args.map or args.claimed:
-            raise SettingError("--table names maps and their claims: give it, or maps, not both")
+        if args.map or args.claimed or args.voxel_size:
+            raise SettingError(
+                "--table names maps, their claims and voxel sizes: leave MAP, --claimed and "
+                "--voxel-size out"
+            )
         from ..engine.evaluation.real import read_table
 
         rows = read_table(args.table)
         maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
     if not maps:
         raise SettingError("no map is given: give MAP, one or more, or --table")
-    with Progress() as progress:
+    with Progress("map") as progress:
         found = classify_maps(
             maps,
             args.model,

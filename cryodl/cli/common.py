@@ -123,13 +123,14 @@ def add_output_options(
     add("--params", metavar="FILE", help=PARAMS_HELP)
 
 
-def add_compute_options(parser: argparse.ArgumentParser) -> None:
-    """The options of every command that runs a network."""
+def add_compute_options(parser: argparse.ArgumentParser, *, tiles: bool = True) -> None:
+    """The options of every command that runs a network; tiles: it cuts maps into tiles."""
     add = parser.add_argument
     add("--device", choices=["auto", "cpu", "gpu"], default="auto", help="where to compute")
     add("--gpus", metavar="LIST", help="numbers of the GPUs to use, such as 0,1; all by default")
     add("--threads", metavar="N", type=int, help="processor cores to use; all by default")
-    add("--batch-size", metavar="N", type=int, default=1, help="tiles predicted at a time")
+    if tiles:
+        add("--batch-size", metavar="N", type=int, default=1, help="tiles predicted at a time")
 
 
 def apply_compute_options(args: argparse.Namespace) -> None:
@@ -149,10 +150,11 @@ def say(line: str) -> None:
 class Progress:
     """A bar on a terminal; in a log, a line at every tenth and at most one a second.
 
-    Used as a context, at whose end the bar goes.
+    Used as a context, at whose end the bar goes. unit : what is counted
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "tile") -> None:
+        self._unit = unit
         self._bar: Any = None
         self._stage = ""
         self._last = 0.0
@@ -179,7 +181,7 @@ class Progress:
         from tqdm import tqdm
 
         if self._bar is None:
-            self._bar = tqdm(total=total, desc=self._stage, unit="tile", leave=False)
+            self._bar = tqdm(total=total, desc=self._stage, unit=self._unit, leave=False)
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:

@@ -65,6 +65,15 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             label="Folder of the network",
             help="It holds spec.json and model.weights.h5.",
         )
+        form.addParam(
+            "probabilities",
+            params.BooleanParam,
+            default=False,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Write probabilities",
+            help="A map of every class's probability: class_1.mrc to class_10.mrc in the folder of "
+            "the results.",
+        )
         self._defineTilesParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
@@ -76,6 +85,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             "method": METHODS.get(self.network.get(), METHODS[AS_MONORES]),
             "bundle": self._bundle(),
             "batch-size": self.batchSize.get(),
+            "probabilities": self.probabilities.get(),
         }
 
     def _bundle(self):

@@ -43,11 +43,13 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
         "deposited": Volume(experiment.load("map"), VOXEL_SIZE),
         "raw": raw,
         "sharpened": apply_bfactor(raw, SHARPENED),
+        "mirrored": raw.with_data(np.ascontiguousarray(raw.data[..., ::-1])),
     }
     shared = {"experiment": experiment.folder.name, "claimed": experiment.resolution,
               "truth": snr[inside]}  # fmt: skip
     rows = []
     for name, volume in inputs.items():
+        back = np.s_[..., ::-1] if name == "mirrored" else np.s_[...]
         start = time.perf_counter()
         prepared = prepare(volume, bundle.spec)
         answer, _ = predict(prepared, bundle.spec, bundle.model)
@@ -56,7 +58,7 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
         values[prepared.part] = resample_to(prepared.volume(answer.resolution), fine).data
         told[prepared.part] = resample_to(prepared.volume(answer.probability), fine).data
         seconds = time.perf_counter() - start
-        rule = automatic_mask(volume)
+        values, told, rule = values[back], told[back], automatic_mask(volume)[back]
         rows.append({
             **shared, "method": "cryores", "input": name, "values": values[inside],
             "seconds": seconds, "whole": answer.whole,
@@ -130,10 +132,11 @@ def by_band(rows) -> list[dict]:
 
 
 def copies(rows) -> list[dict]:
-    """How far the answers of copies of one map lie apart: raw and with a B-factor, deposited."""
+    """How far the answers of copies of one map lie apart: raw and with a B-factor, deposited, or
+    of the other hand."""
     found = {(r["experiment"], r["input"]): r for r in rows if r["method"] == "cryores"}
     table = []
-    for other in ("sharpened", "deposited"):
+    for other in ("sharpened", "deposited", "mirrored"):
         pairs = [(found[e, "raw"], found[e, other]) for e, given in found if given == "raw"]
         medians = [abs(np.median(a["values"]) - np.median(b["values"])) for a, b in pairs]
         table.append({

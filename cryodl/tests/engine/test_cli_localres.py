@@ -245,6 +245,24 @@ def test_bad_options(options, message, inputs, tmp_path, capsys):
     refused(command(inputs, out, *options), capsys, message, out)
 
 
+@pytest.mark.parametrize(
+    ("method", "option"),
+    [
+        ("cryores", "--sharpen=auto"),
+        ("unet-resmap", "--range=low"),
+        ("deepres", "--probabilities"),
+        ("deepres", "--window=20"),
+        ("localfsc", "--significance=0.9"),
+        ("monogenic", "--bundle=mine"),
+        ("sinusoid", "--batch-size=4"),
+    ],
+)
+def test_options_of_another_method_are_refused(method, option, inputs, tmp_path, capsys):
+    out = tmp_path / "out"
+    code = main(["localres", inputs / "map.mrc", "-o", out, "--method", method, option])
+    refused(code, capsys, f"{option.split('=')[0]} does nothing with method {method}", out)
+
+
 def test_damaged_bundle(inputs, tmp_path, capsys):
     import shutil
 

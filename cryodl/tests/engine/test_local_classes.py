@@ -271,6 +271,10 @@ def test_command_writes_classes_and_pictures(bundle, volume, tmp_path, capsys):
     for name in ("resolution.mrc", "class_10.mrc", "classes.png", "class_histogram.png",
                  "slices.png", "view.cxc"):  # fmt: skip
         assert (out / name).stat().st_size > 0
+    script = (out / "classes.cxc").read_text(encoding="utf-8")
+    assert "classes.mrc" in script and "map.mrc" in script
+    key = next(line for line in script.splitlines() if line.startswith("key "))
+    assert key.count("#") == 10 and "colorTreatment distinct" in key
     assert main(command) == 2 and "--overwrite" in capsys.readouterr().err
 
 
