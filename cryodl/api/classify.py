@@ -35,7 +35,7 @@ def classify_maps(
     maps : paths or Volumes (density, shape (z, y, x)), or one of them
     model : "cnn" or "dnn";  bundle : trained network to use instead
     claimed : resolution claimed for the maps, Å, or one for each
-    mask : of the molecule, not 0 inside, for one map; None finds it
+    mask : of the molecule, above 0.5 inside, for one map; None finds it
     voxel_size : Å, where headers are wrong, or one for each map
     device : "auto", "cpu" or "gpu"
     json_file : file for the list; None writes nothing

@@ -49,7 +49,7 @@ def run_local_classes(
     ----------
     volume : density, or the path of a map
     bundle : Bundle, name ("unet-monores", "unet-resmap") or folder
-    mask : on the map's grid, not 0 inside the molecule; None finds one
+    mask : on the map's grid, above 0.5 inside the molecule; None finds one
     probabilities : give the probability of every class as well
     claimed : resolution claimed for the map, Å, noted in the statistics
     voxel_size : Å, where the header of the file is wrong

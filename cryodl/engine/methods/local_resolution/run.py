@@ -52,7 +52,7 @@ def run_local_resolution(
     ----------
     volume : density, or the path of a map
     bundle : Bundle, name or folder; None takes the shipped one of the range
-    mask : on the map's grid, not 0 inside the molecule; None finds one
+    mask : on the map's grid, above 0.5 inside the molecule; None finds one
     range : "low" (2.5-13 Å), "high" (1.5-6 Å), or "auto", by the voxel size
     sharpen : "none"; "auto", which flattens the spectrum up to `claimed`, or else up to the median
         of a first look; or the B-factor (Å², negative sharpens) to apply before judging

@@ -98,7 +98,7 @@ class Classifier:
         Parameters
         ----------
         volume : density, or the path of a map
-        mask : on the map's grid, not 0 inside the molecule; None finds one
+        mask : on the map's grid, above 0.5 inside the molecule; None finds one
         voxel_size : Å, where the header of the file is wrong
         progress : called with (tiles done, tiles in all)
 

@@ -52,7 +52,7 @@ def run_single_map_resolution(
     ----------
     volume : density, or the path of a map
     bundle : Bundle, name or folder; None takes the shipped one
-    mask : on the map's grid, not 0 inside the molecule; the resolution is told inside it. None
+    mask : on the map's grid, above 0.5 inside the molecule; the resolution is told inside it. None
         takes the network's own
     claimed : resolution claimed for the map, Å; it changes no result
     voxel_size : Å, where the header of the file is wrong
