@@ -53,6 +53,7 @@ def run_filter(
     """
     from ..engine.comparison.load import load_resolution
     from ..engine.comparison.local_filter import filter_locally
+    from ..engine.maps.check import check_map
     from ..engine.maps.mrc_io import read_map
     from ..engine.maps.result import Result
     from ..engine.maps.stats import resolution_stats
@@ -77,7 +78,7 @@ def run_filter(
             "voxel_size_given": voxel_size is not None,
             "note": found.note,
             "mask": "given" if mask is not None else "automatic",
-            "warnings": list(found.warnings),
+            "warnings": [*found.warnings, *check_map(density, found.mask)],
             "seconds": {"filter": round(time.perf_counter() - start, 3)},
         }
         volumes = {"filtered": filtered.volume, "resolution": found.resolution}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.errors import InputError
+from ..engine.maps.check import check_map
 from ..engine.maps.mask import automatic_mask, check_mask
 from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
@@ -113,6 +114,7 @@ def _estimate(half1, half2, mask, voxel_size) -> FscResult:
         notes += more
         kind = "given" if soft else "given, softened"
         weights = weights if soft else soft_mask(weights != 0, full.voxel_size)
+    notes += check_map(full, weights > 0.5)
     curve = estimate_fsc(first, second, weights)
     if not curve.signal:
         notes.append(NO_SIGNAL)
