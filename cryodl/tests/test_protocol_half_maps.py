@@ -10,6 +10,7 @@ from cryodl.protocols import (
     CryodlProtCompareResolution,
     CryodlProtHalfMapResolution,
     CryodlProtLocalFilter,
+    CryodlProtOversharpening,
 )
 from cryodl.tests.maps import write_map, write_molecule
 
@@ -46,6 +47,22 @@ class TestHalfMaps(BaseTest):
         protocol = self.newProtocol(CryodlProtHalfMapResolution, **values)
         protocol.associatedHalves.set(self.volume)
         return protocol
+
+    def test_oversharpening_recommends_by_the_half_maps(self):
+        run = self.newProtocol(
+            CryodlProtOversharpening, useHalfVolumes=True, useGpu=False, lastB=-80.0, stepB=80.0
+        )
+        run.associatedHalves.set(self.volume)
+        self.assertEqual(run._validate(), [])
+        self.launchProtocol(run)
+        stats = run.getStats()
+        self.assertEqual(stats["criterion"], "correlation")
+        self.assertEqual(run.best_bfactor.get(), stats["correlation_bfactor"])
+        self.assertIn(run.best_bfactor.get(), [entry["bfactor"] for entry in stats["scan"]])
+        self.assertIn(f"{run.best_bfactor.get():.0f} Å²", run._summary()[0])
+        self.assertIn("expected to correlate", run._methods()[0])
+        run.criterion.set(1)
+        self.assertEqual(run._engineParams()["criterion"], "crossing")
 
     def test_chain_of_estimate_compare_and_filter(self):
         runs = [self.half_map_run(method=method) for method in (0, 1)]
