@@ -17,8 +17,10 @@ signal-to-noise resolution meet or, in brackets, come nearest.
 from __future__ import annotations
 
 import argparse
+import shutil
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -62,7 +64,8 @@ def correlations(volume, models, inside) -> tuple[np.ndarray, np.ndarray]:
     return bfactors, np.array(found)
 
 
-def measure(structures, count: int, first_seed: int, largest: int, options) -> list[str]:
+def measure(structures, count: int, first_seed: int, largest: int, options, folder) -> list[str]:
+    """The table's lines; what the command draws of the first experiment goes to a folder."""
     lines = [
         "| molecule | voxel (Å) | asked (Å) | SNR 20 % (Å) | recommended B | crossing | best B "
         "| within | best B, full model | difference | of the crossing "
@@ -75,7 +78,12 @@ def measure(structures, count: int, first_seed: int, largest: int, options) -> l
         made = experiment(structures, seed, largest)
         halves = made.volume("half1"), made.volume("half2")
         start = time.perf_counter()
-        stats = run_oversharpening(half1=halves[0], half2=halves[1], **options).stats
+        stats = run_oversharpening(
+            half1=halves[0],
+            half2=halves[1],
+            output=folder if seed == first_seed else None,
+            **options,
+        ).stats
         seconds = time.perf_counter() - start
         model = made.volume("model")
         filtered = low_pass(half_sum(*halves), stats["low_pass"])  # as the scan did
@@ -126,9 +134,12 @@ def main() -> None:
     if args.last != BFACTORS[-1]:
         options["bfactors"] = list(np.arange(0, args.last - 1, BFACTORS[1]))
     structures, _ = load_structures(args.structures)
-    lines = measure(structures, args.count, args.seed, args.largest, options)
-    if args.output:
-        args.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with TemporaryDirectory() as work:
+        folder = Path(work) / "first"
+        lines = measure(structures, args.count, args.seed, args.largest, options, folder)
+        if args.output:
+            args.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            shutil.copy(folder / "oversharpening.png", args.output.with_suffix(".png"))
 
 
 if __name__ == "__main__":
