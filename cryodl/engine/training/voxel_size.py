@@ -12,7 +12,7 @@ from ..maps.resample import resample, resample_to
 from ..maps.rough import rough_molecule
 from ..maps.scale import scale_features, with_bfactor
 from ..maps.volume import Volume
-from ..maps.voxel_size import CLEARLY, FACTORS, GRID
+from ..maps.voxel_size import CLEARLY, FACTORS, GRID, SMALLEST
 from .single_map_input import draw_input, rough_mask
 
 RANGE = 0.68, 1.47  # factors by which voxel sizes are changed
@@ -42,7 +42,7 @@ def samples(experiment, rng, count=3):
         grid = resample(volume, GRID)
         if grid is not volume:
             near = resample_to(volume.with_data(near.astype(np.float32)), grid).data > 0.5
-        if near.any():
+        if np.count_nonzero(near) * GRID**3 >= SMALLEST:  # of less nothing is said in use either
             features.append(scale_features(grid.data, near))
             factors.append(factor)
     return np.array(features, np.float32), np.array(factors)
