@@ -310,7 +310,7 @@ def test_table_prints_the_measures(bundle, volume, tmp_path, capsys):
         (["a.mrc", "--claimed", "0.1"], "claimed resolution 0.1"),
         (["a.mrc", "b.mrc", "--mask", "m.mrc"], "one mask"),
         (["a.mrc", "--bundle", "deepres-low"], "local-resolution"),
-        (["a.mrc", "--table", "t.tsv"], "not both"),
+        (["a.mrc", "--table", "t.tsv"], "leave MAP"),
     ],
 )
 def test_mistakes_are_told_in_a_line(arguments, word, tmp_path, monkeypatch, capsys, bundle):

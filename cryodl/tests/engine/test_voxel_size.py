@@ -1,14 +1,20 @@
 """The check of voxel sizes: what it reads, and that what it has learnt is used as meant."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cryodl.engine.maps import voxel_size as module
+from cryodl.engine.maps.mask import automatic_mask
+from cryodl.engine.maps.mrc_io import read_map
 from cryodl.engine.maps.scale import NUMBERS, RADII, scale_features, with_bfactor
 from cryodl.engine.maps.sharpen import apply_bfactor
 from cryodl.engine.maps.volume import Volume
+
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "emd_3186.map.gz"
 
 
 def waves(period, n=56):
@@ -43,6 +49,20 @@ def test_features_forget_scale_and_offset_and_know_b_factors():
     seen = RADII < 0.35  # beyond, the edge of the mask shows
     told = with_bfactor(features, 40.0)[: len(RADII)] - blurred[: len(RADII)]
     assert np.ptp(told[seen]) < 0.5
+
+
+@pytest.mark.parametrize(("factor", "word"), [(1.0, None), (1.25, "large")])
+def test_the_shipped_weights_know_a_real_map(factor, word):
+    """EMD-3186, of which nothing was trained on, and with voxels a quarter too large."""
+    volume = read_map(EXAMPLE)
+    volume = Volume(volume.data, volume.voxel_size * factor)
+    said = module.voxel_size_warning(volume, automatic_mask(volume))
+    if word is None:
+        assert said is None
+    else:
+        assert f"look too {word}" in said
+        fitting = float(re.search(r"fit about ([\d.]+) Å", said).group(1))
+        assert fitting == pytest.approx(1.35, rel=0.1)
 
 
 def network(path, factor):
