@@ -13,7 +13,6 @@ from cryodl.engine.maps.scale import NUMBERS, RADII, scale_features, with_bfacto
 from cryodl.engine.maps.sharpen import apply_bfactor
 from cryodl.engine.maps.volume import Volume
 
-
 EXAMPLE = Path(__file__).parents[3] / "examples" / "emd_3186.map.gz"
 
 
