@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +94,7 @@ def run_import_resolution(
         stats["seconds"] = {"read": round(time.perf_counter() - start, 3)}
         # without a density nothing but the resolution itself can stand for it
         result = Result(volumes, stats, found.resolution if density is None else density)
+        draw: Callable[[Path], object]
         if density is None:
             draw = partial(_draw_histogram, result, palette=palette)
         else:
