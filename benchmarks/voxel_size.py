@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryodl.engine.evaluation.real import read_table
-from cryodl.engine.maps.mask import automatic_mask
 from cryodl.engine.maps.mrc_io import read_map
+from cryodl.engine.maps.rough import rough_molecule
 from cryodl.engine.maps.voxel_size import threshold, voxel_size_factor
 
 FACTORS = 1.0, 1.25, 0.8
@@ -35,7 +35,7 @@ def main() -> None:
         volume, cells = read_map(path, voxel), []
         for factor in FACTORS:
             changed = replace(volume, voxel_size=volume.voxel_size * factor)
-            told, wrong = voxel_size_factor(changed, automatic_mask(changed))
+            told, wrong = voxel_size_factor(changed, rough_molecule(changed))
             warned[factor].append(wrong >= threshold())
             cells.append(f"{told:.2f} ({wrong:.0%}{', warned' * warned[factor][-1]})")
         lines.append(f"| {path.name} | {claimed:g} | {' | '.join(cells)} |")

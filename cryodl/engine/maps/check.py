@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.engine.maps.mask import masked_support
+from cryodl.engine.maps.rough import rough_molecule
 from cryodl.engine.maps.volume import Volume
 from cryodl.engine.maps.voxel_size import voxel_size_warning
 
@@ -46,7 +47,8 @@ def check_map(volume: Volume, mask: np.ndarray | None = None) -> list[str]:
     if not low <= diameter <= high:
         found.append(f"the molecule would be {diameter:.0f} Å across, which is implausible"
                      f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å")
-    elif (said := voxel_size_warning(volume, mask)) is not None:
+    # inside the same rule's mask, whosever mask the map is judged in
+    elif (said := voxel_size_warning(volume, rough_molecule(volume))) is not None:
         found.append(said)
     edges = [mask[_face(axis, end)].mean() for axis in range(3) for end in (0, -1)]
     if max(edges) > 0.02:

@@ -24,6 +24,7 @@ from .single_map import whole_sample
 
 SEED = 4001
 WAYS = ("alone", "relative", "both")
+PREFERRED = 0.95  # share of the error of "alone", whose interval is its own, that others must reach
 THRESHOLDS = 0.2, 0.3, 0.4, 0.5  # of the mask's probability
 
 
@@ -48,6 +49,7 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
     first, second = predictions[::2], predictions[1::2] or predictions
     errors = {way: mean_error(first, way) for way in WAYS}
     way = min(WAYS, key=lambda name: errors[name])
+    way = way if errors[way] < PREFERRED * errors["alone"] else "alone"
     threshold = max(THRESHOLDS, key=lambda t: np.mean([p.ious[t] for p in first]))
     calibration = calibrate(*collected(first, way, config["limits"]))
     measured = collected(second, way, config["limits"])

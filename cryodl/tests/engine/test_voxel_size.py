@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cryodl.engine.maps import voxel_size as module
-from cryodl.engine.maps.mask import automatic_mask
 from cryodl.engine.maps.mrc_io import read_map
+from cryodl.engine.maps.rough import rough_molecule
 from cryodl.engine.maps.scale import NUMBERS, RADII, scale_features, with_bfactor
 from cryodl.engine.maps.sharpen import apply_bfactor
 from cryodl.engine.maps.volume import Volume
@@ -55,7 +55,7 @@ def test_the_shipped_weights_know_a_real_map(factor, word):
     """EMD-3186, of which nothing was trained on, and with voxels a quarter too large."""
     volume = read_map(EXAMPLE)
     volume = Volume(volume.data, volume.voxel_size * factor)
-    said = module.voxel_size_warning(volume, automatic_mask(volume))
+    said = module.voxel_size_warning(volume, rough_molecule(volume))
     if word is None:
         assert said is None
     else:
