@@ -15,7 +15,6 @@ from pathlib import Path
 
 from cryodl.engine.evaluation.real import read_table
 from cryodl.engine.maps.mrc_io import read_map
-from cryodl.engine.maps.rough import rough_molecule
 from cryodl.engine.maps.voxel_size import threshold, voxel_size_factor
 
 FACTORS = 1.0, 1.25, 0.8
@@ -35,7 +34,7 @@ def main() -> None:
         volume, cells = read_map(path, voxel), []
         for factor in FACTORS:
             changed = replace(volume, voxel_size=volume.voxel_size * factor)
-            told, wrong = voxel_size_factor(changed, rough_molecule(changed))
+            told, wrong = voxel_size_factor(changed)
             warned[factor].append(wrong >= threshold())
             cells.append(f"{told:.2f} ({wrong:.0%}{', warned' * warned[factor][-1]})")
         lines.append(f"| {path.name} | {claimed:g} | {' | '.join(cells)} |")

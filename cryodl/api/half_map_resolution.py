@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.errors import InputError, SettingError
-from ..engine.maps.check import check_map
+from ..engine.maps.check import check_map, check_one_grid
 from ..engine.maps.mask import automatic_mask
 from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
@@ -129,7 +129,9 @@ def _estimate(half1, half2, *, method, volume, mask, notify, progress, **options
         halves = first, second
         full = half_sum(first, second)
         volume = full if volume is None else volume
-        _check_grid(volume, full)
+        check_one_grid(
+            volume, full, "the map has", "the half maps", "give the map of these half maps, or none"
+        )
     else:
         full = volume
     if mask is None:
@@ -151,17 +153,12 @@ def _estimate(half1, half2, *, method, volume, mask, notify, progress, **options
     for note in notes:
         notify(f"warning: {note}")
     estimating = time.perf_counter()
-    if method == "localfsc" and halves and whole is not None:
+    if method == "localfsc":
+        assert halves is not None and whole is not None  # `_check_options` has seen to it
         window = options["window"] or WINDOW * whole
         notify(f"window of {window:.1f} Å (edge of a box of the same volume)")
         values, unseen = local_fsc(
-            halves[0],
-            halves[1],
-            inside,
-            global_resolution=whole,
-            window=window,
-            progress=progress,
-            **numbers,
+            *halves, inside, global_resolution=whole, window=window, progress=progress, **numbers
         )
         found = {"fsc_resolution": found["fsc_resolution"], "window": round(window, 3)}
     else:
@@ -215,17 +212,3 @@ def _limits(full: Volume, options: dict[str, Any]):
         )
     finest = max(finest or 0.0, nyquist)
     return {"min_resolution": finest, "max_resolution": coarsest}, coarsest
-
-
-def _check_grid(volume: Volume, full: Volume) -> None:
-    same_size = abs(volume.voxel_size / full.voxel_size - 1) < 0.01
-    if volume.shape != full.shape or not same_size:
-        raise InputError(
-            f"the map has {_grid(volume)} and the half maps {_grid(full)}: give the map of these "
-            "half maps, or none"
-        )
-
-
-def _grid(volume: Volume) -> str:
-    sizes = " x ".join(str(n) for n in reversed(volume.shape))
-    return f"{sizes} voxels of {volume.voxel_size:g} Å"

@@ -24,6 +24,7 @@ from ..engine.comparison.sharpness import (
     recommend,
 )
 from ..engine.errors import SettingError
+from ..engine.maps.check import check_one_grid
 from ..engine.maps.result import Result
 from ..engine.maps.sharpen import apply_bfactor
 from ..engine.maps.volume import Volume
@@ -32,7 +33,6 @@ from ..engine.reference.likeness import most_alike, signal_and_noise
 from .results import finish, results_folder
 from .signal_to_noise import (
     MapLike,
-    check_grid,
     check_sources,
     from_halves,
     from_resolution_map,
@@ -119,7 +119,9 @@ def run_oversharpening(
         density = None if volume is None else read(volume, voxel_size)
         judged = None if sharpened is None else read(sharpened, voxel_size)
         if judged is not None:
-            check_grid(judged, density or both[0])
+            check_one_grid(
+                judged, density or both[0], "the sharpened map has", "the unsharpened map"
+            )
         if resolution_map is None:
             unsharpened, inside, snr, told = from_halves(
                 both, density, method, mask, progress, tell

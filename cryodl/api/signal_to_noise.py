@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..engine.errors import InputError, SettingError
-from ..engine.maps.check import check_map
+from ..engine.errors import SettingError
+from ..engine.maps.check import check_map, check_one_grid
 from ..engine.maps.mrc_io import read_map
 from ..engine.maps.volume import Volume
 
@@ -36,7 +36,7 @@ def from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
     notes = check_half_maps(*halves) if halves else []
     unsharpened = half_sum(*halves) if volume is None else volume
     if halves:
-        check_grid(halves[0], unsharpened, "the half maps have")
+        check_one_grid(halves[0], unsharpened, "the half maps have", "the unsharpened map")
     found = load_resolution(resolution_map, density=unsharpened, mask=mask, voxel_size=voxel_size)
     notes = [*notes, *check_map(unsharpened, found.mask), *found.warnings]
     for note in notes:
@@ -63,14 +63,3 @@ def check_sources(volume, half1, half2, resolution_map) -> list[MapLike]:
     if half1 is None and volume is None:
         raise SettingError("no map is given: give the unsharpened MAP, or --half1 and --half2")
     return [] if half1 is None else [half1, half2]
-
-
-def check_grid(other: Volume, volume: Volume, what: str = "the sharpened map has") -> None:
-    """Raises InputError where two maps are not on one grid."""
-    if other.shape == volume.shape and abs(other.voxel_size / volume.voxel_size - 1) < 0.01:
-        return
-    sizes = [
-        f"{' x '.join(str(n) for n in reversed(v.shape))} voxels of {v.voxel_size:g} Å"
-        for v in (other, volume)
-    ]
-    raise InputError(f"{what} {sizes[0]} and the unsharpened map {sizes[1]}: give maps on one grid")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cryodl.engine.errors import InputError
 from cryodl.engine.maps.mask import masked_support
-from cryodl.engine.maps.rough import rough_molecule
 from cryodl.engine.maps.volume import Volume
 from cryodl.engine.maps.voxel_size import voxel_size_warning
 
@@ -47,14 +47,33 @@ def check_map(volume: Volume, mask: np.ndarray | None = None) -> list[str]:
     if not low <= diameter <= high:
         found.append(f"the molecule would be {diameter:.0f} Å across, which is implausible"
                      f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å")
-    # inside the same rule's mask, whosever mask the map is judged in
-    elif (said := voxel_size_warning(volume, rough_molecule(volume))) is not None:
+    elif (said := voxel_size_warning(volume)) is not None:
         found.append(said)
     edges = [mask[_face(axis, end)].mean() for axis in range(3) for end in (0, -1)]
     if max(edges) > 0.02:
         found.append("the molecule touches the border of the box"
                      f" (up to {max(edges):.0%} of a face); values there are less certain")
     return found
+
+
+def check_one_grid(
+    first: Volume,
+    second: Volume,
+    first_has: str,
+    second_name: str,
+    advice: str = "give maps on one grid",
+) -> None:
+    """Raises InputError where two maps differ in shape or, by 1 %, in voxel size.
+
+    first_has, second_name : words of the message, such as "the half maps have", "the map"
+    """
+    if first.shape == second.shape and abs(first.voxel_size / second.voxel_size - 1) < 0.01:
+        return
+    sizes = [
+        f"{' x '.join(str(n) for n in reversed(v.shape))} voxels of {v.voxel_size:g} Å"
+        for v in (first, second)
+    ]
+    raise InputError(f"{first_has} {sizes[0]} and {second_name} {sizes[1]}: {advice}")
 
 
 def _face(axis: int, end: int) -> tuple[slice | int, ...]:

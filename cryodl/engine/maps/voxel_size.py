@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .mask import automatic_mask
 from .parts import bounding_box, cut
 from .resample import resample, resample_to
+from .rough import rough_molecule
 from .scale import LARGEST, MARGIN, scale_features
 from .volume import Volume
 
@@ -34,10 +34,10 @@ def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
     Returns (factor, probability that the voxel size is clearly wrong).
     """
     if inside is None:
-        inside = automatic_mask(volume)
+        inside = rough_molecule(volume)
     probability = predict(_features(volume, inside))
     logarithm = np.log(FACTORS)
-    wrong = float(probability[np.abs(logarithm) > CLEARLY].sum())
+    wrong = float(wrongness(probability))
     side = np.sign(float((probability * logarithm).sum()))
     share = probability * (side * logarithm > CLEARLY)
     if share.sum() <= 0:
@@ -45,13 +45,19 @@ def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
     return float(np.exp((share * logarithm).sum() / share.sum())), wrong
 
 
-def voxel_size_warning(volume: Volume, inside: np.ndarray) -> str | None:
+def voxel_size_warning(volume: Volume, inside: np.ndarray | None = None) -> str | None:
     """A sentence where the features of a map do not fit its voxel size, with the evidence.
+
+    volume, inside : as in `voxel_size_factor`
 
     None where they fit, where the molecule is too small to tell, and where the package was
     installed without the weights.
     """
-    if np.count_nonzero(inside) * volume.voxel_size**3 < SMALLEST or not WEIGHTS.is_file():
+    if not WEIGHTS.is_file():
+        return None
+    if inside is None:
+        inside = rough_molecule(volume)
+    if np.count_nonzero(inside) * volume.voxel_size**3 < SMALLEST:
         return None
     factor, wrong = voxel_size_factor(volume, inside)
     if wrong < threshold():
@@ -65,9 +71,13 @@ def voxel_size_warning(volume: Volume, inside: np.ndarray) -> str | None:
     )
 
 
-def predict(features: np.ndarray) -> np.ndarray:
-    """Probabilities of FACTORS: ndarray (..., len(FACTORS)) from features (..., NUMBERS)."""
-    weights = _weights()
+def predict(features: np.ndarray, weights=None) -> np.ndarray:
+    """Probabilities of FACTORS: ndarray (..., len(FACTORS)) from features (..., NUMBERS).
+
+    weights : those of a network that is not shipped, or None
+    """
+    if weights is None:
+        weights = _weights()
     x = (features - weights["mean"]) / weights["sd"]
     for layer in range(int(weights["layers"])):
         x = x @ weights[f"kernel{layer}"] + weights[f"bias{layer}"]
@@ -75,6 +85,11 @@ def predict(features: np.ndarray) -> np.ndarray:
             x = np.maximum(x, 0)
     raised = np.exp(x - x.max(axis=-1, keepdims=True))
     return raised / raised.sum(axis=-1, keepdims=True)
+
+
+def wrongness(probability: np.ndarray) -> np.ndarray:
+    """Probability that a voxel size is clearly wrong: ndarray (...) from what `predict` gives."""
+    return probability[..., np.abs(np.log(FACTORS)) > CLEARLY].sum(axis=-1)
 
 
 def threshold() -> float:
@@ -92,12 +107,16 @@ def _features(volume, inside):
             first += (last - first - most) // 2
             last = first + most
         part.append(slice(first, last))
-    cropped = cut(volume, tuple(part))
-    grid = resample(cropped, GRID)
-    near = inside[tuple(part)]
-    if grid is not cropped:
-        near = resample_to(cropped.with_data(near.astype(np.float32)), grid).data > 0.5
-    return scale_features(grid.data, near if near.any() else np.ones_like(near))
+    data, near = on_grid(cut(volume, tuple(part)), inside[tuple(part)])
+    return scale_features(data, near if near.any() else np.ones_like(near))
+
+
+def on_grid(volume: Volume, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A map and its molecule on the grid on which features are told: two ndarrays (z, y, x)."""
+    grid = resample(volume, GRID)
+    if grid is not volume:
+        inside = resample_to(volume.with_data(inside.astype(np.float32)), grid).data > 0.5
+    return grid.data, inside
 
 
 @lru_cache(maxsize=1)

@@ -8,11 +8,10 @@ from concurrent.futures import ProcessPoolExecutor
 import keras
 import numpy as np
 
-from ..maps.resample import resample, resample_to
 from ..maps.rough import rough_molecule
 from ..maps.scale import scale_features, with_bfactor
 from ..maps.volume import Volume
-from ..maps.voxel_size import CLEARLY, FACTORS, GRID, SMALLEST
+from ..maps.voxel_size import FACTORS, GRID, SMALLEST, on_grid, predict, wrongness
 from .single_map_input import draw_input, rough_mask
 
 RANGE = 0.68, 1.47  # factors by which voxel sizes are changed
@@ -39,11 +38,9 @@ def samples(experiment, rng, count=3):
         factor = float(np.exp(rng.uniform(*np.log(RANGE)))) if number % EACH else 1.0
         volume = Volume(density, factor * GRID)
         near = rough_molecule(volume) if rng.random() < 0.25 else rough_mask(molecule, rng)
-        grid = resample(volume, GRID)
-        if grid is not volume:
-            near = resample_to(volume.with_data(near.astype(np.float32)), grid).data > 0.5
+        data, near = on_grid(volume, near)
         if np.count_nonzero(near) * GRID**3 >= SMALLEST:  # of less nothing is said in use either
-            features.append(scale_features(grid.data, near))
+            features.append(scale_features(data, near))
             factors.append(factor)
     return np.array(features, np.float32), np.array(factors)
 
@@ -75,7 +72,7 @@ def train_voxel_size(trained, validation, path, seed=0):
     """
     weights = fit_scale(*trained[:2], seed=seed)
     features, factors, numbers = validation
-    wrong = wrongness(weights, features)
+    wrong = wrongness(predict(features, weights))
     warned, thresholds = np.zeros(len(factors), bool), []
     for half in (0, 1):
         setting = numbers % 2 == half
@@ -123,15 +120,3 @@ def fit_scale(features, factors, *, epochs=150, seed=0):
     for number, layer in enumerate(dense):
         stored[f"kernel{number}"], stored[f"bias{number}"] = layer.get_weights()
     return stored
-
-
-def wrongness(weights, features):
-    """Probability that the voxel size is clearly wrong, ndarray (n,)."""
-    x = (features - weights["mean"]) / weights["sd"]
-    for layer in range(weights["layers"]):
-        x = x @ weights[f"kernel{layer}"] + weights[f"bias{layer}"]
-        if layer < weights["layers"] - 1:
-            x = np.maximum(x, 0)
-    raised = np.exp(x - x.max(axis=-1, keepdims=True))
-    probability = raised / raised.sum(axis=-1, keepdims=True)
-    return probability[:, np.abs(np.log(FACTORS)) > CLEARLY].sum(axis=1)
