@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.engine.errors import InputError
-from cryodl.engine.maps.mask import masked_support
+from cryodl.engine.maps.masked import masked_support
 from cryodl.engine.maps.volume import Volume
 from cryodl.engine.maps.voxel_size import voxel_size_warning
 

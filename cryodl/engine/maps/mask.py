@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from cryodl.engine.errors import InputError
+from cryodl.engine.maps.masked import masked_support
 from cryodl.engine.maps.normalise import block_mean
 from cryodl.engine.maps.resample import resample_to
 from cryodl.engine.maps.volume import Volume
@@ -21,7 +22,6 @@ MOSTLY = 0.35  # share of a masked map's support above which all of it is taken
 FAINT = 0.03  # ... but for edges where density is below this share of the strong parts'
 SMALL = 0.05  # components below this share of the largest are dropped
 GAPS = 8.0  # Å, width of clefts inside the molecule that are closed
-MASKED_OUT = 0.10  # share of one exact value from which it is taken for a masked-out background
 
 
 def automatic_mask(volume: Volume) -> np.ndarray:
@@ -80,24 +80,6 @@ def automatic_mask(volume: Volume) -> np.ndarray:
     grid = Volume(volume.data, volume.voxel_size)
     mask = resample_to(Volume(height, step, (centre,) * 3), grid).data > 0
     return mask if support is None else mask & support
-
-
-def masked_support(data: np.ndarray) -> np.ndarray | None:
-    """Voxels that were left when a map was masked, or None if it was not masked.
-
-    Returns
-    -------
-    ndarray, shape of ``data``, bool, or None
-    """
-    sample = data.reshape(-1)[:: max(1, data.size // 200_003)]
-    values, counts = np.unique(sample, return_counts=True)
-    most = int(counts.argmax())
-    others = np.delete(counts, most)
-    # densities stored as integers repeat too, but then neighbouring values repeat as often
-    if counts[most] < MASKED_OUT * sample.size or (others.size and others.max() * 5 > counts[most]):
-        return None
-    support = data != values[most]
-    return support if support.any() else None
 
 
 def _enlarge(coarse: np.ndarray, factor: int, shape: tuple[int, int, int]) -> np.ndarray:

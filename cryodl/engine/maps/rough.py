@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .mask import _drop_islands, _enlarge, masked_support
+from .mask import _drop_islands, _enlarge
+from .masked import masked_support
 from .normalise import block_mean
 from .volume import Volume
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..threads import thread_count
 from .features import BANDS, band_centres, band_gain, frequency_bins
 from .level import Shells, border_weights
-from .mask import masked_support
+from .masked import masked_support
 from .parts import bounding_box
 from .sharpen import reference_log_amplitude
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .masked import resample_masked
 from .parts import bounding_box, cut
-from .resample import resample, resample_to
+from .resample import resample_to
 from .rough import rough_molecule
 from .scale import LARGEST, MARGIN, scale_features
 from .volume import Volume
@@ -113,7 +114,7 @@ def _features(volume, inside):
 
 def on_grid(volume: Volume, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A map and its molecule on the grid on which features are told: two ndarrays (z, y, x)."""
-    grid = resample(volume, GRID)
+    grid = resample_masked(volume, GRID)
     if grid is not volume:
         inside = resample_to(volume.with_data(inside.astype(np.float32)), grid).data > 0.5
     return grid.data, inside

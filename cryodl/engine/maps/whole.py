@@ -12,7 +12,7 @@ import numpy as np
 
 from .features import BAND_FLOOR, BANDS, CHANNELS, band_powers, space_to_depth
 from .level import level_spectrum
-from .mask import masked_support
+from .masked import masked_support
 from .normalise import FLOOR, WINDOW, _coarse_window, _window_mean, block_mean, refine
 from .rough import rough_molecule
 from .volume import Volume
@@ -21,6 +21,7 @@ EXTRA = 2 + BANDS + 1
 WHOLE_CHANNELS = CHANNELS + EXTRA
 AWAY = 8  # voxels from the molecule at which solvent begins
 FEW = 0.02  # share of the box below which what is left of the solvent tells nothing
+QUIET = 0.6  # contrast in every band from which the solvent was emptied: simulated ones reach 0.35
 COARSE = 2.5  # voxels, SD of the Gaussian that takes a map to about 10 Å
 
 
@@ -97,8 +98,9 @@ def _contrast(density, inside, inner, bands, power):
     core, away = (_thinned(where) for where in (core, away))
     levels = [np.median(bands[where] * (-np.log(BAND_FLOOR) / 2) + power[where][:, None], axis=0)
               for where in (core, away)]  # fmt: skip
-    result[:BANDS] = np.clip((levels[0] - levels[1]) / 6, -1, 1)
-    result[BANDS] = 1
+    contrast = np.clip((levels[0] - levels[1]) / 6, -1, 1)
+    if contrast.min() < QUIET:
+        result[:BANDS], result[BANDS] = contrast, 1
     return result
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from ..maps.mask import masked_support
+from ..maps.masked import masked_support
 from ..maps.volume import Volume
 from .bands import Spectrum, noise_power
 from .crossing import boxes

@@ -48,11 +48,15 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
 
     structure : Structure
     config : dict with box (voxels), voxel_size, best and worst (Å), clean (share of clean boxes),
-        random_phases (share of those whose phases are made random beyond some resolution)
+        plain (share of those made as the paper's tests are: neither B-factors nor solvent, white
+        noise, no mask), random_phases (share of the others whose phases are made random beyond
+        some resolution)
     rng : numpy Generator
     device : bool, transform on the accelerator through keras.ops
     """
     n, voxel = config["box"], config["voxel_size"]
+    clean = rng.random() < config["clean"]
+    plain = clean and rng.random() < config["plain"]
     positions, elements, chains = _place(structure, n * voxel, rng)
     regions, resolutions = draw_regions(positions, chains, config, rng)
     distance, owner = _nearest_atom(positions, regions, n // 2, 2 * voxel)
@@ -60,7 +64,10 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
     xp = namespace(device)
     bins = frequency_bins((n, n, n))
     frequencies = bin_frequencies((n, n, n), voxel)
-    spectra = _region_spectra(positions, elements, regions, config, frequencies, bins, rng, xp)
+    blurs, contrast = np.zeros(len(positions)), np.ones_like(frequencies)
+    if not plain:
+        blurs, contrast = _draw_blur(len(positions), frequencies, rng)
+    spectra = _region_spectra(positions, elements, blurs, regions, config, contrast, bins, xp)
     ideal = spectra[0]
     for spectrum in spectra[1:]:
         ideal = xp.add(ideal, spectrum)
@@ -75,7 +82,7 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
     power = _smooth(radial_power(numpy_ideal, bins, len(frequencies)) * blur**2) / share
     power = np.maximum(power, power[frequencies <= 0.5 / voxel].max() * 1e-7)
 
-    draw = _clean if rng.random() < config["clean"] else _experiment
+    draw = _plain if plain else _clean if clean else _experiment
     transfers, noise, labels = draw(resolutions, regions, frequencies, power, unit, config, rng)
 
     inside = (frequencies <= 0.5 / voxel).astype(np.float32)
@@ -85,10 +92,13 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
         total = part if total is None else xp.add(total, part)
     if noise.max() > 0:
         white = rng.standard_normal((n, n, n), dtype=np.float32)
-        if rng.random() < 0.3:
+        if not plain and rng.random() < 0.3:
             white *= _radial_variation(n, rng)
         gain = np.sqrt(noise / n**3)  # white noise has power n³ per coefficient
         total = xp.add(total, xp.scale(xp.rfft3(white), xp.take(gain, bins)))
+    if plain:
+        density = np.array(xp.irfft3(total, (n, n, n)), np.float32)
+        return Box(density, labels[owner].astype(np.float32), distance)
     coarser = None
     if rng.random() < 0.25:
         coarser, coarsest = _coarser_voxels(n, voxel, config, rng)
@@ -125,16 +135,20 @@ def _nearest_atom(positions, regions, n, step):
     return distance.astype(np.float32), region[tuple(nearest)]
 
 
-def _region_spectra(positions, elements, regions, config, frequencies, bins, rng, xp):
-    n, voxel = config["box"], config["voxel_size"]
+def _draw_blur(atoms, frequencies, rng):
+    """B-factor of every atom, and by how much the solvent weakens each frequency."""
     base = rng.uniform(0, 30)
     spread = rng.uniform(0, 15) if rng.random() < 0.5 else 0.0
-    b_factors = base + spread * rng.standard_gamma(1.0, len(positions))
+    b_factors = base + spread * rng.standard_gamma(1.0, atoms)
     if rng.random() < 0.5:  # the solvent hides the molecule's coarse features (Babinet)
         fraction, width = rng.uniform(0.3, 0.9), rng.uniform(150, 500)
     else:
         fraction, width = 0.0, 1.0
-    contrast = 1 - fraction * np.exp(-width * frequencies**2 / 4)
+    return b_factors, 1 - fraction * np.exp(-width * frequencies**2 / 4)
+
+
+def _region_spectra(positions, elements, b_factors, regions, config, contrast, bins, xp):
+    n, voxel = config["box"], config["voxel_size"]
     gain = xp.take(contrast, bins)
     spectra = []
     for region in range(int(regions.max()) + 1):
@@ -150,6 +164,16 @@ def _deblurred_low_pass(frequencies, voxel):
     return raised_cosine(frequencies, UNIT_RESOLUTION, EDGE / voxel) * deblur_table(
         frequencies, default_blur(voxel)
     )
+
+
+def _plain(resolutions, regions, frequencies, power, unit, config, rng):
+    """The maps of the paper's tests: a raised-cosine low-pass per region and white noise."""
+    edge = EDGE / config["voxel_size"]
+    transfers = np.array([raised_cosine(frequencies, d, edge) for d in resolutions])
+    level = unit * 0.02 * 8 ** rng.random()
+    noise = level**2 * config["box"] ** 3 * np.ones_like(frequencies)
+    ratios = transfers**2 * power / noise
+    return transfers, noise, _labels(frequencies, transfers, ratios, edge / 2, config)
 
 
 def _clean(resolutions, regions, frequencies, power, unit, config, rng):

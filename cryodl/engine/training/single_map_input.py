@@ -17,6 +17,9 @@ LOW_PASS = 0.75, 1.15  # times the resolution: where a map is low-passed before 
 PART = 0.5  # share of zones that hold a part of the molecule only, as one chain of a complex
 PART_RADIUS = 14.0, 40.0  # Å, of that part
 MASKED = 0.4  # share of raw and filtered maps that are masked, half of them tightly
+COARSE = 0.4  # share of maps on voxels larger than the network's, as those at 5-11 Å have
+COARSEST = 3.6  # Å, of those voxels
+LEAST_SAMPLING = 2.05  # voxels that a resolution is at least
 
 
 def molecular_target(experiment) -> np.ndarray:
@@ -51,8 +54,11 @@ def draw_input(experiment, rng, kind=None):
     """
     molecule = molecular_target(experiment)
     kind = kind or str(rng.choice(KINDS, p=SHARES))
+    voxel = draw_voxel(experiment.resolution, rng)
     if kind == "deposited":
-        density = experiment.load("map")
+        deposited = experiment.load("map")
+        # what was masked is zero again after resampling (maps.masked.resample_masked)
+        density = on_voxels(deposited, voxel) * (deposited != 0)
     else:
         density = (experiment.load("half1") + experiment.load("half2")) / 2
         if kind in ("filtered", "zone"):
@@ -61,6 +67,7 @@ def draw_input(experiment, rng, kind=None):
             cut_off = max(experiment.resolution * rng.uniform(*LOW_PASS), 2.1)
             width = rng.uniform(0.02, 0.3) / cut_off
             density = filtered(density, lambda s: raised_cosine(s, cut_off, width))
+        density = on_voxels(density, voxel)
         if kind == "zone" or rng.random() < MASKED:
             tight = kind == "zone" or rng.random() < 0.5
             near = experiment.load("mask") > 0
@@ -69,6 +76,27 @@ def draw_input(experiment, rng, kind=None):
             density = cut_out(density, near, rng, tight)
             molecule = molecule & (density != 0)
     return density, molecule
+
+
+def draw_voxel(resolution, rng):
+    """Voxel size (Å) of the grid that a map was on before it came to the network's, of 1 Å."""
+    coarsest = min(COARSEST, resolution / LEAST_SAMPLING)
+    if coarsest < 1.1 or rng.random() >= COARSE:
+        return 1.0
+    return 1.1 * (coarsest / 1.1) ** rng.random()
+
+
+def on_voxels(density, voxel):
+    """What larger voxels (Å) keep of a map on a grid of 1 Å: a cube in Fourier space."""
+    import scipy.fft
+
+    if voxel == 1.0:
+        return density
+    spectrum = scipy.fft.rfftn(density)
+    z, y = (np.abs(np.fft.fftfreq(n)) <= 0.5 / voxel for n in density.shape[:2])
+    x = np.fft.rfftfreq(density.shape[2]) <= 0.5 / voxel
+    spectrum *= z[:, None, None] & y[:, None] & x
+    return scipy.fft.irfftn(spectrum, s=density.shape).astype(np.float32)
 
 
 def part_of(near, rng):

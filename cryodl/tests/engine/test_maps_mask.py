@@ -6,7 +6,8 @@ from scipy import ndimage
 
 from cryodl.engine.errors import InputError
 from cryodl.engine.maps.check import check_map
-from cryodl.engine.maps.mask import automatic_mask, check_mask, masked_support
+from cryodl.engine.maps.mask import automatic_mask, check_mask
+from cryodl.engine.maps.masked import masked_support
 from cryodl.engine.maps.volume import Volume
 
 

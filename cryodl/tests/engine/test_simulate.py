@@ -146,9 +146,9 @@ def test_label_worsens_with_the_b_factor_and_follows_noise():
     assert label.snr_resolution(s, np.where(s <= 0.25, 1.0, 0.1)) == pytest.approx(4.0, abs=0.02)
 
 
-def config(clean, random_phases=0.1):
+def config(clean, random_phases=0.1, plain=0.0):
     return {"box": 40, "voxel_size": 1.0, "best": 2.5, "worst": 13.0, "clean": clean,
-            "random_phases": random_phases}  # fmt: skip
+            "plain": plain, "random_phases": random_phases}  # fmt: skip
 
 
 @pytest.mark.parametrize("clean", [0.0, 1.0])
@@ -170,12 +170,26 @@ def test_where_phases_are_random_the_resolution_ends(molecule):
     labels = [
         [
             experiment.simulate_box(molecule, config(1.0, share), np.random.default_rng(seed))
-            for seed in range(12)
+            for seed in range(40)
         ]
         for share in (0.0, 1.0)
     ]
     plain, random = (np.mean([box.resolution.mean() for box in boxes]) for boxes in labels)
     assert random > plain + 0.5
+
+
+def test_plain_boxes_are_those_of_the_papers_tests(molecule):
+    cuts = {**config(1.0, plain=1.0), "best": 4.5, "worst": 5.0, "voxel_size": 0.8}
+    for seed in range(8):
+        box = experiment.simulate_box(molecule, cuts, np.random.default_rng(seed))
+        truth = box.resolution[box.distance < 4]
+        assert (np.abs(truth - 5) < 3).all()
+        # white noise reaches the corners of Fourier space, and fills the box evenly
+        power = np.abs(np.fft.rfftn(box.density)) ** 2
+        bins = filters.frequency_bins(box.density.shape)
+        cycles = filters.bin_frequencies(box.density.shape, 1.0)[bins]
+        outer = [power[(cycles > a) & (cycles <= a + 0.05)].mean() for a in (0.35, 0.4, 0.45)]
+        assert max(outer) < 1.2 * min(outer)
 
 
 def shell_power(volume):

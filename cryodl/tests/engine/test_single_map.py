@@ -98,7 +98,7 @@ def test_frequencies_that_were_filtered_away_stay_empty():
 def test_features_of_a_whole_map():
     from cryodl.engine.maps.whole import WHOLE_CHANNELS, stack, whole_features
 
-    data, inside = blob()
+    data, inside = blob(noise=0.5)
     features = stack(*whole_features(data, 1.0, inside))
     assert features.shape == (20, 22, 24, WHOLE_CHANNELS) and np.isfinite(features).all()
     scaled = stack(*whole_features(1e4 * data - 50, 1.0, inside))

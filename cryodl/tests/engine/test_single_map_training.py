@@ -67,6 +67,20 @@ def test_inputs_have_the_molecule_in_its_place(experiment, kind):
         assert (density[~molecule] == 0).mean() > 0.5
 
 
+def test_larger_voxels_keep_a_cube_in_fourier_space():
+    from cryodl.engine.training.single_map_input import COARSE, draw_voxel, on_voxels
+
+    data = np.random.default_rng(0).normal(size=(24, 20, 28)).astype(np.float32)
+    before, after = (np.abs(np.fft.fftn(a)) for a in (data, on_voxels(data, 2.5)))
+    far = [np.abs(np.fft.fftfreq(n)) > 0.2 for n in data.shape]
+    gone = far[0][:, None, None] | far[1][:, None] | far[2]
+    assert after[gone].max() < 1e-3 and np.allclose(after[~gone], before[~gone], rtol=1e-4)
+    assert on_voxels(data, 1.0) is data
+    drawn = np.array([draw_voxel(7.0, np.random.default_rng(i)) for i in range(400)])
+    assert np.mean(drawn > 1) == pytest.approx(COARSE, abs=0.1) and 3.2 < drawn.max() <= 7 / 2.05
+    assert {draw_voxel(2.2, np.random.default_rng(i)) for i in range(50)} == {1.0}
+
+
 def test_what_a_zone_leaves_out_is_not_to_be_told(experiment, monkeypatch):
     from cryodl.engine.training import single_map_input
     from cryodl.engine.training.single_map import whole_sample
@@ -85,7 +99,7 @@ def test_what_a_zone_leaves_out_is_not_to_be_told(experiment, monkeypatch):
 def test_crops_turn_features_and_targets_together(experiment):
     from cryodl.engine.training.single_map import samples
 
-    made = samples(experiment, np.random.default_rng(0), config())
+    made = samples(experiment, np.random.default_rng(2), config())
     assert len(made) == 6
     for x, y in made:
         assert x.shape == (16, 16, 16, 37) and y.shape == (16, 16, 16, 4)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import InputError, SettingError
-from ...maps.mask import automatic_mask, masked_support
+from ...maps.mask import automatic_mask
+from ...maps.masked import masked_support
 from ...maps.volume import Volume
 
 WAYS = ("auto", "stats", "mask")

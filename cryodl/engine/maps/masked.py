@@ -1,0 +1,45 @@
+"""Maps that were masked before: what was left, and what was cut away stays away on another grid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .resample import resample, resample_to
+from .volume import Volume
+
+MASKED_OUT = 0.10  # share of one exact value from which it is taken for a masked-out background
+
+
+def masked_support(data: np.ndarray) -> np.ndarray | None:
+    """Voxels that were left when a map was masked, or None if it was not masked.
+
+    Returns
+    -------
+    ndarray, shape of ``data``, bool, or None
+    """
+    sample = data.reshape(-1)[:: max(1, data.size // 200_003)]
+    values, counts = np.unique(sample, return_counts=True)
+    most = int(counts.argmax())
+    others = np.delete(counts, most)
+    # densities stored as integers repeat too, but then neighbouring values repeat as often
+    if counts[most] < MASKED_OUT * sample.size or (others.size and others.max() * 5 > counts[most]):
+        return None
+    support = data != values[most]
+    return support if support.any() else None
+
+
+def resample_masked(volume: Volume, voxel_size: float) -> Volume:
+    """As `resample.resample`, but where a mask had left nothing there is nothing afterwards either.
+
+    A mask's edge rings when a map is resampled. To whoever compares the molecule with the solvent
+    those faint rings are a solvent without noise, and the map the best there could be.
+
+    volume : density;  voxel_size : wanted, Å
+    """
+    grid = resample(volume, voxel_size)
+    support = None if grid is volume else masked_support(volume.data)
+    if support is None:
+        return grid
+    left = resample_to(volume.with_data(support.astype(np.float32)), grid).data > 0.5
+    outside = volume.data.reshape(-1)[np.argmin(support)]
+    return grid.with_data(np.where(left, grid.data, outside))

@@ -1,0 +1,63 @@
+"""What a mask cut away stays away on another grid, and tells no one about noise."""
+
+import numpy as np
+import pytest
+
+from cryodl.engine.maps.masked import masked_support, resample_masked
+from cryodl.engine.maps.resample import resample
+from cryodl.engine.maps.volume import Volume
+
+OUTSIDE = np.float32(0.25)
+
+
+@pytest.fixture(scope="module")
+def ball():
+    """Band-limited noise inside a sharp mask, voxels of 1.33 Å, at a place of its own."""
+    from scipy.ndimage import gaussian_filter
+
+    rng = np.random.default_rng(3)
+    data = 3 * gaussian_filter(rng.normal(size=(44, 48, 52)), 1.0).astype(np.float32)
+    z, y, x = np.indices(data.shape)
+    inside = (z - 20) ** 2 + (y - 25) ** 2 + (x - 27) ** 2 < 13**2
+    return Volume(np.where(inside, data + 1, OUTSIDE), 1.33, (5.0, 6.0, 7.0)), inside
+
+
+def test_outside_is_one_value_again_and_inside_is_as_resampled(ball):
+    volume, inside = ball
+    ringing, grid = resample(volume, 1.0), resample_masked(volume, 1.0)
+    assert masked_support(ringing.data) is None  # the reason for all this
+    left = masked_support(grid.data)
+    assert left is not None and (grid.data[~left] == OUTSIDE).all()
+    assert np.array_equal(grid.data[left], ringing.data[left])
+    assert left.sum() == pytest.approx(inside.sum() * 1.33**3, rel=0.02)
+    assert (grid.origin, grid.voxel_size) == (ringing.origin, ringing.voxel_size)
+
+
+def test_what_was_not_masked_is_resampled_as_ever(ball):
+    volume = Volume(np.random.default_rng(0).normal(size=(20, 22, 24)).astype("f4"), 1.33)
+    assert np.array_equal(resample_masked(volume, 1.0).data, resample(volume, 1.0).data)
+    assert resample_masked(ball[0], 1.33) is ball[0]
+
+
+def test_a_masked_map_has_no_solvent_to_compare_with_on_any_grid(ball):
+    from cryodl.engine.maps.features import BANDS
+    from cryodl.engine.maps.whole import whole_features
+
+    volume, inside = ball
+    for grid in (volume, resample_masked(volume, 1.0)):
+        data = grid.data[tuple(slice(n // 4 * 4) for n in grid.shape)]
+        near = data != OUTSIDE
+        extra = whole_features(data, grid.voxel_size, near)[2]
+        assert not extra[..., 2:].any()
+    noisy = volume.data + 0.2 * np.random.default_rng(1).normal(size=volume.shape).astype("f4")
+    extra = whole_features(noisy, 1.0, inside)[2]
+    assert (extra[..., -1] == 1).all() and 0.1 < extra[0, 0, 0, 2 : 2 + BANDS].max() < 1
+
+
+def test_nor_has_one_whose_solvent_was_emptied_by_other_means(ball):
+    from cryodl.engine.maps.whole import whole_features
+
+    volume, inside = ball
+    faint = 1e-5 * np.random.default_rng(2).normal(size=volume.shape).astype("f4")
+    extra = whole_features(np.where(inside, volume.data, OUTSIDE + faint), 1.0, inside)[2]
+    assert not extra[..., 2:].any()
