@@ -36,7 +36,7 @@ def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
     """
     if inside is None:
         inside = rough_molecule(volume)
-    probability = predict(_features(volume, inside))
+    probability = predict(read_features(volume, inside))
     logarithm = np.log(FACTORS)
     wrong = float(wrongness(probability))
     side = np.sign(float((probability * logarithm).sum()))
@@ -98,7 +98,11 @@ def threshold() -> float:
     return float(_weights()["threshold"])
 
 
-def _features(volume, inside):
+def read_features(volume: Volume, inside: np.ndarray) -> np.ndarray:
+    """What the network reads: ndarray (NUMBERS,).
+
+    volume : density;  inside : ndarray (z, y, x), bool, roughly the molecule; not empty
+    """
     reach = ceil(MARGIN * GRID / volume.voxel_size)
     most = ceil(LARGEST * GRID / volume.voxel_size)
     part = []
@@ -108,16 +112,11 @@ def _features(volume, inside):
             first += (last - first - most) // 2
             last = first + most
         part.append(slice(first, last))
-    data, near = on_grid(cut(volume, tuple(part)), inside[tuple(part)])
-    return scale_features(data, near if near.any() else np.ones_like(near))
-
-
-def on_grid(volume: Volume, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A map and its molecule on the grid on which features are told: two ndarrays (z, y, x)."""
-    grid = resample_masked(volume, GRID)
-    if grid is not volume:
-        inside = resample_to(volume.with_data(inside.astype(np.float32)), grid).data > 0.5
-    return grid.data, inside
+    own = cut(volume, tuple(part))
+    grid, near = resample_masked(own, GRID), inside[tuple(part)]
+    if grid is not own:
+        near = resample_to(own.with_data(near.astype(np.float32)), grid).data > 0.5
+    return scale_features(grid.data, near if near.any() else np.ones_like(near))
 
 
 @lru_cache(maxsize=1)

@@ -33,7 +33,7 @@ TRAINING: dict[str, Any] = {
     "clean": 0.3,  # share of structures among what samples are made of
     "box": 64,  # voxels, of clean maps; sometimes larger
     "at_once": 3,  # clean maps of one structure
-    "coarse": 0.35,  # share of raw experiments as from coarser voxels
+    "coarse": 0.6,  # share of experiments as from coarser voxels
     "window": 104,  # voxels, of which a large map is described in training
     "samples": 30_000,  # made before the training begins, unless time ends first
     "batch": 64,
@@ -117,11 +117,15 @@ def experiment_maps(experiment: StoredExperiment, config, rng):
     someone who wanted it smooth, the filter's, for nothing finer is left in it.
     """
     drawn, resolution = experiment.info["config"], experiment.resolution
+    voxels, coarsest = 1.0, resolution / COARSEST_SAMPLING / config["voxel_size"]
+    if rng.random() < config["coarse"] and coarsest > 1:
+        voxels = rng.uniform(1, coarsest)
     if rng.random() < 0.5:
-        end = resolution
+        end, deposited = resolution, experiment.load("map")
         if drawn["low_passed"] and drawn["over_filtered"]:
             end = max(end, resolution * drawn["low_pass"] * drawn["over_filter"])
-        return [(experiment.load("map"), end)]
+        # what was masked is empty again after resampling (maps.masked.resample_masked)
+        return [(filtered(deposited, None, voxels) * (deposited != 0), end)]
     mean = (experiment.load("half1") + experiment.load("half2")) / 2
     frequencies = bin_frequencies(mean.shape, config["voxel_size"])
     b_factor = experiment.info["measured"]["fall_off"] * rng.uniform(0, 1.3)
@@ -130,21 +134,19 @@ def experiment_maps(experiment: StoredExperiment, config, rng):
     if rng.random() < 0.5:
         end = resolution * rng.uniform(0.8, 1.05)
         gain *= raised_cosine(frequencies, end, rng.uniform(0.02, 0.3) / end)
-    voxels, coarsest = 1.0, resolution / COARSEST_SAMPLING / config["voxel_size"]
-    if rng.random() < config.get("coarse", 0.0) and coarsest > 1:
-        voxels = rng.uniform(1, coarsest)
     return [(filtered(mean, gain, voxels), resolution)]
 
 
 def filtered(data, gain, voxels: float = 1.0):
     """A map through a radial filter, and as if resampled from a grid of coarser voxels.
 
-    gain : ndarray over `frequency_bins`;  voxels : edge of the coarser ones, in the map's own
+    gain : ndarray over `frequency_bins`, or None;  voxels : edge of the coarser ones, in the map's
     """
     import scipy.fft
 
     spectrum = scipy.fft.rfftn(data)
-    spectrum *= gain.astype(np.float32)[frequency_bins(data.shape)]
+    if gain is not None:
+        spectrum *= gain.astype(np.float32)[frequency_bins(data.shape)]
     for axis, n in enumerate(data.shape if voxels > 1 else ()):
         frequency = np.fft.rfftfreq(n) if axis == 2 else np.fft.fftfreq(n)
         held = np.abs(frequency) <= 0.5 / voxels

@@ -8,13 +8,16 @@ from concurrent.futures import ProcessPoolExecutor
 import keras
 import numpy as np
 
+from ..maps.masked import resample_masked
+from ..maps.resample import resample_to
 from ..maps.rough import rough_molecule
-from ..maps.scale import scale_features, with_bfactor
+from ..maps.scale import with_bfactor
 from ..maps.volume import Volume
-from ..maps.voxel_size import FACTORS, GRID, SMALLEST, on_grid, predict, wrongness
-from .single_map_input import draw_input, rough_mask
+from ..maps.voxel_size import FACTORS, GRID, SMALLEST, predict, read_features, wrongness
+from .single_map_input import LEAST_SAMPLING, draw_input, rough_mask
 
 RANGE = 0.68, 1.47  # factors by which voxel sizes are changed
+VOXELS = 0.75, 1.8  # Å
 RIGHT = 0.35  # share of inputs whose voxel size is right
 EACH = 3  # inputs of every map drawn
 FALSE = 0.03  # of right voxel sizes that may be called wrong on the data trained on
@@ -34,15 +37,30 @@ def samples(experiment, rng, count=3):
     features, factors = [], []
     for number in range(count):
         if number % EACH == 0:
-            density, molecule = draw_input(experiment, rng)
+            volume, molecule = own_voxels(*draw_input(experiment, rng), experiment.resolution, rng)
         factor = float(np.exp(rng.uniform(*np.log(RANGE)))) if number % EACH else 1.0
-        volume = Volume(density, factor * GRID)
-        near = rough_molecule(volume) if rng.random() < 0.25 else rough_mask(molecule, rng)
-        data, near = on_grid(volume, near)
-        if np.count_nonzero(near) * GRID**3 >= SMALLEST:  # of less nothing is said in use either
-            features.append(scale_features(data, near))
+        given = Volume(volume.data, factor * volume.voxel_size)
+        near = rough_molecule(given) if rng.random() < 0.25 else rough_mask(molecule, rng)
+        # of less nothing is said in use either
+        if np.count_nonzero(near) * given.voxel_size**3 >= SMALLEST:
+            features.append(read_features(given, near))
             factors.append(factor)
     return np.array(features, np.float32), np.array(factors)
+
+
+def own_voxels(density, molecule, resolution, rng):
+    """A map of the set on voxels such as people have: Volume and ndarray (z, y, x), bool.
+
+    Otherwise those with wrong voxel sizes would be the only ones whose features are read after
+    resampling, and what that leaves behind would tell them.
+    """
+    finest, coarsest = VOXELS
+    voxel = finest * (min(coarsest, resolution / LEAST_SAMPLING) / finest) ** rng.random()
+    made = Volume(density, GRID)
+    volume = resample_masked(made, voxel)
+    if volume is not made:
+        molecule = resample_to(made.with_data(molecule.astype(np.float32)), volume).data > 0.5
+    return volume, molecule
 
 
 def all_samples(experiments, count, seed, workers=2):

@@ -87,6 +87,20 @@ def test_a_warning_names_the_evidence(factor, word, tmp_path, monkeypatch):
         assert fitting == pytest.approx(1.3 / factor, rel=0.03)
 
 
+def test_right_and_wrong_maps_come_on_voxels_of_all_sizes():
+    pytest.importorskip("keras")
+    from cryodl.engine.training.voxel_size import own_voxels
+
+    data, inside = waves(6.0)
+    made = [own_voxels(data, inside, 3.0, np.random.default_rng(i)) for i in range(40)]
+    voxels = np.array([volume.voxel_size for volume, _ in made])
+    assert voxels.min() < 0.85 and 1.3 < voxels.max() <= 1.01 * 3.0 / 2.05
+    for volume, molecule in made[::9]:
+        assert molecule.sum() * volume.voxel_size**3 == pytest.approx(inside.sum(), rel=0.05)
+        features = module.read_features(volume, molecule)
+        assert peak(features) == pytest.approx(6.0, rel=0.06)
+
+
 def test_training_learns_what_tells_and_measures_on_other_experiments(tmp_path):
     pytest.importorskip("keras")
     from cryodl.engine.training.voxel_size import train_voxel_size
