@@ -9,7 +9,7 @@ import numpy as np
 
 from ...maps.features import local_features
 from ...maps.normalise import local_normalise
-from ...maps.parts import Box, cut
+from ...maps.parts import CONTEXT, Box, cut
 from ...maps.resample import resample
 from ...maps.volume import Volume
 
@@ -47,10 +47,19 @@ def prepare(volume: Volume, box: Box, voxel_size: float, overlap: int) -> Prepar
     voxel_size : Å, of the network's grid
     overlap : steps of the network that it sees around one
     """
-    margin = ceil((STEP * (overlap + 1) + FILTER_MARGIN) * voxel_size / volume.voxel_size)
+    reach = STEP * (min(overlap, CONTEXT) + 1) + FILTER_MARGIN
+    margin = ceil(reach * voxel_size / volume.voxel_size)
     part = tuple(slice(max(0, first - margin), last + margin) for first, last in box)
     grid = resample(cut(volume, part), voxel_size)
-    data = local_features(local_normalise(grid.data))
-    middle = (STEP - 1) / 2 * grid.voxel_size  # of a step's block
-    x, y, z = (o + middle for o in grid.origin)
+    # what only the filters needed is dropped after them
+    drop = FILTER_MARGIN // STEP
+    kept = tuple(
+        slice(drop * (s.start > 0), -drop if s.stop < n else None)
+        for s, n in zip(part, volume.shape)
+    )
+    data = np.ascontiguousarray(local_features(local_normalise(grid.data))[kept])
+    x, y, z = (  # (STEP - 1) / 2: the middle of a step's block
+        o + (STEP * s.start + (STEP - 1) / 2) * grid.voxel_size
+        for o, s in zip(grid.origin, reversed(kept))
+    )
     return Prepared(data, STEP * grid.voxel_size, (x, y, z), grid.voxel_size)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...maps.parts import Box
+from ...maps.parts import CONTEXT, Box
 from ...maps.volume import Volume
 from ...tiles import TileGrid, choose_tile
 from .prepare import FILTER_MARGIN, normalisation
@@ -81,7 +81,7 @@ def plan_local_resolution(
     full = [max(1, round(n * scale)) for n in volume.shape]
     shape = full
     if box is not None:
-        margin = 2 * (spec["overlap"] + spec["stride"]) + (2 * FILTER_MARGIN) // step
+        margin = 2 * (min(spec["overlap"], CONTEXT) + spec["stride"]) + (2 * FILTER_MARGIN) // step
         shape = [
             min(n, round((last - first) * scale) + margin) for n, (first, last) in zip(full, box)
         ]

@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import BundleError
 from ...maps.features import local_features
 from ...maps.normalise import local_normalise
-from ...maps.parts import Box, cut
+from ...maps.parts import CONTEXT, Box, cut
 from ...maps.resample import resample
 from ...maps.volume import Volume
 from ...tiles.grid import round_up
@@ -63,7 +63,7 @@ def prepare(volume: Volume, spec: Mapping[str, Any], box: Box | None = None) -> 
 
     Returns
     -------
-    Prepared : its window holds `box` and the network's receptive field around it.
+    Prepared : its window holds `box` and what counts of the network's receptive field around it.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def window(
     """
     scale = volume.voxel_size / grid.voxel_size
     stride = step * spec["stride"]
-    margin += step * (spec["overlap"] + 1)
+    margin += step * (min(spec["overlap"], CONTEXT) + 1)
     slices = []
     for (first, last), size in zip(box, grid.shape):
         start = floor(first * scale) - margin
