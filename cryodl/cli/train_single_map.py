@@ -67,7 +67,9 @@ def run(args: argparse.Namespace) -> None:
     try:
         best = fit(
             compiled(config, initial),
-            lambda start: stream.batches(config["batch"], buffer=config["buffer"], start=start),
+            lambda start: stream.batches(
+                config["batch"], buffer=config["buffer"], reuse=config["reuse"], start=start
+            ),
             validation_crops(validation[::4], config, args.seed + 999, 2),
             work, config, steps=args.steps, minutes=args.minutes, resume=args.resume,
             verbose=verbosity(),

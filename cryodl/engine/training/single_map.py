@@ -18,8 +18,9 @@ from .single_map_loss import TARGETS, SingleMapError, SingleMapLoss
 TRAINING: dict[str, Any] = {
     "voxel_size": 1.0,
     "crop": 64,  # voxels
-    "crops": 10,  # taken of every input made
-    "buffer": 120,  # crops among which batches are drawn
+    "crops": 4,  # taken of every input made
+    "buffer": 800,  # crops among which batches are drawn; of few maps they are learnt by heart
+    "reuse": 3,  # times that each is drawn
     "batch": 4,
     "learning_rate": 1.0e-3,
     "warm_up": 150,  # steps

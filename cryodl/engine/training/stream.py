@@ -67,11 +67,13 @@ class SampleStream:
         return min(which, len(self.items) - 1), (self.seed, 1, number)
 
     def batches(
-        self, batch: int, *, buffer: int = 200, start: int = 0
+        self, batch: int, *, buffer: int = 200, reuse: float = 1, start: int = 0
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches (x, y), float32, of samples mixed in a buffer, for ever.
 
         batch, buffer : samples
+        reuse : how often a sample is shown on average; more where samples take long to make, or
+            come in handfuls that are alike, so that few of one handful stand in the buffer
         start : step at which a resumed run goes on
         """
         rng = np.random.default_rng((self.seed, 2, start))
@@ -85,8 +87,9 @@ class SampleStream:
             picks = rng.choice(len(held), batch, replace=False)
             chosen = [held[i] for i in picks]
             for i in sorted(picks, reverse=True):
-                held[i] = held[-1]
-                held.pop()
+                if reuse == 1 or rng.random() < 1 / reuse:
+                    held[i] = held[-1]
+                    held.pop()
             x, y = zip(*chosen)
             yield np.stack(x).astype(np.float32), np.stack(y).astype(np.float32)
 

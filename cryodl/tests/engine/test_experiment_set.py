@@ -128,6 +128,13 @@ def test_streams_repeat_with_their_seed_and_use_every_sample_once(workers):
     assert len(np.unique(values, axis=0)) == len(values)
 
 
+def test_streams_show_a_sample_as_often_as_asked():
+    stream = SampleStream(partial(numbered, 4), range(500), 3, workers=0)
+    seen = [tuple(row) for _, y in islice(stream.batches(4, buffer=60, reuse=3), 600) for row in y]
+    assert 2.5 < len(seen) / len(set(seen)) < 3.1
+    assert all(len(set(seen[i : i + 4])) == 4 for i in range(0, len(seen), 4))
+
+
 def test_streams_draw_items_by_weight():
     stream = SampleStream(partial(numbered, 1), [0, 1, 2], 0, workers=0, weights=[0, 1, 3])
     drawn = [handful[0][0][0] for handful in islice(stream.handfuls(), 2000)]
