@@ -62,9 +62,10 @@ def scale_features(density: np.ndarray, inside: np.ndarray) -> np.ndarray:
     for band in range(BANDS):
         values, outer = grids[int(centres[band] * 1.3 < 0.25)].band(band)
         values -= values.mean()
-        power = max(float(np.mean(values**2)), 1e-30)
-        skewness[band] = np.mean(values**3) / power**1.5
-        kurtosis[band] = np.log(np.mean(values**4) / power**2 / 3)
+        squares = values * values  # a power of 3 or 4 takes numpy twenty times longer
+        power = max(float(np.mean(squares)), 1e-30)
+        skewness[band] = np.mean(squares * values) / power**1.5
+        kurtosis[band] = np.log(np.mean(squares * squares) / power**2 / 3)
         if solvent:
             contrast[band] = np.clip(np.log(power / max(outer, 1e-30)), -4, 8) / 4
     return np.concatenate(

@@ -122,7 +122,9 @@ def looks_like_noise(grid: Volume) -> bool:
     # Round the box, since values mirrored at a border would count twice.
     smooth = gaussian_filter(grid.data, AVERAGE / grid.voxel_size, mode="wrap", truncate=3.0)
     smooth = (smooth - smooth.mean(dtype=np.float64)) / max(float(smooth.std()), 1e-30)
-    return abs(float((smooth**3).mean())) < SKEWED and abs(float((smooth**4).mean()) - 3) < PEAKED
+    squares = smooth * smooth  # a power of 3 or 4 takes numpy twenty times longer
+    skewness, kurtosis = float((squares * smooth).mean()), float((squares * squares).mean())
+    return abs(skewness) < SKEWED and abs(kurtosis - 3) < PEAKED
 
 
 def _background(data) -> float:

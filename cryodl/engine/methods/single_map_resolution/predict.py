@@ -13,7 +13,7 @@ from .answer import CHANNELS, Answer, read_answer
 from .prepare import Prepared, look_again
 
 BYTES_PER_STEP = 1000.0  # of activations, for each step of the half grid that a tile reads
-MEMORY = {"cpu": 0.7e9, "gpu": 12e9}
+MEMORY = {"cpu": 0.8e9, "gpu": 12e9}
 AGREE = 0.6  # intersection over union of two masks below which the map is looked at again
 LEAST = 200  # steps of the half grid below which there is no molecule
 
