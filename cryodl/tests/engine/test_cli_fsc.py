@@ -202,6 +202,10 @@ def test_python_gives_what_the_command_gives(inputs, halves, tmp_path):
     whole = run_fsc(*halves, output=tmp_path / "fsc")
     assert read(tmp_path / "fsc" / "stats.json") == whole.stats
     assert len(whole.curve.frequencies) == len(whole.curve.corrected) == 21
-    local = run_half_map_resolution(*halves, method="localfsc", mask=inputs / "mask.mrc")
+    said = []
+    local = run_half_map_resolution(
+        *halves, method="localfsc", mask=inputs / "mask.mrc", notify=said.append
+    )
+    assert "method localfsc; about " in said[0] and said[0].endswith("on two CPU cores")
     assert local.stats["median"] == pytest.approx(6, abs=1.0)
     assert set(local.volumes) == {"resolution", "mask"}

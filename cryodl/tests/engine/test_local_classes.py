@@ -10,7 +10,7 @@ from cryodl.engine.bundles import save_bundle
 from cryodl.engine.errors import BundleError, InputError
 from cryodl.engine.maps.mrc_io import read_map, write_map
 from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.local_classes import run, run_local_classes
+from cryodl.engine.methods.local_classes import plan, run_local_classes
 from cryodl.engine.methods.local_classes.run import calibrated, class_counts
 from cryodl.engine.networks import build
 from cryodl.engine.networks.configs import LOCAL_CLASSES, PAPER_UNET
@@ -243,10 +243,13 @@ def test_scale_does_not_matter_and_a_mask_is_kept(bundle, volume):
 def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
     whole = run_local_classes(volume, bundle).volumes["resolution"].data
     for kind in ("cpu", "gpu"):
-        monkeypatch.setitem(run.TILE_MEMORY, kind, 1.0)
-    tiles = []
-    tiled = run_local_classes(volume, bundle, progress=lambda stage, done, all: tiles.append(all))
+        monkeypatch.setitem(plan.TILE_MEMORY, kind, 1.0)
+    tiles, said = [], []
+    tiled = run_local_classes(
+        volume, bundle, progress=lambda stage, done, all: tiles.append(all), notify=said.append
+    )
     assert tiles[-1] > 1
+    assert any(f"in {tiles[-1]} tiles; about " in line and "GB" in line for line in said)
     np.testing.assert_allclose(tiled.volumes["resolution"].data, whole, atol=1e-3)
 
 

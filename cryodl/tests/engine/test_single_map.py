@@ -145,16 +145,33 @@ def test_islands_go_and_holes_are_filled():
     assert inside.sum() == 12**3 and inside[8, 8, 8] and not inside[18, 18, 18]
 
 
+def test_plan_counts_tiles_and_grows_with_the_map(bundle):
+    import re
+
+    from cryodl.engine.methods.single_map_resolution.plan import plan
+    from cryodl.engine.methods.single_map_resolution.prepare import prepare
+
+    needs = []
+    for n in (40, 80):
+        data, inside = blob(n)
+        volume = Volume(data, 1.0)
+        line = plan(volume, prepare(volume, bundle.spec, inside), bundle.spec)
+        assert f"map of {n + 8} x {n + 4} x {n} voxels of 1 Å" in line and "in 1 tile; " in line
+        needs.append([float(x) for x in re.search(r"about (\d+) s and ([\d.]+) GB", line).groups()])
+    assert needs[0][0] <= needs[1][0] < 60 and needs[0][1] < needs[1][1] < 2
+
+
 def test_tiles_change_nothing(bundle, monkeypatch):
-    from cryodl.engine.methods.single_map_resolution import predict as module
+    from cryodl.engine.methods.single_map_resolution import plan as module
+    from cryodl.engine.methods.single_map_resolution.predict import predict
     from cryodl.engine.methods.single_map_resolution.prepare import prepare
 
     data, inside = blob(56)
     prepared = prepare(Volume(data, 1.0), bundle.spec, inside)
-    whole, _ = module.predict(prepared, bundle.spec, bundle.model)
+    whole, _ = predict(prepared, bundle.spec, bundle.model)
     monkeypatch.setitem(module.MEMORY, "cpu", 2e7)
     assert len(module.tile_grid(prepared.data.shape[:3], bundle.spec)) > 1
-    tiled, _ = module.predict(prepared, bundle.spec, bundle.model)
+    tiled, _ = predict(prepared, bundle.spec, bundle.model)
     assert tiled.whole == pytest.approx(whole.whole, abs=1e-3)
     assert np.abs(tiled.resolution - whole.resolution).max() < 1e-3
     assert np.abs(tiled.probability - whole.probability).max() < 1e-4

@@ -18,6 +18,7 @@ DIRECTIONS = {
     "cryodl.engine.device": ("cryodl.engine.errors",),
     "cryodl.engine.threads": ("cryodl.engine.errors",),
     "cryodl.engine.folder": ("cryodl.engine.errors",),
+    "cryodl.engine.announce": (),
     "cryodl.engine.maps": ("cryodl.engine.threads", "cryodl.engine.errors"),
     "cryodl.engine.tiles": ("cryodl.engine.errors",),
     "cryodl.engine.networks": (),
@@ -27,6 +28,7 @@ DIRECTIONS = {
         "cryodl.engine.tiles",
         "cryodl.engine.bundles",
         "cryodl.engine.device",
+        "cryodl.engine.announce",
         "cryodl.engine.errors",
     ),
     "cryodl.engine.reference": (

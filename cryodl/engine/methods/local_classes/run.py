@@ -23,11 +23,10 @@ from ...maps.resample import resample_to
 from ...maps.result import Result
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
-from ...tiles import TileGrid, choose_tile, predict_tiled
+from ...tiles import predict_tiled
 from .config import choose_bundle
+from .plan import plan, tile_grid
 from .prepare import prepare
-
-TILE_MEMORY, BYTES_PER_STEP = {"cpu": 1.6e9, "gpu": 1.2e10}, 800.0
 
 
 def run_local_classes(
@@ -95,11 +94,9 @@ def run_local_classes(
         box = bounding_box(inside)
         prepared = prepare(volume, box, spec["voxel_size"], spec["overlap"])
         seconds["prepare"] = round(time.perf_counter() - clock, 3)
+        tell(plan(volume, prepared, spec))
         model, device = loading.result()
-    shape = prepared.data.shape[:3]
-    overlap, stride = spec["overlap"], spec["stride"]
-    tile = choose_tile(shape, overlap, stride, TILE_MEMORY[device], BYTES_PER_STEP)
-    grid = TileGrid(shape, tile, overlap, stride)
+    grid = tile_grid(prepared, spec, device)
     clock = time.perf_counter()
     with device_scope(device):
         answer = predict_tiled(

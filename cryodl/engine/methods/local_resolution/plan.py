@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...announce import announce
 from ...maps.parts import CONTEXT, Box
 from ...maps.volume import Volume
 from ...tiles import TileGrid, choose_tile
@@ -50,17 +51,10 @@ class Plan:
     def describe(self, volume: Volume, spec: Mapping[str, Any]) -> str:
         """One sentence for the terminal or the log."""
         best, worst = spec["resolution_limits"]
-        return (
-            f"map of {_by(volume.shape)} voxels of {volume.voxel_size:g} Å; range {spec['range']} "
-            f"({best:g}-{worst:g} Å, bundle {spec['name']}); grid of {_by(self.shape)} voxels "
-            f"of {spec['voxel_size']:g} Å in {self.tiles} tile{'s' * (self.tiles != 1)}; "
-            f"about {self.seconds:.0f} s and {self.memory_bytes / 1e9:.1f} GB of memory"
+        words = f"range {spec['range']} ({best:g}-{worst:g} Å); "
+        return announce(
+            volume, spec, self.shape, self.tiles, self.seconds, self.memory_bytes, words=words
         )
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    """Sizes in the order in which they are quoted, x first."""
-    return " x ".join(str(n) for n in reversed(shape))
 
 
 def plan_local_resolution(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...announce import announce
 from ...bundles import Bundle
 from ...device import device_scope, prepare_device
 from ...maps.interpolate import density_at
@@ -87,13 +88,8 @@ class Enhancer:
         tiles = self._tiles([-(-n // 4) * 2 for n in shape], "cpu")
         seconds = maps * (voxels * SECONDS_PER_VOXEL + tiles.read_voxels * SECONDS_PER_STEP["cpu"])
         memory = LIBRARY_MEMORY + voxels * BYTES_PER_VOXEL + tiles.largest_read * BYTES_PER_STEP
-        size, grid = (" x ".join(str(n) for n in reversed(s)) for s in (volume.shape, shape))
-        return (
-            f"map of {size} voxels of {volume.voxel_size:g} Å; bundle {self.spec['name']}; grid of "
-            f"{grid} voxels of {self.spec['voxel_size']:g} Å in {len(tiles)} "
-            f"tile{'s' * (len(tiles) != 1)}; about {START_SECONDS + seconds:.0f} s and "
-            f"{memory / 1e9:.1f} GB of memory on two CPU cores"
-        )
+        seconds += START_SECONDS
+        return announce(volume, self.spec, shape, len(tiles), seconds, memory)
 
     def to_grid(self, volume: Volume) -> Volume:
         """A map on the network's grid."""

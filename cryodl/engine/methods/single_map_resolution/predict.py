@@ -8,21 +8,13 @@ from typing import Any
 import numpy as np
 
 from ...maps.normalise import block_mean
-from ...tiles import TileGrid, choose_tile, predict_tiled
+from ...tiles import predict_tiled
 from .answer import CHANNELS, Answer, read_answer
+from .plan import tile_grid
 from .prepare import Prepared, look_again
 
-BYTES_PER_STEP = 1000.0  # of activations, for each step of the half grid that a tile reads
-MEMORY = {"cpu": 0.8e9, "gpu": 12e9}
 AGREE = 0.6  # intersection over union of two masks below which the map is looked at again
 LEAST = 200  # steps of the half grid below which there is no molecule
-
-
-def tile_grid(shape, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
-    """The tiles in which a half grid of `shape` is predicted."""
-    overlap, stride = spec["overlap"], spec["stride"]
-    tile = choose_tile(shape, overlap, stride, MEMORY[device], BYTES_PER_STEP)
-    return TileGrid(shape, tile, overlap, stride)
 
 
 def predict(

@@ -26,6 +26,7 @@ from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
 from .answer import INSIDE
 from .config import choose_bundle, interval_factor
+from .plan import plan
 from .predict import LEAST, predict
 from .prepare import Prepared, prepare
 
@@ -90,6 +91,7 @@ def run_single_map_resolution(
             rough = rough_molecule(volume) if inside is None else inside
         with stages("prepare"):
             prepared = prepare(volume, spec, rough)
+        tell(plan(volume, prepared, spec))
         with stages("load"):
             model, device = loading.result()
     with stages("predict"), device_scope(device):

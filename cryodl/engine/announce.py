@@ -1,0 +1,41 @@
+"""What a run will do and need, in one sentence, before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def announce(
+    volume,
+    spec: Mapping[str, Any],
+    shape: Sequence[int],
+    tiles: int,
+    seconds: float,
+    memory: float,
+    *,
+    words: str = "",
+) -> str:
+    """The sentence for a network's run.
+
+    volume : the map;  spec : of the bundle
+    shape : of the part of the network's grid that is read, voxels (z, y, x)
+    tiles : in which it is read;  seconds, memory : expected of the whole command on two CPU cores;
+        memory in bytes
+    words : put before the bundle's name
+    """
+    return (
+        f"map of {by(volume.shape)} voxels of {volume.voxel_size:g} Å; {words}bundle "
+        f"{spec['name']}; grid of {by(shape)} voxels of {spec['voxel_size']:g} Å in {tiles} "
+        f"tile{'s' * (tiles != 1)}; {needs(seconds, memory)}"
+    )
+
+
+def needs(seconds: float, memory: float) -> str:
+    """Time and memory (bytes) in words."""
+    return f"about {seconds:.0f} s and {memory / 1e9:.1f} GB of memory on two CPU cores"
+
+
+def by(shape: Sequence[int]) -> str:
+    """Sizes in the order in which they are quoted, x first."""
+    return " x ".join(str(n) for n in reversed(shape))
