@@ -152,7 +152,7 @@ def test_plan_counts_tiles_and_grows_with_the_map(bundle):
     from cryodl.engine.methods.single_map_resolution.prepare import prepare
 
     needs = []
-    for n in (40, 80):
+    for n in (40, 128):
         data, inside = blob(n)
         volume = Volume(data, 1.0)
         line = plan(volume, prepare(volume, bundle.spec, inside), bundle.spec)
