@@ -28,7 +28,7 @@ from .fsc import read_halves, read_mask
 from .results import finish, results_folder
 
 METHODS = ("monogenic", "sinusoid", "localfsc")
-# Measured on two CPU cores (benchmarks/half_maps.md), the FSC of the whole map and figures counted.
+# Measured on two CPU cores, the FSC of the whole map and figures counted.
 START_SECONDS, LIBRARY_MEMORY, BYTES_PER_VOXEL = 3.0, 0.2e9, 90.0
 SECONDS_PER_VOXEL = {"monogenic": 1.6e-6, "sinusoid": 3e-6, "localfsc": 7e-7}
 MapLike = Volume | str | Path
@@ -52,6 +52,7 @@ def run_half_map_resolution(
     palette: str = "viridis",
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
+    announced: bool = True,
 ) -> Result:
     """Local resolution where the signal meets the noise, and what `cryodl localres` writes of it.
 
@@ -71,6 +72,7 @@ def run_half_map_resolution(
     output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
     overwrite, palette : of the folder and the figures
     progress, notify : called with (stage, done, total) and with each line worth telling
+    announced : tell first what the run will need; a command of which it is a part has its own word
 
     Returns
     -------
@@ -84,7 +86,7 @@ def run_half_map_resolution(
         "method": method, "volume": volume, "mask": mask, "min_resolution": min_resolution,
         "max_resolution": max_resolution, "significance": significance, "window": window,
         "claimed": claimed, "voxel_size": voxel_size, "progress": progress,
-        "notify": notify or (lambda line: None),
+        "notify": notify or (lambda line: None), "announced": announced,
     }  # fmt: skip
     start = time.perf_counter()
     check_palette(palette)
@@ -121,7 +123,17 @@ def _check_options(half1, half2, options: dict[str, Any]) -> None:
         raise SettingError(f"min resolution {finest:g} Å is not finer than the max {coarsest:g} Å")
 
 
-def _estimate(half1, half2, *, method, volume, mask, notify, progress, **options) -> Result:
+def _plan(volume: Volume, method: str) -> str:
+    """What a run will do and need, in one sentence."""
+    seconds = START_SECONDS + volume.data.size * SECONDS_PER_VOXEL[method]
+    memory = LIBRARY_MEMORY + volume.data.size * BYTES_PER_VOXEL
+    size = f"map of {by(volume.shape)} voxels of {volume.voxel_size:g} Å"
+    return f"{size}; method {method}; {needs(seconds, memory)}"
+
+
+def _estimate(
+    half1, half2, *, method, volume, mask, notify, progress, announced, **options
+) -> Result:
     start = time.perf_counter()
     voxel_size = options["voxel_size"]
     if volume is not None and not isinstance(volume, Volume):
@@ -138,10 +150,8 @@ def _estimate(half1, half2, *, method, volume, mask, notify, progress, **options
         )
     else:
         full = volume
-    seconds = START_SECONDS + full.data.size * SECONDS_PER_VOXEL[method]
-    memory = LIBRARY_MEMORY + full.data.size * BYTES_PER_VOXEL
-    size = f"map of {by(full.shape)} voxels of {full.voxel_size:g} Å"
-    notify(f"{size}; method {method}; {needs(seconds, memory)}")
+    if announced:
+        notify(_plan(full, method))
     if mask is None:
         inside = automatic_mask(full)
     else:

@@ -18,8 +18,9 @@ def from_halves(halves, volume, method, mask, progress, tell):
     from .half_map_resolution import run_half_map_resolution
 
     result = run_half_map_resolution(
-        *halves, method=method, volume=volume, mask=mask, progress=progress, notify=tell
-    )
+        *halves, method=method, volume=volume, mask=mask, progress=progress, notify=tell,
+        announced=False,
+    )  # fmt: skip
     inside = result.volumes["mask"].data != 0
     told = {
         "snr_method": method,

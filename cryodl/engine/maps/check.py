@@ -13,7 +13,9 @@ VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
 DIAMETERS = (20.0, 1500.0)  # Å, of molecules seen by cryo-EM
 
 
-def check_map(volume: Volume, mask: np.ndarray | None = None) -> list[str]:
+def check_map(
+    volume: Volume, mask: np.ndarray | None = None, rough: np.ndarray | None = None
+) -> list[str]:
     """Plain sentences about what is unusual in a map; none of them prevents its use.
 
     Parameters
@@ -22,6 +24,8 @@ def check_map(volume: Volume, mask: np.ndarray | None = None) -> list[str]:
         A density map.
     mask : ndarray, shape (z, y, x), bool, optional
         Where the molecule is; found with `automatic_mask` if not given.
+    rough : ndarray, shape (z, y, x), bool, optional
+        What `rough_molecule` finds, which the voxel size is judged by, where it is known already.
 
     Returns
     -------
@@ -47,7 +51,7 @@ def check_map(volume: Volume, mask: np.ndarray | None = None) -> list[str]:
     if not low <= diameter <= high:
         found.append(f"the molecule would be {diameter:.0f} Å across, which is implausible"
                      f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å")
-    elif (said := voxel_size_warning(volume)) is not None:
+    elif (said := voxel_size_warning(volume, rough)) is not None:
         found.append(said)
     edges = [mask[_face(axis, end)].mean() for axis in range(3) for end in (0, -1)]
     if max(edges) > 0.02:

@@ -43,3 +43,14 @@ def resample_masked(volume: Volume, voxel_size: float) -> Volume:
     left = resample_to(volume.with_data(support.astype(np.float32)), grid).data > 0.5
     outside = volume.data.reshape(-1)[np.argmin(support)]
     return grid.with_data(np.where(left, grid.data, outside))
+
+
+def masked_as(changed: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """A map that was filtered, with nothing where a mask had left nothing before.
+
+    changed, before : ndarray, of one shape
+    """
+    support = masked_support(before)
+    if support is None:
+        return changed
+    return np.where(support, changed, before.reshape(-1)[np.argmin(support)])

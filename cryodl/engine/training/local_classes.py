@@ -25,7 +25,7 @@ TRAINING: dict[str, Any] = {
     "crop": 48,  # voxels
     "batch": 8,
     "at_once": 6,  # crops from one map
-    "coarse": 0.3,  # share of experiments as from coarser voxels
+    "coarse": 0.0,  # of experiments as from coarser voxels: the labels are those of finer ones
     "window": 112,  # voxels, of which a large map is described in training
     "label_width": 0.6,  # bins, of the soft label
     "learning_rate": 7e-4,

@@ -10,6 +10,7 @@ import numpy as np
 from ..bundles import load_bundle
 from ..device import one_answer
 from ..maps.mask import automatic_mask
+from ..maps.masked import masked_as
 from ..maps.volume import Volume
 from ..methods.resolution_class.prepare import (
     Molecule,
@@ -124,8 +125,7 @@ def experiment_maps(experiment: StoredExperiment, config, rng):
         end, deposited = resolution, experiment.load("map")
         if drawn["low_passed"] and drawn["over_filtered"]:
             end = max(end, resolution * drawn["low_pass"] * drawn["over_filter"])
-        # what was masked is empty again after resampling (maps.masked.resample_masked)
-        return [(filtered(deposited, None, voxels) * (deposited != 0), end)]
+        return [(masked_as(filtered(deposited, None, voxels), deposited), end)]
     mean = (experiment.load("half1") + experiment.load("half2")) / 2
     frequencies = bin_frequencies(mean.shape, config["voxel_size"])
     b_factor = experiment.info["measured"]["fall_off"] * rng.uniform(0, 1.3)

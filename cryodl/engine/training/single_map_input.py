@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..maps.masked import masked_as
 from ..simulate.filters import raised_cosine
 
 TARGET = "molecule"  # name under which a set keeps the mask to learn
@@ -57,8 +58,7 @@ def draw_input(experiment, rng, kind=None):
     voxel = draw_voxel(experiment.resolution, rng)
     if kind == "deposited":
         deposited = experiment.load("map")
-        # what was masked is zero again after resampling (maps.masked.resample_masked)
-        density = on_voxels(deposited, voxel) * (deposited != 0)
+        density = masked_as(on_voxels(deposited, voxel), deposited)
     else:
         density = (experiment.load("half1") + experiment.load("half2")) / 2
         if kind in ("filtered", "zone"):

@@ -253,6 +253,29 @@ def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
     np.testing.assert_allclose(tiled.volumes["resolution"].data, whole, atol=1e-3)
 
 
+def test_what_is_cut_for_the_network_keeps_its_place_and_its_features():
+    from cryodl.engine.methods.local_classes.prepare import prepare
+
+    ramps = np.indices((150, 176, 190)).astype(np.float32) / 25
+    volume = Volume(np.sin(ramps[0]) + np.cos(ramps[1]) + np.sin(2 * ramps[2]), 0.8, (3, 4, 5))
+    box = ((60, 90), (80, 96), (0, 120))
+    whole = prepare(volume, tuple((0, n) for n in volume.shape), 1.0, 14)
+    part = prepare(volume, box, 1.0, 14)
+    steps = [(o - w) / part.voxel_size for o, w in zip(part.origin, whole.origin)]
+    z, y, x = (int(np.floor(s)) for s in reversed(steps))
+    assert z > 0 and y > 0 and x == 0 and part.data.size < 0.4 * whole.data.size
+    # it holds the box and what the network sees around it
+    for (first, last), start, n, origin in zip(
+        box, reversed(part.origin), part.data.shape, (5, 4, 3)
+    ):
+        assert start <= max(origin, origin + first * 0.8 - 18) + 1
+        assert start + n * 2 >= origin + last * 0.8 + 18
+    # channel 8 on: the bands, which vary slowly; the grids may lie a fraction of a step apart
+    there = whole.data[z : z + part.data.shape[0], y : y + part.data.shape[1]]
+    there = there[:, :, : part.data.shape[2], 8:]
+    assert np.abs(there - part.data[..., 8:])[4:-4, 4:-4, 4:-4].mean() < 0.05
+
+
 def test_temperature_changes_probabilities_not_the_class():
     answer = np.array([[0.7, 0.2, 0.1, 4.0]])
     soft = calibrated(answer.copy(), {"temperature": 2.0})

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cryodl.engine.maps.masked import masked_support, resample_masked
+from cryodl.engine.maps.masked import masked_as, masked_support, resample_masked
 from cryodl.engine.maps.resample import resample
 from cryodl.engine.maps.volume import Volume
 
@@ -39,9 +39,22 @@ def test_what_was_not_masked_is_resampled_as_ever(ball):
     assert resample_masked(ball[0], 1.33) is ball[0]
 
 
-def test_a_masked_map_has_no_solvent_to_compare_with_on_any_grid(ball):
+def test_what_a_filter_brings_outside_is_taken_away(ball):
+    volume, inside = ball
+    changed = masked_as(volume.data * 2 + 5, volume.data)
+    assert (changed[~inside] == OUTSIDE).all()
+    assert np.array_equal(changed[inside], volume.data[inside] * 2 + 5)
+    unmasked = np.random.default_rng(0).normal(size=(8, 9, 10))
+    assert masked_as(unmasked + 1, unmasked) is not unmasked
+    assert np.array_equal(masked_as(unmasked + 1, unmasked), unmasked + 1)
+
+
+def test_a_masked_map_has_no_solvent_to_compare_with_on_any_grid(ball, monkeypatch):
+    from cryodl.engine.maps import whole
     from cryodl.engine.maps.features import BANDS
     from cryodl.engine.maps.whole import whole_features
+
+    monkeypatch.setattr(whole, "QUIET", 2.0)  # so that the mask alone tells
 
     volume, inside = ball
     for grid in (volume, resample_masked(volume, 1.0)):

@@ -33,4 +33,5 @@ def plan(volume: Volume, prepared: Prepared, spec: Mapping[str, Any]) -> str:
     seconds += grid.read_voxels * SECONDS["step"]
     memory = BYTES["library"] + voxels * BYTES["voxel"] + features * BYTES["feature"]
     memory += grid.largest_read * BYTES_PER_STEP
-    return announce(volume, spec, prepared.grid.shape, len(grid), seconds, memory)
+    said = announce(volume, spec, prepared.grid.shape, len(grid), seconds, memory)
+    return f"{said}; longer where it looks twice"

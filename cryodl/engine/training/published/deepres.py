@@ -42,7 +42,7 @@ def train_paper(config, structures, validation, output, args):
     keras.utils.set_random_seed(args.seed)
     model = build_deepres_paper(PAPER)
     model.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mean_squared_error")
-    clean = {**config, "clean": 1.0}
+    clean = {**config, "clean": 1.0, "plain": 0.0}
     rng = np.random.default_rng(args.seed)
     stream = BoxStream(structures, clean, args.seed, workers=args.workers)
     windows = (windows_of(density, truth, WINDOWS, rng) for density, _, truth in stream.boxes())
