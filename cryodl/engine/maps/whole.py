@@ -21,8 +21,8 @@ EXTRA = 2 + BANDS + 1
 WHOLE_CHANNELS = CHANNELS + EXTRA
 AWAY = 8  # voxels from the molecule at which solvent begins
 FEW = 0.02  # share of the box below which what is left of the solvent tells nothing
-# Contrast in every band from which on the solvent was emptied: simulated maps reach 0.35, or more when
-# low-passed far below their resolution, where the solvent tells nothing either.
+# Contrast in every band from which on the solvent was emptied: simulated maps reach 0.35, or more
+# when low-passed far below their resolution, where the solvent tells nothing either.
 QUIET = 0.6
 COARSE = 2.5  # voxels, SD of the Gaussian that takes a map to about 10 Å
 
