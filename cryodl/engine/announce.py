@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,21 @@ def announce(
         f"{spec['name']}; grid of {by(shape)} voxels of {spec['voxel_size']:g} Å in {tiles} "
         f"tile{'s' * (tiles != 1)}; {needs(seconds, memory)}"
     )
+
+
+def expected(
+    volume, shape: Sequence[int], grid, seconds: Mapping[str, float], memory: Mapping[str, float]
+) -> tuple[float, float]:
+    """Seconds and bytes of a network's run.
+
+    volume : the map;  shape : of the grid that features are made of, voxels;  grid : TileGrid
+    seconds, memory : what it takes to begin ("start") and for each voxel of the map ("voxel"), each
+        of the grid ("feature") and each step that the network reads ("step")
+    """
+    counts = {"start": 1, "voxel": volume.data.size, "feature": math.prod(shape)}
+    time = sum(seconds[name] * n for name, n in {**counts, "step": grid.read_voxels}.items())
+    space = sum(memory[name] * n for name, n in {**counts, "step": grid.largest_read}.items())
+    return time, space
 
 
 def needs(seconds: float, memory: float) -> str:
