@@ -12,8 +12,7 @@ from ...announce import announce
 from ...bundles import Bundle
 from ...device import device_scope, prepare_device
 from ...maps.interpolate import density_at
-from ...maps.masked import resample_masked
-from ...maps.resample import resample_to
+from ...maps.resample import resample, resample_to
 from ...maps.volume import Volume
 from ...tiles import TileGrid, choose_tile, predict_tiled
 from .config import MODELS, choose_bundle
@@ -93,7 +92,7 @@ class Enhancer:
 
     def to_grid(self, volume: Volume) -> Volume:
         """A map on the network's grid."""
-        return resample_masked(volume, self.spec["voxel_size"])
+        return resample(volume, self.spec["voxel_size"])
 
     def find_noise(self, volume: Volume, way: str = "auto", *, mean=None, sd=None, inside=None):
         """Noise of a map on the network's grid; `inside` is a mask (bool) on the map's own."""

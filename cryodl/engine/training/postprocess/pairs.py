@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
-from ...maps.masked import resample_masked
 from ...maps.mrc_io import read_map
 from ...maps.parts import bounding_box
+from ...maps.resample import resample
 from ...reference.fsc import estimate_fsc, soft_mask
 from ...reference.halves import check_half_maps
 from ...simulate.experiment_set import RECORD, StoredExperiment
@@ -54,7 +54,7 @@ def store_pairs(table: str | Path, folder: str | Path, voxel_size: float = 1.0):
 def _store(files: list[Path], place: Path, voxel_size: float) -> None:
     first, second = (read_map(file) for file in files[:2])
     check_half_maps(first, second)
-    halves = [resample_masked(half, voxel_size) for half in (first, second)]
+    halves = [resample(half, voxel_size) for half in (first, second)]
     model, mask = model_map(read_structure(files[2]), halves[0])
     curve = estimate_fsc(halves[0], halves[1], soft_mask(mask, halves[0].voxel_size))
     resolution = curve.resolution()
