@@ -10,7 +10,7 @@ from ...maps.volume import Volume
 from ...tiles import TileGrid, choose_tile
 from .prepare import Prepared
 
-MEMORY = {"cpu": 0.8e9, "gpu": 12e9}
+MEMORY = {"cpu": 0.7e9, "gpu": 12e9}
 # Measured on two CPU cores (benchmarks/): each voxel of the map, each of the part that features are
 # made of, each step that the network reads.
 SECONDS = {"start": 6.0, "voxel": 1.5e-7, "feature": 4e-7, "step": 1.3e-6}
