@@ -9,17 +9,15 @@ where it is small there is little to put in order.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
-
 import numpy as np
+from on_experiments import run
 
 from cryodl.engine.evaluation.real import rank_correlation
 from cryodl.engine.maps.volume import Volume
 from cryodl.engine.reference.halves import half_difference, half_sum
 from cryodl.engine.reference.local_fsc import local_fsc
 from cryodl.engine.reference.monogenic import monogenic_resolution
-from cryodl.engine.simulate.experiment_set import VOXEL_SIZE, open_experiment_set
+from cryodl.engine.simulate.experiment_set import VOXEL_SIZE
 
 BEST, WORST = 3.0, 8.0  # Å
 CLEAR = 0.5  # Å, of the spread
@@ -58,24 +56,9 @@ def summary(rows) -> list[str]:
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("experiments", type=Path, metavar="SET")
-    parser.add_argument("--count", type=int, default=10)
-    parser.add_argument("-o", "--output", type=Path)
-    args = parser.parse_args()
-    fitting = [e for e in open_experiment_set(args.experiments) if BEST <= e.resolution <= WORST]
-    rows = []
-    for experiment in fitting[:: max(1, len(fitting) // args.count)][: args.count]:
-        rows.append(judge(experiment))
-        print(" ".join(f"{value:.2f}" for value in rows[-1].values()), flush=True)
-    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
-    lines += ["| " + " | ".join(f"{value:.2f}" for value in row.values()) + " |" for row in rows]
-    text = "\n".join([*lines, "", "\n\n".join(summary(rows))]) + "\n"
-    print(text)
-    if args.output:
-        args.output.write_text(text, encoding="utf-8")
+def fits(experiment) -> bool:
+    return BEST <= experiment.resolution <= WORST
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__.splitlines()[0], judge, summary, count=10, fits=fits)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.announce import by, needs
+from ..engine.announce import needs
 from ..engine.errors import InputError, SettingError
 from ..engine.maps.check import check_map, check_one_grid
 from ..engine.maps.mask import automatic_mask
@@ -127,7 +127,7 @@ def _plan(volume: Volume, method: str) -> str:
     """What a run will do and need, in one sentence."""
     seconds = START_SECONDS + volume.data.size * SECONDS_PER_VOXEL[method]
     memory = LIBRARY_MEMORY + volume.data.size * BYTES_PER_VOXEL
-    size = f"map of {by(volume.shape)} voxels of {volume.voxel_size:g} Å"
+    size = f"map of {volume.size} voxels of {volume.voxel_size:g} Å"
     return f"{size}; method {method}; {needs(seconds, memory)}"
 
 

@@ -152,8 +152,8 @@ def _run_map(args: argparse.Namespace) -> None:
     if args.mask:
         mask = made.volume.with_data(inside.astype(np.float32))
         write_map(args.mask, mask, overwrite=args.overwrite)
-    sizes = " x ".join(str(n) for n in reversed(made.volume.shape))
-    print(f"{len(structure)} atoms; wrote {sizes} voxels of {args.voxel_size:g} Å to {args.output}")
+    size = f"{made.volume.size} voxels of {args.voxel_size:g} Å"
+    print(f"{len(structure)} atoms; wrote {size} to {args.output}")
 
 
 def _numbers(text: str) -> list[float]:

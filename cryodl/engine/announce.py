@@ -25,9 +25,10 @@ def announce(
         memory in bytes
     words : put before the bundle's name
     """
+    grid = " x ".join(str(n) for n in reversed(shape))
     return (
-        f"map of {by(volume.shape)} voxels of {volume.voxel_size:g} Å; {words}bundle "
-        f"{spec['name']}; grid of {by(shape)} voxels of {spec['voxel_size']:g} Å in {tiles} "
+        f"map of {volume.size} voxels of {volume.voxel_size:g} Å; {words}bundle "
+        f"{spec['name']}; grid of {grid} voxels of {spec['voxel_size']:g} Å in {tiles} "
         f"tile{'s' * (tiles != 1)}; {needs(seconds, memory)}"
     )
 
@@ -50,8 +51,3 @@ def expected(
 def needs(seconds: float, memory: float) -> str:
     """Time and memory (bytes) in words."""
     return f"about {seconds:.0f} s and {memory / 1e9:.1f} GB of memory on two CPU cores"
-
-
-def by(shape: Sequence[int]) -> str:
-    """Sizes in the order in which they are quoted, x first."""
-    return " x ".join(str(n) for n in reversed(shape))

@@ -48,8 +48,8 @@ def to_grid(found: ResolutionMap, like: Volume, *, name: str = "the map") -> Res
         resolution, mask = like.with_data(volume.data), found.mask
     else:
         if max(abs(a - b) for a, b in zip(volume.box, like.box)) > SAME_BOX * coarser:
-            raise InputError(f"{name} has {_size(volume)} voxels of {volume.voxel_size:g} Å and the"
-                             f" other map {_size(like)} of {like.voxel_size:g} Å: their boxes"
+            raise InputError(f"{name} has {volume.size} voxels of {volume.voxel_size:g} Å and the"
+                             f" other map {like.size} of {like.voxel_size:g} Å: their boxes"
                              " differ; give maps of one box")
         if apart:
             raise InputError(f"{name} lies elsewhere: its origin is {_triple(volume.origin)} Å and"
@@ -64,10 +64,6 @@ def to_grid(found: ResolutionMap, like: Volume, *, name: str = "the map") -> Res
         data[mask] = value[mask] / weight[mask]  # a mean of the known neighbours alone
         resolution = like.with_data(data)
     return replace(found, resolution=resolution, mask=mask, warnings=(*found.warnings, *said))
-
-
-def _size(volume: Volume) -> str:
-    return " x ".join(str(count) for count in reversed(volume.shape))
 
 
 def _triple(values: tuple[float, ...]) -> str:

@@ -73,10 +73,7 @@ def check_one_grid(
     """
     if first.shape == second.shape and abs(first.voxel_size / second.voxel_size - 1) < 0.01:
         return
-    sizes = [
-        f"{' x '.join(str(n) for n in reversed(v.shape))} voxels of {v.voxel_size:g} Å"
-        for v in (first, second)
-    ]
+    sizes = [f"{v.size} voxels of {v.voxel_size:g} Å" for v in (first, second)]
     raise InputError(f"{first_has} {sizes[0]} and {second_name} {sizes[1]}: {advice}")
 
 

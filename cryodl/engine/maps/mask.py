@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from cryodl.engine.errors import InputError
-from cryodl.engine.maps.masked import masked_support
+from cryodl.engine.maps.masked import masked_support, outside_value
 from cryodl.engine.maps.normalise import block_mean
 from cryodl.engine.maps.resample import resample_to
 from cryodl.engine.maps.volume import Volume
@@ -59,8 +59,7 @@ def automatic_mask(volume: Volume) -> np.ndarray:
     mask = _drop_islands((smooth > threshold) & left)
     if support is not None:
         # a sharpened map has little density at 10 Å; there its local variance tells the molecule
-        outside = volume.data.reshape(-1)[np.argmin(support)]
-        squares = volume.data - outside
+        squares = volume.data - outside_value(volume.data, support)
         squares *= squares
         spread = ndimage.gaussian_filter(block_mean(squares, factor), width, mode="nearest")
         del squares
@@ -171,7 +170,7 @@ def check_mask(mask: Volume, volume: Volume, threshold: float = 0.5) -> np.ndarr
         If everything is inside.
     """
     if mask.shape != volume.shape:
-        raise InputError(f"mask has {_size(mask)} voxels and the map {_size(volume)};"
+        raise InputError(f"mask has {mask.size} voxels and the map {volume.size};"
                          " give a mask on the map's grid")
     if abs(mask.voxel_size / volume.voxel_size - 1) > 0.01:
         raise InputError(f"mask has voxels of {mask.voxel_size:g} Å and the map of"
@@ -183,7 +182,3 @@ def check_mask(mask: Volume, volume: Volume, threshold: float = 0.5) -> np.ndarr
     if inside.all():
         warnings.warn("the mask covers the whole box", stacklevel=2)
     return inside
-
-
-def _size(volume: Volume) -> str:
-    return " x ".join(str(count) for count in reversed(volume.shape))

@@ -28,6 +28,11 @@ def masked_support(data: np.ndarray) -> np.ndarray | None:
     return support if support.any() else None
 
 
+def outside_value(data: np.ndarray, support: np.ndarray) -> np.floating:
+    """What a mask left where it left nothing; support : as from `masked_support`, of `data`."""
+    return data.reshape(-1)[np.argmin(support)]
+
+
 def resample_masked(volume: Volume, voxel_size: float) -> Volume:
     """As `resample.resample`, but where a mask had left nothing there is nothing afterwards either.
 
@@ -41,8 +46,20 @@ def resample_masked(volume: Volume, voxel_size: float) -> Volume:
     if support is None:
         return grid
     left = resample_to(volume.with_data(support.astype(np.float32)), grid).data > 0.5
-    outside = volume.data.reshape(-1)[np.argmin(support)]
-    return grid.with_data(np.where(left, grid.data, outside))
+    return grid.with_data(np.where(left, grid.data, outside_value(volume.data, support)))
+
+
+def resample_both(
+    volume: Volume, inside: np.ndarray, voxel_size: float
+) -> tuple[Volume, np.ndarray]:
+    """A map as from `resample_masked`, and a mask of it on the same grid.
+
+    volume : density;  inside : ndarray, shape (z, y, x), bool;  voxel_size : wanted, Å
+    """
+    grid = resample_masked(volume, voxel_size)
+    if grid is not volume:
+        inside = resample_to(volume.with_data(inside), grid).data > 0.5
+    return grid, inside
 
 
 def masked_as(changed: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -53,4 +70,4 @@ def masked_as(changed: np.ndarray, before: np.ndarray) -> np.ndarray:
     support = masked_support(before)
     if support is None:
         return changed
-    return np.where(support, changed, before.reshape(-1)[np.argmin(support)])
+    return np.where(support, changed, outside_value(before, support))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .mask import _drop_islands, _enlarge
-from .masked import masked_support
+from .masked import masked_support, outside_value
 from .normalise import block_mean
 from .volume import Volume
 
@@ -36,7 +36,7 @@ def rough_molecule(volume: Volume) -> np.ndarray:
         left, background = np.ones(blurred.shape, bool), np.median(blurred)
     else:
         left = block_mean(support.astype(np.float32), factor) > 0.5
-        background = volume.data.reshape(-1)[np.argmin(support)]
+        background = outside_value(volume.data, support)
     sample = blurred.reshape(-1)[:: max(1, blurred.size // 1_000_003)]
     highest = np.percentile(sample, HIGHEST)
     found = (blurred > background + SHARE * (highest - background)) & left

@@ -68,6 +68,11 @@ class Volume:
         return z, y, x
 
     @property
+    def size(self) -> str:
+        """Voxels in words, x first, as sizes are quoted: "158 x 140 x 116"."""
+        return " x ".join(str(count) for count in reversed(self.data.shape))
+
+    @property
     def box(self) -> Triple:
         """Edges of the box along (x, y, z) in Å."""
         z, y, x = self.data.shape

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .masked import resample_masked
+from .masked import resample_both
 from .parts import bounding_box, cut
-from .resample import resample_to
 from .rough import rough_molecule
 from .scale import LARGEST, MARGIN, scale_features
 from .volume import Volume
@@ -112,10 +111,7 @@ def read_features(volume: Volume, inside: np.ndarray) -> np.ndarray:
             first += (last - first - most) // 2
             last = first + most
         part.append(slice(first, last))
-    own = cut(volume, tuple(part))
-    grid, near = resample_masked(own, GRID), inside[tuple(part)]
-    if grid is not own:
-        near = resample_to(own.with_data(near.astype(np.float32)), grid).data > 0.5
+    grid, near = resample_both(cut(volume, tuple(part)), inside[tuple(part)], GRID)
     return scale_features(grid.data, near if near.any() else np.ones_like(near))
 
 

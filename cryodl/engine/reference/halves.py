@@ -28,7 +28,7 @@ def check_half_maps(half1: Volume, half2: Volume) -> list[str]:
             raise InputError(f"the {name} half map is constant: give another one")
     if half1.shape != half2.shape:
         raise InputError(
-            f"half maps have {_size(half1)} and {_size(half2)} voxels: give two of one refinement"
+            f"half maps have {half1.size} and {half2.size} voxels: give two of one refinement"
         )
     if abs(half1.voxel_size / half2.voxel_size - 1) > 1e-3:
         raise InputError(
@@ -84,10 +84,6 @@ def half_sum(half1: Volume, half2: Volume) -> Volume:
 def half_difference(half1: Volume, half2: Volume) -> Volume:
     """Noise as strong as that in the mean of both."""
     return half1.with_data((half1.data - half2.data) / 2)
-
-
-def _size(volume: Volume) -> str:
-    return " x ".join(str(n) for n in reversed(volume.shape))
 
 
 def _place(volume: Volume) -> str:

@@ -19,6 +19,7 @@ from .filters import (
     UNIT_RESOLUTION,
     bin_frequencies,
     frequency_bins,
+    larger_voxels,
     namespace,
     radial_power,
     raised_cosine,
@@ -292,11 +293,7 @@ def _coarser_voxels(n, voxel, config, rng):
     """What a coarser grid keeps, a cube in Fourier space, and the finest resolution it holds."""
     coarsest = min(3.6 * voxel, 0.45 * config["worst"])
     coarse = voxel * 1.04 * (coarsest / voxel / 1.04) ** rng.random()
-    full, half = np.abs(np.fft.fftfreq(n)), np.fft.rfftfreq(n)
-    limit = 0.5 * voxel / coarse
-    z, y, x = full <= limit, full <= limit, half <= limit
-    cube = (z[:, None, None] & y[None, :, None] & x[None, None, :]).astype(np.float32)
-    return cube, 2 * coarse
+    return larger_voxels((n, n, n), coarse / voxel).astype(np.float32), 2 * coarse
 
 
 def _mask(density, distance, config, rng):

@@ -111,6 +111,24 @@ def bin_frequencies(shape, voxel_size):
     return np.arange(int(np.ceil(np.sqrt(0.75) * step)) + 1) / (step * voxel_size)
 
 
+def larger_voxels(shape, voxels):
+    """What a grid of larger voxels keeps of a real transform: a cube in Fourier space.
+
+    shape : (z, y, x), voxels;  voxels : edge of the larger ones, in those of the map
+    Returns ndarray, shape (z, y, x // 2 + 1), bool.
+    """
+    z, y = (np.abs(np.fft.fftfreq(n)) <= 0.5 / voxels for n in shape[:2])
+    return z[:, None, None] & y[:, None] & (np.fft.rfftfreq(shape[2]) <= 0.5 / voxels)
+
+
+def on_voxels(density, voxels):
+    """A map, (z, y, x), as if it had been on a grid of larger voxels before."""
+    if voxels == 1:
+        return density
+    spectrum = NumpyFourier.rfft3(density) * larger_voxels(density.shape, voxels)
+    return NumpyFourier.irfft3(spectrum, density.shape).astype(np.float32)
+
+
 def raised_cosine(frequencies, resolution, width):
     """Low-pass table: 1 up to 1 / resolution, then half a cosine down to 0 over `width` (1/Å).
 

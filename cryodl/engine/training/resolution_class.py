@@ -22,7 +22,14 @@ from ..networks.classifiers import build_head, build_resolution_dnn, build_trunk
 from ..networks.configs import CLASS_CNN, CLASS_DNN
 from ..simulate.experiment_config import COARSEST_SAMPLING
 from ..simulate.experiment_set import StoredExperiment
-from ..simulate.filters import EDGE, bin_frequencies, frequency_bins, raised_cosine
+from ..simulate.filters import (
+    EDGE,
+    bin_frequencies,
+    frequency_bins,
+    larger_voxels,
+    on_voxels,
+    raised_cosine,
+)
 from ..simulate.structure import Structure
 from ..simulate.uniform_map import uniform_maps
 from .losses import BinnedResolutionLoss, ResolutionError
@@ -125,7 +132,7 @@ def experiment_maps(experiment: StoredExperiment, config, rng):
         end, deposited = resolution, experiment.load("map")
         if drawn["low_passed"] and drawn["over_filtered"]:
             end = max(end, resolution * drawn["low_pass"] * drawn["over_filter"])
-        return [(masked_as(filtered(deposited, None, voxels), deposited), end)]
+        return [(masked_as(on_voxels(deposited, voxels), deposited), end)]
     mean = (experiment.load("half1") + experiment.load("half2")) / 2
     frequencies = bin_frequencies(mean.shape, config["voxel_size"])
     b_factor = experiment.info["measured"]["fall_off"] * rng.uniform(0, 1.3)
@@ -140,17 +147,14 @@ def experiment_maps(experiment: StoredExperiment, config, rng):
 def filtered(data, gain, voxels: float = 1.0):
     """A map through a radial filter, and as if resampled from a grid of coarser voxels.
 
-    gain : ndarray over `frequency_bins`, or None;  voxels : edge of the coarser ones, in the map's
+    gain : ndarray over `frequency_bins`;  voxels : edge of the coarser ones, in the map's own
     """
     import scipy.fft
 
     spectrum = scipy.fft.rfftn(data)
-    if gain is not None:
-        spectrum *= gain.astype(np.float32)[frequency_bins(data.shape)]
-    for axis, n in enumerate(data.shape if voxels > 1 else ()):
-        frequency = np.fft.rfftfreq(n) if axis == 2 else np.fft.fftfreq(n)
-        held = np.abs(frequency) <= 0.5 / voxels
-        spectrum *= held.reshape([-1 if a == axis else 1 for a in range(3)])
+    spectrum *= gain.astype(np.float32)[frequency_bins(data.shape)]
+    if voxels > 1:
+        spectrum *= larger_voxels(data.shape, voxels)
     return scipy.fft.irfftn(spectrum, s=data.shape).astype(np.float32)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..maps.masked import masked_as
-from ..simulate.filters import raised_cosine
+from ..simulate.filters import on_voxels, raised_cosine
 
 TARGET = "molecule"  # name under which a set keeps the mask to learn
 TARGET_RESOLUTION = 4.0  # Å, of the model map (CryoRes, slides)
@@ -84,19 +84,6 @@ def draw_voxel(resolution, rng):
     if coarsest < 1.1 or rng.random() >= COARSE:
         return 1.0
     return 1.1 * (coarsest / 1.1) ** rng.random()
-
-
-def on_voxels(density, voxel):
-    """What larger voxels (Å) keep of a map on a grid of 1 Å: a cube in Fourier space."""
-    import scipy.fft
-
-    if voxel == 1.0:
-        return density
-    spectrum = scipy.fft.rfftn(density)
-    z, y = (np.abs(np.fft.fftfreq(n)) <= 0.5 / voxel for n in density.shape[:2])
-    x = np.fft.rfftfreq(density.shape[2]) <= 0.5 / voxel
-    spectrum *= z[:, None, None] & y[:, None] & x
-    return scipy.fft.irfftn(spectrum, s=density.shape).astype(np.float32)
 
 
 def part_of(near, rng):

@@ -8,8 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 import keras
 import numpy as np
 
-from ..maps.masked import resample_masked
-from ..maps.resample import resample_to
+from ..maps.masked import resample_both
 from ..maps.rough import rough_molecule
 from ..maps.scale import with_bfactor
 from ..maps.volume import Volume
@@ -56,11 +55,7 @@ def own_voxels(density, molecule, resolution, rng):
     """
     finest, coarsest = VOXELS
     voxel = finest * (min(coarsest, resolution / LEAST_SAMPLING) / finest) ** rng.random()
-    made = Volume(density, GRID)
-    volume = resample_masked(made, voxel)
-    if volume is not made:
-        molecule = resample_to(made.with_data(molecule.astype(np.float32)), volume).data > 0.5
-    return volume, molecule
+    return resample_both(Volume(density, GRID), molecule, voxel)
 
 
 def all_samples(experiments, count, seed, workers=2):

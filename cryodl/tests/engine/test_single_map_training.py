@@ -68,7 +68,8 @@ def test_inputs_have_the_molecule_in_its_place(experiment, kind):
 
 
 def test_larger_voxels_keep_a_cube_in_fourier_space():
-    from cryodl.engine.training.single_map_input import COARSE, draw_voxel, on_voxels
+    from cryodl.engine.simulate.filters import on_voxels
+    from cryodl.engine.training.single_map_input import COARSE, draw_voxel
 
     data = np.random.default_rng(0).normal(size=(24, 20, 28)).astype(np.float32)
     before, after = (np.abs(np.fft.fftn(a)) for a in (data, on_voxels(data, 2.5)))

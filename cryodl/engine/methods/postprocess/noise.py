@@ -13,7 +13,7 @@ import numpy as np
 
 from ...errors import InputError, SettingError
 from ...maps.mask import automatic_mask
-from ...maps.masked import masked_support
+from ...maps.masked import masked_support, outside_value
 from ...maps.volume import Volume
 
 WAYS = ("auto", "stats", "mask")
@@ -132,4 +132,4 @@ def _background(data) -> float:
     support = masked_support(data)
     if support is None:
         return float(np.median(data[::2, ::2, ::2]))
-    return float(data.reshape(-1)[np.argmin(support)])
+    return float(outside_value(data, support))

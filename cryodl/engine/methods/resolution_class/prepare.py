@@ -13,10 +13,9 @@ import numpy as np
 from ...maps.description import describe
 from ...maps.features import local_features
 from ...maps.mask import automatic_mask
-from ...maps.masked import resample_masked
+from ...maps.masked import resample_both
 from ...maps.normalise import block_mean, local_normalise
 from ...maps.parts import bounding_box
-from ...maps.resample import resample_to
 from ...maps.volume import Volume
 
 MARGIN = 12  # voxels kept around the molecule
@@ -64,10 +63,7 @@ def find_molecule(volume: Volume, voxel_size: float, inside: np.ndarray | None =
         slice(max(0, first - margin), last + margin) for first, last in bounding_box(inside)
     )
     cut = Volume(volume.data[part], volume.voxel_size)
-    grid = resample_masked(cut, voxel_size)
-    within = inside[part]
-    if grid is not cut:
-        within = resample_to(Volume(within, cut.voxel_size), grid).data > 0.5
+    grid, within = resample_both(cut, inside[part], voxel_size)
     return cut_to_molecule(grid.data, within, grid.voxel_size)
 
 

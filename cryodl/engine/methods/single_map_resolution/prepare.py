@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ...maps.masked import resample_masked
+from ...maps.masked import resample_both
 from ...maps.normalise import block_mean
 from ...maps.parts import bounding_box, cut, significant_box
-from ...maps.resample import resample_to
 from ...maps.rough import rough_molecule
 from ...maps.volume import Volume
 from ...maps.whole import stack, whole_features
@@ -79,12 +78,7 @@ def prepare(volume: Volume, spec: Mapping[str, Any], inside: np.ndarray | None =
     if inside is None:
         inside = rough_molecule(volume)
     part = crop_to_molecule(volume, inside)
-    cropped = cut(volume, part)
-    grid = resample_masked(cropped, spec["voxel_size"])
-    rough = inside[part]
-    if grid is not cropped:
-        rough = resample_to(cropped.with_data(rough.astype(np.float32)), grid).data > 0.5
-    grid, rough = _in_fours(grid, rough)
+    grid, rough = _in_fours(*resample_both(cut(volume, part), inside[part], spec["voxel_size"]))
     return _with_features(grid, rough, part)
 
 

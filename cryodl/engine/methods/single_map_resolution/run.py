@@ -110,8 +110,8 @@ def run_single_map_resolution(
         deviation = _bring_back(answer.deviation, prepared, volume) * inside
         values = resolution[inside]
         deviation[inside] *= interval_factor(spec["calibration"], values)
-        found = rough if mask is None else None
-        notes += check_map(volume, inside, found) + advise(volume, values, spec)
+        notes += check_map(volume, inside, rough if mask is None else None)
+        notes += advise(volume, values, spec)
         for note in notes:
             tell(f"warning: {note}")
         stats = {
