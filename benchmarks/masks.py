@@ -4,8 +4,9 @@
 
 SET: folder that `cryodl experiments` wrote, on structures that were not trained on. Of every map as
 deposited: how well rule and network find the molecule (intersection over union with where the 4 Å
-map of the model has density), and the median of `deepres` (Å) inside the mask of either and inside
-the true one.
+map of the model has density), and, with the mask of either and with the true one: the median of
+`deepres` (Å); the FSC-0.143 of the half maps (Å); and how far `monogenic`, which measures the noise
+of the halves' mean outside the mask, is from the simulated local resolution (median, Å).
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from __future__ import annotations
 import numpy as np
 from on_experiments import run
 
+from cryodl.api.fsc import run_fsc
 from cryodl.engine.bundles import load_bundle
 from cryodl.engine.evaluation.single_map import overlap
 from cryodl.engine.maps.mask import automatic_mask
 from cryodl.engine.maps.volume import Volume
 from cryodl.engine.methods.local_resolution import run_local_resolution
 from cryodl.engine.methods.single_map_resolution import run_single_map_resolution
+from cryodl.engine.reference.halves import half_sum
+from cryodl.engine.reference.monogenic import monogenic_resolution
 from cryodl.engine.simulate.experiment_set import VOXEL_SIZE
 from cryodl.engine.training.single_map_input import molecular_target
 
@@ -31,9 +35,18 @@ def judge(experiment) -> dict[str, float]:
     row = {"resolution": experiment.resolution}
     row |= {f"IoU, {name}": overlap(mask, target) for name, mask in masks.items()}
     bundle = load_bundle("deepres-low")
-    for name, mask in (*masks.items(), ("true", target)):
+    masks["true"] = target
+    for name, mask in masks.items():
         found = run_local_resolution(volume, bundle, mask=mask.astype(np.float32))
         row[f"deepres, {name}"] = found.stats["median"]
+    halves = [Volume(experiment.load(name), VOXEL_SIZE) for name in ("half1", "half2")]
+    for name, mask in masks.items():
+        row[f"fsc, {name}"] = run_fsc(*halves, mask=mask).stats["resolution_0.143"]
+    mean, truth = half_sum(*halves), experiment.load("snr")
+    for name, mask in masks.items():
+        values, _ = monogenic_resolution(mean, mask)
+        both = mask & target & (truth > 0)
+        row[f"monogenic off, {name}"] = float(np.median(np.abs(values - truth)[both]))
     return row
 
 
@@ -41,12 +54,13 @@ def summary(rows) -> list[str]:
     lines = []
     for name in ("rule", "network"):
         ious = [row[f"IoU, {name}"] for row in rows]
-        off = [abs(row[f"deepres, {name}"] - row["deepres, true"]) for row in rows]
-        lines.append(
-            f"{name}: IoU {np.mean(ious):.2f} in the mean, {min(ious):.2f} at least; medians of "
-            f"deepres off by {np.median(off):.2f} Å in the median, {max(off):.2f} Å at most, from "
-            "those inside the true mask."
-        )
+        lines.append(f"{name}: IoU {np.mean(ious):.2f} in the mean, {min(ious):.2f} at least.")
+        for what in ("deepres", "fsc", "monogenic off"):
+            off = [abs(row[f"{what}, {name}"] - row[f"{what}, true"]) for row in rows]
+            lines[-1] += (
+                f" {what}: {np.median(off):.2f} Å in the median, {max(off):.2f} Å at most, from "
+                "what the true mask gives."
+            )
     return lines
 
 

@@ -35,7 +35,8 @@ def classify_maps(
     maps : paths or Volumes (density, shape (z, y, x)), or one of them
     model : "cnn" or "dnn";  bundle : trained network to use instead
     claimed : resolution claimed for the maps, Å, or one for each
-    mask : of the molecule, above 0.5 inside, for one map; None finds it
+    mask : of the molecule, above 0.5 inside, for one map; "network" has that of each found as
+        `run_mask` does; None finds it by a rule
     voxel_size : Å, where headers are wrong, or one for each map
     device : "auto", "cpu" or "gpu"
     json_file : file for the list; None writes nothing
@@ -58,6 +59,7 @@ def classify_maps(
     from ..engine.maps.volume import Volume
     from ..engine.methods.resolution_class import Classifier
     from ..engine.methods.resolution_class.run import check_claim
+    from .mask import mask_or_finder
 
     if isinstance(maps, (Volume, str, os.PathLike)):
         maps = [maps]
@@ -67,7 +69,8 @@ def classify_maps(
         check_claim(claim)
     if not maps:
         raise SettingError("no map is given: give one or more")
-    if mask is not None and len(maps) > 1:
+    mask = mask_or_finder(mask, device=device, notify=notify)
+    if mask is not None and not callable(mask) and len(maps) > 1:
         raise SettingError(f"one mask is given for {len(maps)} maps: give one map, or no mask")
     _check_file(json_file, overwrite)
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)

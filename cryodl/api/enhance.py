@@ -30,12 +30,13 @@ from ..engine.methods.postprocess import (
     audit,
     find_evidence,
 )
-from ..engine.methods.postprocess.noise import Noise, check_normalisation
+from ..engine.methods.postprocess.noise import APART, Noise, check_normalisation
 from ..engine.methods.postprocess.shape import SURFACE, protect, remove_small
 from ..engine.reference.fsc import THRESHOLDS, estimate_fsc, soft_mask
 from ..engine.reference.halves import half_sum
 from .drawing import place_density
 from .fsc import read_halves
+from .mask import mask_or_finder
 from .results import finish, results_folder
 
 MapLike = Volume | str | Path
@@ -73,7 +74,8 @@ def run_enhance(
     normalisation : how the noise is found: "auto", "stats" (noise_mean and noise_std) or "mask"
         (outside of it)
     noise_mean, noise_std : of the noise, in the map's unit; also used with "auto" if given
-    mask : on the map's grid, not 0 in the molecule; also used with "auto" if given
+    mask : on the map's grid, not 0 in the molecule, or "network": found as `run_mask` does; also
+        used with "auto" if given
     protect_mask : where the input's density is kept, sharpened to match, such as at a ligand
     clean : pieces below this fraction of the largest one are removed
     voxel_size : Å, where the headers are wrong
@@ -103,6 +105,7 @@ def run_enhance(
         with stages("read"):
             enhancer = Enhancer(model, bundle, batch_size=batch_size, device=device)
             original, halves, notes = _read(volume, half1, half2, voxel_size)
+            mask = mask_or_finder(mask, dilate=APART, device=device, notify=notify)
             inside, more = given_mask(mask, original)
             kept, _ = given_mask(protect_mask, original)
             notes += more + check_map(original, inside)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,14 @@ import numpy as np
 
 from ..engine.errors import InputError
 from ..engine.maps.check import check_map
-from ..engine.maps.mask import automatic_mask, check_mask
+from ..engine.maps.given import checked_mask, mask_origin
+from ..engine.maps.mask import automatic_mask
 from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
 from ..engine.maps.volume import Volume
 from ..engine.reference.fsc import THRESHOLDS, FscCurve, estimate_fsc, soft_mask
 from ..engine.reference.halves import IDENTICAL, NO_SIGNAL, check_half_maps, half_sum
+from .mask import mask_or_finder
 from .results import finish, results_folder
 
 
@@ -41,16 +43,21 @@ def run_fsc(
     voxel_size: float | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
+    device: str = "auto",
+    notify: Callable[[str], None] | None = None,
 ) -> FscResult:
     """Resolution of two half maps by Fourier shell correlation, and what `cryodl fsc` writes.
 
     Parameters
     ----------
     half1, half2 : paths, or Volumes of shape (z, y, x)
-    mask : on their grid, from 0 to 1; a binary one gets a soft edge; None finds one
+    mask : on their grid, from 0 to 1; a binary one gets a soft edge; "network" has it found as
+        `run_mask` does; None finds one by a rule
     voxel_size : Å, where the headers are wrong
     output : folder for stats.json, fsc.csv, fsc.png and .svg, and mask.mrc; None writes nothing
     overwrite : replace results of an earlier run
+    device : "auto", "cpu" or "gpu", of a network that is asked for the mask
+    notify : called with each line worth telling of that
 
     Returns
     -------
@@ -63,6 +70,7 @@ def run_fsc(
     """
     start = time.perf_counter()
     with results_folder(output, overwrite=overwrite) as work:
+        mask = mask_or_finder(mask, device=device, notify=notify)
         result = _estimate(half1, half2, mask, voxel_size)
         finish(result, work, start, partial(_draw, result, source=half1))
     return result
@@ -79,19 +87,13 @@ def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
 def read_mask(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
     """A mask as weights from 0 to 1, shape (z, y, x); whether it is soft; what is unusual about it.
 
-    mask : Volume, array or path;  volume : the map it belongs to
+    mask : Volume, array, path, or a function that finds one;  volume : the map it belongs to
 
     Raises
     ------
     InputError : it has another grid, is empty, or is a map
     """
-    if isinstance(mask, np.ndarray):
-        mask = Volume(mask, volume.voxel_size)
-    elif not isinstance(mask, Volume):
-        mask = read_map(mask, volume.voxel_size)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        inside = check_mask(mask, volume)
+    mask, inside, notes = checked_mask(mask, volume)
     low, high = float(mask.data.min()), float(mask.data.max())
     if low < -0.01 or high > 1.01:
         raise InputError(
@@ -100,7 +102,7 @@ def read_mask(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
         )
     weights = np.clip(mask.data, 0, 1)
     soft = bool(np.mean((weights > 0.01) & (weights < 0.99)) > 1e-4)
-    return (weights if soft else inside), soft, [str(warning.message) for warning in caught]
+    return (weights if soft else inside), soft, notes
 
 
 def _estimate(half1, half2, mask, voxel_size) -> FscResult:
@@ -112,7 +114,7 @@ def _estimate(half1, half2, mask, voxel_size) -> FscResult:
     else:
         weights, soft, more = read_mask(mask, full)
         notes += more
-        kind = "given" if soft else "given, softened"
+        kind = mask_origin(mask) + ("" if soft else ", softened")
         weights = weights if soft else soft_mask(weights != 0, full.voxel_size)
     notes += check_map(full, weights > 0.5)
     curve = estimate_fsc(first, second, weights)

@@ -13,6 +13,7 @@ import numpy as np
 from ..engine.announce import needs
 from ..engine.errors import InputError, SettingError
 from ..engine.maps.check import check_map, check_one_grid
+from ..engine.maps.given import mask_origin
 from ..engine.maps.mask import automatic_mask
 from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
@@ -25,6 +26,7 @@ from ..engine.reference.monogenic import monogenic_resolution
 from ..engine.reference.sinusoid import sinusoid_resolution
 from .drawing import check_palette, draw_local_resolution
 from .fsc import read_halves, read_mask
+from .mask import NETWORK, with_mask
 from .results import finish, results_folder
 
 METHODS = ("monogenic", "sinusoid", "localfsc")
@@ -50,6 +52,7 @@ def run_half_map_resolution(
     output: str | Path | None = None,
     overwrite: bool = False,
     palette: str = "viridis",
+    device: str = "auto",
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
     announced: bool = True,
@@ -62,7 +65,8 @@ def run_half_map_resolution(
     method : "monogenic" (after MonoRes), "sinusoid" (after ResMap) or "localfsc" (FSC in a moving
         window, as blocres)
     volume : the map that pictures show (of half maps, their mean if None)
-    mask : above 0.5 inside the molecule; None finds one; a single map's noise is measured outside
+    mask : above 0.5 inside the molecule; "network" has one found as `run_mask` does, and so does
+        None for a single map, whose noise is measured outside; for half maps None takes a rule's
     min_resolution, max_resolution : Å, the finest and the coarsest that are looked at
     significance : of "monogenic" and "sinusoid": share of noise that a voxel must exceed
     window : Å, of "localfsc": edge of the box whose volume the window has; None takes seven times
@@ -71,6 +75,7 @@ def run_half_map_resolution(
     voxel_size : Å, where the headers are wrong
     output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
     overwrite, palette : of the folder and the figures
+    device : "auto", "cpu" or "gpu", of a network that is asked for the mask
     progress, notify : called with (stage, done, total) and with each line worth telling
     announced : tell first what the run will need; a command of which it is a part has its own word
 
@@ -85,15 +90,17 @@ def run_half_map_resolution(
     options = {
         "method": method, "volume": volume, "mask": mask, "min_resolution": min_resolution,
         "max_resolution": max_resolution, "significance": significance, "window": window,
-        "claimed": claimed, "voxel_size": voxel_size, "progress": progress,
+        "claimed": claimed, "voxel_size": voxel_size, "device": device, "progress": progress,
         "notify": notify or (lambda line: None), "announced": announced,
     }  # fmt: skip
     start = time.perf_counter()
     check_palette(palette)
     _check_options(half1, half2, options)
+    if half1 is None and mask is None:  # beyond a rule's mask there may be molecule, not noise
+        options["mask"] = NETWORK
     shown = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, overwrite=overwrite) as work:
-        result = _estimate(half1, half2, **options)
+        result = _estimate(half1, half2, **with_mask(options))
         draw = partial(draw_local_resolution, result, output=output, source=shown, palette=palette)
         finish(result, work, start, draw)
     return result
@@ -109,9 +116,7 @@ def _check_options(half1, half2, options: dict[str, Any]) -> None:
         if method == "localfsc":
             raise SettingError("method localfsc needs half maps: give --half1 and --half2")
         if options["volume"] is None:
-            raise SettingError("no map is given: give --half1 and --half2, or a map and --mask")
-        if options["mask"] is None:
-            raise SettingError("a single map needs --mask: its noise is measured outside")
+            raise SettingError("no map is given: give --half1 and --half2, or a map")
     if not 0.5 <= options["significance"] < 1:
         raise SettingError(f"significance {options['significance']:g} is not between 0.5 and 1")
     for name in ("min_resolution", "max_resolution", "window", "claimed"):
@@ -210,7 +215,7 @@ def _estimate(
         "claimed": options["claimed"],
         "voxel_size": full.voxel_size,
         "voxel_size_given": voxel_size is not None,
-        "mask": "given" if mask is not None else "automatic",
+        "mask": mask_origin(mask),
         "warnings": notes,
         "seconds": {"estimate": round(time.perf_counter() - estimating, 3)},
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .drawing import check_palette, draw_local_resolution
+from .mask import with_mask
 from .results import finish, results_folder
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def run_local_classes(
     overwrite : replace results of an earlier run
     palette : colours of the figures
     **options : mask, probabilities, claimed, voxel_size, batch_size, device, progress, notify, as
-        in `cryodl.engine.methods.local_classes.run_local_classes`
+        in `cryodl.engine.methods.local_classes.run_local_classes`; mask "network" has one found as
+        `run_mask` does
 
     Returns
     -------
@@ -53,7 +55,7 @@ def run_local_classes(
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, overwrite=overwrite) as work:
-        result = estimate(volume, bundle, **options)
+        result = estimate(volume, bundle, **with_mask(options))
 
         def draw(folder: Path) -> None:
             shown = draw_local_resolution(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .drawing import check_palette, draw_local_resolution
+from .mask import with_mask
 from .results import finish, results_folder
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def run_local_resolution(
     overwrite : replace results of an earlier run
     palette : colours of the figures
     **options : mask, range, sharpen, claimed, voxel_size, batch_size, device, progress, notify, as
-        in `cryodl.engine.methods.local_resolution.run_local_resolution`
+        in `cryodl.engine.methods.local_resolution.run_local_resolution`; mask "network" has one
+        found as `run_mask` does
 
     Returns
     -------
@@ -51,7 +53,7 @@ def run_local_resolution(
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, overwrite=overwrite) as work:
-        result = estimate(volume, bundle, **options)
+        result = estimate(volume, bundle, **with_mask(options))
         draw = partial(
             draw_local_resolution, result, output=output, source=source, palette=palette
         )

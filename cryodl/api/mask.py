@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..engine.errors import SettingError
+from ..engine.errors import InputError, SettingError
 from ..engine.maps.result import Result
 
 if TYPE_CHECKING:
     from ..engine.bundles import Bundle
     from ..engine.maps.volume import Volume
+
+NETWORK = "network"  # as a mask: the one that this network finds
 
 
 def run_mask(
@@ -91,6 +93,58 @@ def run_mask(
         write_map(output, mask, overwrite=overwrite)
     stats["seconds"] = {**result.stats["seconds"], "total": round(time.perf_counter() - start, 3)}
     return Result({"mask": mask, "probability": probability}, stats, density)
+
+
+def asks_network(mask: Any) -> bool:
+    """Whether the mask that a task was given is NETWORK."""
+    return isinstance(mask, str) and mask == NETWORK
+
+
+def mask_or_finder(
+    mask: Any,
+    *,
+    dilate: float = 0.0,
+    device: str = "auto",
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Any:
+    """A mask as it was given; of "network" a function that has one found in a Volume.
+
+    mask : what a task was given: None, a path, Volume or ndarray, or NETWORK
+    dilate : Å, by which a mask that is found is widened
+    device, progress, notify : as in `run_mask`; the stage is "mask"
+
+    Returns what `engine.maps.given` takes. The function raises InputError where it finds nothing,
+    and tells how much of the box it found.
+    """
+    if not asks_network(mask):
+        return mask
+    from ..engine.methods.single_map_resolution import run_single_map_resolution
+    from ..engine.methods.single_map_resolution.config import choose_bundle
+
+    tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
+    bundle = choose_bundle()  # once for many maps
+
+    def find(volume: Volume) -> np.ndarray:
+        made = run_single_map_resolution(
+            volume, bundle, device=device,
+            progress=lambda _, done, every: show("mask", done, every),
+            # what is unusual about the map is said by the task
+            notify=lambda line: None if line.startswith("warning: ") else tell(line),
+        )  # fmt: skip
+        if made.stats["mask"] != NETWORK:
+            raise InputError("the network finds no molecule in the map: give a mask, or none")
+        inside = made.volumes["mask"].data > 0
+        tell(f"mask found by {bundle.spec['name']}: {inside.mean():.1%} of the box")
+        return widened(inside, volume.voxel_size, dilate, 0.0) > 0
+
+    return find
+
+
+def with_mask(options: dict[str, Any]) -> dict[str, Any]:
+    """Options of a task, its mask as `mask_or_finder` gives it."""
+    shared = {k: options[k] for k in ("device", "progress", "notify") if k in options}
+    return {**options, "mask": mask_or_finder(options.get("mask"), **shared)}
 
 
 def widened(inside: np.ndarray, voxel_size: float, dilate: float, soft: float) -> np.ndarray:

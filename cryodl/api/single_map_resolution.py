@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .drawing import check_palette, draw_local_resolution
+from .mask import asks_network
 from .results import finish, results_folder
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def run_single_map_resolution(
     overwrite : replace results of an earlier run
     palette : colours of the figures
     **options : mask, claimed, voxel_size, batch_size, device, progress, notify, as in
-        `cryodl.engine.methods.single_map_resolution.run_single_map_resolution`
+        `cryodl.engine.methods.single_map_resolution.run_single_map_resolution`; mask "network" is
+        that of None
 
     Returns
     -------
@@ -54,6 +56,8 @@ def run_single_map_resolution(
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, overwrite=overwrite) as work:
+        if asks_network(options.get("mask")):
+            options["mask"] = None
         result = estimate(volume, bundle, **options)
         draw = partial(
             draw_local_resolution, result, output=output, source=source, palette=palette

@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", metavar="FILE", help="write what is found as a list of objects")
     add("--table", metavar="TSV", help="tab-separated list with file and resolution_A, instead of "
         "maps: prints the confusion matrix, sensitivity, specificity, PPV and NPV too")  # fmt: skip
-    add("--mask", metavar="FILE", help="mask on the grid of a single map; without it one is found")
+    add("--mask", metavar="FILE", help="mask on the grid of a single map, or 'network': the one "
+        "that cryodl mask finds; without it a simple rule finds one")  # fmt: skip
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the model's")
     add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
     add_compute_options(parser, tiles=False)

@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--noise-mean", metavar="X", type=float, help="mean of the noise, in the map's unit")
     add("--noise-std", metavar="X", type=float, help="standard deviation of the noise")
-    add("--mask", metavar="FILE", help="mask on the map's grid, outside which there is noise")
+    add("--mask", metavar="FILE", help="mask on the map's grid, outside which there is noise, or "
+        "'network': the one that cryodl mask finds")  # fmt: skip
     add("--protect", metavar="FILE", help="mask of what is kept as it is in the input, sharpened "
         "to match, such as a ligand, a glycan or lipids")  # fmt: skip
     add("--clean", metavar="FRACTION", type=float, default=0.0, help="remove pieces smaller than "

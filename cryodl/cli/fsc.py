@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import add_output_options
+from .common import add_compute_options, add_output_options, apply_compute_options, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,18 +12,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("half1", metavar="HALF1", help="first half map (MRC or CCP4, also .gz and .bz2)")
     add("half2", metavar="HALF2", help="second half map, of the same refinement")
     add("-o", "--output", metavar="OUT", required=True, help="folder for the results")
-    add("--mask", metavar="FILE", help="mask on the maps' grid; a binary one gets a soft edge; "
-        "without it one is found")  # fmt: skip
+    add("--mask", metavar="FILE", help="mask on the maps' grid, or 'network': the one that cryodl "
+        "mask finds; a binary one gets a soft edge; without it a rule finds one")  # fmt: skip
     add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
-    add("--threads", metavar="N", type=int, help="processor cores to use; all by default")
+    add_compute_options(parser, tiles=False)
     add_output_options(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     from ..api.fsc import run_fsc
-    from ..engine.threads import limit_threads
 
-    limit_threads(args.threads)
+    apply_compute_options(args)
     stats = run_fsc(
         args.half1,
         args.half2,
@@ -31,6 +30,8 @@ def run(args: argparse.Namespace) -> None:
         voxel_size=args.voxel_size,
         output=args.output,
         overwrite=args.overwrite,
+        device=args.device,
+        notify=say,
     ).stats
     for note in stats["warnings"]:
         print(f"warning: {note}")

@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("map", metavar="MAP", nargs="?", help="density map (MRC or CCP4, also .gz and .bz2); with "
         "half maps, the one to show")  # fmt: skip
     add("-o", "--output", metavar="OUT", required=True, help="folder for the results")
-    add("--mask", metavar="FILE", help="mask on the map's grid; without it one is found")
+    add("--mask", metavar="FILE", help="mask on the map's grid, or 'network': the one that cryodl "
+        "mask finds, which cryores and noise methods of one map take in any case; without it "
+        "a simple rule finds one")  # fmt: skip
     add(
         "--method",
         choices=[*NETWORKS, *NOISE],
@@ -165,6 +167,7 @@ def _by_noise(args: argparse.Namespace, **shared):
         args.half1,
         args.half2,
         method=args.method,
+        device=args.device,
         volume=args.map,
         min_resolution=args.min_resolution,
         max_resolution=args.max_resolution,

@@ -56,7 +56,8 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             allowsNull=True,
             important=True,
         )
-        add_mask(form, "mask", "Local resolution is given inside it. Left empty, a mask is found.")
+        add_mask(form, "mask", "Local resolution is given inside it. Left empty, a mask "
+                 "is found; in a single map by the network of single-map resolution.")
         group = form.addGroup("Resolution")
         for name, label, default in (
             ("minRes", "Finest (Å)", "Left empty: twice the sampling rate."),
@@ -108,6 +109,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             "max-resolution": self.maxRes.get(),
             "significance": None if self.method.get() == LOCAL_FSC else self.significance.get(),
             "window": self.window.get() if self.method.get() == LOCAL_FSC else None,
+            "device": "cpu",  # a network may be asked for the mask, and the form has no GPU
         }
 
     def _sources(self):
@@ -129,8 +131,6 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
                 return ["Local FSC needs half maps: choose another method, or give them."]
             if self.fullMap.get() is None:
                 return ["Volume: choose one."]
-            if self.mask.get() is None:
-                return ["Mask: a single map needs one, because its noise is measured outside."]
         volumes = [(f"Half map {i + 1}", half) for i, half in enumerate(self._halves())]
         if self._full() is not None:
             volumes.append(("Volume", self._full()))

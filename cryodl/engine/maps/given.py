@@ -1,4 +1,4 @@
-"""A mask that the user gives: read, checked, binarised."""
+"""A mask that the user gives or has found: read, checked, binarised."""
 
 from __future__ import annotations
 
@@ -15,11 +15,21 @@ from .volume import Volume
 def given_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]:
     """The mask of the user, and what is unusual about it.
 
-    mask : None, Volume, ndarray (z, y, x) or path;  volume : the map that it belongs to
+    mask : None, Volume, ndarray (z, y, x), path, or a function that finds one in a Volume
+    volume : the map that it belongs to
+
     Raises InputError where it does not fit.
     """
     if mask is None:
         return None, []
+    _, inside, notes = checked_mask(mask, volume)
+    return inside, notes
+
+
+def checked_mask(mask: Any, volume: Volume) -> tuple[Volume, np.ndarray, list[str]]:
+    """As `given_mask`, of a mask that there is: as it was, binarised, and what is unusual."""
+    if callable(mask):
+        mask = mask(volume)
     if isinstance(mask, np.ndarray):
         mask = Volume(mask, volume.voxel_size)
     elif not isinstance(mask, Volume):
@@ -27,4 +37,11 @@ def given_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         inside = check_mask(mask, volume)
-    return inside, [str(warning.message) for warning in caught]
+    return mask, inside, [str(warning.message) for warning in caught]
+
+
+def mask_origin(mask: Any) -> str:
+    """Whose the mask is, for the statistics; mask : as `given_mask` takes it."""
+    if mask is None:
+        return "automatic"
+    return "network" if callable(mask) else "given"

@@ -11,9 +11,6 @@ from .volume import Volume
 
 Box = tuple[tuple[int, int], ...]
 
-# Steps that a network reads around what is asked for, where its receptive field reaches farther:
-# what lies beyond changes no answer by more than 0.001 Å.
-CONTEXT = 10
 DEVIATIONS = 3.0  # of the density around its mean, within which nothing is told from noise
 
 

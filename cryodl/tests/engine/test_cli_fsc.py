@@ -173,7 +173,6 @@ def test_local_resolution_of_one_map(inputs, tmp_path):
     ("options", "message"),
     [
         (["--method", "monogenic"], "no map is given"),
-        (["map.mrc", "--method", "monogenic"], "needs --mask"),
         (["map.mrc", "--method", "localfsc"], "needs half maps"),
         (["--half1", "half1.mrc", "--method", "monogenic"], "give both"),
         (["--half1", "half1.mrc", "--half2", "half2.mrc"], "method deepres takes one map"),

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ...announce import announce
-from ...maps.parts import CONTEXT, Box
+from ...maps.parts import Box
 from ...maps.volume import Volume
 from ...tiles import TileGrid, choose_tile
-from .prepare import FILTER_MARGIN, normalisation
+from .prepare import CONTEXT, FILTER_MARGIN, normalisation
 
 # Measured with the shipped networks on two CPU cores (benchmarks/): activations and time for each
 # step that the network reads.

@@ -15,7 +15,7 @@ from ...bundles import Bundle
 from ...device import device_scope, prepare_device
 from ...errors import SettingError
 from ...maps.check import check_map
-from ...maps.given import given_mask
+from ...maps.given import given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.mrc_io import read_map
 from ...maps.parts import bounding_box, bring_back
@@ -144,7 +144,7 @@ def run_local_resolution(
             "sharpen_resolution": _rounded(sharpened.resolution),
             "guinier_bfactor": _rounded(sharpened.guinier_bfactor),
             "network_steps": tiles.read_voxels,
-            "mask": "given" if mask is not None else "automatic",
+            "mask": mask_origin(mask),
             "device": device,
             "warnings": notes + last,
         }
