@@ -72,7 +72,9 @@ def run(args: argparse.Namespace) -> None:
     try:
         best = fit(
             compiled_network(config, initial),
-            lambda step: stream.batches(config["batch"], start=step),
+            lambda step: stream.batches(
+                config["batch"], buffer=config["buffer"], reuse=config["reuse"], start=step
+            ),
             validation, work, config, steps=args.steps, minutes=args.minutes, resume=args.resume,
             verbose=verbosity(),
         )  # fmt: skip

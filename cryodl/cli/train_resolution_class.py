@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .training import add_training_options, draw_curves, training_folders, verbosity
 
-INITIAL = "deepres-low"  # whose reading of a map the CNN averages
+INITIAL = "cryores-single"  # whose reading of a map the CNN averages
 CALIBRATING = 72  # structures and experiments that set the temperature and are measured
 COLLECTING = 0.85  # of the minutes go into samples
 
@@ -33,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.bundles import load_bundle
     from ..engine.device import prepare_device
     from ..engine.simulate.experiment_set import open_experiment_set
     from ..engine.training.structures import load_structures, split_structures
@@ -57,14 +56,18 @@ def run(args: argparse.Namespace) -> None:
     from ..engine.training.fit import fit, read_state
     from ..engine.training.repeat import kept_arrays, kept_samples, repeated_batches
     from ..engine.training.resolution_class import (
+        WIDTH,
         compiled_classifier,
         make_samples,
         part_of,
+        standard_of,
+        trunk_of,
         validation_samples,
     )
     from ..engine.training.stream import SampleStream
 
     config, initial = _config(args), args.initial or INITIAL
+    trunk_of(initial)  # says at once where it cannot be had
     experiments = [e for place in args.experiments for e in open_experiment_set(place)]
     others = [e for place in args.validation_experiments for e in open_experiment_set(place)]
     print(
@@ -74,11 +77,11 @@ def run(args: argparse.Namespace) -> None:
     )
     items = _mixed(held_out, others)
     kept = Path(args.samples) if args.samples else None
-    x, y = kept_arrays(
+    held, known = kept_arrays(
         kept and kept.with_suffix(".validation.npz"),
         lambda: validation_samples(initial, config, items, args.seed + 999),
+        WIDTH,
     )
-    validation = part_of(x, args.network), y
     # Structures and experiments by their share, each kind evenly.
     clean = config["clean"] if experiments else 1.0
     weights = [clean / len(structures)] * len(structures)
@@ -89,15 +92,17 @@ def run(args: argparse.Namespace) -> None:
     )  # fmt: skip
     try:
         seconds = COLLECTING * 60 * args.minutes if args.minutes else None
-        x, y = kept_samples(kept, stream, config["samples"], seconds)
+        x, y = kept_samples(kept, stream, config["samples"], seconds, WIDTH)
     finally:
         stream.close()
     print(f"{len(y)} samples to train on", flush=True)
-    x = part_of(x, args.network)
+    x, held = (part_of(samples, args.network) for samples in (x, held))
+    mean, spread = standard = standard_of(x)
+    x, held = ((samples - mean) / spread for samples in (x, held))
     best = fit(
         compiled_classifier(args.network, config),
         lambda step: repeated_batches(x, y, config["batch"], args.seed, step),
-        validation, work, config, steps=args.steps,
+        (held, known), work, config, steps=args.steps,
         minutes=(1 - COLLECTING) * args.minutes if args.minutes else None,
         resume=args.resume, verbose=verbosity(),
     )  # fmt: skip
@@ -107,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
         data=_data(args, structures, experiments) + f"; {len(y)} maps made of them",
         seconds=60 * args.minutes if args.minutes else read_state(work)["seconds"],
         steps=read_state(work)["step"],
-        initial=load_bundle(initial).spec["name"],
+        initial=initial, standard=standard,
     )  # fmt: skip
     for kind, figures in bundle.spec["metrics"].items():
         print(

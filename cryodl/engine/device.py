@@ -145,11 +145,15 @@ def _without_banner():
                     os.write(2, line)
 
 
-def one_answer(network, sample):
+def one_answer(network, *sample):
     """A network's answer to one sample, ndarray, without its batch axis.
+
+    sample : ndarrays, one for each input
 
     Called directly: tracing takes longer than a map, at every new size of it.
     """
     from keras import ops
 
-    return ops.convert_to_numpy(ops.stop_gradient(network(sample[None], training=False)))[0]
+    given = [array[None] for array in sample]
+    answer = network(given if len(given) > 1 else given[0], training=False)
+    return ops.convert_to_numpy(ops.stop_gradient(answer))[0]

@@ -10,11 +10,12 @@ from ..maps.mask import automatic_mask
 from ..maps.mrc_io import read_map
 from ..maps.parts import cut
 from ..maps.resample import resample_to
+from ..maps.rough import rough_molecule
 from ..maps.sharpen import apply_bfactor
 from ..maps.volume import Volume
+from ..maps.whole_input import prepare_whole
 from ..methods.single_map_resolution import run_single_map_resolution
 from ..methods.single_map_resolution.predict import predict
-from ..methods.single_map_resolution.prepare import prepare
 from ..reference.local_fsc import local_fsc
 from ..reference.monogenic import monogenic_resolution
 from ..simulate.experiment_set import VOXEL_SIZE
@@ -51,7 +52,8 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
     for name, volume in inputs.items():
         back = np.s_[..., ::-1] if name == "mirrored" else np.s_[...]
         start = time.perf_counter()
-        prepared = prepare(volume, bundle.spec)
+        rough = rough_molecule(volume)
+        prepared = prepare_whole(volume, bundle.spec["voxel_size"], rough)
         answer, _ = predict(prepared, bundle.spec, bundle.model)
         fine = cut(volume, prepared.part)
         values, told = np.zeros(volume.shape, np.float32), np.zeros(volume.shape, np.float32)

@@ -3,9 +3,9 @@
 The published ones (Avramov et al. 2019, sections 4.3 and 4.4) read a box of 64³ voxels and choose
 one of three classes; they hold 262 and 68 million weights. Ours answer with a distribution over
 bins of resolution, from which classes, a number and its interval follow. The CNN is the
-local-resolution network, whose findings around every voxel are averaged over the molecule, so that
+single-map network, whose findings around every voxel are averaged over the molecule, so that
 it takes a map of any size; the dense network reads a description of the map that no rotation
-changes.
+changes, and so does the end of the CNN, beside what was averaged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-from .unet3d import build_unet3d
+from .single_map import build_single_map
 
 TRUNK, HEAD = "trunk", "head"
 
@@ -21,11 +21,12 @@ TRUNK, HEAD = "trunk", "head"
 def build_resolution_cnn(config):
     """Build the network that pools over the molecule.
 
-    config : dict with local (config of the U-Net), bands, hidden, dropout, bins
+    config : dict with local (config of the single-map network), passed, inputs, hidden, dropout,
+        bins
 
-    Input: (batch, z, y, x, channels + 1), float32, local features on the half grid
-    (`maps.features`), and last the weight of the step in the mean over the molecule; sizes are
-    multiples of 2. Output: (batch, bins), probabilities.
+    Inputs: (batch, z, y, x, channels + 1), float32, features on the half grid (`maps.whole`), and
+    last the weight of the step in the mean over the molecule; sizes are multiples of 2. And
+    (batch, inputs), `maps.description`. Output: (batch, bins), probabilities.
 
     Its layers "trunk" and "head" are networks of their own, so that a large map can be read in
     tiles, and the head be trained on means made once.
@@ -34,34 +35,38 @@ def build_resolution_cnn(config):
     whole = keras.Input((None, None, None, channels + 1), name="features_and_weight")
     evidence = build_trunk(config)(whole[..., :channels])
     mean = MeanOver(name="mean")([evidence, whole[..., channels:]])
-    return keras.Model(whole, build_head(config)(mean), name="resolution_cnn")
+    description = keras.Input((config["inputs"],), name="description")
+    read = layers.Concatenate(name="read")([description, mean])
+    return keras.Model([whole, description], build_head(config)(read), name="resolution_cnn")
 
 
 def evidence_size(config):
     """Numbers the trunk gives for every step."""
     local = config["local"]
-    return local["half"] + local["bins"] + config["bands"]
+    return 2 * local["half"] + local["bins"] + config["passed"]
 
 
 def build_trunk(config):
-    """Build the part that reads the surroundings of every step: the local-resolution U-Net.
+    """Build the part that reads the surroundings of every step: the single-map network.
 
-    Its layers have the U-Net's names, so they can take its weights. Output: (batch, z, y, x,
-    evidence): what its last layer reads, its distribution over local resolutions, and the bands.
+    Its layers have that network's names, so they can take its weights. Output: (batch, z, y, x,
+    evidence): what its last layers read, its distribution over local resolutions, and the last
+    channels of the input.
     """
-    unet = build_unet3d(config["local"], with_logits=True)
+    network = build_single_map(config["local"], with_logits=True)
     found = [
-        unet.get_layer("decode_2").output,
-        layers.Softmax(name="local_resolution")(unet.output),
-        unet.input[..., -config["bands"] :],
+        network.get_layer("decode_2").output,
+        network.get_layer("others").output,
+        layers.Softmax(name="local_resolution")(network.get_layer("bins").output),
+        network.input[..., -config["passed"] :],
     ]
-    return keras.Model(unet.input, layers.Concatenate(name="evidence")(found), name=TRUNK)
+    return keras.Model(network.input, layers.Concatenate(name="evidence")(found), name=TRUNK)
 
 
 def build_head(config, *, with_logits=False):
-    """Build the part that goes from the molecule's mean evidence to the answer."""
-    mean = keras.Input((evidence_size(config),), name="mean_evidence")
-    return keras.Model(mean, _dense(mean, config, with_logits), name=HEAD)
+    """Build the part that goes from the description and the mean evidence to the answer."""
+    read = keras.Input((config["inputs"] + evidence_size(config),), name="description_and_evidence")
+    return keras.Model(read, _dense(read, config, with_logits), name=HEAD)
 
 
 def build_resolution_dnn(config, *, with_logits=False):

@@ -45,8 +45,9 @@ SINGLE_MAP = {
 _BINS = {"bins": 45, "bins_from": 5 * 2 ** (-17.5 / 12), "bins_to": 5 * 2 ** (26.5 / 12)}
 CLASS_CNN = {
     "architecture": "resolution_cnn",
-    "local": LOW,
-    "bands": 13,
+    "local": SINGLE_MAP,
+    "passed": 29,  # last channels of maps.whole that are averaged as they are: bands and the rest
+    "inputs": 105,  # of maps.description
     "hidden": [128, 96],
     "dropout": 0.1,
     **_BINS,
@@ -100,6 +101,7 @@ PAPER_UNET = {
 LOCAL_CLASSES = {
     **LOW,
     "architecture": "local_classes",
+    "channels": 37,  # of maps.whole, as the single map's, so that it can start from its weights
     "edges": [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0],  # Å, between ten classes
 }
 

@@ -27,8 +27,9 @@ from .resolution_class import (
     NETWORKS,
     clean_maps,
     experiment_maps,
-    taken_over,
+    fold,
     trained_part,
+    trunk_of,
 )
 
 INTERVAL = 0.9
@@ -41,19 +42,18 @@ def predict_items(model, config, items, seed):
     Returns (truth, probability): ndarray (n,), Å, and ndarray (n, bins).
     """
     rng = np.random.default_rng(seed)
-    cnn = len(model.input_shape) == 5
+    cnn = len(model.inputs) == 2
     truth, found = [], []
     for item in items:
         maps = experiment_maps if hasattr(item, "info") else clean_maps
         for data, resolution in maps(item, {**config, "at_once": 1}, rng):
             inside = automatic_mask(Volume(data, config["voxel_size"]))
             molecule = cut_to_molecule(data, inside, config["voxel_size"])
+            x = [description(molecule)]
             if cnn:
                 features, weight = features_and_weight(molecule)
-                x = np.concatenate([features, weight[..., None]], axis=-1)
-            else:
-                x = description(molecule)
-            found.append(one_answer(model, x))
+                x.insert(0, np.concatenate([features, weight[..., None]], axis=-1))
+            found.append(one_answer(model, *x))
             truth.append(resolution)
     return np.array(truth), np.array(found)
 
@@ -86,20 +86,25 @@ def figures(truth, probability, edges, temperature):
     }
 
 
-def make_class_bundle(weights, network, config, items, path, *, data, seconds, steps, initial=None):
+def make_class_bundle(
+    weights, network, config, items, path, *, standard, data, seconds, steps, initial=None
+):
     """Calibrate a trained classifier on items never trained on, and write its bundle.
 
     weights : path of best.weights.h5 as `fit` leaves it
     network : "cnn" or "dnn"
     items : structures and experiments; every second calibrates, the others measure
-    data : str, what it was trained on;  initial : bundle that the CNN's trunk is taken from
+    standard : mean and spread of what it read, as from `standard_of`
+    data : str, what it was trained on
+    initial : bundle, name or folder, that the CNN's trunk is taken from
     """
     trained = trained_part(network)
     trained.load_weights(weights)
+    fold(trained, standard)
     cnn, network = network == "cnn", NETWORKS[network]
     model = build(network)
     if cnn:
-        taken_over(model.get_layer(TRUNK), load_bundle(initial).model)
+        model.get_layer(TRUNK).set_weights(trunk_of(initial).get_weights())
     (model.get_layer(HEAD) if cnn else model).set_weights(trained.get_weights())
     edges = answers.bin_edges(network)
     calibration = predict_items(model, config, items[::2], CALIBRATION_SEED)
@@ -116,7 +121,7 @@ def make_class_bundle(weights, network, config, items, path, *, data, seconds, s
         "network": network,
         "voxel_size": config["voxel_size"],
         "normalisation": {
-            "name": "local_features" if cnn else "description",
+            "name": "whole_features" if cnn else "description",
             "parameters": {"window": WINDOW, "floor": FLOOR},
         },
         "calibration": {"temperature": temperature, "interval": INTERVAL},
@@ -124,7 +129,7 @@ def make_class_bundle(weights, network, config, items, path, *, data, seconds, s
             "data": data,
             "config": config,
             "seconds": round(seconds),
-            "initial": initial if cnn else None,
+            "initial": load_bundle(initial).spec["name"] if cnn else None,
             "steps": steps,
             "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
         },

@@ -10,15 +10,15 @@ import numpy as np
 
 from ..bundles import save_bundle
 from ..bundles.card import CARD_FILE
-from ..maps.features import local_features
-from ..maps.normalise import FLOOR, WINDOW, local_normalise
+from ..maps.normalise import FLOOR, WINDOW
+from ..maps.whole import stack
 from ..networks.local_classes import build_local_classes
 from ..networks.trunk import receptive_radius
 from ..networks.unet3d import build_unet3d
-from .local_classes import block_label, load_item
+from .local_classes import whole_sample
 
 SEED = 4001
-LARGEST = 144  # voxels; of larger maps the middle is measured
+LARGEST = 72  # steps of the half grid; of larger maps the middle is measured
 
 
 def predict_items(model, config, items, seed):
@@ -29,10 +29,8 @@ def predict_items(model, config, items, seed):
     rng = np.random.default_rng(seed)
     found = []
     for item in items:
-        data, resolution = (_middle(array) for array in load_item(item, config, rng))
-        x = local_features(local_normalise(data))
-        missing = [(0, 2 * n - d) for n, d in zip(x.shape, data.shape)]
-        label = block_label(np.pad(resolution, missing), config["network"])
+        made = whole_sample(item, config, rng)
+        x, label = _middle(stack(*made[:-1])), _middle(made[-1])
         known = label[..., 1] > 0.99
         answer = np.asarray(model.predict_on_batch(x[None]))[0]
         found.append((label[known][:, 0], answer[known][:, :-1]))
@@ -40,7 +38,7 @@ def predict_items(model, config, items, seed):
 
 
 def _middle(data):
-    part = tuple(slice(max(0, (n - LARGEST) // 2 // 4 * 4), None) for n in data.shape)
+    part = tuple(slice(max(0, (n - LARGEST) // 4 * 2), None) for n in data.shape[:3])
     return data[part][:LARGEST, :LARGEST, :LARGEST]
 
 
@@ -101,7 +99,7 @@ def make_local_classes_bundle(
         "network": network,
         "voxel_size": config["voxel_size"],
         "normalisation": {
-            "name": "local_features",
+            "name": "whole_features",
             "parameters": {"window": WINDOW, "floor": FLOOR},
         },
         "stride": network["stride"],

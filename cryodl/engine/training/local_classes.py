@@ -9,26 +9,31 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..maps.features import CHANNELS, band_powers, space_to_depth
+from ..maps.masked import resample_masked
 from ..maps.mrc_io import read_map
-from ..maps.normalise import block_mean, local_normalise
-from ..maps.resample import resample, resample_to
+from ..maps.normalise import block_mean
+from ..maps.parts import cut
+from ..maps.resample import resample_to
 from ..maps.resolution_map import read_resolution
-from ..maps.volume import Volume
+from ..maps.whole import whole_features
+from ..maps.whole_input import crop_to_molecule
 from ..networks.configs import LOCAL_CLASSES
 from ..simulate.experiment_set import StoredExperiment, open_experiment_set
-from .resolution_class import experiment_maps
+from .crops import crop
+from .single_map_input import draw_input
 
 TRAINING: dict[str, Any] = {
     "voxel_size": 1.0,
     "network": LOCAL_CLASSES,
-    "crop": 48,  # voxels
-    "batch": 8,
-    "at_once": 6,  # crops from one map
-    "coarse": 0.0,  # of experiments as from coarser voxels: the labels are those of finer ones
-    "window": 112,  # voxels, of which a large map is described in training
+    "crop": 64,  # voxels
+    "crops": 2,  # of every map made: few, for those of one map are alike
+    "buffer": 400,  # crops among which batches are drawn
+    "reuse": 1.5,  # times that each is drawn
+    "batch": 4,
+    "border": 3,  # steps of a crop's border, beyond which the net sees too little to learn from
+    "solvent": 0.0,  # share of crops taken anywhere
     "label_width": 0.6,  # bins, of the soft label
-    "learning_rate": 7e-4,
+    "learning_rate": 2e-4,
     "warm_up": 100,
     "epoch": 100,
     "patience": 40,
@@ -102,12 +107,12 @@ def read_pairs(table: str | Path) -> list[Pair]:
 def load_item(item: Pair | Labelled, config, rng) -> tuple[np.ndarray, np.ndarray]:
     """A map on the network's grid and its local resolution: two ndarrays (z, y, x); Å, 0 unknown.
 
-    Of an experiment one of several maps is drawn, as deposited or sharpened and filtered anew: the
-    label, which comes of the half maps, is that of all of them.
+    Of an experiment one of several maps is drawn, as deposited or sharpened, filtered and cut out
+    anew: the label, which comes of the half maps, is that of all of them.
     """
     if isinstance(item, Labelled):
-        data, _ = experiment_maps(item.experiment, config, rng)[0]
-        return data, item.experiment.load(item.label)
+        data, _ = draw_input(item.experiment, rng)
+        return data, item.experiment.load(item.label) * (data != 0)
     volume = read_map(item.map)
     # Some packages write voxels of 1 Å whatever they are; only the shape is theirs to tell.
     known = read_resolution(read_map(item.resolution, volume.voxel_size), name=str(item.resolution))
@@ -116,43 +121,39 @@ def load_item(item: Pair | Labelled, config, rng) -> tuple[np.ndarray, np.ndarra
             f"{item.resolution} has {known.resolution.shape} voxels and {item.map} "
             f"{volume.shape}: give the local resolution of this map"
         )
-    grid = resample(volume, config["voxel_size"])
+    part = crop_to_molecule(volume, known.mask)  # as in use, and to be quick
+    volume, resolution, inside = cut(volume, part), known.resolution.data[part], known.mask[part]
+    grid = resample_masked(volume, config["voxel_size"])
     if grid is volume:
-        return volume.data, known.resolution.data
-    resolution, inside = (
-        resample_to(Volume(values, volume.voxel_size, volume.origin), grid).data
-        for values in (known.resolution.data, known.mask.astype(np.float32))
+        return volume.data, resolution
+    resolution, share = (
+        resample_to(volume.with_data(values), grid).data
+        for values in (resolution, inside.astype(np.float32))
     )
-    return grid.data, np.where(inside > 0.99, resolution / np.maximum(inside, 1e-6), 0)
+    return grid.data, np.where(share > 0.99, resolution / np.maximum(share, 1e-6), 0)
+
+
+def whole_sample(item: Pair | Labelled, config, rng):
+    """Features and labels of a whole map: what `whole_features` gives, and `block_label`'s."""
+    data, resolution = load_item(item, config, rng)
+    missing = [(0, -n % 4) for n in data.shape]
+    data, resolution = np.pad(data, missing, mode="symmetric"), np.pad(resolution, missing)
+    features = whole_features(data, config["voxel_size"])
+    return *features, block_label(resolution, config["network"])
 
 
 def make_samples(config, item, rng, *, crops=None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Crops of one item, as `SampleStream` wants them.
 
-    x : ndarray (c/2, c/2, c/2, CHANNELS), float16;  y : ndarray (c/2, c/2, c/2, 2), label in Å and
-    its weight: the share of the block where it is known
+    x : ndarray (c/2, c/2, c/2, WHOLE_CHANNELS), float16;  y : ndarray (c/2, c/2, c/2, 2), label in
+    Å and its weight: the share of the block where it is known
     """
-    data, resolution = _window(*load_item(item, config, rng), config["window"], rng)
-    crop = config["crop"]
-    missing = [(0, max(crop - n, -n % 4)) for n in data.shape]
-    density = np.pad(local_normalise(data), missing)
-    label = block_label(np.pad(resolution, missing), config["network"])
-    bands = band_powers(density, threads=1)
-    near = np.argwhere(label[..., 1] > 0.5)
-    samples = []
-    for _ in range((crops or config["at_once"]) if len(near) else 0):
-        centre = 2 * near[rng.integers(len(near))] + rng.integers(-crop // 4, crop // 4 + 1, 3)
-        start = np.clip(centre - crop // 2, 0, np.array(density.shape) - crop) // 2 * 2
-        fine = tuple(slice(s, s + crop) for s in start)
-        half = tuple(slice(s // 2, (s + crop) // 2) for s in start)
-        order = tuple(rng.permutation(3))
-        flips = tuple(slice(None, None, int(step)) for step in rng.choice([-1, 1], 3))
-        x = np.empty((*(crop // 2,) * 3, CHANNELS), np.float16)
-        # The voxels of a block are channels, so the density turns before it becomes features.
-        x[..., :8] = space_to_depth(density[fine].transpose(order)[flips])
-        x[..., 8:] = bands[half].transpose((*order, 3))[flips]
-        samples.append((x, label[half].transpose((*order, 3))[flips].astype(np.float16)))
-    return samples
+    made = whole_sample(item, config, rng)
+    if not made[-1][..., 1].any():
+        return []
+    levelled, bands, extra, label = made
+    count = crops or config["crops"]
+    return [crop(levelled, bands, extra, label, config, rng) for _ in range(count)]
 
 
 def block_label(resolution: np.ndarray, network) -> np.ndarray:
@@ -162,22 +163,6 @@ def block_label(resolution: np.ndarray, network) -> np.ndarray:
     mean = block_mean(resolution * known, 2) / np.maximum(share, 1e-6)
     mean = np.clip(mean, network["bins_from"], network["bins_to"])
     return np.stack([mean, share], axis=-1)
-
-
-def _window(data, resolution, size, rng):
-    """A part of a large map, to be quick."""
-    known = np.argwhere(resolution[::4, ::4, ::4] > 0)
-    if max(data.shape) <= size or not len(known):
-        return data, resolution
-    centre = 4 * known[rng.integers(len(known))]
-    part = tuple(
-        slice(s, s + size)
-        for s in (
-            int(np.clip(c - size // 2, 0, max(0, n - size))) // 4 * 4
-            for c, n in zip(centre, data.shape)
-        )
-    )
-    return data[part], resolution[part]
 
 
 def validation_samples(config, items, seed):

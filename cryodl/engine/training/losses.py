@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from ..networks.unet3d import build_unet3d, resolution_bins
+from .initial import start_from
 
 
 @keras.saving.register_keras_serializable("cryodl")
@@ -90,14 +91,13 @@ def average_weights(weights, config, initial, share):
 def compiled_network(config, initial=None):
     """The local-resolution network of a training config, ready to fit.
 
-    initial : keras.Model of the same architecture to start from, or None
+    initial : keras.Model with the same trunk to start from, or None
     """
     keras.utils.set_random_seed(config.get("seed", 0))
     network = config["network"]
     model = build_unet3d(network, with_logits=True)
     if initial is not None:
-        for weight, source in zip(model.weights, initial.weights):
-            weight.assign(source)
+        start_from(model, initial)
     model.compile(
         optimizer=keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0),
         loss=BinnedResolutionLoss(network, config["label_width"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
 from .stream import SampleStream
 
 
@@ -26,16 +27,16 @@ def collect_samples(
 
 
 def kept_samples(
-    path: Path | None, stream: SampleStream, count: int, seconds: float | None
+    path: Path | None, stream: SampleStream, count: int, seconds: float | None, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `collect_samples`, with a file in which samples are kept.
 
     What it holds comes first; more are made where time is given, or where it holds none.
+    width : numbers of a sample, which those in the file must have
     """
     held = None
     if path is not None and path.is_file():
-        with np.load(path) as kept:
-            held = kept["x"], kept["y"]
+        held = _read(path, width)
         if seconds is None or len(held[1]) >= count:
             return held
         count -= len(held[1])
@@ -48,15 +49,25 @@ def kept_samples(
 
 
 def kept_arrays(
-    path: Path | None, make: Callable[[], tuple[np.ndarray, np.ndarray]]
+    path: Path | None, make: Callable[[], tuple[np.ndarray, np.ndarray]], width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """What `make` returns, (x, y), kept in a file: taken from it where it exists."""
     if path is not None and path.is_file():
-        with np.load(path) as kept:
-            return kept["x"], kept["y"]
+        return _read(path, width)
     x, y = make()
     if path is not None:
         np.savez(path, x=x, y=y)
+    return x, y
+
+
+def _read(path: Path, width: int) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(path) as kept:
+        x, y = kept["x"], kept["y"]
+    if x.shape[1] != width:
+        raise InputError(
+            f"samples in {path} have {x.shape[1]} numbers and this version reads {width}: give "
+            "another name, and they will be made"
+        )
     return x, y
 
 

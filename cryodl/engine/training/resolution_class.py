@@ -9,16 +9,16 @@ import numpy as np
 
 from ..bundles import load_bundle
 from ..device import one_answer
+from ..maps.description import describe
 from ..maps.mask import automatic_mask
 from ..maps.masked import masked_as
 from ..maps.volume import Volume
 from ..methods.resolution_class.prepare import (
     Molecule,
     cut_to_molecule,
-    description,
     features_and_weight,
 )
-from ..networks.classifiers import build_head, build_resolution_dnn, build_trunk
+from ..networks.classifiers import build_head, build_resolution_dnn, build_trunk, evidence_size
 from ..networks.configs import CLASS_CNN, CLASS_DNN
 from ..simulate.experiment_config import COARSEST_SAMPLING
 from ..simulate.experiment_set import StoredExperiment
@@ -32,6 +32,7 @@ from ..simulate.filters import (
 )
 from ..simulate.structure import Structure
 from ..simulate.uniform_map import uniform_maps
+from .initial import start_from
 from .losses import BinnedResolutionLoss, ResolutionError
 
 TRAINING: dict[str, Any] = {
@@ -53,6 +54,8 @@ TRAINING: dict[str, Any] = {
     "monitor": "val_loss",
     "validation": 60,  # samples
 }
+WIDTH = CLASS_DNN["inputs"] + evidence_size(CLASS_CNN)  # numbers of a sample, for both networks
+LEAST_SPREAD = 1e-3  # of a number of the samples, below which it is noise
 NETWORKS = {"cnn": CLASS_CNN, "dnn": CLASS_DNN}
 
 _trunks: dict[str, Any] = {}  # in each process, the one it makes samples with
@@ -61,7 +64,7 @@ _trunks: dict[str, Any] = {}  # in each process, the one it makes samples with
 def make_samples(initial, config, item, rng) -> list[tuple[np.ndarray, np.ndarray]]:
     """Samples (x, y) of one structure or experiment, as `SampleStream` wants them.
 
-    initial : bundle of local resolution that the CNN's trunk is taken from
+    initial : bundle of single-map resolution that the CNN's trunk is taken from
     config : dict, see TRAINING;  item : Structure or StoredExperiment
     x : ndarray, what the dense network and the CNN's head read: the description of a map, and the
         mean evidence in it;  y : ndarray (2,), resolution in Å, and 1
@@ -70,35 +73,56 @@ def make_samples(initial, config, item, rng) -> list[tuple[np.ndarray, np.ndarra
     samples = []
     for data, resolution in maps(item, config, rng):
         inside = automatic_mask(Volume(data, config["voxel_size"]))
-        molecule = _part(cut_to_molecule(data, inside, config["voxel_size"]), config, rng)
-        x = np.concatenate([description(molecule), mean_evidence(initial, molecule)])
+        molecule = cut_to_molecule(data, inside, config["voxel_size"])
+        part = _part(molecule, config, rng)
+        told = describe(molecule.normalised[part], molecule.inside[part])
+        x = np.concatenate([told, mean_evidence(initial, molecule, part)])
         samples.append((x, np.array([resolution, 1], np.float32)))
     return samples
 
 
-def mean_evidence(initial, molecule: Molecule) -> np.ndarray:
-    """What the trunk finds in a molecule, ndarray (evidence,)."""
+def trunk_of(initial):
+    """The CNN's trunk with the weights of a bundle, once in each process.
+
+    Raises BundleError where the bundle is not of single-map resolution.
+    """
     if initial not in _trunks:
-        _trunks[initial] = taken_over(build_trunk(CLASS_CNN), load_bundle(initial).model)
-    features, weight = features_and_weight(molecule)
-    evidence = one_answer(_trunks[initial], features)
+        trunk = build_trunk(CLASS_CNN)
+        start_from(trunk, load_bundle(initial).model)
+        _trunks[initial] = trunk
+    return _trunks[initial]
+
+
+def mean_evidence(initial, molecule: Molecule, part=(slice(None),) * 3) -> np.ndarray:
+    """What the trunk finds in a molecule, or in a part of it (even voxels), ndarray (evidence,)."""
+    half = tuple(
+        slice(*(end if end is None else end // 2 for end in (s.start, s.stop))) for s in part
+    )
+    features, weight = (values[half] for values in features_and_weight(molecule))
+    evidence = one_answer(trunk_of(initial), features)
     return np.einsum("zyxc,zyx->c", evidence, weight) / max(weight.sum(), 1e-6)
 
 
-def taken_over(model, other):
-    """A network with the weights of another, where path and shape are the same."""
-    theirs = {w.path: w for w in other.weights}
-    for weight in model.weights:
-        source = theirs.get(weight.path)
-        if source is not None and source.shape == weight.shape:
-            weight.assign(source)
-    return model
-
-
 def part_of(x: np.ndarray, network: str) -> np.ndarray:
-    """What "cnn" or "dnn" reads of samples (n, both)."""
-    inputs = CLASS_DNN["inputs"]
-    return x[:, :inputs] if network == "dnn" else x[:, inputs:]
+    """What "dnn" or the CNN's head reads of samples (n, numbers)."""
+    return x[:, : CLASS_DNN["inputs"]] if network == "dnn" else x
+
+
+def standard_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and spread of each number of samples, by which they are brought to one size."""
+    return x.mean(axis=0), x.std(axis=0) + LEAST_SPREAD
+
+
+def fold(model, standard) -> None:
+    """Make a network that was trained on (x - mean) / spread take x itself.
+
+    standard : (mean, spread), as from `standard_of`
+    """
+    mean, spread = standard
+    first = next(layer for layer in model.layers if layer.weights)
+    kernel, bias = first.get_weights()
+    kernel = kernel / spread[:, None]
+    first.set_weights([kernel, bias - mean @ kernel])
 
 
 def clean_maps(structure, config, rng):
@@ -158,21 +182,17 @@ def filtered(data, gain, voxels: float = 1.0):
     return scipy.fft.irfftn(spectrum, s=data.shape).astype(np.float32)
 
 
-def _part(molecule: Molecule, config, rng) -> Molecule:
+def _part(molecule: Molecule, config, rng) -> tuple[slice, ...]:
     """A part of a large molecule, to be quick."""
     size, voxels = config["window"], np.argwhere(molecule.inside[::4, ::4, ::4])
     if max(molecule.inside.shape) <= size or not len(voxels):
-        return molecule
+        return (slice(None),) * 3
     centre = 4 * voxels[rng.integers(len(voxels))]
     part = []
     for middle, n in zip(centre, molecule.inside.shape):
         start = int(np.clip(middle - size // 2, 0, max(0, n - size))) // 8 * 8
         part.append(slice(start, start + size))
-    if not molecule.inside[tuple(part)].any():
-        return molecule
-    return Molecule(
-        molecule.normalised[tuple(part)], molecule.inside[tuple(part)], molecule.voxel_size
-    )
+    return tuple(part) if molecule.inside[tuple(part)].any() else (slice(None),) * 3
 
 
 def validation_samples(initial, config, items, seed):

@@ -48,7 +48,7 @@ def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle") / "tiny"
     spec = {
         "name": "tiny", "method": "local-classes", "network": TINY, "voxel_size": 1.0,
-        "labels": "monogenic", "normalisation": {"name": "local_features", "parameters": {}},
+        "labels": "monogenic", "normalisation": {"name": "whole_features", "parameters": {}},
         "stride": 2, "overlap": receptive_radius(TINY), "calibration": {"temperature": 1.0},
         "training": {}, "metrics": {}, "licence": "GPL-3.0-or-later", "citation": "Avramov2019",
     }  # fmt: skip
@@ -71,7 +71,7 @@ def test_bins_are_summed_into_classes():
 
 
 def test_answer_is_probabilities_and_an_expected_resolution():
-    x = np.random.default_rng(0).normal(size=(1, 8, 8, 8, 21)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(1, 8, 8, 8, 37)).astype(np.float32)
     answer = np.asarray(build(TINY).predict_on_batch(x))
     assert answer.shape == (1, 8, 8, 8, 11)
     np.testing.assert_allclose(answer[..., :10].sum(-1), 1, rtol=1e-4)
@@ -131,11 +131,11 @@ def pair_of(volume, folder, *, voxel_size=1.0, shape=None):
 
 def test_samples_hold_the_labels_at_their_place(volume, tmp_path):
     (pair,) = read_pairs(pair_of(volume, tmp_path))
-    config = {**TRAINING, "crop": 24, "at_once": 3}
+    config = {**TRAINING, "crop": 24, "crops": 3}
     samples = make_samples(config, pair, np.random.default_rng(1))
     assert len(samples) == 3
     for x, y in samples:
-        assert x.shape == (12, 12, 12, 21) and y.shape == (12, 12, 12, 2)
+        assert x.shape == (12, 12, 12, 37) and y.shape == (12, 12, 12, 2)
         known = y[..., 1] == 1
         assert known.any() and set(np.unique(y[known][:, 0])) <= {3.0, 6.0}
     data, resolution = load_item(pair, config, np.random.default_rng(0))
@@ -251,29 +251,6 @@ def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
     assert tiles[-1] > 1
     assert any(f"in {tiles[-1]} tiles; about " in line and "GB" in line for line in said)
     np.testing.assert_allclose(tiled.volumes["resolution"].data, whole, atol=1e-3)
-
-
-def test_what_is_cut_for_the_network_keeps_its_place_and_its_features():
-    from cryodl.engine.methods.local_classes.prepare import prepare
-
-    ramps = np.indices((150, 176, 190)).astype(np.float32) / 25
-    volume = Volume(np.sin(ramps[0]) + np.cos(ramps[1]) + np.sin(2 * ramps[2]), 0.8, (3, 4, 5))
-    box = ((60, 90), (80, 96), (0, 120))
-    whole = prepare(volume, tuple((0, n) for n in volume.shape), 1.0, 14)
-    part = prepare(volume, box, 1.0, 14)
-    steps = [(o - w) / part.voxel_size for o, w in zip(part.origin, whole.origin)]
-    z, y, x = (int(np.floor(s)) for s in reversed(steps))
-    assert z > 0 and y > 0 and x == 0 and part.data.size < 0.4 * whole.data.size
-    # it holds the box and what the network sees around it
-    for (first, last), start, n, origin in zip(
-        box, reversed(part.origin), part.data.shape, (5, 4, 3)
-    ):
-        assert start <= max(origin, origin + first * 0.8 - 18) + 1
-        assert start + n * 2 >= origin + last * 0.8 + 18
-    # channel 8 on: the bands, which vary slowly; the grids may lie a fraction of a step apart
-    there = whole.data[z : z + part.data.shape[0], y : y + part.data.shape[1]]
-    there = there[:, :, : part.data.shape[2], 8:]
-    assert np.abs(there - part.data[..., 8:])[4:-4, 4:-4, 4:-4].mean() < 0.05
 
 
 def test_temperature_changes_probabilities_not_the_class():

@@ -25,12 +25,13 @@ from cryodl.engine.methods.resolution_class.prepare import (
 )
 from cryodl.engine.methods.resolution_class.run import answer_of, check_claim
 from cryodl.engine.networks import build
-from cryodl.engine.networks.configs import CLASS_CNN, CLASS_DNN, LOW, PAPER_CNN, PAPER_DNN
+from cryodl.engine.networks.configs import CLASS_CNN, CLASS_DNN, PAPER_CNN, PAPER_DNN, SINGLE_MAP
 from cryodl.engine.simulate.structure import Structure
 from cryodl.engine.simulate.uniform_map import turned, uniform_maps
 
 EDGES = bins.bin_edges(CLASS_CNN)
-TINY = {**CLASS_CNN, "local": {**LOW, "half": 4, "quarter": 4, "quarter_blocks": 1}, "hidden": [8]}
+TINY_MAP = {**SINGLE_MAP, "half": 4, "quarter": 4, "quarter_blocks": 1}
+TINY = {**CLASS_CNN, "local": TINY_MAP, "hidden": [8]}
 
 
 def molecule(count=400, size=24.0, seed=1):
@@ -112,6 +113,9 @@ def test_box_padding_and_scale_do_not_change_what_is_read(volume):
     assert moved.inside.shape == first.inside.shape
     assert np.mean(moved.inside != first.inside) < 0.002
     assert np.abs(moved.normalised - first.normalised).max() < 0.15
+    both = [np.einsum("zyxc,zyx->c", *features_and_weight(found)) for found in (first, moved)]
+    both = [mean / first.inside.sum() for mean in both]
+    np.testing.assert_allclose(*both, atol=0.01)
 
 
 def test_padding_of_one_value_is_taken_off():
@@ -223,17 +227,18 @@ def test_own_networks_are_small(config):
 def test_pooling_sees_the_molecule_alone_whatever_the_size():
     model = build(TINY)
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(1, 12, 14, 16, 22)).astype(np.float32)
-    x[..., 21] = 0
-    x[:, 4:8, 5:9, 6:10, 21] = 1
-    first = np.asarray(model.predict_on_batch(x))
+    x = rng.normal(size=(1, 12, 14, 16, 38)).astype(np.float32)
+    x[..., 37] = 0
+    x[:, 4:8, 5:9, 6:10, 37] = 1
+    told = rng.normal(size=(1, TINY["inputs"])).astype(np.float32)
+    first = np.asarray(model.predict_on_batch([x, told]))
     assert first.shape == (1, TINY["bins"]) and first.sum() == pytest.approx(1, rel=1e-4)
     half = x.copy()
-    half[..., 21] *= 0.5
-    np.testing.assert_allclose(model.predict_on_batch(half), first, rtol=1e-4)
+    half[..., 37] *= 0.5
+    np.testing.assert_allclose(model.predict_on_batch([half, told]), first, rtol=1e-4)
     moved = x.copy()
-    moved[..., 21] = np.roll(x[..., 21], 4, axis=2)
-    assert np.abs(model.predict_on_batch(moved) - first).max() > 1e-4
+    moved[..., 37] = np.roll(x[..., 37], 4, axis=2)
+    assert np.abs(model.predict_on_batch([moved, told]) - first).max() > 1e-4
 
 
 # Bundles, command, tables
@@ -248,7 +253,7 @@ def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle") / "tiny"
     spec = {
         "name": "tiny", "method": "resolution-class", "network": TINY, "voxel_size": 1.0,
-        "normalisation": {"name": "local_features", "parameters": {}}, "stride": 2, "overlap": 8,
+        "normalisation": {"name": "whole_features", "parameters": {}}, "stride": 2, "overlap": 8,
         "calibration": {"temperature": 1.0, "interval": 0.9}, "training": {}, "metrics": {},
         "licence": "GPL-3.0-or-later", "citation": "Avramov2019",
     }  # fmt: skip
@@ -262,7 +267,9 @@ def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
     found = find_molecule(volume, 1.0)
     whole = classifier.distribution(found)
     features, weight = features_and_weight(found)
-    direct = bundle.model.predict_on_batch(np.concatenate([features, weight[..., None]], -1)[None])
+    told = describe(found.normalised, found.inside)
+    both = np.concatenate([features, weight[..., None]], -1)[None]
+    direct = bundle.model.predict_on_batch([both, told[None]])
     np.testing.assert_allclose(whole, np.asarray(direct)[0], atol=1e-5)
     monkeypatch.setitem(run.TILE_MEMORY, "cpu", 1100.0 * 26**3)
     monkeypatch.setitem(run.TILE_MEMORY, "gpu", 1100.0 * 26**3)

@@ -148,26 +148,54 @@ def test_islands_go_and_holes_are_filled():
 def test_plan_counts_tiles_and_grows_with_the_map(bundle):
     import re
 
+    from cryodl.engine.maps.whole_input import prepare_whole
     from cryodl.engine.methods.single_map_resolution.plan import plan
-    from cryodl.engine.methods.single_map_resolution.prepare import prepare
 
     needs = []
     for n in (40, 128):
         data, inside = blob(n)
         volume = Volume(data, 1.0)
-        line = plan(volume, prepare(volume, bundle.spec, inside), bundle.spec)
+        line = plan(volume, prepare_whole(volume, 1.0, inside), bundle.spec)
         assert f"map of {n + 8} x {n + 4} x {n} voxels of 1 Å" in line and "in 1 tile; " in line
         needs.append([float(x) for x in re.search(r"about (\d+) s and ([\d.]+) GB", line).groups()])
     assert needs[0][0] <= needs[1][0] < 60 and needs[0][1] < needs[1][1] < 2
 
 
+def test_the_network_s_grid_lies_where_the_map_does():
+    """A field linear in space, read off the middle of each step, is that of the map's voxels."""
+    from cryodl.engine.maps.normalise import block_mean
+    from cryodl.engine.maps.resample import resample_to
+    from cryodl.engine.maps.whole_input import prepare_whole
+
+    shape, voxel, origin = (90, 96, 110), 0.8, (3.0, -4.0, 5.0)
+    z, y, x = np.indices(shape)
+    inside = (abs(z - 40) < 9) & (abs(y - 60) < 12) & (abs(x - 50) < 10)
+    noise = np.random.default_rng(0).normal(size=shape)
+    volume = Volume((10 * inside + 0.1 * noise * inside).astype(np.float32), voxel, origin)
+    more = np.zeros(shape, bool)
+    more[70:74, 20:24, 90:94] = True
+    made = prepare_whole(volume, 1.0, inside, more)
+    for mask in (inside, more):  # both with what is around them
+        for (first, last), part, n in zip(bounding_box(mask), made.part, shape):
+            assert part.start <= max(0, first - 18) and part.stop >= min(n, last + 18)
+    axes = [made.grid.origin[i] + made.grid.voxel_size * np.arange(n)
+            for i, n in enumerate(reversed(made.grid.shape))]  # fmt: skip
+    field = axes[0] + 2 * axes[1][:, None] - 3 * axes[2][:, None, None]
+    like = cut(volume, made.part)
+    found = resample_to(made.volume(block_mean(field.astype(np.float32), 2)), like).data
+    axes = [like.origin[i] + voxel * np.arange(n) for i, n in enumerate(reversed(like.shape))]
+    expected = axes[0] + 2 * axes[1][:, None] - 3 * axes[2][:, None, None]
+    inner = (slice(8, -8),) * 3
+    assert np.abs(found - expected)[inner].max() < 0.05
+
+
 def test_tiles_change_nothing(bundle, monkeypatch):
+    from cryodl.engine.maps.whole_input import prepare_whole
     from cryodl.engine.methods.single_map_resolution import plan as module
     from cryodl.engine.methods.single_map_resolution.predict import predict
-    from cryodl.engine.methods.single_map_resolution.prepare import prepare
 
     data, inside = blob(56)
-    prepared = prepare(Volume(data, 1.0), bundle.spec, inside)
+    prepared = prepare_whole(Volume(data, 1.0), 1.0, inside)
     whole, _ = predict(prepared, bundle.spec, bundle.model)
     monkeypatch.setitem(module.MEMORY, "cpu", 2e7)
     assert len(module.tile_grid(prepared.data.shape[:3], bundle.spec)) > 1

@@ -116,7 +116,7 @@ def test_crops_turn_features_and_targets_together(experiment):
 def test_weights_of_another_network_are_taken_and_new_channels_start_at_nothing():
     from cryodl.engine.networks import build
     from cryodl.engine.networks.single_map import build_single_map
-    from cryodl.engine.training.single_map import start_from
+    from cryodl.engine.training.initial import start_from
 
     source = build({**NETWORK, "architecture": "unet3d", "channels": 21})
     model = build_single_map(NETWORK, with_logits=True)

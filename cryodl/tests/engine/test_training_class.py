@@ -8,9 +8,10 @@ import pytest
 
 from cryodl.cli.main import main
 from cryodl.engine.bundles import load_bundle
+from cryodl.engine.errors import BundleError, InputError
 from cryodl.engine.maps import resolution_bins as bins
 from cryodl.engine.methods.resolution_class import Classifier
-from cryodl.engine.methods.resolution_class.prepare import Molecule
+from cryodl.engine.methods.resolution_class.prepare import WIDER, Molecule, features_and_weight
 from cryodl.engine.networks import build
 from cryodl.engine.networks.classifiers import build_trunk, evidence_size
 from cryodl.engine.networks.configs import CLASS_CNN, CLASS_DNN
@@ -18,6 +19,7 @@ from cryodl.engine.simulate.structure import Structure, pack_structures
 from cryodl.engine.training import finish_class as finish
 from cryodl.engine.training import repeat
 from cryodl.engine.training import resolution_class as training
+from cryodl.engine.training.initial import start_from
 from cryodl.engine.training.published import classifiers
 
 
@@ -78,16 +80,41 @@ def test_evidence_is_the_trunk_s_mean_over_the_molecule():
     rng = np.random.default_rng(0)
     inside = np.zeros((24, 24, 32), bool)
     inside[8:16, 8:16, 8:20] = True
-    molecule = Molecule(rng.normal(size=inside.shape).astype(np.float32), inside, 1.0)
-    found = training.mean_evidence("deepres-low", molecule)
+    around = rng.normal(size=[n + 2 * WIDER for n in inside.shape]).astype(np.float32)
+    density = around[(slice(WIDER, -WIDER),) * 3]
+    molecule = Molecule(density, inside, 1.0, around)
+    found = training.mean_evidence("cryores-single", molecule)
     assert found.shape == (evidence_size(CLASS_CNN),)
-    local = found[32:72]
+    local = found[64:104]
     assert local.sum() == pytest.approx(1, abs=1e-3) and np.all(local >= 0)
-    unet = load_bundle("deepres-low").model
-    trunk = training.taken_over(build_trunk(CLASS_CNN), unet)
-    theirs = {w.path: w.numpy() if hasattr(w, "numpy") else np.asarray(w) for w in unet.weights}
+    part = (slice(0, 16), slice(None), slice(4, None))
+    features, weight = (values[:8, :, 2:] for values in features_and_weight(molecule))
+    trunk = training.trunk_of("cryores-single")
+    evidence = np.asarray(trunk.predict_on_batch(features[None]))[0]
+    mean = (evidence * weight[..., None]).sum((0, 1, 2)) / weight.sum()
+    found = training.mean_evidence("cryores-single", molecule, part)
+    np.testing.assert_allclose(found, mean, atol=1e-4)
+    with pytest.raises(BundleError, match="lacks others"):
+        training.trunk_of("deepres-low")
+    trunk, single = build_trunk(CLASS_CNN), load_bundle("cryores-single").model
+    start_from(trunk, single)
+    theirs = {w.path: np.asarray(w) for w in single.weights}
     for weight in trunk.weights:
         np.testing.assert_array_equal(np.asarray(weight), theirs[weight.path])
+
+
+def test_a_folded_network_answers_as_the_one_that_was_trained():
+    import keras
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(1)
+    x = (rng.normal(size=(50, 238)) * rng.uniform(0.1, 9, 238) + 3).astype(np.float32)
+    x[:, 7] = 2.0  # one that never changes
+    mean, spread = training.standard_of(x)
+    model = training.trained_part("cnn")
+    before = model.predict_on_batch((x - mean) / spread)
+    training.fold(model, (mean, spread))
+    np.testing.assert_allclose(model.predict_on_batch(x), before, atol=1e-3)
 
 
 def test_parts_of_samples_fit_the_networks():
@@ -99,11 +126,13 @@ def test_parts_of_samples_fit_the_networks():
 def test_samples_are_kept_and_added_to(tmp_path):
     stream = SimpleNamespace(handfuls=lambda: iter([[(np.ones(3), np.ones(2))]] * 50))
     file = tmp_path / "samples.npz"
-    assert len(repeat.kept_samples(file, stream, 4, None)[1]) == 4
-    assert len(repeat.kept_samples(file, stream, 9, None)[1]) == 4  # no time to make more
-    assert len(repeat.kept_samples(file, stream, 9, 60.0)[1]) == 9
-    x, y = repeat.kept_samples(file, stream, 9, 60.0)
+    assert len(repeat.kept_samples(file, stream, 4, None, 3)[1]) == 4
+    assert len(repeat.kept_samples(file, stream, 9, None, 3)[1]) == 4  # no time to make more
+    assert len(repeat.kept_samples(file, stream, 9, 60.0, 3)[1]) == 9
+    x, y = repeat.kept_samples(file, stream, 9, 60.0, 3)
     assert x.shape == (9, 3) and y.shape == (9, 2)
+    with pytest.raises(InputError, match="have 3 numbers and this version reads 4"):
+        repeat.kept_samples(file, stream, 9, None, 4)
     batches = repeat.repeated_batches(x, y, 4, seed=1)
     assert next(batches)[0].shape == (4, 3)
 

@@ -8,6 +8,7 @@ from ...bundles import Bundle, load_bundle
 from ...errors import BundleError
 
 METHOD = "local-classes"
+INPUT = "whole_features"
 REQUIRED = ("overlap", "stride", "calibration")
 
 
@@ -25,6 +26,11 @@ def choose_bundle(bundle: Bundle | str | Any) -> Bundle:
     spec = bundle.spec
     if spec["method"] != METHOD:
         raise BundleError(f"bundle {spec['name']} is for {spec['method']}, not for {METHOD}")
+    if spec["normalisation"]["name"] != INPUT:
+        raise BundleError(
+            f"bundle {spec['name']} reads {spec['normalisation']['name']}, and this method gives "
+            f"{INPUT}: train one with 'cryodl train local-classes'"
+        )
     missing = [key for key in REQUIRED if key not in spec]
     if missing:
         raise BundleError(f"the spec of bundle {spec['name']} lacks {', '.join(missing)}")

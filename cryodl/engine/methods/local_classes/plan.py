@@ -7,27 +7,27 @@ from typing import Any
 
 from ...announce import announce, expected
 from ...maps.volume import Volume
+from ...maps.whole_input import WholeInput
 from ...tiles import TileGrid, choose_tile
-from .prepare import STEP, Prepared
 
-TILE_MEMORY = {"cpu": 1.6e9, "gpu": 1.2e10}
+TILE_MEMORY = {"cpu": 0.7e9, "gpu": 1.2e10}
 # Measured on two CPU cores: each voxel of the map, each of the part that features are made of, each
 # step that the network reads.
-SECONDS = {"start": 6.0, "voxel": 6e-8, "feature": 2e-7, "step": 1.2e-6}
-BYTES = {"start": 0.55e9, "voxel": 10.0, "feature": 30.0, "step": 800.0}
+SECONDS = {"start": 6.0, "voxel": 1.5e-7, "feature": 4e-7, "step": 1.3e-6}
+BYTES = {"start": 0.55e9, "voxel": 16.0, "feature": 35.0, "step": 1000.0}
 
 
-def tile_grid(prepared: Prepared, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
+def tile_grid(prepared: WholeInput, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
     """The tiles in which what was prepared is predicted."""
     shape, overlap, stride = prepared.data.shape[:3], spec["overlap"], spec["stride"]
     tile = choose_tile(shape, overlap, stride, TILE_MEMORY[device], BYTES["step"])
     return TileGrid(shape, tile, overlap, stride)
 
 
-def plan(volume: Volume, prepared: Prepared, spec: Mapping[str, Any]) -> str:
+def plan(volume: Volume, prepared: WholeInput, spec: Mapping[str, Any]) -> str:
     """What a run will do and need, in one sentence."""
     grid = tile_grid(prepared, spec)
-    shape = tuple(STEP * n for n in prepared.data.shape[:3])
+    shape = prepared.grid.shape
     return announce(
         volume, spec, shape, len(grid), *expected(volume, shape, grid, SECONDS, BYTES)
     )

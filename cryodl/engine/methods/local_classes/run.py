@@ -15,18 +15,19 @@ from ...bundles import Bundle
 from ...device import device_scope, prepare_device
 from ...errors import SettingError
 from ...maps.check import check_map
-from ...maps.given import given_mask
+from ...maps.given import given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.mrc_io import read_map
 from ...maps.parts import bounding_box, cut
 from ...maps.resample import resample_to
 from ...maps.result import Result
+from ...maps.rough import rough_molecule
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
+from ...maps.whole_input import prepare_whole
 from ...tiles import predict_tiled
 from .config import choose_bundle
 from .plan import plan, tile_grid
-from .prepare import prepare
 
 
 def run_local_classes(
@@ -48,7 +49,8 @@ def run_local_classes(
     ----------
     volume : density, or the path of a map
     bundle : Bundle, name ("unet-monores", "unet-resmap") or folder
-    mask : on the map's grid, above 0.5 inside the molecule; None finds one
+    mask : on the map's grid, above 0.5 where classes are wanted, or a function that finds it; None
+        takes that of a rule
     probabilities : give the probability of every class as well
     claimed : resolution claimed for the map, Å, noted in the statistics
     voxel_size : Å, where the header of the file is wrong
@@ -81,9 +83,11 @@ def run_local_classes(
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(_load, bundle, device)
+        # Not the mask, which may be of a part: what is beyond it would be taken for solvent.
+        molecule = rough_molecule(volume)
         if inside is None:
             inside = automatic_mask(volume)
-        notes += check_map(volume, inside)
+        notes += check_map(volume, inside, molecule)
         if 2 * volume.voxel_size > 10:
             notes.append(
                 f"the voxel size of {volume.voxel_size:g} Å holds nothing better than "
@@ -92,7 +96,7 @@ def run_local_classes(
         for note in notes:
             tell(f"warning: {note}")
         box = bounding_box(inside)
-        prepared = prepare(volume, box, spec["voxel_size"], spec["overlap"])
+        prepared = prepare_whole(volume, spec["voxel_size"], molecule, inside)
         seconds["prepare"] = round(time.perf_counter() - clock, 3)
         tell(plan(volume, prepared, spec))
         model, device = loading.result()
@@ -146,13 +150,13 @@ def run_local_classes(
         "probability_median": round(float(np.median(best[within])), 4),
         "voxel_size": volume.voxel_size,
         "voxel_size_given": voxel_size is not None,
-        "grid_voxel_size": prepared.grid_voxel_size,
+        "grid_voxel_size": prepared.grid.voxel_size,
         "method": spec["method"],
         "labels": spec.get("labels"),
         "bundle": spec["name"],
         "bundle_sha256": bundle.sha256,
         "claimed": claimed,
-        "mask": "given" if mask is not None else "automatic",
+        "mask": mask_origin(mask),
         "device": device,
         "warnings": notes,
         "seconds": {**seconds, "finish": round(time.perf_counter() - clock, 3)},

@@ -9,6 +9,7 @@ from ...errors import BundleError, SettingError
 
 METHOD = "resolution-class"
 MODELS = {"cnn": "class-cnn", "dnn": "class-dnn"}
+INPUTS = "whole_features", "description"  # of the CNN, of the dense network
 REQUIRED = ("calibration",)
 
 
@@ -30,6 +31,12 @@ def choose_bundle(model: str = "cnn", bundle: Any = None) -> Bundle:
     spec = bundle.spec
     if spec["method"] != METHOD:
         raise BundleError(f"bundle {spec['name']} is for {spec['method']}, not for {METHOD}")
+    reads = spec["normalisation"]["name"]
+    if reads not in INPUTS:
+        raise BundleError(
+            f"bundle {spec['name']} reads {reads}, and this method gives {' or '.join(INPUTS)}: "
+            "train one with 'cryodl train resolution-class'"
+        )
     missing = [key for key in REQUIRED if key not in spec]
     if missing:
         raise BundleError(f"the spec of bundle {spec['name']} lacks {', '.join(missing)}")

@@ -1,7 +1,8 @@
 """From a map as it comes to what the classifiers read: the same for training and for judging.
 
 The molecule is found, and the map cut to it with a margin that holds the networks' view; so
-neither the box, nor its padding, nor the scale of the densities has a part in the answer.
+neither the rest of the box, nor its padding, nor the scale of the densities has a part in the
+answer.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...maps.description import describe
-from ...maps.features import local_features
 from ...maps.mask import automatic_mask
 from ...maps.masked import resample_both
 from ...maps.normalise import block_mean, local_normalise
 from ...maps.parts import bounding_box
 from ...maps.volume import Volume
+from ...maps.whole import stack, whole_features
 
 MARGIN = 12  # voxels kept around the molecule
 WIDER = 24  # ... and beyond them for the normalisation, three of its windows; a multiple of 4
@@ -28,15 +29,17 @@ CONTEXT = 48.0  # Å around the molecule that are brought to the grid
 class Molecule:
     """The part of a map that is judged, on the network's grid.
 
-    normalised : ndarray, shape (z, y, x), float32, locally normalised; beyond the map's box that
-        of the map's median
+    normalised : ndarray, shape (z, y, x), float32, locally normalised
     inside : ndarray, shape (z, y, x), bool
     voxel_size : Å, as achieved
+    around : ndarray, float32, density of the part and WIDER voxels on every side; beyond the map's
+        box its median
     """
 
     normalised: np.ndarray
     inside: np.ndarray
     voxel_size: float
+    around: np.ndarray
 
 
 def without_padding(data: np.ndarray) -> tuple[slice, ...]:
@@ -76,9 +79,10 @@ def cut_to_molecule(data: np.ndarray, inside: np.ndarray, voxel_size: float) -> 
     starts = [first - (n - (last - first)) // 2 for (first, last), n in zip(box, sizes)]
     # The normalisation's blocks begin at the molecule, wherever in the box it lies.
     wide = [s - WIDER for s in starts], [n + 2 * WIDER for n in sizes]
-    around = local_normalise(_window(data, *wide, np.median(data[::2, ::2, ::2])))
+    around = _window(data, *wide, np.median(data[::2, ::2, ::2]))
     part = (slice(WIDER, -WIDER),) * 3
-    return Molecule(around[part], _window(inside, starts, sizes, False), voxel_size)
+    within = _window(inside, starts, sizes, False)
+    return Molecule(local_normalise(around)[part], within, voxel_size, around)
 
 
 def _window(data, starts, sizes, fill):
@@ -96,7 +100,10 @@ def _window(data, starts, sizes, fill):
 def features_and_weight(molecule: Molecule) -> tuple[np.ndarray, np.ndarray]:
     """What the CNN reads: features (z, y, x, channels) and weight (z, y, x) on the half grid."""
     weight = block_mean(molecule.inside.astype(np.float32), 2)
-    return local_features(molecule.normalised), weight
+    inside = np.pad(molecule.inside, WIDER)
+    levelled, *more = whole_features(molecule.around, molecule.voxel_size, inside)
+    fine, half = ((slice(n, -n),) * 3 for n in (WIDER, WIDER // 2))
+    return stack(levelled[fine], *(channels[half] for channels in more)), weight
 
 
 def description(molecule: Molecule) -> np.ndarray:

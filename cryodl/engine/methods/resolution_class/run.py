@@ -11,7 +11,7 @@ import numpy as np
 
 from ...bundles import Bundle
 from ...device import device_scope, one_answer, prepare_device
-from ...errors import BundleError, SettingError
+from ...errors import SettingError
 from ...maps import resolution_bins as bins
 from ...maps.check import check_map
 from ...maps.given import given_mask
@@ -130,18 +130,13 @@ class Classifier:
 
     def distribution(self, molecule: Molecule, progress=None) -> np.ndarray:
         """Calibrated probabilities of the bins, ndarray (bins,)."""
-        name = self.spec["normalisation"]["name"]
         with device_scope(self.device):
-            if name == "description":
-                raw = one_answer(self.network, description(molecule))
-            elif name == "local_features":
-                mean = self._mean_evidence(molecule, progress)
-                raw = one_answer(self.network.get_layer("head"), mean)
+            told = description(molecule)
+            if self.spec["normalisation"]["name"] == "description":
+                raw = one_answer(self.network, told)
             else:
-                raise BundleError(
-                    f"bundle {self.spec['name']} wants normalisation {name!r}, which this cryodl "
-                    "does not know: update cryodl"
-                )
+                told = np.concatenate([told, self._mean_evidence(molecule, progress)])
+                raw = one_answer(self.network.get_layer("head"), told)
         return bins.soften(np.asarray(raw, np.float64), self.spec["calibration"]["temperature"])
 
     def _mean_evidence(self, molecule: Molecule, progress) -> np.ndarray:

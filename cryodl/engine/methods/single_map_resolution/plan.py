@@ -7,8 +7,8 @@ from typing import Any
 
 from ...announce import announce, expected
 from ...maps.volume import Volume
+from ...maps.whole_input import WholeInput
 from ...tiles import TileGrid, choose_tile
-from .prepare import Prepared
 
 MEMORY = {"cpu": 0.7e9, "gpu": 12e9}
 # Measured on two CPU cores (benchmarks/): each voxel of the map, each of the part that features are
@@ -24,7 +24,7 @@ def tile_grid(shape, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
     return TileGrid(shape, tile, overlap, stride)
 
 
-def plan(volume: Volume, prepared: Prepared, spec: Mapping[str, Any]) -> str:
+def plan(volume: Volume, prepared: WholeInput, spec: Mapping[str, Any]) -> str:
     """What a run will do and need, in one sentence."""
     grid = tile_grid(prepared.data.shape[:3], spec)
     shape = prepared.grid.shape

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from ...maps.normalise import block_mean
+from ...maps.whole_input import WholeInput, look_again
 from ...tiles import predict_tiled
 from .answer import CHANNELS, Answer, read_answer
 from .plan import tile_grid
-from .prepare import Prepared, look_again
 
 AGREE = 0.6  # intersection over union of two masks below which the map is looked at again
 LEAST = 200  # steps of the half grid below which there is no molecule
 
 
 def predict(
-    prepared: Prepared,
+    prepared: WholeInput,
     spec: Mapping[str, Any],
     model: Any,
     *,

@@ -14,7 +14,7 @@ from ...bundles import Bundle
 from ...device import device_scope, prepare_device
 from ...errors import SettingError
 from ...maps.check import check_map
-from ...maps.given import given_mask
+from ...maps.given import given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.mrc_io import read_map
 from ...maps.parts import cut
@@ -24,11 +24,11 @@ from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
+from ...maps.whole_input import WholeInput, prepare_whole
 from .answer import INSIDE
 from .config import choose_bundle, interval_factor
 from .plan import plan
 from .predict import LEAST, predict
-from .prepare import Prepared, prepare
 
 AT_LIMIT, SHARE_AT_LIMIT = 0.02, 0.2
 
@@ -84,13 +84,14 @@ def run_single_map_resolution(
         elif voxel_size is not None:
             volume = replace(volume, voxel_size=voxel_size, header_spacing=None)
         inside, notes = given_mask(mask, volume)
+        origin = "network" if inside is None else mask_origin(mask)
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(_load, bundle, device)
         with stages("mask"):
             rough = rough_molecule(volume) if inside is None else inside
         with stages("prepare"):
-            prepared = prepare(volume, spec, rough)
+            prepared = prepare_whole(volume, spec["voxel_size"], rough)
         tell(plan(volume, prepared, spec))
         with stages("load"):
             model, device = loading.result()
@@ -104,7 +105,7 @@ def run_single_map_resolution(
         if inside is None:
             inside = probability > INSIDE
             if answer.inside.sum() < LEAST or not inside.any():
-                inside = automatic_mask(volume)
+                inside, origin = automatic_mask(volume), "automatic"
                 notes.append("the network found no molecule: the mask is that of a simple rule")
         resolution = _bring_back(answer.resolution, prepared, volume) * inside
         deviation = _bring_back(answer.deviation, prepared, volume) * inside
@@ -128,7 +129,7 @@ def run_single_map_resolution(
             "bundle_sha256": bundle.sha256,
             "claimed": claimed,
             "looks": looks,
-            "mask": "given" if mask is not None else "network",
+            "mask": origin,
             "device": device,
             "warnings": notes,
         }
@@ -169,7 +170,7 @@ def _load(bundle: Bundle, device: str) -> tuple[Any, str]:
         return bundle.model, device
 
 
-def _bring_back(values: np.ndarray, prepared: Prepared, volume: Volume) -> np.ndarray:
+def _bring_back(values: np.ndarray, prepared: WholeInput, volume: Volume) -> np.ndarray:
     """Values on the half grid, at the voxels of the map; 0 beyond the part that was read."""
     data = np.zeros(volume.shape, np.float32)
     part = prepared.volume(values)

@@ -1,27 +1,24 @@
-"""From a map as it comes to what the network reads."""
+"""From a map as it comes to what a network of whole maps reads."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 import numpy as np
 
-from ...maps.masked import resample_both
-from ...maps.normalise import block_mean
-from ...maps.parts import bounding_box, cut, significant_box
-from ...maps.rough import rough_molecule
-from ...maps.volume import Volume
-from ...maps.whole import stack, whole_features
+from .masked import resample_both
+from .normalise import block_mean
+from .parts import bounding_box, cut, significant_box
+from .volume import Volume
+from .whole import stack, whole_features
 
 SOLVENT = 16.0  # Å kept around the molecule, as in training
 BLOCK = 4.0  # Å; densities are averaged over so much before they are compared with 3 SD
 
 
 @dataclass(frozen=True)
-class Prepared:
+class WholeInput:
     """What the network reads.
 
     data : ndarray, shape (z, y, x, channels), float32, on the half grid
@@ -43,21 +40,21 @@ class Prepared:
         return Volume(np.ascontiguousarray(values), self.voxel_size, self.origin)
 
 
-def crop_to_molecule(volume: Volume, inside: np.ndarray) -> tuple[slice, ...]:
+def crop_to_molecule(volume: Volume, *masks: np.ndarray) -> tuple[slice, ...]:
     """The part of a map with the molecule, whatever stands out of the mean ± 3 SD, and solvent.
 
     The slides take the smallest cube outside which density lies within mean ± 3 SD. Noise alone
     leaves that interval at some voxel of any box, so densities are averaged over 4 Å first; and a
     faint molecule may not leave it at all, so a rough mask has its say.
 
-    volume : density;  inside : ndarray, shape (z, y, x), bool
+    volume : density;  masks : ndarrays, shape (z, y, x), bool, that the part is to hold
     """
     size = max(1, round(BLOCK / volume.voxel_size))
     coarse = significant_box(block_mean(volume.data, size))
     whole = all(
-        (first, last) == (0, -(-n // size)) for (first, last), n in zip(coarse, inside.shape)
+        (first, last) == (0, -(-n // size)) for (first, last), n in zip(coarse, volume.shape)
     )
-    boxes = [bounding_box(inside)] if inside.any() else []
+    boxes = [bounding_box(inside) for inside in masks if inside.any()]
     if not whole or not boxes:
         boxes.append(tuple((first * size, last * size) for first, last in coarse))
     margin = ceil(SOLVENT / volume.voxel_size)
@@ -68,35 +65,37 @@ def crop_to_molecule(volume: Volume, inside: np.ndarray) -> tuple[slice, ...]:
     )  # fmt: skip
 
 
-def prepare(volume: Volume, spec: Mapping[str, Any], inside: np.ndarray | None = None) -> Prepared:
+def prepare_whole(
+    volume: Volume, voxel_size: float, molecule: np.ndarray, *masks: np.ndarray
+) -> WholeInput:
     """Cut a map to its molecule, bring it to the network's grid and make the features.
 
     volume : density
-    spec : of the bundle: voxel_size
-    inside : ndarray, shape (z, y, x), bool, roughly the molecule; None finds it
+    voxel_size : Å, of the network's grid
+    molecule : ndarray, shape (z, y, x), bool, roughly
+    masks : more of these, which the part is to hold too
     """
-    if inside is None:
-        inside = rough_molecule(volume)
-    part = crop_to_molecule(volume, inside)
-    grid, rough = _in_fours(*resample_both(cut(volume, part), inside[part], spec["voxel_size"]))
-    return _with_features(grid, rough, part)
+    part = crop_to_molecule(volume, molecule, *masks)
+    return _with_features(
+        *_in_fours(*resample_both(cut(volume, part), molecule[part], voxel_size)), part
+    )
 
 
-def look_again(prepared: Prepared, inside: np.ndarray) -> Prepared:
+def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
     """The same part of the map, its features made with a better mask.
 
-    inside : ndarray, shape of prepared.data (z, y, x), bool, on the half grid
+    inside : ndarray, shape of given.data (z, y, x), bool, on the half grid
     """
     for axis in range(3):
         inside = inside.repeat(2, axis)
-    return _with_features(prepared.grid, inside, prepared.part)
+    return _with_features(given.grid, inside, given.part)
 
 
-def _with_features(grid: Volume, rough: np.ndarray, part: tuple[slice, ...]) -> Prepared:
+def _with_features(grid: Volume, rough: np.ndarray, part: tuple[slice, ...]) -> WholeInput:
     data = stack(*whole_features(grid.data, grid.voxel_size, rough))
     # a step of the half grid is the middle of its block of 2³ voxels
     x, y, z = (o + grid.voxel_size / 2 for o in grid.origin)
-    return Prepared(data, part, 2 * grid.voxel_size, (x, y, z), grid, rough)
+    return WholeInput(data, part, 2 * grid.voxel_size, (x, y, z), grid, rough)
 
 
 def _in_fours(grid: Volume, rough: np.ndarray) -> tuple[Volume, np.ndarray]:
