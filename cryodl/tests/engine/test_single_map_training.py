@@ -114,13 +114,16 @@ def test_crops_turn_features_and_targets_together(experiment):
 
 
 def test_weights_of_another_network_are_taken_and_new_channels_start_at_nothing():
+    from cryodl.engine.errors import BundleError
     from cryodl.engine.networks import build
     from cryodl.engine.networks.single_map import build_single_map
     from cryodl.engine.training.initial import start_from
 
     source = build({**NETWORK, "architecture": "unet3d", "channels": 21})
     model = build_single_map(NETWORK, with_logits=True)
-    assert start_from(model, source) == len(source.weights)
+    with pytest.raises(BundleError, match="lacks others/kernel"):
+        start_from(model, source)
+    assert start_from(model, source, partly=True) == len(source.weights)
     kernel = np.asarray(model.get_layer("encode_1").kernel)
     assert (kernel[..., :21, :] == np.asarray(source.get_layer("encode_1").kernel)).all()
     assert (kernel[..., 21:, :] == 0).all()
