@@ -8,8 +8,6 @@ import numpy as np
 
 from ..maps.mask import automatic_mask
 from ..maps.mrc_io import read_map
-from ..maps.parts import cut
-from ..maps.resample import resample_to
 from ..maps.rough import rough_molecule
 from ..maps.sharpen import apply_bfactor
 from ..maps.volume import Volume
@@ -55,10 +53,8 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
         rough = rough_molecule(volume)
         prepared = prepare_whole(volume, bundle.spec["voxel_size"], rough)
         answer, _ = predict(prepared, bundle.spec, bundle.model)
-        fine = cut(volume, prepared.part)
-        values, told = np.zeros(volume.shape, np.float32), np.zeros(volume.shape, np.float32)
-        values[prepared.part] = resample_to(prepared.volume(answer.resolution), fine).data
-        told[prepared.part] = resample_to(prepared.volume(answer.probability), fine).data
+        values = prepared.bring_back(answer.resolution, volume)
+        told = prepared.bring_back(answer.probability, volume)
         seconds = time.perf_counter() - start
         values, told, rule = values[back], told[back], automatic_mask(volume)[back]
         rows.append({

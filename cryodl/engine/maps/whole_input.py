@@ -10,6 +10,7 @@ import numpy as np
 from .masked import resample_both
 from .normalise import block_mean
 from .parts import bounding_box, cut, significant_box
+from .resample import resample_to
 from .volume import Volume
 from .whole import stack, whole_features
 
@@ -38,6 +39,12 @@ class WholeInput:
     def volume(self, values: np.ndarray) -> Volume:
         """Values (z, y, x) that the network gave, at their place in space."""
         return Volume(np.ascontiguousarray(values), self.voxel_size, self.origin)
+
+    def bring_back(self, values: np.ndarray, volume: Volume) -> np.ndarray:
+        """The same at the voxels of the map, (z, y, x); 0 beyond the part that was read."""
+        data = np.zeros(volume.shape, np.float32)
+        data[self.part] = resample_to(self.volume(values), cut(volume, self.part)).data
+        return data
 
 
 def crop_to_molecule(volume: Volume, *masks: np.ndarray) -> tuple[slice, ...]:
@@ -76,9 +83,9 @@ def prepare_whole(
     masks : more of these, which the part is to hold too
     """
     part = crop_to_molecule(volume, molecule, *masks)
-    return _with_features(
-        *_in_fours(*resample_both(cut(volume, part), molecule[part], voxel_size)), part
-    )
+    grid, rough = resample_both(cut(volume, part), molecule[part], voxel_size)
+    data, rough = in_fours(grid.data, rough)
+    return _with_features(Volume(data, grid.voxel_size, grid.origin), rough, part)
 
 
 def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
@@ -98,11 +105,10 @@ def _with_features(grid: Volume, rough: np.ndarray, part: tuple[slice, ...]) -> 
     return WholeInput(data, part, 2 * grid.voxel_size, (x, y, z), grid, rough)
 
 
-def _in_fours(grid: Volume, rough: np.ndarray) -> tuple[Volume, np.ndarray]:
-    """Add planes up to multiples of four, mirrored, so that they look like the map."""
-    missing = [(0, -n % 4) for n in grid.shape]
+def in_fours(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Add planes up to multiples of four: mirrored to a density, so that they look like the map; of
+    0 to what is told beside it."""
+    missing = [(0, -n % 4) for n in data.shape]
     if not any(after for _, after in missing):
-        return grid, rough
-    data = np.pad(grid.data, missing, mode="symmetric")
-    rough = np.pad(rough, missing)
-    return Volume(data, grid.voxel_size, grid.origin), rough
+        return data, *more
+    return np.pad(data, missing, mode="symmetric"), *(np.pad(values, missing) for values in more)

@@ -95,6 +95,13 @@ class TileGrid:
         return int(np.prod([max(r.stop - r.start for r, _, _ in axis) for axis in self._axes]))
 
 
+def fitting_grid(shape, spec, memory_bytes: float, bytes_per_voxel: float) -> TileGrid:
+    """The tiles in which a bundle's network reads an array; spec : with overlap and stride."""
+    overlap, stride = spec["overlap"], spec["stride"]
+    tile = choose_tile(shape, overlap, stride, memory_bytes, bytes_per_voxel)
+    return TileGrid(shape, tile, overlap, stride)
+
+
 def choose_tile(
     shape, overlap: int, stride: int, memory_bytes: float, bytes_per_voxel: float = 100.0
 ) -> tuple[int, ...]:

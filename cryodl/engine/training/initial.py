@@ -16,26 +16,28 @@ def start_from(model, source, *, partly: bool = False) -> int:
 
     Returns how many were taken. Raises BundleError where the source lacks what the model needs.
     """
-    found = {weight.path: weight for weight in source.weights}
-    taken, missing = 0, []
+    found = {weight.path: ops.convert_to_numpy(weight) for weight in source.weights}
+    missing = []
     for weight in model.weights:
-        missing.append(weight.path)
-        other = found.get(weight.path)
-        if other is None:
-            continue
-        value = ops.convert_to_numpy(other)
-        if value.shape != tuple(weight.shape):
-            same = value.shape[:-2] + value.shape[-1:] == (*weight.shape[:-2], weight.shape[-1])
-            if not same or value.shape[-2] > weight.shape[-2]:
-                continue
-            more = weight.shape[-2] - value.shape[-2]
-            value = np.pad(value, [(0, 0)] * (value.ndim - 2) + [(0, more), (0, 0)])
-        weight.assign(value)
-        taken += 1
-        missing.pop()
+        value = _fitting(found.get(weight.path), tuple(weight.shape))
+        if value is None:
+            missing.append(weight.path)
+        else:
+            weight.assign(value)
+    taken = len(model.weights) - len(missing)
     if not taken or (missing and not partly):
         raise BundleError(
             f"the network to start from lacks {missing[0]} as it is here: give one of the same "
             "kind, or none"
         )
     return taken
+
+
+def _fitting(value, shape):
+    """A weight in the shape asked for, channels that it lacks at 0; None where it does not fit."""
+    if value is None or value.shape == shape:
+        return value
+    if value.shape[:-2] + value.shape[-1:] != (*shape[:-2], shape[-1]):
+        return None
+    more = shape[-2] - value.shape[-2]
+    return None if more < 0 else np.pad(value, [(0, 0)] * (value.ndim - 2) + [(0, more), (0, 0)])

@@ -16,7 +16,7 @@ from ..maps.parts import cut
 from ..maps.resample import resample_to
 from ..maps.resolution_map import read_resolution
 from ..maps.whole import whole_features
-from ..maps.whole_input import crop_to_molecule
+from ..maps.whole_input import crop_to_molecule, in_fours
 from ..networks.configs import LOCAL_CLASSES
 from ..simulate.experiment_set import StoredExperiment, open_experiment_set
 from .crops import crop
@@ -135,9 +135,7 @@ def load_item(item: Pair | Labelled, config, rng) -> tuple[np.ndarray, np.ndarra
 
 def whole_sample(item: Pair | Labelled, config, rng):
     """Features and labels of a whole map: what `whole_features` gives, and `block_label`'s."""
-    data, resolution = load_item(item, config, rng)
-    missing = [(0, -n % 4) for n in data.shape]
-    data, resolution = np.pad(data, missing, mode="symmetric"), np.pad(resolution, missing)
+    data, resolution = in_fours(*load_item(item, config, rng))
     features = whole_features(data, config["voxel_size"])
     return *features, block_label(resolution, config["network"])
 

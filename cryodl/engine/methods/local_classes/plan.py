@@ -8,7 +8,7 @@ from typing import Any
 from ...announce import announce, expected
 from ...maps.volume import Volume
 from ...maps.whole_input import WholeInput
-from ...tiles import TileGrid, choose_tile
+from ...tiles import TileGrid, fitting_grid
 
 TILE_MEMORY = {"cpu": 0.7e9, "gpu": 1.2e10}
 # Measured on two CPU cores: each voxel of the map, each of the part that features are made of, each
@@ -19,9 +19,7 @@ BYTES = {"start": 0.55e9, "voxel": 16.0, "feature": 35.0, "step": 1000.0}
 
 def tile_grid(prepared: WholeInput, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
     """The tiles in which what was prepared is predicted."""
-    shape, overlap, stride = prepared.data.shape[:3], spec["overlap"], spec["stride"]
-    tile = choose_tile(shape, overlap, stride, TILE_MEMORY[device], BYTES["step"])
-    return TileGrid(shape, tile, overlap, stride)
+    return fitting_grid(prepared.data.shape[:3], spec, TILE_MEMORY[device], BYTES["step"])
 
 
 def plan(volume: Volume, prepared: WholeInput, spec: Mapping[str, Any]) -> str:

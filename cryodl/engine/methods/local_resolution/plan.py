@@ -11,7 +11,7 @@ import numpy as np
 from ...announce import announce
 from ...maps.parts import Box
 from ...maps.volume import Volume
-from ...tiles import TileGrid, choose_tile
+from ...tiles import TileGrid, fitting_grid
 from .prepare import CONTEXT, FILTER_MARGIN, normalisation
 
 # Measured with the shipped networks on two CPU cores (benchmarks/): activations and time for each
@@ -99,8 +99,6 @@ def plan_local_resolution(
 
 def tile_grid(shape, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
     """The tiles in which a network grid of `shape` is predicted."""
-    overlap, stride = spec["overlap"], spec["stride"]
     least, most = ACTIVATION_MEMORY[device]
     memory = min(max(least, ACTIVATION_SHARE * 4.0 * float(np.prod(shape))), most)
-    tile = choose_tile(shape, overlap, stride, memory, BYTES_PER_VOXEL)
-    return TileGrid(shape, tile, overlap, stride)
+    return fitting_grid(shape, spec, memory, BYTES_PER_VOXEL)

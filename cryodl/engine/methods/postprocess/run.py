@@ -14,7 +14,7 @@ from ...device import device_scope, prepare_device
 from ...maps.interpolate import density_at
 from ...maps.resample import resample, resample_to
 from ...maps.volume import Volume
-from ...tiles import TileGrid, choose_tile, predict_tiled
+from ...tiles import TileGrid, fitting_grid, predict_tiled
 from .config import MODELS, choose_bundle
 from .noise import Noise, find_noise
 from .prepare import prepare, to_density
@@ -140,7 +140,5 @@ class Enhancer:
         return density_at(enhanced, like)
 
     def _tiles(self, shape, device: str) -> TileGrid:
-        overlap, stride = self.spec["overlap"], self.spec["stride"]
         memory = ACTIVATIONS[device] / self.batch_size
-        tile = choose_tile(shape, overlap, stride, memory, BYTES_PER_STEP)
-        return TileGrid(shape, tile, overlap, stride)
+        return fitting_grid(shape, self.spec, memory, BYTES_PER_STEP)

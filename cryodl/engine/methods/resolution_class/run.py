@@ -19,7 +19,7 @@ from ...maps.mask import automatic_mask
 from ...maps.mrc_io import read_map
 from ...maps.parts import cut
 from ...maps.volume import Volume
-from ...tiles import TileGrid, choose_tile
+from ...tiles import fitting_grid
 from .config import choose_bundle
 from .prepare import (
     Molecule,
@@ -143,9 +143,8 @@ class Classifier:
         """The trunk's evidence averaged over the molecule, tile by tile; ndarray (evidence,)."""
         features, weight = features_and_weight(molecule)
         trunk = self.network.get_layer("trunk")
-        overlap, stride = self.spec["overlap"], self.spec["stride"]
-        tile = choose_tile(weight.shape, overlap, stride, TILE_MEMORY[self.device], BYTES_PER_STEP)
-        tiles = [t for t in TileGrid(weight.shape, tile, overlap, stride) if weight[t.write].any()]
+        grid = fitting_grid(weight.shape, self.spec, TILE_MEMORY[self.device], BYTES_PER_STEP)
+        tiles = [t for t in grid if weight[t.write].any()]
         total = np.zeros(1)
         for done, part in enumerate(tiles, 1):
             evidence = one_answer(trunk, features[part.read])

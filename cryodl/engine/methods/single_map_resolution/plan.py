@@ -8,7 +8,7 @@ from typing import Any
 from ...announce import announce, expected
 from ...maps.volume import Volume
 from ...maps.whole_input import WholeInput
-from ...tiles import TileGrid, choose_tile
+from ...tiles import TileGrid, fitting_grid
 
 MEMORY = {"cpu": 0.7e9, "gpu": 12e9}
 # Measured on two CPU cores (benchmarks/): each voxel of the map, each of the part that features are
@@ -19,9 +19,7 @@ BYTES = {"start": 0.55e9, "voxel": 16.0, "feature": 35.0, "step": 1000.0}
 
 def tile_grid(shape, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
     """The tiles in which a half grid of `shape` is predicted."""
-    overlap, stride = spec["overlap"], spec["stride"]
-    tile = choose_tile(shape, overlap, stride, MEMORY[device], BYTES["step"])
-    return TileGrid(shape, tile, overlap, stride)
+    return fitting_grid(shape, spec, MEMORY[device], BYTES["step"])
 
 
 def plan(volume: Volume, prepared: WholeInput, spec: Mapping[str, Any]) -> str:

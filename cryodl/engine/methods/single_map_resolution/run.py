@@ -17,14 +17,12 @@ from ...maps.check import check_map
 from ...maps.given import given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.mrc_io import read_map
-from ...maps.parts import cut
-from ...maps.resample import resample_to
 from ...maps.result import Result
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
-from ...maps.whole_input import WholeInput, prepare_whole
+from ...maps.whole_input import prepare_whole
 from .answer import INSIDE
 from .config import choose_bundle, interval_factor
 from .plan import plan
@@ -101,14 +99,14 @@ def run_single_map_resolution(
             progress=lambda done, total: show("predict", done, total),
         )  # fmt: skip
     with stages("finish"):
-        probability = _bring_back(answer.probability, prepared, volume)
+        probability = prepared.bring_back(answer.probability, volume)
         if inside is None:
             inside = probability > INSIDE
             if answer.inside.sum() < LEAST or not inside.any():
                 inside, origin = automatic_mask(volume), "automatic"
                 notes.append("the network found no molecule: the mask is that of a simple rule")
-        resolution = _bring_back(answer.resolution, prepared, volume) * inside
-        deviation = _bring_back(answer.deviation, prepared, volume) * inside
+        resolution = prepared.bring_back(answer.resolution, volume) * inside
+        deviation = prepared.bring_back(answer.deviation, volume) * inside
         values = resolution[inside]
         deviation[inside] *= interval_factor(spec["calibration"], values)
         notes += check_map(volume, inside, rough if mask is None else None)
@@ -168,14 +166,6 @@ def _load(bundle: Bundle, device: str) -> tuple[Any, str]:
     device = prepare_device(device)
     with device_scope(device):
         return bundle.model, device
-
-
-def _bring_back(values: np.ndarray, prepared: WholeInput, volume: Volume) -> np.ndarray:
-    """Values on the half grid, at the voxels of the map; 0 beyond the part that was read."""
-    data = np.zeros(volume.shape, np.float32)
-    part = prepared.volume(values)
-    data[prepared.part] = resample_to(part, cut(volume, prepared.part)).data
-    return data
 
 
 def _check_numbers(claimed: float | None, batch_size: int) -> None:
