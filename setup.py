@@ -13,9 +13,12 @@ VERSION = re.search('__version__ = "(.+)"', TEXT).group(1)
 # plugin installs without the engine's packages and runs an engine environment of its own.
 ENGINE = "; python_version >= '3.10'"
 
+OPENVINO = "openvino>=2024.4" + ENGINE
+
 EXTRAS = {
-    # what the networks compute with: take one of the two, not both
-    "cpu": ["tensorflow-cpu>=2.18" + ENGINE],
+    # what the networks compute with: take one of the three
+    "light": [OPENVINO],  # to use shipped networks on processors, without TensorFlow
+    "cpu": ["tensorflow-cpu>=2.18" + ENGINE, OPENVINO],
     "gpu": ["tensorflow[and-cuda]>=2.18" + ENGINE],
     "scipion": ["scipion-pyworkflow>=3.11.2", "scipion-em>=3.11.1", "scipion-app>=3.8.3"],
     # atomic models, for `cryodl simulate` and training
@@ -52,8 +55,9 @@ setup(
         ]
     },
     python_requires=">=3.8",
-    # Enough to run a shipped network, with one of the extras `cpu` and `gpu`. The ranges include
-    # the versions that Scipion pins (numpy 1.26.1, scipy 1.10.0, mrcfile 1.4.3, matplotlib 3.8.1).
+    # Enough to run a shipped network, with one of the extras `light`, `cpu` and `gpu`. The ranges
+    # include the versions that Scipion pins (numpy 1.26.1, scipy 1.10.0, mrcfile 1.4.3, matplotlib
+    # 3.8.1).
     install_requires=[
         "numpy>=1.24",
         "scipy>=1.10",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 
 from .errors import SettingError
+from .light import WHOLE, LightNetwork, can_run_light, parts_of
 
 DEVICES = ("auto", "cpu", "gpu")
 BACKENDS = ("tensorflow", "jax", "torch")
+# Of NVIDIA's driver, of Linux within Windows, and of AMD's driver.
+GPU_SIGNS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+_asked_backend = os.environ.get("KERAS_BACKEND")  # before `choose_backend` sets it
 # What TensorFlow says about itself although TF_CPP_MIN_LOG_LEVEL asks it not to.
 BANNER = (b"All log messages before absl::InitializeLog", b"port.cc:", b"cpu_feature_guard.cc:")
 
@@ -99,8 +103,45 @@ def choose_gpus(gpus: str | None) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
 
 
+def load_network(bundle, device: str = "auto"):
+    """A bundle's network, ready to answer, and "cpu" or "gpu", where it will.
+
+    bundle : Bundle, of a network that is not made of parts;  device : as `prepare_device` takes it
+
+    Where no GPU is to be used this is a LightNetwork, which spares the import of Keras; but where
+    KERAS_BACKEND names a library, that one computes.
+    """
+    parts, device = load_parts(bundle, device)
+    return parts[WHOLE], device
+
+
+def load_parts(bundle, device: str = "auto"):
+    """As `load_network`, of all the networks that a bundle's is made of, by name."""
+    if _light_will_do(device) and bundle.light:
+        return {name: part.load() for name, part in bundle.light.items()}, "cpu"
+    device = prepare_device(device)
+    with device_scope(device):
+        model = bundle.model
+        model.trainable = False  # else PyTorch keeps what gradients would need
+        return parts_of(model), device
+
+
+def _light_will_do(device: str) -> bool:
+    wanted = device == "cpu" or (device == "auto" and not _gpu_may_be_there())
+    return wanted and can_run_light() and _asked_backend is None
+
+
+def _gpu_may_be_there() -> bool:
+    """Without the library that would know, which takes seconds to import."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    return any(os.path.exists(path) for path in GPU_SIGNS)
+
+
 def device_scope(device: str):
     """Context in which Keras computes on "cpu" or "gpu", as `prepare_device` returned it."""
+    if device == "cpu" and "keras" not in sys.modules:  # something else computes
+        return nullcontext()
     import keras
 
     return keras.device("cpu:0" if device == "cpu" else "gpu:0")
@@ -152,6 +193,8 @@ def one_answer(network, *sample):
 
     Called directly: tracing takes longer than a map, at every new size of it.
     """
+    if isinstance(network, LightNetwork):
+        return network.predict_on_batch(sample[0][None])[0]
     from keras import ops
 
     given = [array[None] for array in sample]

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import BundleError, OutputError
+from ..light import LightNetwork, can_write_light, parts_of, read_light, write_light
 from .registry import SHIPPED, find_bundle
-from .spec import FORMAT, WEIGHTS_FILE, check_spec, file_sha256, read_spec, thaw, write_spec
+from .spec import FORMAT, LIGHT, WEIGHTS_FILE, check_spec, file_sha256, read_spec, thaw, write_spec
 
 
 class Bundle:
@@ -30,6 +31,7 @@ class Bundle:
     path : the folder
     spec : read-only mapping, the contents of spec.json
     model : keras.Model, built at the first use
+    light : the parts of the same network for OpenVINO, by name; empty where the bundle holds none
     """
 
     def __init__(self, path: Path, spec: Mapping[str, Any], build: Callable | None = None) -> None:
@@ -44,6 +46,15 @@ class Bundle:
     def sha256(self) -> str:
         """SHA-256 of the weights file, checked when the bundle was loaded."""
         return self.spec["weights_sha256"]
+
+    @cached_property
+    def light(self) -> dict[str, LightNetwork]:
+        """LightNetwork by name. BundleError where a file is missing or damaged."""
+        for name, checksum in self.spec.get(LIGHT, {}).items():
+            path = self.path / LIGHT / name
+            if not path.is_file() or file_sha256(path) != checksum:
+                raise BundleError(f"{path} is missing or damaged: {_remedy(self.path)}")
+        return read_light(self.path / LIGHT) if LIGHT in self.spec else {}
 
     @cached_property
     def model(self) -> Any:
@@ -95,6 +106,7 @@ def save_bundle(
     *,
     dtype: str = "float16",
     overwrite: bool = False,
+    light: bool = False,
 ) -> Bundle:
     """Write a bundle; the folder appears complete or not at all.
 
@@ -105,6 +117,7 @@ def save_bundle(
     spec : entries of spec.REQUIRED and the method's own; format and checksum are added
     dtype : of the stored kernels; vectors (biases, batch statistics) stay float32
     overwrite : replace a folder that exists
+    light : put the network in OpenVINO's format beside it, where OpenVINO and TensorFlow are here
 
     Raises
     ------
@@ -124,6 +137,12 @@ def save_bundle(
     try:
         _write_weights(work / WEIGHTS_FILE, model, dtype)
         spec["weights_sha256"] = file_sha256(work / WEIGHTS_FILE)
+        spec.pop(LIGHT, None)
+        if light and can_write_light():
+            # of the weights as they were stored, so that both give the same answers
+            folder = work / LIGHT
+            write_light(folder, parts_of(Bundle(work, spec).model))
+            spec[LIGHT] = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
         write_spec(work, spec)
         os.chmod(work, 0o755)  # mkdtemp makes folders for the owner alone
         if path.exists():

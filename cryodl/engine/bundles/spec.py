@@ -14,6 +14,7 @@ from ..errors import BundleError
 FORMAT = 1
 SPEC_FILE = "spec.json"
 WEIGHTS_FILE = "model.weights.h5"
+LIGHT = "light"  # folder with the same network in OpenVINO's format, and the spec's entry for it
 
 # Without these a bundle cannot be used or must not be passed on; a method asks for more (its
 # config.py).

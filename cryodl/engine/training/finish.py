@@ -66,6 +66,6 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, init
         "licence": "GPL-3.0-or-later",
         "citation": "RamirezAportela2019",
     }
-    bundle = save_bundle(path, model, spec, overwrite=True)
+    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
     (bundle.path / CARD_FILE).write_text(model_card(bundle.spec), encoding="utf-8")
     return bundle

@@ -140,7 +140,7 @@ def make_class_bundle(
     if cnn:
         spec["stride"] = network["local"]["stride"]
         spec["overlap"] = receptive_radius(network["local"])
-    bundle = save_bundle(path, model, spec, overwrite=True)
+    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
     (bundle.path / CARD_FILE).write_text(class_card(bundle.spec), encoding="utf-8")
     return bundle
 

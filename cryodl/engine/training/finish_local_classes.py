@@ -117,7 +117,7 @@ def make_local_classes_bundle(
         "licence": "GPL-3.0-or-later",
         "citation": "Avramov2019",
     }
-    bundle = save_bundle(path, model, spec, overwrite=True)
+    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
     (bundle.path / CARD_FILE).write_text(local_classes_card(bundle.spec), encoding="utf-8")
     return bundle
 

@@ -84,7 +84,7 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
         "licence": "GPL-3.0-or-later",
         "citation": "Dai2023",
     }
-    bundle = save_bundle(path, model, spec, overwrite=True)
+    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
     (bundle.path / CARD_FILE).write_text(card(bundle.spec), encoding="utf-8")
     return bundle
 

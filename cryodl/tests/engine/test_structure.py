@@ -15,18 +15,24 @@ PACKAGE = ROOT / "cryodl"
 # room -> the rooms of ours that it may import, besides itself; the first prefix that fits decides
 DIRECTIONS = {
     "cryodl.engine.errors": (),
-    "cryodl.engine.device": ("cryodl.engine.errors",),
+    "cryodl.engine.device": ("cryodl.engine.light", "cryodl.engine.errors"),
+    "cryodl.engine.light": ("cryodl.engine.threads",),
     "cryodl.engine.threads": ("cryodl.engine.errors",),
     "cryodl.engine.folder": ("cryodl.engine.errors",),
     "cryodl.engine.announce": (),
     "cryodl.engine.maps": ("cryodl.engine.threads", "cryodl.engine.errors"),
     "cryodl.engine.tiles": ("cryodl.engine.errors",),
     "cryodl.engine.networks": (),
-    "cryodl.engine.bundles": ("cryodl.engine.networks", "cryodl.engine.errors"),
+    "cryodl.engine.bundles": (
+        "cryodl.engine.networks",
+        "cryodl.engine.light",
+        "cryodl.engine.errors",
+    ),
     "cryodl.engine.methods": (
         "cryodl.engine.maps",
         "cryodl.engine.tiles",
         "cryodl.engine.bundles",
+        "cryodl.engine.light",
         "cryodl.engine.device",
         "cryodl.engine.announce",
         "cryodl.engine.errors",

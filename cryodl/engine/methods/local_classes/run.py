@@ -7,12 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...bundles import Bundle
-from ...device import device_scope, prepare_device
+from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
 from ...maps.given import given_mask, mask_origin
@@ -82,7 +81,7 @@ def run_local_classes(
     inside, notes = given_mask(mask, volume)
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
-        loading = loader.submit(_load, bundle, device)
+        loading = loader.submit(load_network, bundle, device)
         # Not the mask, which may be of a part: what is beyond it would be taken for solvent.
         molecule = rough_molecule(volume)
         if inside is None:
@@ -176,9 +175,3 @@ def calibrated(answer: np.ndarray, calibration) -> np.ndarray:
 def class_counts(classes: np.ndarray, count: int = 10) -> list[int]:
     """Voxels in each class from 1 on."""
     return [int(n) for n in np.bincount(classes.astype(int), minlength=count + 1)[1:]]
-
-
-def _load(bundle: Bundle, device: str) -> tuple[Any, str]:
-    device = prepare_device(device)
-    with device_scope(device):
-        return bundle.model, device

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...bundles import Bundle
-from ...device import device_scope, prepare_device
+from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
 from ...maps.given import given_mask, mask_origin
@@ -82,7 +82,7 @@ def run_local_resolution(
         inside, notes = given_mask(mask, volume)
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
-        loading = loader.submit(_load, bundle, device)
+        loading = loader.submit(load_network, bundle, device)
         with stages("mask"):
             if inside is None:
                 inside = automatic_mask(volume)
@@ -155,12 +155,6 @@ def run_local_resolution(
         "mask": volume.with_data(inside),
     }
     return Result(volumes, stats, sharpened.volume)
-
-
-def _load(bundle: Bundle, device: str) -> tuple[Any, str]:
-    device = prepare_device(device)
-    with device_scope(device):
-        return bundle.model, device
 
 
 def _rounded(number: float | None) -> float | None:

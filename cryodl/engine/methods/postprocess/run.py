@@ -10,7 +10,7 @@ import numpy as np
 
 from ...announce import announce
 from ...bundles import Bundle
-from ...device import device_scope, prepare_device
+from ...device import device_scope, load_network
 from ...maps.interpolate import density_at
 from ...maps.resample import resample, resample_to
 from ...maps.volume import Volume
@@ -75,9 +75,7 @@ class Enhancer:
     def load(self) -> None:
         """Import the neural network library and build the network, if that was not done."""
         if self._network is None:
-            self.device = prepare_device(self.device)
-            with device_scope(self.device):
-                self._network = self.bundle.model
+            self._network, self.device = load_network(self.bundle, self.device)
 
     def describe(self, volume: Volume, maps: int = 1) -> str:
         """What a run will do and need, in one sentence."""

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...bundles import Bundle
-from ...device import device_scope, one_answer, prepare_device
+from ...device import device_scope, load_parts, one_answer
 from ...errors import SettingError
+from ...light import WHOLE
 from ...maps import resolution_bins as bins
 from ...maps.check import check_map
 from ...maps.given import given_mask
@@ -79,10 +80,7 @@ class Classifier:
     ) -> None:
         self.bundle = choose_bundle(model, bundle)
         self.spec = self.bundle.spec
-        self.device = prepare_device(device)
-        with device_scope(self.device):
-            self.network = self.bundle.model
-            self.network.trainable = False  # else PyTorch keeps what gradients would need
+        self.parts, self.device = load_parts(self.bundle, device)
         self.edges = bins.bin_edges(self.spec["network"])
 
     def __call__(
@@ -133,16 +131,16 @@ class Classifier:
         with device_scope(self.device):
             told = description(molecule)
             if self.spec["normalisation"]["name"] == "description":
-                raw = one_answer(self.network, told)
+                raw = one_answer(self.parts[WHOLE], told)
             else:
                 told = np.concatenate([told, self._mean_evidence(molecule, progress)])
-                raw = one_answer(self.network.get_layer("head"), told)
+                raw = one_answer(self.parts["head"], told)
         return bins.soften(np.asarray(raw, np.float64), self.spec["calibration"]["temperature"])
 
     def _mean_evidence(self, molecule: Molecule, progress) -> np.ndarray:
         """The trunk's evidence averaged over the molecule, tile by tile; ndarray (evidence,)."""
         features, weight = features_and_weight(molecule)
-        trunk = self.network.get_layer("trunk")
+        trunk = self.parts["trunk"]
         grid = fitting_grid(weight.shape, self.spec, TILE_MEMORY[self.device], BYTES_PER_STEP)
         tiles = [t for t in grid if weight[t.write].any()]
         total = np.zeros(1)

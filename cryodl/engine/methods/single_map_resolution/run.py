@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...bundles import Bundle
-from ...device import device_scope, prepare_device
+from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
 from ...maps.given import given_mask, mask_origin
@@ -85,7 +85,7 @@ def run_single_map_resolution(
         origin = "network" if inside is None else mask_origin(mask)
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
-        loading = loader.submit(_load, bundle, device)
+        loading = loader.submit(load_network, bundle, device)
         with stages("mask"):
             rough = rough_molecule(volume) if inside is None else inside
         with stages("prepare"):
@@ -160,12 +160,6 @@ def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
         said.append(f"{high:.0%} of the voxels lie at {worst:g} Å, the worst this network tells: "
                     "they may be worse")  # fmt: skip
     return said
-
-
-def _load(bundle: Bundle, device: str) -> tuple[Any, str]:
-    device = prepare_device(device)
-    with device_scope(device):
-        return bundle.model, device
 
 
 def _check_numbers(claimed: float | None, batch_size: int) -> None:

@@ -61,7 +61,7 @@ def make_bundle(
         "licence": "GPL-3.0-or-later",
         "citation": "SanchezGarcia2021",
     }
-    bundle = save_bundle(path, model, spec, overwrite=True)
+    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
     (bundle.path / CARD_FILE).write_text(model_card(bundle.spec), encoding="utf-8")
     return bundle
 

@@ -1,0 +1,95 @@
+"""Networks in OpenVINO's format: for processors, and without Keras.
+
+Importing Keras and TensorFlow takes longer than judging a small map; OpenVINO loads in half a
+second, and computes as fast. What it reads is made from the same network and the same weights (a
+.xml and a .bin file for each part), so the answers are the same but for rounding, which tests hold
+the shipped ones to.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .threads import thread_count
+
+WHOLE = "network"  # name of the part where a network is not cut into parts
+NAME = "openvino"
+
+
+def can_run_light() -> bool:
+    """Whether networks in this format can be run here."""
+    return find_spec(NAME) is not None
+
+
+def can_write_light() -> bool:
+    """Whether networks can be brought to this format here."""
+    import keras
+
+    return can_run_light() and keras.backend.backend() == "tensorflow"
+
+
+def parts_of(model: Any) -> dict[str, Any]:
+    """The networks that a keras.Model is made of, by name; or itself, as WHOLE."""
+    import keras
+
+    nested = {layer.name: layer for layer in model.layers if isinstance(layer, keras.Model)}
+    return nested or {WHOLE: model}
+
+
+class LightNetwork:
+    """What stands for a keras.Model where nothing but its answers is wanted.
+
+    path : of the .xml file
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _compiled(self) -> Any:
+        import openvino
+
+        # Without the hint some processors compute in half precision, and answers move by 0.1 Å.
+        hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": thread_count()}
+        return openvino.Core().compile_model(self.path, "CPU", hints)
+
+    def load(self) -> LightNetwork:
+        """Read and compile now, not at the first batch."""
+        _ = self._compiled
+        return self
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """As of a keras.Model; None where a size is free."""
+        sizes = self._compiled.output(0).get_partial_shape()
+        return tuple(size.get_length() if size.is_static else None for size in sizes)
+
+    def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
+        """Answers to a batch, ndarrays, shape (batch, ...)."""
+        return self._compiled(np.ascontiguousarray(x, np.float32))[0]
+
+
+def read_light(folder: Path) -> dict[str, LightNetwork]:
+    """The networks in a folder, by name."""
+    return {path.stem: LightNetwork(path) for path in sorted(folder.glob("*.xml"))}
+
+
+def write_light(folder: Path, parts: Mapping[str, Any]) -> None:
+    """Write networks in this format, each of one input and one output.
+
+    folder : to write into;  parts : keras.Models of the TensorFlow backend, by name
+    """
+    import openvino
+
+    for name, network in parts.items():
+        with tempfile.TemporaryDirectory() as saved:
+            network.export(saved, format="tf_saved_model", verbose=False)
+            graph = openvino.Core().read_model(saved)
+        openvino.save_model(graph, folder / f"{name}.xml", compress_to_fp16=False)
