@@ -147,6 +147,7 @@ def _draw(
         mask,
         work / "slices.png",
         voxel_size=compared.consensus.voxel_size,
+        origin=compared.consensus.origin,
         density=None if density is None else density.data,
         palette=palette,
         title=source.name if source else "",

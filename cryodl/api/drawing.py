@@ -61,6 +61,7 @@ def draw_local_resolution(
         mask,
         work / "slices.png",
         voxel_size=density.voxel_size,
+        origin=density.origin,
         vmin=vmin,
         vmax=vmax,
         palette=palette,

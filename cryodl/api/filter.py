@@ -98,6 +98,7 @@ def _draw(result: Result, mask: np.ndarray, work: Path, *, palette: str) -> None
         mask,
         work / "slices.png",
         voxel_size=filtered.voxel_size,
+        origin=filtered.origin,
         palette=palette,
         title=result.stats["source"],
     )

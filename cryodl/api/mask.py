@@ -133,7 +133,7 @@ def mask_or_finder(
             notify=lambda line: None if line.startswith("warning: ") else tell(line),
         )  # fmt: skip
         if made.stats["mask"] != NETWORK:
-            raise InputError("the network finds no molecule in the map: give a mask, or none")
+            raise InputError("the network finds no molecule in the map: give a mask")
         inside = made.volumes["mask"].data > 0
         tell(f"mask found by {bundle.spec['name']}: {inside.mean():.1%} of the box")
         return widened(inside, volume.voxel_size, dilate, 0.0) > 0

@@ -77,7 +77,7 @@ def _real(args, bundle, folder: Path) -> dict[str, list[dict]]:
         draw_slices(
             result.density.data, result.volumes["resolution"].data, mask,
             folder / f"{row['map'].split('.')[0]}.png", voxel_size=result.density.voxel_size,
-            title=row["map"],
+            origin=result.density.origin, title=row["map"],
         )  # fmt: skip
     draw_scatter(
         [r["claimed"] for r in rows],

@@ -117,6 +117,7 @@ def draw_compared_slices(
     out_path: str | os.PathLike[str],
     *,
     voxel_size: float,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
     density: np.ndarray | None = None,
     palette: str = DEFAULT_PALETTE,
     title: str = "",
@@ -132,6 +133,7 @@ def draw_compared_slices(
         In Å, with a key of its own.
     mask : ndarray, shape (z, y, x)
         Non-zero where all maps are known; decides planes, crop and key.
+    origin : (x, y, z) of the first voxel, Å
     density : ndarray, shape (z, y, x), optional
         Shows through in faint grey.
 
@@ -147,7 +149,9 @@ def draw_compared_slices(
     rows = [(r, palette, vmin, vmax, shorten(n) + " (Å)") for r, n in zip(resolutions, names)]
     rows.append((disagreement, UNCERTAINTY_PALETTE, 0.0, furthest, "Largest − smallest (Å)"))
     grey = None if density is None else _grey(density, mask)
-    _draw_page(rows, grey, mask, out_path, voxel_size=voxel_size, title=title)
+    _draw_page(
+        rows, grey, mask, out_path, voxel_size=voxel_size, origin=origin, title=title
+    )
     return vmin, vmax
 
 
@@ -159,6 +163,7 @@ def draw_filtered(
     out_path: str | os.PathLike[str],
     *,
     voxel_size: float,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
     palette: str = DEFAULT_PALETTE,
     title: str = "",
 ) -> tuple[float, float]:
@@ -169,6 +174,7 @@ def draw_filtered(
     before, after : ndarrays, shape (z, y, x); density, drawn in one grey scale
     resolution : ndarray, shape (z, y, x), in Å, 0 where nothing is known
     mask : ndarray, shape (z, y, x), non-zero inside the molecule
+    origin : (x, y, z) of the first voxel, Å
 
     Returns
     -------
@@ -182,7 +188,9 @@ def draw_filtered(
         for data, name in ((before, "Density before"), (after, "Density after"))
     ]
     rows.append((resolution, palette, vmin, vmax, "Local resolution (Å)"))
-    _draw_page(rows, _grey(before, mask), mask, out_path, voxel_size=voxel_size, title=title)
+    _draw_page(
+        rows, _grey(before, mask), mask, out_path, voxel_size=voxel_size, origin=origin, title=title
+    )
     return vmin, vmax
 
 
@@ -227,6 +235,7 @@ def _draw_page(
     out_path: str | os.PathLike[str],
     *,
     voxel_size: float,
+    origin: tuple[float, float, float],
     title: str,
 ) -> None:
     """One row of three planes for each (data, palette or "gray_r", low, high, label)."""
@@ -249,9 +258,7 @@ def _draw_page(
                 axes.imshow(plane, cmap=colours, vmin=low, vmax=high, **how)
             _draw_key(page.key(row), colours, low, high)
             page.key_label(row, label)
-        for column, (letters, axis) in enumerate((("XY", "z"), ("XZ", "y"), ("YZ", "x"))):
-            place = centre["zyx".index(axis)] * voxel_size
-            page.heading(column, f"{letters} plane, {axis} = {place:.1f} Å")
+        page.name_planes(centre, voxel_size, origin)
         page.scale_bar(voxel_size)
         if title:
             page.title(title)

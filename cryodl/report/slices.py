@@ -105,6 +105,7 @@ def draw_slices(
     out_path: str | os.PathLike[str],
     *,
     voxel_size: float,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
     vmin: float | None = None,
     vmax: float | None = None,
     palette: str = DEFAULT_PALETTE,
@@ -113,8 +114,8 @@ def draw_slices(
 ) -> None:
     """Draw three orthogonal slices of density, local resolution and, if given, its uncertainty.
 
-    Planes are named by their distance in Å from the map's first voxel. Outside the mask the
-    density shows through in faint grey.
+    Planes are named by their place in Å, as ChimeraX shows it. Outside the mask the density shows
+    through in faint grey.
 
     Parameters
     ----------
@@ -126,6 +127,7 @@ def draw_slices(
         Non-zero inside the molecule.
     voxel_size : float
         In Å.
+    origin : (x, y, z) of the first voxel, Å
     vmin, vmax : float, optional
         Ends of the key of resolution in Å; default :func:`resolution_range` inside the mask.
     out_path : path
@@ -179,9 +181,7 @@ def draw_slices(
                     )  # fmt: skip
             _draw_key(page.key(row), "gray_r" if coloured is None else colour_map(name), low, high)
             page.key_label(row, label)
-        for column, (plane, axis) in enumerate((("XY", "z"), ("XZ", "y"), ("YZ", "x"))):
-            place = centre["zyx".index(axis)] * voxel_size
-            page.heading(column, f"{plane} plane, {axis} = {place:.1f} Å")
+        page.name_planes(centre, voxel_size, origin)
         page.scale_bar(voxel_size)
         if title:
             page.title(title)
@@ -241,6 +241,14 @@ class _Page:
 
     def _bottom(self, row: int) -> float:
         return self.top - (row + 1) * self.row_height - row * GAP
+
+    def name_planes(
+        self, centre: tuple[int, int, int], voxel_size: float, origin: tuple[float, float, float]
+    ) -> None:
+        """Head the columns; ``centre`` is in voxels (z, y, x), ``origin`` in Å (x, y, z)."""
+        for column, (plane, axis) in enumerate((("XY", "z"), ("XZ", "y"), ("YZ", "x"))):
+            place = origin["xyz".index(axis)] + centre["zyx".index(axis)] * voxel_size
+            self.heading(column, f"{plane} plane, {axis} = {place:.1f} Å")
 
     def panel(self, row: int, column: int) -> Any:
         height, width = (n * self.inch for n in self.shapes[column])

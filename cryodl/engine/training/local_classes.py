@@ -164,7 +164,10 @@ def block_label(resolution: np.ndarray, network) -> np.ndarray:
 
 
 def validation_samples(config, items, seed):
-    """Crops of every item in turn, evenly; (x, y), float32."""
+    """Crops of every item in turn, evenly; (x, y), float32.
+
+    Raises InputError where no label of any is known.
+    """
     rng = np.random.default_rng(seed)
     samples: list = []
     each = max(1, -(-config["validation"] // len(items)))
@@ -172,5 +175,10 @@ def validation_samples(config, items, seed):
         samples += make_samples(config, item, rng, crops=each)
         if len(samples) >= config["validation"]:
             break
+    if not samples:
+        raise InputError(
+            f"the local resolution is known nowhere in the {len(items)} maps held out to validate "
+            "on: give others, with values above 0 Å inside the molecule"
+        )
     x, y = zip(*samples)
     return np.stack(x).astype(np.float32), np.stack(y).astype(np.float32)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
+
 Sample = tuple[np.ndarray, np.ndarray]
 
 _make: Callable[[Any, np.random.Generator], list[Sample]] | None = None
@@ -82,8 +84,15 @@ class SampleStream:
         while True:
             # Fill slowly, so that training begins at once; later as many come as go.
             wanted = min(buffer, len(held) + batch) if held else 2 * batch
+            tries = 0
             while len(held) < max(wanted, batch):
                 held += next(source)
+                tries += 1
+                if not held and tries > 10 * len(self.items):
+                    raise InputError(
+                        f"nothing can be learnt from the {tries - 1} samples drawn of "
+                        f"{len(self.items)} maps: what is to be learnt is known nowhere in them"
+                    )
             picks = rng.choice(len(held), batch, replace=False)
             chosen = [held[i] for i in picks]
             for i in sorted(picks, reverse=True):

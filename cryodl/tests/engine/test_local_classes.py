@@ -168,6 +168,20 @@ def test_tables_that_are_none(text, word, tmp_path):
         read_pairs(table)
 
 
+def test_maps_without_a_known_resolution_end_with_a_sentence(volume, tmp_path, monkeypatch):
+    """Held out, or to be trained on: neither a traceback nor a search without end."""
+    from cryodl.engine.training import local_classes
+    from cryodl.engine.training.stream import SampleStream
+
+    pairs = read_pairs(pair_of(volume, tmp_path))
+    monkeypatch.setattr(local_classes, "make_samples", lambda *_, **__: [])
+    with pytest.raises(InputError, match="known nowhere in the 1 maps held out"):
+        local_classes.validation_samples(TRAINING, pairs, 0)
+    nothing = SampleStream(local_classes.make_samples, pairs * 2, 0, workers=0)
+    with pytest.raises(InputError, match="20 samples drawn of 2 maps"):
+        next(nothing.batches(2))
+
+
 def test_pairs_of_other_sizes_are_refused(volume, tmp_path):
     (pair,) = read_pairs(pair_of(volume, tmp_path, shape=20))
     with pytest.raises(InputError, match="give the local resolution of this map"):

@@ -100,7 +100,7 @@ def test_a_map_without_a_molecule_draws_one_line(tmp_path, monkeypatch, capsys):
     command = ["localres", ZONE, "--mask", "network", "-o", tmp_path / "out"]
     assert main(command) == 2
     assert capsys.readouterr().err.strip() == (
-        "cryodl: the network finds no molecule in the map: give a mask, or none"
+        "cryodl: the network finds no molecule in the map: give a mask"
     )
     assert not (tmp_path / "out").exists()
     assert main(["localres", ZONE, "--method", "cryores", "-o", tmp_path / "own"]) == 0

@@ -366,6 +366,16 @@ def test_report_needs_no_window_system_and_nothing_heavy(tmp_path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "h")], check=True)
 
 
+def test_planes_are_named_by_their_place():
+    """With the map's origin, as ChimeraX and the pictures of classes have it."""
+    page = slices._Page([(9, 9)] * 3, 1, False)
+    page.name_planes((4, 5, 6), 2.0, (10.0, -20.0, 30.5))
+    shown = [text.get_text() for text in page.figure.texts]
+    assert shown == [
+        "XY plane, z = 38.5 Å", "XZ plane, y = -10.0 Å", "YZ plane, x = 22.0 Å",
+    ]  # fmt: skip
+
+
 def test_headings_and_long_titles_stay_on_the_page():
     with figure.style():
         page = slices._Page([(9, 20), (200, 20), (200, 9)], 2, True)
