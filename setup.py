@@ -17,9 +17,9 @@ OPENVINO = "openvino>=2024.4" + ENGINE
 
 EXTRAS = {
     # what the networks compute with: take one of the three
-    "light": [OPENVINO],  # to use shipped networks on processors, without TensorFlow
+    "light": [OPENVINO],  # on processors; not to train
     "cpu": ["tensorflow-cpu>=2.18" + ENGINE, OPENVINO],
-    "gpu": ["tensorflow[and-cuda]>=2.18" + ENGINE],
+    "gpu": ["tensorflow[and-cuda]>=2.18" + ENGINE, OPENVINO],
     "scipion": ["scipion-pyworkflow>=3.11.2", "scipion-em>=3.11.1", "scipion-app>=3.8.3"],
     # atomic models, for `cryodl simulate` and training
     "train": ["gemmi>=0.6.5" + ENGINE],

@@ -96,10 +96,10 @@ class Plugin(pwem.Plugin):
                     f"{CRYODL_HOME}={home} holds no bin/python: give the root of an environment "
                     "that has cryodl, or leave the variable empty."
                 ]
-        elif not (find_spec("keras") and _has_backend()):
+        elif not (find_spec("openvino") or (find_spec("keras") and _has_backend())):
             return [
-                "Keras or its backend is not installed in Scipion's environment: install "
-                f"scipion-em-cryodl[cpu] or [gpu] there, or set {CRYODL_HOME}."
+                "Nothing that runs networks is installed in Scipion's environment: install "
+                f"scipion-em-cryodl[cpu], [gpu] or [light] there, or set {CRYODL_HOME}."
             ]
         return []
 

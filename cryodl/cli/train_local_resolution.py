@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", choices=["default", "paper"], default="default",
                         help="paper: DeepRes as published")  # fmt: skip
     parser.add_argument("--crop", metavar="N", type=count,
-                        help="voxels along a training crop, at most the box's 64; large crops "
-                        "last, as in use a network sees no borders")  # fmt: skip
+                        help="voxels along a training crop, at most the box's (low 96, high 64); "
+                        "large crops last, as in use a network sees no borders")  # fmt: skip
     parser.add_argument("--validation-boxes", metavar="N", type=count, default=32,
                         help="simulated boxes to validate on")  # fmt: skip
     parser.add_argument(

@@ -15,7 +15,8 @@ DEVICES = ("auto", "cpu", "gpu")
 BACKENDS = ("tensorflow", "jax", "torch")
 # Of NVIDIA's driver, of Linux within Windows, and of AMD's driver.
 GPU_SIGNS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-_asked_backend = os.environ.get("KERAS_BACKEND")  # before `choose_backend` sets it
+# Beside KERAS_BACKEND, where it was not the user who set that: child processes inherit both.
+CHOSEN = "CRYODL_CHOSE_BACKEND"
 # What TensorFlow says about itself although TF_CPP_MIN_LOG_LEVEL asks it not to.
 BANNER = (b"All log messages before absl::InitializeLog", b"port.cc:", b"cpu_feature_guard.cc:")
 
@@ -37,11 +38,14 @@ def choose_backend() -> str:
     for name in candidates:
         if find_spec(name):
             os.environ["KERAS_BACKEND"] = name
+            if not asked:
+                os.environ[CHOSEN] = name
             return name
     if asked:
         raise SettingError(f"KERAS_BACKEND {asked!r} is not installed: install or unset it")
     raise SettingError(
-        "no neural network library is installed: pip install 'scipion-em-cryodl[cpu]' or '[gpu]'"
+        "this needs Keras and a library for it, which are not installed: pip install "
+        "'scipion-em-cryodl[cpu]' or '[gpu]'"
     )
 
 
@@ -108,8 +112,8 @@ def load_network(bundle, device: str = "auto"):
 
     bundle : Bundle, of a network that is not made of parts;  device : as `prepare_device` takes it
 
-    Where no GPU is to be used this is a LightNetwork, which spares the import of Keras; but where
-    KERAS_BACKEND names a library, that one computes.
+    Where no GPU is to be used, or nothing that could, this is a LightNetwork, which spares the
+    import of Keras; but where the user's KERAS_BACKEND names a library, that one computes.
     """
     parts, device = load_parts(bundle, device)
     return parts[WHOLE], device
@@ -127,8 +131,11 @@ def load_parts(bundle, device: str = "auto"):
 
 
 def _light_will_do(device: str) -> bool:
-    wanted = device == "cpu" or (device == "auto" and not _gpu_may_be_there())
-    return wanted and can_run_light() and _asked_backend is None
+    asked = os.environ.get("KERAS_BACKEND")
+    if not can_run_light() or (asked and os.environ.get(CHOSEN) != asked):
+        return False
+    for_gpus = _gpu_may_be_there() and any(find_spec(name) for name in BACKENDS)
+    return device == "cpu" or (device == "auto" and not for_gpus)
 
 
 def _gpu_may_be_there() -> bool:

@@ -56,8 +56,13 @@ class LightNetwork:
     def _compiled(self) -> Any:
         import openvino
 
-        # Without the hint some processors compute in half precision, and answers move by 0.1 Å.
-        hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": thread_count()}
+        hints = {
+            # some processors would compute in half precision, and answers move by a tenth
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": thread_count(),
+            # runs side by side do not know of each other, and would take the same cores
+            "ENABLE_CPU_PINNING": False,
+        }
         return openvino.Core().compile_model(self.path, "CPU", hints)
 
     def load(self) -> LightNetwork:

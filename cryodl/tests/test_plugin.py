@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from unittest import mock
 
 import pyworkflow as pw
 from pwem import Domain
@@ -93,6 +94,17 @@ class TestPlugin(BaseTest):
         Plugin._vars[CRYODL_HOME] = "/nowhere/engine"
         (message,) = Plugin.validateInstallation()
         self.assertIn("CRYODL_HOME=/nowhere/engine", message)
+
+    def test_what_computes_may_be_any_of_the_three(self):
+        Plugin._vars[CRYODL_HOME] = ""
+        for here, enough in (
+            (("openvino",), True), (("keras", "torch"), True), (("keras",), False), ((), False),
+        ):  # fmt: skip
+            with mock.patch("cryodl.plugin.find_spec", lambda name, here=here: name in here):
+                said = Plugin.validateInstallation()
+            self.assertEqual(not said, enough, here)
+            if said:
+                self.assertIn("[cpu], [gpu] or [light]", said[0])
 
     def test_nothing_missing_by_default(self):
         Plugin._vars[CRYODL_HOME] = ""

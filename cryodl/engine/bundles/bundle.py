@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -141,8 +142,12 @@ def save_bundle(
         if light and can_write_light():
             # of the weights as they were stored, so that both give the same answers
             folder = work / LIGHT
-            write_light(folder, parts_of(Bundle(work, spec).model))
-            spec[LIGHT] = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+            try:
+                write_light(folder, parts_of(Bundle(work, spec).model))
+                spec[LIGHT] = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+            except Exception as error:  # of either library; hours of training must not be lost
+                shutil.rmtree(folder, ignore_errors=True)
+                warnings.warn(f"{path.name} goes without OpenVINO's format: {error}", stacklevel=2)
         write_spec(work, spec)
         os.chmod(work, 0o755)  # mkdtemp makes folders for the owner alone
         if path.exists():

@@ -24,12 +24,7 @@ def local_normalise(data, *, window=WINDOW, floor=FLOOR):
 
     Returns ndarray, shape (z, y, x), float32; exactly 0 where the map is flat over the window.
     """
-    offset = np.float32(np.median(data[::4, ::4, ::4]))
-    x = np.subtract(data, offset, dtype=np.float32)
-    scale = max(float(x.max()), -float(x.min()))
-    if scale <= 0:
-        return x
-    x *= np.float32(1 / scale)  # squares of densities such as 1e-25 would vanish
+    x = from_background(data)
     x -= _window_mean(x, window)
     mean_square = _coarse_window(x * x, window)
     largest = float(mean_square.max())
@@ -37,6 +32,19 @@ def local_normalise(data, *, window=WINDOW, floor=FLOOR):
         return np.zeros_like(x)
     mean_square = 1 / np.sqrt(mean_square + floor**2 * largest)
     x *= refine(mean_square, x.shape, _COARSE)
+    return x
+
+
+def from_background(data):
+    """A map from its median, in units of the farthest value; squares of 1e-25 would vanish.
+
+    data : ndarray, shape (z, y, x), any scale and offset
+    Returns ndarray, shape (z, y, x), float32, within -1 and 1; zeros where the map is flat.
+    """
+    x = np.subtract(data, np.float32(np.median(data[::4, ::4, ::4])), dtype=np.float32)
+    farthest = max(float(x.max()), -float(x.min()))
+    if farthest > 0:
+        x *= np.float32(1 / farthest)
     return x
 
 

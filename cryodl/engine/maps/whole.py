@@ -1,4 +1,4 @@
-"""What a network reads of a whole map: its levelled density, and what only all of it can tell.
+"""What a network reads of a whole map: its density, levelled or as it is, and what all of it tells.
 
 Besides the channels of `features` there are: the density at 10 Å, in units of the molecule's; the
 local power; and, the same everywhere, by how much every band is stronger in the molecule than in
@@ -13,7 +13,15 @@ import numpy as np
 from .features import BAND_FLOOR, BANDS, CHANNELS, band_powers, space_to_depth
 from .level import level_spectrum
 from .masked import masked_support
-from .normalise import FLOOR, WINDOW, _coarse_window, _window_mean, block_mean, refine
+from .normalise import (
+    FLOOR,
+    WINDOW,
+    _coarse_window,
+    _window_mean,
+    block_mean,
+    from_background,
+    refine,
+)
 from .rough import rough_molecule
 from .volume import Volume
 
@@ -27,22 +35,31 @@ QUIET = 0.6
 COARSE = 2.5  # voxels, SD of the Gaussian that takes a map to about 10 Å
 
 
-def whole_features(density: np.ndarray, voxel_size: float, inside: np.ndarray | None = None):
+def whole_features(
+    density: np.ndarray,
+    voxel_size: float,
+    inside: np.ndarray | None = None,
+    *,
+    level: bool = True,
+    threads: int | None = None,
+):
     """Features on the half grid, from a map on the network's grid.
 
     density : ndarray, shape (z, y, x), sizes multiples of four, any scale and offset
     voxel_size : Å
     inside : ndarray (z, y, x), bool, roughly the molecule; None finds it
+    level : bring the radial spectrum to one course first; without, what was sharpened looks so
+    threads : bands worked on at a time; None takes two, or one where the map is large
 
-    Returns (levelled, bands, extra): the density as the network reads it, (z, y, x), float32; the
+    Returns (normalised, bands, extra): the density as the network reads it, (z, y, x), float32; the
     bands, (z / 2, y / 2, x / 2, BANDS), of the local power; the other channels, (z / 2, y / 2,
     x / 2, EXTRA).
     """
     if inside is None:
         inside = rough_molecule(Volume(density, voxel_size))
-    levelled = level_spectrum(density, inside)
-    levelled, power = _normalise(levelled)
-    bands = band_powers(levelled)
+    shown = level_spectrum(density, inside) if level else _in_spreads(density, inside)
+    normalised, power = _normalise(shown)
+    bands = band_powers(normalised, threads=threads)
     inner = block_mean(inside, 2)
     extra = np.empty((*bands.shape[:3], EXTRA), np.float32)
     extra[..., 0] = _at_10(density, inner)
@@ -50,12 +67,19 @@ def whole_features(density: np.ndarray, voxel_size: float, inside: np.ndarray | 
     middle = np.median(power[inner > 0.5]) if (inner > 0.5).any() else 0.0
     extra[..., 1] = np.clip((power - middle) / 4, -1, 1)
     extra[..., 2:] = _contrast(density, inside, inner, bands, power)
-    return levelled, bands, extra
+    return normalised, bands, extra
 
 
-def stack(levelled, bands, extra):
+def stack(normalised, bands, extra):
     """The channels together: (z / 2, y / 2, x / 2, WHOLE_CHANNELS)."""
-    return np.concatenate([space_to_depth(levelled), bands, extra], axis=-1, dtype=np.float32)
+    return np.concatenate([space_to_depth(normalised), bands, extra], axis=-1, dtype=np.float32)
+
+
+def _in_spreads(density, inside):
+    """A map from its median, in units of its standard deviation in the molecule."""
+    shown = from_background(density)
+    spread = float(shown[inside].std()) if inside.any() else 0.0
+    return shown / np.float32(spread) if spread > 0 else shown
 
 
 def _normalise(x):

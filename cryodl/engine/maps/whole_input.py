@@ -73,7 +73,7 @@ def crop_to_molecule(volume: Volume, *masks: np.ndarray) -> tuple[slice, ...]:
 
 
 def prepare_whole(
-    volume: Volume, voxel_size: float, molecule: np.ndarray, *masks: np.ndarray
+    volume: Volume, voxel_size: float, molecule: np.ndarray, *masks: np.ndarray, level: bool = True
 ) -> WholeInput:
     """Cut a map to its molecule, bring it to the network's grid and make the features.
 
@@ -81,11 +81,12 @@ def prepare_whole(
     voxel_size : Å, of the network's grid
     molecule : ndarray, shape (z, y, x), bool, roughly
     masks : more of these, which the part is to hold too
+    level : as `whole_features` takes it
     """
     part = crop_to_molecule(volume, molecule, *masks)
     grid, rough = resample_both(cut(volume, part), molecule[part], voxel_size)
     data, rough = in_fours(grid.data, rough)
-    return _with_features(Volume(data, grid.voxel_size, grid.origin), rough, part)
+    return _with_features(Volume(data, grid.voxel_size, grid.origin), rough, part, level)
 
 
 def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
@@ -98,8 +99,8 @@ def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
     return _with_features(given.grid, inside, given.part)
 
 
-def _with_features(grid: Volume, rough: np.ndarray, part: tuple[slice, ...]) -> WholeInput:
-    data = stack(*whole_features(grid.data, grid.voxel_size, rough))
+def _with_features(grid, rough, part, level=True) -> WholeInput:
+    data = stack(*whole_features(grid.data, grid.voxel_size, rough, level=level))
     # a step of the half grid is the middle of its block of 2³ voxels
     x, y, z = (o + grid.voxel_size / 2 for o in grid.origin)
     return WholeInput(data, part, 2 * grid.voxel_size, (x, y, z), grid, rough)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 LOW = {
     "architecture": "unet3d",
-    "channels": 21,  # of maps.features: eight voxels and thirteen bands
+    "channels": 37,  # of maps.whole: eight voxels, thirteen bands, and what a whole map can tell
     "half": 32,
     "quarter": 64,
     "quarter_blocks": 2,
@@ -13,8 +13,8 @@ LOW = {
     "bins_from": 2.2,
     "bins_to": 15.0,
 }
-# The same in voxels, so that one range can start from the other's weights.
-HIGH = {**LOW, "bins_from": 1.1, "bins_to": 7.5}
+# The same in voxels, so that it can start from the other's weights; of maps.features alone.
+HIGH = {**LOW, "channels": 21, "bins_from": 1.1, "bins_to": 7.5}
 
 # DeepRes (Ramírez-Aportela et al. 2019, section 2.2): one 13³ window per voxel.
 PAPER = {

@@ -51,7 +51,7 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
     config : dict with box (voxels), voxel_size, best and worst (Å), clean (share of clean boxes),
         plain (share of those made as the paper's tests are: neither B-factors nor solvent, white
         noise, no mask), random_phases (share of the others whose phases are made random beyond
-        some resolution)
+        some resolution), and optionally emptied (what a mask left out stays 0 when resampled)
     rng : numpy Generator
     device : bool, transform on the accelerator through keras.ops
     """
@@ -108,8 +108,11 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
     density = np.array(xp.irfft3(total, (n, n, n)), np.float32)
     density, masked = _mask(density, distance, config, rng)
     if masked and coarser is not None:  # masked on its own grid, and rings when resampled to ours
+        left = density != 0
         spectrum = xp.scale(xp.rfft3(density), coarser)
         density = np.array(xp.irfft3(spectrum, (n, n, n)), np.float32)
+        if config.get("emptied"):  # as `maps.masked.resample_masked` does
+            density *= left
     return Box(density, labels[owner].astype(np.float32), distance)
 
 

@@ -29,6 +29,10 @@ TRAINING = {
     "low": {
         **_COMMON,
         "range": "low",
+        "box": 96,  # in which there is solvent beside most molecules
+        "reuse": 3,
+        "buffer": 100,
+        "emptied": True,  # what a mask left out is without the traces of resampling, as in use
         "voxel_size": 1.0,
         "best": 2.3,
         "worst": 13.6,

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..maps.features import CHANNELS, band_powers, space_to_depth
 from ..maps.normalise import local_normalise
+from ..maps.whole import whole_features
 from ..simulate.experiment import simulate_box
+from .single_map_input import rough_mask
 
 _structures: list = []
 _cumulative: np.ndarray = np.zeros(0)
@@ -25,14 +27,27 @@ def _start_worker(structures) -> None:
 
 
 def _make_box(config, seed):
-    """Normalised density, its band powers and its truth, in half precision."""
+    """Normalised density, the channels beside it and the truth, in half precision."""
     rng = np.random.default_rng(seed)
     structure = _structures[int(np.searchsorted(_cumulative, rng.random()))]
     box = simulate_box(structure, config, rng)
     truth = np.stack([_clip(box.resolution, config), _weights(box.distance, config)], axis=-1)
-    density = local_normalise(box.density)
-    bands = band_powers(density, threads=1)
+    density, bands = _features(box, config, rng)
     return density.astype(np.float16), bands.astype(np.float16), truth.astype(np.float16)
+
+
+def _features(box, config, rng):
+    """Normalised density, and the other channels on the half grid."""
+    if config["network"]["channels"] == CHANNELS:
+        density = local_normalise(box.density)
+        return density, band_powers(density, threads=1)
+    inside = rough_mask(box.distance < 3, rng)  # on the half grid: up to three of its steps off
+    for axis in range(3):
+        inside = inside.repeat(2, axis)
+    density, *more = whole_features(
+        box.density, config["voxel_size"], inside, level=False, threads=1
+    )
+    return density, np.concatenate(more, axis=-1)
 
 
 def _clip(resolution, config):
@@ -72,7 +87,8 @@ class BoxStream:
         """Yield (density, bands, truth) for ever.
 
         density : ndarray (n, n, n), float16, normalised
-        bands : ndarray (n/2, n/2, n/2, BANDS), float16, logarithm of local power
+        bands : ndarray (n/2, n/2, n/2, channels - 8), float16, the channels beside the density:
+            logarithm of local power, and what `maps.whole` adds
         truth : ndarray (n/2, n/2, n/2, 2), float16: resolution in Å, weight in the loss
         """
         if self._pool is None:
@@ -96,7 +112,7 @@ def batches(stream, *, start=0):
     """Mix crops of the boxes of a stream into training batches, for ever.
 
     start : int, step at which a resumed run goes on
-    Yields (x, y), float32: features, shape (batch, c/2, c/2, c/2, CHANNELS), and truth, shape
+    Yields (x, y), float32: features, shape (batch, c/2, c/2, c/2, channels), and truth, shape
     (batch, c/2, c/2, c/2, 2).
     """
     config = stream.config
@@ -138,7 +154,7 @@ def _crop_and_turn(density, bands, truth, crop, rng):
     flips = tuple(slice(None, None, int(step)) for step in rng.choice([-1, 1], 3))
     x = density[fine].transpose(order)[flips]
     # The voxels of a block are channels, so the density turns before it becomes features.
-    features = np.empty((*(n // 2 for n in x.shape), CHANNELS), np.float32)
+    features = np.empty((*(n // 2 for n in x.shape), 8 + bands.shape[-1]), np.float32)
     features[..., :8] = space_to_depth(x)
     features[..., 8:] = bands[half].transpose((*order, 3))[flips]
     return features, truth[half].transpose((*order, 3))[flips]
@@ -148,7 +164,7 @@ def fixed_boxes(structures, config, seed, count):
     """The first `count` boxes of a stream, whole: features and truth a network is validated on."""
     stream = BoxStream(structures, config, seed, workers=0)
     half = config["box"] // 2
-    x = np.empty((count, half, half, half, CHANNELS), np.float32)
+    x = np.empty((count, half, half, half, config["network"]["channels"]), np.float32)
     y = np.empty((count, half, half, half, 2), np.float32)
     for i, (density, bands, truth) in zip(range(count), stream.boxes()):
         x[i, ..., :8], x[i, ..., 8:] = space_to_depth(density), bands

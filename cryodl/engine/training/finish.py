@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..bundles import save_bundle
 from ..bundles.card import CARD_FILE, model_card
+from ..maps.features import CHANNELS
 from ..maps.normalise import FLOOR, WINDOW
 from ..networks.trunk import receptive_radius
 from ..networks.unet3d import build_unet3d
@@ -46,10 +47,7 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, init
         "range": config["range"],
         "network": network,
         "voxel_size": config["voxel_size"],
-        "normalisation": {
-            "name": "local_features",
-            "parameters": {"window": WINDOW, "floor": FLOOR},
-        },
+        "normalisation": _normalisation(network),
         "stride": network["stride"],
         "overlap": receptive_radius(network),
         "resolution_limits": config["limits"],
@@ -69,3 +67,10 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, init
     bundle = save_bundle(path, model, spec, overwrite=True, light=True)
     (bundle.path / CARD_FILE).write_text(model_card(bundle.spec), encoding="utf-8")
     return bundle
+
+
+def _normalisation(network):
+    """How a map becomes what the network reads: see `methods.local_resolution.prepare`."""
+    if network["channels"] == CHANNELS:
+        return {"name": "local_features", "parameters": {"window": WINDOW, "floor": FLOOR}}
+    return {"name": "whole_features", "parameters": {"level": False}}

@@ -34,10 +34,11 @@ def start_from(model, source, *, partly: bool = False) -> int:
 
 
 def _fitting(value, shape):
-    """A weight in the shape asked for, channels that it lacks at 0; None where it does not fit."""
+    """A weight in the shape asked for, channels that it lacks at 0 and those beyond left out; None
+    where it does not fit."""
     if value is None or value.shape == shape:
         return value
     if value.shape[:-2] + value.shape[-1:] != (*shape[:-2], shape[-1]):
         return None
-    more = shape[-2] - value.shape[-2]
-    return None if more < 0 else np.pad(value, [(0, 0)] * (value.ndim - 2) + [(0, more), (0, 0)])
+    more = max(0, shape[-2] - value.shape[-2])
+    return np.pad(value[..., : shape[-2], :], [(0, 0)] * (value.ndim - 2) + [(0, more), (0, 0)])

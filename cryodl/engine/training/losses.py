@@ -76,12 +76,13 @@ def average_weights(weights, config, initial, share):
     On the way from one to the other the loss is flat or lower, and the mean does better on what the
     later training saw less of (Wortsman et al. 2022, arXiv:2203.05482).
 
-    weights : path;  initial : keras.Model of the same weights;  share : of these
+    weights : path;  initial : keras.Model that it started from;  share : of its weights
     Returns the path of the averaged weights.
     """
-    model = build_unet3d(config["network"], with_logits=True)
+    model, first = (build_unet3d(config["network"], with_logits=True) for _ in range(2))
     model.load_weights(weights)
-    for weight, source in zip(model.weights, initial.weights):
+    start_from(first, initial)
+    for weight, source in zip(model.weights, first.weights):
         weight.assign((1 - share) * np.asarray(weight) + share * np.asarray(source))
     path = weights.with_name("averaged.weights.h5")
     model.save_weights(path)

@@ -54,6 +54,14 @@ def test_shipped_networks_give_the_same_answers(name):
         assert bundle.light[part].output_shape[1:] == network.output_shape[1:]
 
 
+@pytest.fixture(autouse=True)
+def nobody_asked(monkeypatch):
+    """Neither the caller's environment nor what another test chose decides who computes."""
+    for name in ("KERAS_BACKEND", device.CHOSEN, "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(device, "GPU_SIGNS", ())
+
+
 @pytest.fixture
 def small(tmp_path):
     """A bundle with random weights, which half precision rounds."""
@@ -84,20 +92,37 @@ def test_a_damaged_file_has_its_sentence(small, damage):
 
 
 def test_who_computes(small, monkeypatch, tmp_path):
-    monkeypatch.setattr(device, "_asked_backend", None)
-    monkeypatch.setattr(device, "GPU_SIGNS", ())
     for asked in ("auto", "cpu"):
         network, found = device.load_network(small, asked)
         assert isinstance(network, LightNetwork) and found == "cpu"
     monkeypatch.setattr(device, "GPU_SIGNS", (str(tmp_path),))  # perhaps a GPU: Keras knows
     assert device.load_network(small, "auto")[0] is small.model
     assert isinstance(device.load_network(small, "cpu")[0], LightNetwork)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    monkeypatch.setattr(device, "BACKENDS", ())  # but nothing that could use it
     assert isinstance(device.load_network(small, "auto")[0], LightNetwork)
-    monkeypatch.setattr(device, "_asked_backend", "tensorflow")
+    monkeypatch.undo()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     assert device.load_network(small, "cpu")[0] is small.model
+    monkeypatch.setenv(device.CHOSEN, "tensorflow")  # chosen by a parent process, not by a person
+    assert isinstance(device.load_network(small, "auto")[0], LightNetwork)
     with pytest.raises(SettingError, match="choose one of auto, cpu, gpu"):
         device.load_network(small, "tpu")
+
+
+def test_an_export_that_fails_costs_no_bundle(small, monkeypatch):
+    from cryodl.engine.bundles import bundle
+
+    def fails(folder, parts):
+        folder.mkdir()
+        (folder / "network.xml").touch()
+        raise RuntimeError("no frontend")
+
+    monkeypatch.setattr(bundle, "write_light", fails)
+    with pytest.warns(UserWarning, match="other goes without OpenVINO's format: no frontend"):
+        other = save_bundle(small.path.with_name("other"), small.model, small.spec, light=True)
+    assert not other.light and [path.name for path in other.path.iterdir()].count("light") == 0
+    assert device.load_network(other, "cpu")[0] is other.model
 
 
 def test_read_by_name(small):

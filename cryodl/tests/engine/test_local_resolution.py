@@ -46,17 +46,28 @@ SPEC = {
 CROPPED = 0.02  # Å
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+# What networks read: local features, as deepres-high does; those of the whole map, as deepres-low.
+KINDS = {
+    "local_features": (21, {"window": 8.0, "floor": 0.05}),
+    "whole_features": (37, {"level": False}),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def bundle(tmp_path_factory, request):
     from cryodl.engine.bundles import save_bundle
     from cryodl.engine.networks import build
 
     keras.utils.set_random_seed(1)
-    model = build(NETWORK)
+    channels, parameters = KINDS[request.param]
+    network = {**NETWORK, "channels": channels}
+    normalisation = {"name": request.param, "parameters": parameters}
+    model = build(network)
     # Larger weights than at the start of a training, so that the answer varies from voxel to voxel.
     model.set_weights([2 * w if w.ndim > 2 else w for w in model.get_weights()])
     path = tmp_path_factory.mktemp("bundle") / "small"
-    return save_bundle(path, model, SPEC, dtype="float32")
+    spec = {**SPEC, "network": network, "normalisation": normalisation}
+    return save_bundle(path, model, spec, dtype="float32")
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +121,7 @@ def test_result_is_that_of_the_network_on_the_whole_map(result, density, bundle)
     from cryodl.engine.maps.resample import resample_to
     from cryodl.engine.methods.local_resolution.prepare import prepare
 
-    whole = prepare(density, SPEC)
+    whole = prepare(density, bundle.spec)
     answer = bundle.model.predict_on_batch(whole.data[None])[0]
     mask = result.volumes["mask"].data != 0
     for name, channel, factor in (("resolution", 0, 1.0), ("uncertainty", 1, 1.5)):
@@ -175,7 +186,8 @@ def test_scale_and_offset_change_nothing(result, density, bundle, scale, offset)
 
 
 @pytest.mark.parametrize("voxel_size", [0.83, 1.37])
-def test_values_come_back_to_their_place(voxel_size):
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_come_back_to_their_place(voxel_size, kind):
     """A field that is linear in space is the same at every voxel, whatever the network's grid."""
     from cryodl.engine.maps.parts import bounding_box, bring_back
     from cryodl.engine.methods.local_resolution.prepare import prepare
@@ -185,7 +197,7 @@ def test_values_come_back_to_their_place(voxel_size):
     inside = np.zeros(volume.shape, bool)
     inside[12:30, 9:40, 14:29] = True
     box = bounding_box(inside)
-    spec = {**SPEC, "overlap": 4}
+    spec = {**SPEC, "overlap": 4, "normalisation": {"name": kind, "parameters": KINDS[kind][1]}}
     prepared = prepare(volume, spec, box)
 
     def field(like):
@@ -304,6 +316,38 @@ def test_plan_grows_with_the_map_and_shrinks_with_the_mask():
     masked = plan_local_resolution(volumes[2], SPEC, box=((100, 140),) * 3)
     assert masked.seconds < plans[2].seconds and masked.memory_bytes <= plans[2].memory_bytes
     assert masked.shape == (136, 136, 136)
+    # features of the whole molecule cost what they do, however small the mask
+    whole = {**SPEC, "normalisation": {"name": "whole_features"}}
+    few, more = (
+        plan_local_resolution(volumes[2], whole, box=((100, 140),) * 3, part=(slice(0, n),) * 3)
+        for n in (60, 200)
+    )
+    assert few.shape == more.shape and more.memory_bytes > few.memory_bytes + 0.2e9
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_small_mask_little_is_read(density, kind):
+    from cryodl.engine.methods.local_resolution.prepare import prepare
+
+    large = Volume(np.pad(density.data, 40), 1.0)
+    spec = {**SPEC, "overlap": 4, "normalisation": {"name": kind, "parameters": KINDS[kind][1]}}
+    small, wide = (prepare(large, spec, ((70, 70 + n),) * 3) for n in (4, 30))
+    assert np.prod(small.shape) < 0.3 * np.prod(wide.shape)
+
+
+@pytest.mark.parametrize("sharpen", [-60.0, "auto"])
+def test_what_a_mask_left_out_stays_so_when_a_map_is_sharpened(density, sharpen):
+    """The rings of the filter would pass for solvent, and the map for one without noise."""
+    from cryodl.engine.maps.whole import CHANNELS, whole_features
+    from cryodl.engine.methods.local_resolution.sharpening import sharpen_map
+
+    inside = np.pad(density.data > 0.2, 8)
+    masked = Volume(np.pad(density.data, 8) * inside, 1.0)
+    sharpened = sharpen_map(masked, inside, sharpen, 4.0).volume
+    assert (sharpened.data[~inside] == 0).all()
+    assert not np.allclose(sharpened.data[inside], masked.data[inside], rtol=0.05)
+    _, _, extra = whole_features(sharpened.data, 1.0, inside, level=False)
+    assert extra.shape[-1] == 37 - CHANNELS and not extra[..., 2:].any()
 
 
 def test_bad_requests_are_refused(density, bundle, tmp_path):

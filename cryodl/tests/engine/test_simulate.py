@@ -192,6 +192,20 @@ def test_plain_boxes_are_those_of_the_papers_tests(molecule):
         assert max(outer) < 1.2 * min(outer)
 
 
+def test_what_a_mask_left_out_may_stay_empty(molecule):
+    """Of boxes that were masked on larger voxels; all others are as they were."""
+    emptied = []
+    for seed in range(60):
+        a, b = (
+            experiment.simulate_box(molecule, wanted, np.random.default_rng(seed)).density
+            for wanted in (config(0.0), {**config(0.0), "emptied": True})
+        )
+        if not np.array_equal(a, b):
+            emptied.append((float((a == 0).mean()), float((b == 0).mean())))
+            assert np.array_equal(a[b != 0], b[b != 0])
+    assert len(emptied) >= 2 and all(ringing < 0.01 < empty for ringing, empty in emptied)
+
+
 def shell_power(volume):
     from cryodl.engine.maps.sharpen import radial_amplitude
 

@@ -109,6 +109,22 @@ def test_features_of_a_whole_map():
     assert (masked[..., 23:] == 0).all()
 
 
+def test_features_of_a_map_as_it_is_know_its_b_factor():
+    from cryodl.engine.maps.whole import whole_features
+
+    data, inside = blob(noise=0.5)
+    changed = apply_bfactor(Volume(data, 1.0), 60.0).data
+    moved = {}
+    for level in (True, False):
+        (first, *_), (second, *_) = (
+            whole_features(d, 1.0, inside, level=level) for d in (data, 1e-9 * changed + 3e-9)
+        )
+        moved[level] = np.abs(first - second)[inside].mean()
+    assert moved[False] > 2 * moved[True]
+    flat = whole_features(np.full((16, 16, 16), 3.0, np.float32), 1.0, level=False)
+    assert not flat[0].any() and all(np.isfinite(part).all() for part in flat)
+
+
 def predicted(shape=(6, 8, 10)):
     rng = np.random.default_rng(0)
     answer = rng.uniform(0.1, 1, (*shape, CHANNELS))

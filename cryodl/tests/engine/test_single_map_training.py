@@ -127,6 +127,10 @@ def test_weights_of_another_network_are_taken_and_new_channels_start_at_nothing(
     kernel = np.asarray(model.get_layer("encode_1").kernel)
     assert (kernel[..., :21, :] == np.asarray(source.get_layer("encode_1").kernel)).all()
     assert (kernel[..., 21:, :] == 0).all()
+    # and the other way: what it does not read is left out
+    back = build({**NETWORK, "architecture": "unet3d", "channels": 21})
+    start_from(back, model)
+    assert (np.asarray(back.get_layer("encode_1").kernel) == kernel[..., :21, :]).all()
 
 
 def test_loss_falls_on_one_crop(experiment):

@@ -100,6 +100,7 @@ EAGER = {
     "tensorflow": (),
     "jax": (),
     "torch": (),
+    "openvino": (),
     "gemmi": (),
     "matplotlib": (),
     "pwem": SCIPION_ROOMS,

@@ -61,14 +61,18 @@ def small(**changes):
     return {**config, "seed": 0, **changes}
 
 
-def test_batches_repeat_with_their_seed_and_fit_the_loss(molecule):  # noqa: F811
+@pytest.mark.parametrize("wanted", ["low", "high"])
+def test_batches_repeat_with_their_seed_and_fit_the_loss(molecule, wanted):  # noqa: F811
+    network = TRAINING[wanted]["network"]
+    config = small(network={**TRAINING["low"]["network"], "channels": network["channels"]})
     first, second = (
-        next(dataset.batches(dataset.BoxStream([molecule], small(), 7, workers=0)))
+        next(dataset.batches(dataset.BoxStream([molecule], config, 7, workers=0)))
         for _ in range(2)
     )
     assert np.array_equal(first[0], second[0]) and np.array_equal(first[1], second[1])
     x, y = first
-    assert x.shape == (2, 16, 16, 16, 21) and y.shape == (2, 16, 16, 16, 2)
+    assert x.shape == (2, 16, 16, 16, {"low": 37, "high": 21}[wanted])
+    assert y.shape == (2, 16, 16, 16, 2)
     assert set(np.unique(y[..., 1])) <= {0.0, 0.25, 1.0}
     assert y[..., 0].min() >= 2.19 and y[..., 0].max() <= 15.01
 
@@ -134,20 +138,25 @@ def test_train_writes_a_bundle_log_and_curves_and_resumes(tmp_path, molecule):  
     assert json.loads((bundle / "spec.json").read_text())["training"]["steps"] == 2
 
 
-def test_averaged_weights_lie_between_trained_and_initial(tmp_path):
+@pytest.mark.parametrize("channels", [37, 21])
+def test_averaged_weights_lie_between_trained_and_initial(tmp_path, channels):
+    """Also where the initial network read fewer channels, which then weigh nothing in it."""
     from cryodl.engine.networks.configs import LOW
     from cryodl.engine.networks.unet3d import build_unet3d
     from cryodl.engine.training.losses import average_weights
 
     config = {"network": {**LOW, "half": 4, "quarter": 4, "quarter_blocks": 1, "bins": 6}}
-    trained, initial = (build_unet3d(config["network"], with_logits=True) for _ in range(2))
+    trained = build_unet3d(config["network"], with_logits=True)
+    initial = build_unet3d({**config["network"], "channels": channels}, with_logits=True)
     for model, value in ((trained, 3.0), (initial, 1.0)):
         for weight in model.weights:
             weight.assign(np.full(weight.shape, value))
     trained.save_weights(tmp_path / "best.weights.h5")
     path = average_weights(tmp_path / "best.weights.h5", config, initial, 0.25)
     trained.load_weights(path)
-    assert all(np.allclose(np.asarray(w), 2.5) for w in trained.weights)
+    first, *others = (np.asarray(w) for w in trained.weights)
+    assert all(np.allclose(w, 2.5) for w in (first[..., :channels, :], *others))
+    assert np.allclose(first[..., channels:, :], 0.75 * 3.0)
 
 
 def test_average_needs_something_to_average_with(tmp_path, capsys):

@@ -12,22 +12,27 @@ from ...announce import announce
 from ...maps.parts import Box
 from ...maps.volume import Volume
 from ...tiles import TileGrid, fitting_grid
-from .prepare import CONTEXT, FILTER_MARGIN, normalisation
+from .prepare import CONTEXT, FILTER_MARGIN, step_of
 
 # Measured with the shipped networks on two CPU cores (benchmarks/): activations and time for each
 # step that the network reads.
-BYTES_PER_VOXEL = 800.0  # step of the network's input
-SECONDS_PER_VOXEL = {"cpu": 1.2e-6, "gpu": 1e-8}
-FEATURE_SECONDS, FEATURE_BYTES = 2e-7, 30.0  # each grid voxel of which features are made
-START_SECONDS = 5.0  # importing the neural network library, and the figures
-LIBRARY_MEMORY = 0.55e9
+BYTES_PER_VOXEL = 1000.0  # step of the network's input
+SECONDS_PER_VOXEL = {"cpu": 2.2e-6, "gpu": 1e-8}
+# Each grid voxel of which features are made: seconds, bytes.
+FEATURE = {
+    "local_normalise": (0.0, 0.0),
+    "local_features": (2e-7, 30.0),
+    "whole_features": (4e-7, 35.0),
+}
+START_SECONDS = 2.0  # of the library that computes, and the figures
+LIBRARY_MEMORY = 0.15e9
 MAP_SECONDS = 6e-8  # reading, masking, normalising, writing: for each voxel of either grid
 MAP_BYTES = 10.0  # alive at once, for each voxel of either grid
 
 # Large tiles overlap less and so take less time: activations may take ACTIVATION_SHARE times the
 # map's own bytes, within these limits.
 ACTIVATION_SHARE = 5.0
-ACTIVATION_MEMORY = {"cpu": (0.9e9, 2.4e9), "gpu": (8e9, 16e9)}
+ACTIVATION_MEMORY = {"cpu": (1.1e9, 2.4e9), "gpu": (8e9, 16e9)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,12 @@ class Plan:
 
 
 def plan_local_resolution(
-    volume: Volume, spec: Mapping[str, Any], *, box: Box | None = None, device: str = "cpu"
+    volume: Volume,
+    spec: Mapping[str, Any],
+    *,
+    box: Box | None = None,
+    part: tuple[slice, ...] | None = None,
+    device: str = "cpu",
 ) -> Plan:
     """Predict time and memory from the sizes of map and grid.
 
@@ -68,31 +78,36 @@ def plan_local_resolution(
     spec : of the bundle
     box : of the mask, as `parts.bounding_box` gives it; None where it is not known yet, and the
         whole map is counted
+    part : of the map, of which features are made where they are those of the whole molecule
     device : "cpu" or "gpu"
     """
-    step = normalisation(spec)[1]
+    step = step_of(spec)
     scale = volume.voxel_size / (step * spec["voxel_size"])
     full = [max(1, round(n * scale)) for n in volume.shape]
     shape = full
     if box is not None:
-        margin = 2 * (min(spec["overlap"], CONTEXT) + spec["stride"]) + (2 * FILTER_MARGIN) // step
+        margin = 2 * (min(spec["overlap"], CONTEXT) + spec["stride"])
+        margin += (2 * FILTER_MARGIN) // step if part is None else 0
         shape = [
             min(n, round((last - first) * scale) + margin) for n, (first, last) in zip(full, box)
         ]
     grid = tile_grid(shape, spec, device)
     voxels = float(np.prod(volume.shape)) + step**3 * float(np.prod(full))
-    features = step**3 * float(np.prod(shape)) if step > 1 else 0.0
+    features = step**3 * float(np.prod(shape))
+    if part is not None:
+        features = float(np.prod([step * scale * (s.stop - s.start) for s in part]))
+    feature_seconds, feature_bytes = FEATURE[spec["normalisation"]["name"]]
     return Plan(
         tuple(step * n for n in shape),
         grid.tile,
         len(grid),
         START_SECONDS
         + voxels * MAP_SECONDS
-        + features * FEATURE_SECONDS
+        + features * feature_seconds
         + grid.read_voxels * SECONDS_PER_VOXEL[device],
         LIBRARY_MEMORY
         + voxels * MAP_BYTES
-        + features * FEATURE_BYTES
+        + features * feature_bytes
         + grid.largest_read * BYTES_PER_VOXEL,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Any
@@ -14,14 +14,14 @@ from ...maps.features import local_features
 from ...maps.normalise import local_normalise
 from ...maps.parts import Box, cut
 from ...maps.resample import resample
+from ...maps.rough import rough_molecule
 from ...maps.volume import Volume
+from ...maps.whole_input import crop_to_molecule, prepare_whole
 from ...tiles.grid import round_up
 
-# name -> (what follows the local normalisation, grid voxels for each of its steps)
-NORMALISATIONS = {
-    "local_normalise": (lambda data: data[..., None], 1),
-    "local_features": (local_features, 2),
-}
+# name -> grid voxels for each of a network's steps
+WHOLE = "whole_features"
+STEPS = {"local_normalise": 1, "local_features": 2, WHOLE: 2}
 # Steps that a network reads around what is asked for, where its receptive field reaches farther:
 # what lies beyond changes no answer by more than 0.001 Å.
 CONTEXT = 10
@@ -54,7 +54,12 @@ class Prepared:
         return Volume(np.ascontiguousarray(values), self.voxel_size, self.origin)
 
 
-def prepare(volume: Volume, spec: Mapping[str, Any], box: Box | None = None) -> Prepared:
+def prepare(
+    volume: Volume,
+    spec: Mapping[str, Any],
+    box: Box | None = None,
+    molecule: np.ndarray | None = None,
+) -> Prepared:
     """Resample a map to the network's grid, normalise it, and keep what the network needs.
 
     Parameters
@@ -63,6 +68,8 @@ def prepare(volume: Volume, spec: Mapping[str, Any], box: Box | None = None) -> 
     spec : of the bundle: voxel_size, normalisation, stride, overlap
     box : (first, last + 1) voxel along z, y, x of `volume`, within which results are wanted; None
         for all
+    molecule : ndarray, shape (z, y, x), bool, roughly, where features are of the whole map; not a
+        part of it, since the rest would be taken for solvent. None finds it
 
     Returns
     -------
@@ -72,17 +79,19 @@ def prepare(volume: Volume, spec: Mapping[str, Any], box: Box | None = None) -> 
     ------
     BundleError : a normalisation this version does not know
     """
-    wanted = spec["normalisation"]
-    features, step = normalisation(spec)
-    grid = resample(volume, spec["voxel_size"])
-    data = local_normalise(grid.data, **wanted.get("parameters", {}))
-    grid = replace(grid, data=data)
+    step = step_of(spec)
     if box is None:
         box = tuple((0, size) for size in volume.shape)
+    name, parameters = (spec["normalisation"].get(k, {}) for k in ("name", "parameters"))
+    if name == WHOLE:
+        return _of_the_whole(volume, spec, box, molecule, parameters)
+    grid = resample(volume, spec["voxel_size"])
+    grid = replace(grid, data=local_normalise(grid.data, **parameters))
     read = window(box, volume, grid, spec, step)
     # Filters reach further than the network: what only they needed is dropped after them.
     wider = window(box, volume, grid, spec, step, FILTER_MARGIN if step > 1 else 0)
-    values = features(cut(grid, wider).data)
+    values = cut(grid, wider).data
+    values = local_features(values) if name == "local_features" else values[..., None]
     kept = tuple(  # at the grid's end also what the features added to it
         slice((r.start - w.start) // step, None if r.stop == w.stop else (r.stop - w.start) // step)
         for r, w in zip(read, wider)
@@ -95,15 +104,43 @@ def prepare(volume: Volume, spec: Mapping[str, Any], box: Box | None = None) -> 
     return Prepared(data, step * grid.voxel_size, (x, y, z), grid.voxel_size)
 
 
-def normalisation(spec: Mapping[str, Any]) -> tuple[Callable, int]:
-    """The features a bundle's network reads, and their step in grid voxels."""
+def _of_the_whole(volume, spec, box, molecule, parameters) -> Prepared:
+    if molecule is None:
+        molecule = rough_molecule(volume)
+    wanted = np.zeros(volume.shape, bool)
+    wanted[tuple(slice(*ends) for ends in box)] = True
+    found = prepare_whole(volume, spec["voxel_size"], molecule, wanted, **parameters)
+    within = tuple(
+        (first - s.start, last - s.start) for (first, last), s in zip(box, found.part)
+    )
+    read = window(within, cut(volume, found.part), found.grid, spec, step_of(spec))
+    read = tuple(slice(r.start // 2, -(-r.stop // 2)) for r in read)
+    x, y, z = (o + r.start * found.voxel_size for o, r in zip(found.origin, reversed(read)))
+    data = np.ascontiguousarray(found.data[read])
+    return Prepared(data, found.voxel_size, (x, y, z), found.grid.voxel_size)
+
+
+def read_of_the_whole(
+    volume: Volume, spec: Mapping[str, Any], molecule: np.ndarray, inside: np.ndarray
+) -> tuple[slice, ...] | None:
+    """The part of a map that features of the whole are made of; None where a bundle reads others.
+
+    molecule, inside : as `prepare` takes it, and the mask of what is wanted
+    """
+    if spec["normalisation"]["name"] != WHOLE:
+        return None
+    return crop_to_molecule(volume, molecule, inside)
+
+
+def step_of(spec: Mapping[str, Any]) -> int:
+    """Grid voxels for each step that a bundle's network reads."""
     name = spec["normalisation"]["name"]
-    if name not in NORMALISATIONS:
+    if name not in STEPS:
         raise BundleError(
             f"bundle {spec['name']} wants normalisation {name!r}, this cryodl knows "
-            f"{', '.join(NORMALISATIONS)}: update cryodl"
+            f"{', '.join(STEPS)}: update cryodl"
         )
-    return NORMALISATIONS[name]
+    return STEPS[name]
 
 
 def window(

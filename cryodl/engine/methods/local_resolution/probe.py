@@ -18,8 +18,12 @@ PROBE = 80  # Å, edge of the part of the molecule at which a first look is take
 AROUND = 64  # grid voxels around it that network and filters reach
 
 
-def probe_resolution(volume: Volume, inside: np.ndarray, spec: Any, model: Any) -> float:
+def probe_resolution(
+    volume: Volume, inside: np.ndarray, molecule: np.ndarray, spec: Any, model: Any
+) -> float:
     """Median resolution (Å) of the molecule's middle: up to where to flatten a map's spectrum.
+
+    inside : ndarray, shape (z, y, x), bool, mask;  molecule : likewise, as `prepare` takes it
 
     A map flattened further than its signal goes shows noise beyond it, which the network knows for
     noise; flattened to its signal's end it looks as those it was trained on.
@@ -35,7 +39,8 @@ def probe_resolution(volume: Volume, inside: np.ndarray, spec: Any, model: Any) 
     reach = ceil(AROUND * spec["voxel_size"] / volume.voxel_size)
     around = tuple(slice(max(0, first - reach), last + reach) for first, last in box)
     shifted = tuple((a - s.start, b - s.start) for (a, b), s in zip(box, around))
-    prepared = prepare(cut(volume, around), spec, shifted)
+    near_by = molecule[around] if molecule[around].any() else None
+    prepared = prepare(cut(volume, around), spec, shifted, near_by)
     grid = tile_grid(prepared.shape, spec)
     predicted = predict_tiled(prepared.data, model.predict_on_batch, grid, channels=2)
     values = bring_back(prepared.volume(predicted[..., 0]), volume, near, box)

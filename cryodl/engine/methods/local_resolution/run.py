@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from math import ceil, floor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ...maps.mask import automatic_mask
 from ...maps.mrc_io import read_map
 from ...maps.parts import bounding_box, bring_back
 from ...maps.result import Result
+from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
@@ -27,7 +27,7 @@ from ...tiles import predict_tiled
 from .advice import advise_on_input, advise_on_result
 from .config import choose_bundle, interval_factor
 from .plan import plan_local_resolution, tile_grid
-from .prepare import Prepared, prepare
+from .prepare import Prepared, prepare, read_of_the_whole
 from .probe import probe_resolution
 from .sharpening import read_sharpen, sharpen_map
 
@@ -87,8 +87,10 @@ def run_local_resolution(
             if inside is None:
                 inside = automatic_mask(volume)
             box = bounding_box(inside)
-            notes += check_map(volume, inside)
-        tell(plan_local_resolution(volume, spec, box=box).describe(volume, spec))
+            molecule = rough_molecule(volume)
+            notes += check_map(volume, inside, molecule)
+            part = read_of_the_whole(volume, spec, molecule, inside)
+        tell(plan_local_resolution(volume, spec, box=box, part=part).describe(volume, spec))
         with stages("sharpen"):
             sharpened = sharpen_map(volume, inside, sharpen, claimed)
             notes += advise_on_input(volume, sharpened, spec)
@@ -98,13 +100,13 @@ def run_local_resolution(
             with stages("load"):
                 model, device = loading.result()
             with stages("probe"), device_scope(device):
-                limit = probe_resolution(sharpened.volume, inside, spec, model)
+                limit = probe_resolution(sharpened.volume, inside, molecule, spec, model)
                 fall_off = sharpened.guinier_bfactor  # over the whole spectrum
                 sharpened = sharpen_map(volume, inside, sharpen, limit)
                 sharpened = replace(sharpened, guinier_bfactor=fall_off)
             tell(f"flattened up to {limit:.2f} Å, the median of a first look")
         with stages("prepare"):
-            prepared = prepare(sharpened.volume, spec, box)
+            prepared = prepare(sharpened.volume, spec, box, molecule)
         with stages("load"):
             model, device = loading.result()
     tiles = tile_grid(prepared.shape, spec, device)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import SettingError
+from ...maps.masked import masked_as
 from ...maps.parts import bounding_box, cut
 from ...maps.sharpen import apply_bfactor, estimate_bfactor, flatten_spectrum
 from ...maps.volume import Volume
@@ -63,7 +64,7 @@ def sharpen_map(
     sharpen: str | float = "none",
     resolution: float | None = None,
 ) -> Sharpened:
-    """Estimate a map's fall-off, and change it as asked.
+    """Estimate a map's fall-off, and change it as asked; what a mask left out stays so.
 
     Parameters
     ----------
@@ -81,4 +82,6 @@ def sharpen_map(
         applied = flatten_spectrum(volume, limit, mask=mask)
     elif sharpen != "none":
         applied = apply_bfactor(volume, float(sharpen))
+    if applied is not volume:  # the rings of a filter around a mask would pass for solvent
+        applied = applied.with_data(masked_as(applied.data, volume.data))
     return Sharpened(applied, sharpen, limit, guinier.bfactor)

@@ -26,7 +26,7 @@ ACTIVATIONS = {"cpu": 0.8e9, "gpu": 4e9}  # bytes at a time
 SECONDS_PER_STEP = {"cpu": 4e-6, "gpu": 5e-8}
 SECONDS_PER_VOXEL = 1.3e-6  # of the grid, for taking a map apart
 BYTES_PER_VOXEL = 70.0
-START_SECONDS, LIBRARY_MEMORY = 6.0, 0.6e9
+START_SECONDS, LIBRARY_MEMORY = 2.0, 0.2e9
 
 
 @dataclass(frozen=True)

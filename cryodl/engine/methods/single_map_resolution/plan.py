@@ -13,8 +13,8 @@ from ...tiles import TileGrid, fitting_grid
 MEMORY = {"cpu": 0.7e9, "gpu": 12e9}
 # Measured on two CPU cores (benchmarks/): each voxel of the map, each of the part that features are
 # made of, each step that the network reads.
-SECONDS = {"start": 6.0, "voxel": 1.5e-7, "feature": 4e-7, "step": 1.3e-6}
-BYTES = {"start": 0.55e9, "voxel": 16.0, "feature": 35.0, "step": 1000.0}
+SECONDS = {"start": 2.0, "voxel": 1.5e-7, "feature": 4e-7, "step": 2.3e-6}
+BYTES = {"start": 0.2e9, "voxel": 16.0, "feature": 35.0, "step": 1000.0}
 
 
 def tile_grid(shape, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:

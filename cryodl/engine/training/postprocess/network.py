@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from ...maps.features import CHANNELS
+from ...maps.whole import WHOLE_CHANNELS
 from ...networks.postprocess_unet import build_postprocess_unet
 
 ANSWERS = "scaled", "model"  # what training asks for; see `samples`
@@ -95,7 +97,10 @@ def training_network(config):
 
 
 def take_weights(model, initial) -> int:
-    """Copy weights of equal path where they fit; returns how many did."""
+    """Copy weights of equal path where they fit; returns how many did.
+
+    Of a network that reads a whole map's features only those of `maps.features` are known here.
+    """
     found = {weight.path: np.asarray(weight) for weight in initial.weights}
     for path, given in list(found.items()):
         for answer in ANSWERS:  # a bundle's blended answer starts both
@@ -108,6 +113,8 @@ def take_weights(model, initial) -> int:
         if given.ndim != len(weight.shape):
             continue
         if tuple(given.shape) != tuple(weight.shape):
+            if given.shape[-2] == WHOLE_CHANNELS:
+                given = given[..., :CHANNELS, :]
             if given.shape[-1] != weight.shape[-1] or given.shape[-2] > weight.shape[-2]:
                 continue
             wider = 0.3 * np.asarray(weight)  # what it did not read before weighs little at first

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...maps.features import CHANNELS
 from ...networks.configs import PAPER
 from ...networks.deepres_paper import build_deepres_paper
 from ..dataset import BoxStream
 from .run import save_published, train_steps
 
 WINDOWS = 256  # of one box in a step
+BOX = 64  # voxels simulated
 
 
 def unit_norm(windows):
@@ -42,7 +44,8 @@ def train_paper(config, structures, validation, output, args):
     keras.utils.set_random_seed(args.seed)
     model = build_deepres_paper(PAPER)
     model.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mean_squared_error")
-    clean = {**config, "clean": 1.0, "plain": 0.0}
+    clean = {**config, "box": BOX, "clean": 1.0, "plain": 0.0}
+    clean["network"] = {**config["network"], "channels": CHANNELS}  # it reads the density alone
     rng = np.random.default_rng(args.seed)
     stream = BoxStream(structures, clean, args.seed, workers=args.workers)
     windows = (windows_of(density, truth, WINDOWS, rng) for density, _, truth in stream.boxes())
