@@ -149,9 +149,7 @@ def draw_compared_slices(
     rows = [(r, palette, vmin, vmax, shorten(n) + " (Å)") for r, n in zip(resolutions, names)]
     rows.append((disagreement, UNCERTAINTY_PALETTE, 0.0, furthest, "Largest − smallest (Å)"))
     grey = None if density is None else _grey(density, mask)
-    _draw_page(
-        rows, grey, mask, out_path, voxel_size=voxel_size, origin=origin, title=title
-    )
+    _draw_page(rows, grey, mask, out_path, voxel_size=voxel_size, origin=origin, title=title)
     return vmin, vmax
 
 

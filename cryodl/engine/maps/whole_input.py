@@ -9,7 +9,7 @@ import numpy as np
 
 from .masked import resample_both
 from .normalise import block_mean
-from .parts import bounding_box, cut, significant_box
+from .parts import Box, bounding_box, cut, significant_box
 from .resample import resample_to
 from .volume import Volume
 from .whole import stack, whole_features
@@ -47,7 +47,9 @@ class WholeInput:
         return data
 
 
-def crop_to_molecule(volume: Volume, *masks: np.ndarray) -> tuple[slice, ...]:
+def crop_to_molecule(
+    volume: Volume, *masks: np.ndarray, box: Box | None = None
+) -> tuple[slice, ...]:
     """The part of a map with the molecule, whatever stands out of the mean ± 3 SD, and solvent.
 
     The slides take the smallest cube outside which density lies within mean ± 3 SD. Noise alone
@@ -55,6 +57,7 @@ def crop_to_molecule(volume: Volume, *masks: np.ndarray) -> tuple[slice, ...]:
     faint molecule may not leave it at all, so a rough mask has its say.
 
     volume : density;  masks : ndarrays, shape (z, y, x), bool, that the part is to hold
+    box : (first, last + 1) voxel along z, y, x, that it is to hold too
     """
     size = max(1, round(BLOCK / volume.voxel_size))
     coarse = significant_box(block_mean(volume.data, size))
@@ -62,6 +65,7 @@ def crop_to_molecule(volume: Volume, *masks: np.ndarray) -> tuple[slice, ...]:
         (first, last) == (0, -(-n // size)) for (first, last), n in zip(coarse, volume.shape)
     )
     boxes = [bounding_box(inside) for inside in masks if inside.any()]
+    boxes += [box] if box else []
     if not whole or not boxes:
         boxes.append(tuple((first * size, last * size) for first, last in coarse))
     margin = ceil(SOLVENT / volume.voxel_size)
@@ -73,17 +77,22 @@ def crop_to_molecule(volume: Volume, *masks: np.ndarray) -> tuple[slice, ...]:
 
 
 def prepare_whole(
-    volume: Volume, voxel_size: float, molecule: np.ndarray, *masks: np.ndarray, level: bool = True
+    volume: Volume,
+    voxel_size: float,
+    molecule: np.ndarray,
+    *masks: np.ndarray,
+    box: Box | None = None,
+    level: bool = True,
 ) -> WholeInput:
     """Cut a map to its molecule, bring it to the network's grid and make the features.
 
     volume : density
     voxel_size : Å, of the network's grid
     molecule : ndarray, shape (z, y, x), bool, roughly
-    masks : more of these, which the part is to hold too
+    masks, box : more that the part is to hold, as `crop_to_molecule` takes it
     level : as `whole_features` takes it
     """
-    part = crop_to_molecule(volume, molecule, *masks)
+    part = crop_to_molecule(volume, molecule, *masks, box=box)
     grid, rough = resample_both(cut(volume, part), molecule[part], voxel_size)
     data, rough = in_fours(grid.data, rough)
     return _with_features(Volume(data, grid.voxel_size, grid.origin), rough, part, level)

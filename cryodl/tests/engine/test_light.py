@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_bundles import SPEC as BUNDLE
 
 from cryodl.engine import device
 from cryodl.engine.bundles import list_bundles, load_bundle, save_bundle
@@ -18,18 +19,12 @@ pytest.importorskip("openvino")
 keras = pytest.importorskip("keras")
 EXAMPLE = Path(__file__).parents[3] / "examples" / "emd_3186.map.gz"
 SPEC = {
-    "name": "tiny",
-    "method": "local-resolution",
+    **BUNDLE,
     "network": {
         "architecture": "unet3d", "channels": 21, "half": 4, "quarter": 8, "quarter_blocks": 1,
         "stride": 2, "bins": 6, "bins_from": 2.0, "bins_to": 12.0,
     },
-    "voxel_size": 1.0,
     "normalisation": {"name": "local_features", "parameters": {}},
-    "training": {"seed": 1},
-    "metrics": {},
-    "licence": "CC-BY-4.0",
-    "citation": "none",
 }  # fmt: skip
 
 

@@ -19,8 +19,8 @@ from ...maps.volume import Volume
 from ...maps.whole_input import crop_to_molecule, prepare_whole
 from ...tiles.grid import round_up
 
-# name -> grid voxels for each of a network's steps
 WHOLE = "whole_features"
+# name -> grid voxels for each of a network's steps
 STEPS = {"local_normalise": 1, "local_features": 2, WHOLE: 2}
 # Steps that a network reads around what is asked for, where its receptive field reaches farther:
 # what lies beyond changes no answer by more than 0.001 Å.
@@ -107,12 +107,8 @@ def prepare(
 def _of_the_whole(volume, spec, box, molecule, parameters) -> Prepared:
     if molecule is None:
         molecule = rough_molecule(volume)
-    wanted = np.zeros(volume.shape, bool)
-    wanted[tuple(slice(*ends) for ends in box)] = True
-    found = prepare_whole(volume, spec["voxel_size"], molecule, wanted, **parameters)
-    within = tuple(
-        (first - s.start, last - s.start) for (first, last), s in zip(box, found.part)
-    )
+    found = prepare_whole(volume, spec["voxel_size"], molecule, box=box, **parameters)
+    within = tuple((first - s.start, last - s.start) for (first, last), s in zip(box, found.part))
     read = window(within, cut(volume, found.part), found.grid, spec, step_of(spec))
     read = tuple(slice(r.start // 2, -(-r.stop // 2)) for r in read)
     x, y, z = (o + r.start * found.voxel_size for o, r in zip(found.origin, reversed(read)))
@@ -121,15 +117,15 @@ def _of_the_whole(volume, spec, box, molecule, parameters) -> Prepared:
 
 
 def read_of_the_whole(
-    volume: Volume, spec: Mapping[str, Any], molecule: np.ndarray, inside: np.ndarray
+    volume: Volume, spec: Mapping[str, Any], molecule: np.ndarray, box: Box
 ) -> tuple[slice, ...] | None:
     """The part of a map that features of the whole are made of; None where a bundle reads others.
 
-    molecule, inside : as `prepare` takes it, and the mask of what is wanted
+    molecule, box : as `prepare` takes them
     """
     if spec["normalisation"]["name"] != WHOLE:
         return None
-    return crop_to_molecule(volume, molecule, inside)
+    return crop_to_molecule(volume, molecule, box=box)
 
 
 def step_of(spec: Mapping[str, Any]) -> int:

@@ -89,7 +89,7 @@ def run_local_resolution(
             box = bounding_box(inside)
             molecule = rough_molecule(volume)
             notes += check_map(volume, inside, molecule)
-            part = read_of_the_whole(volume, spec, molecule, inside)
+            part = read_of_the_whole(volume, spec, molecule, box)
         tell(plan_local_resolution(volume, spec, box=box, part=part).describe(volume, spec))
         with stages("sharpen"):
             sharpened = sharpen_map(volume, inside, sharpen, claimed)
