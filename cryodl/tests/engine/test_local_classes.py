@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
+from cryodl.engine import whole_map_plan
 from cryodl.engine.bundles import save_bundle
 from cryodl.engine.errors import BundleError, InputError
 from cryodl.engine.maps.mrc_io import read_map, write_map
 from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.local_classes import plan, run_local_classes
+from cryodl.engine.methods.local_classes import run_local_classes
 from cryodl.engine.methods.local_classes.run import calibrated, class_counts
 from cryodl.engine.networks import build
 from cryodl.engine.networks.configs import LOCAL_CLASSES, PAPER_UNET
@@ -257,7 +258,7 @@ def test_scale_does_not_matter_and_a_mask_is_kept(bundle, volume):
 def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
     whole = run_local_classes(volume, bundle).volumes["resolution"].data
     for kind in ("cpu", "gpu"):
-        monkeypatch.setitem(plan.TILE_MEMORY, kind, 1.0)
+        monkeypatch.setitem(whole_map_plan.TILE_MEMORY, kind, 1.0)
     tiles, said = [], []
     tiled = run_local_classes(
         volume, bundle, progress=lambda stage, done, all: tiles.append(all), notify=said.append

@@ -165,7 +165,7 @@ def test_plan_counts_tiles_and_grows_with_the_map(bundle):
     import re
 
     from cryodl.engine.maps.whole_input import prepare_whole
-    from cryodl.engine.methods.single_map_resolution.plan import plan
+    from cryodl.engine.whole_map_plan import plan
 
     needs = []
     for n in (40, 128):
@@ -206,15 +206,15 @@ def test_the_network_s_grid_lies_where_the_map_does():
 
 
 def test_tiles_change_nothing(bundle, monkeypatch):
+    from cryodl.engine import whole_map_plan as module
     from cryodl.engine.maps.whole_input import prepare_whole
-    from cryodl.engine.methods.single_map_resolution import plan as module
     from cryodl.engine.methods.single_map_resolution.predict import predict
 
     data, inside = blob(56)
     prepared = prepare_whole(Volume(data, 1.0), 1.0, inside)
     whole, _ = predict(prepared, bundle.spec, bundle.model)
-    monkeypatch.setitem(module.MEMORY, "cpu", 2e7)
-    assert len(module.tile_grid(prepared.data.shape[:3], bundle.spec)) > 1
+    monkeypatch.setitem(module.TILE_MEMORY, "cpu", 2e7)
+    assert len(module.tile_grid(prepared, bundle.spec)) > 1
     tiled, _ = predict(prepared, bundle.spec, bundle.model)
     assert tiled.whole == pytest.approx(whole.whole, abs=1e-3)
     assert np.abs(tiled.resolution - whole.resolution).max() < 1e-3

@@ -20,6 +20,11 @@ DIRECTIONS = {
     "cryodl.engine.threads": ("cryodl.engine.errors",),
     "cryodl.engine.folder": ("cryodl.engine.errors",),
     "cryodl.engine.announce": (),
+    "cryodl.engine.whole_map_plan": (
+        "cryodl.engine.announce",
+        "cryodl.engine.maps",
+        "cryodl.engine.tiles",
+    ),
     "cryodl.engine.maps": ("cryodl.engine.threads", "cryodl.engine.errors"),
     "cryodl.engine.tiles": ("cryodl.engine.errors",),
     "cryodl.engine.networks": (),
@@ -35,6 +40,7 @@ DIRECTIONS = {
         "cryodl.engine.light",
         "cryodl.engine.device",
         "cryodl.engine.announce",
+        "cryodl.engine.whole_map_plan",
         "cryodl.engine.errors",
     ),
     "cryodl.engine.reference": (

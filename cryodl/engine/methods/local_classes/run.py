@@ -25,8 +25,8 @@ from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
 from ...maps.whole_input import prepare_whole
 from ...tiles import predict_tiled
+from ...whole_map_plan import plan, tile_grid
 from .config import choose_bundle
-from .plan import plan, tile_grid
 
 
 def run_local_classes(

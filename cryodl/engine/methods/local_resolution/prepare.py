@@ -19,9 +19,9 @@ from ...maps.volume import Volume
 from ...maps.whole_input import crop_to_molecule, prepare_whole
 from ...tiles.grid import round_up
 
-WHOLE = "whole_features"
+WHOLE_FEATURES = "whole_features"
 # name -> grid voxels for each of a network's steps
-STEPS = {"local_normalise": 1, "local_features": 2, WHOLE: 2}
+STEPS = {"local_normalise": 1, "local_features": 2, WHOLE_FEATURES: 2}
 # Steps that a network reads around what is asked for, where its receptive field reaches farther:
 # what lies beyond changes no answer by more than 0.001 Å.
 CONTEXT = 10
@@ -83,7 +83,7 @@ def prepare(
     if box is None:
         box = tuple((0, size) for size in volume.shape)
     name, parameters = (spec["normalisation"].get(k, {}) for k in ("name", "parameters"))
-    if name == WHOLE:
+    if name == WHOLE_FEATURES:
         return _of_the_whole(volume, spec, box, molecule, parameters)
     grid = resample(volume, spec["voxel_size"])
     grid = replace(grid, data=local_normalise(grid.data, **parameters))
@@ -123,7 +123,7 @@ def read_of_the_whole(
 
     molecule, box : as `prepare` takes them
     """
-    if spec["normalisation"]["name"] != WHOLE:
+    if spec["normalisation"]["name"] != WHOLE_FEATURES:
         return None
     return crop_to_molecule(volume, molecule, box=box)
 

@@ -10,8 +10,8 @@ import numpy as np
 from ...maps.normalise import block_mean
 from ...maps.whole_input import WholeInput, look_again
 from ...tiles import predict_tiled
+from ...whole_map_plan import tile_grid
 from .answer import CHANNELS, Answer, read_answer
-from .plan import tile_grid
 
 AGREE = 0.6  # intersection over union of two masks below which the map is looked at again
 LEAST = 200  # steps of the half grid below which there is no molecule
@@ -36,7 +36,7 @@ def predict(
         predicted = predict_tiled(
             prepared.data,
             model.predict_on_batch,
-            tile_grid(prepared.data.shape[:3], spec, device),
+            tile_grid(prepared, spec, device),
             channels=CHANNELS,
             batch_size=batch_size,
             progress=progress,

@@ -23,9 +23,9 @@ from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
 from ...maps.whole_input import prepare_whole
+from ...whole_map_plan import plan
 from .answer import INSIDE
 from .config import choose_bundle, interval_factor
-from .plan import plan
 from .predict import LEAST, predict
 
 AT_LIMIT, SHARE_AT_LIMIT = 0.02, 0.2
@@ -90,7 +90,7 @@ def run_single_map_resolution(
             rough = rough_molecule(volume) if inside is None else inside
         with stages("prepare"):
             prepared = prepare_whole(volume, spec["voxel_size"], rough)
-        tell(plan(volume, prepared, spec))
+        tell(f"{plan(volume, prepared, spec)}; longer where it looks twice")
         with stages("load"):
             model, device = loading.result()
     with stages("predict"), device_scope(device):

@@ -1,14 +1,14 @@
-"""What a run of local classes will need, told before the network is asked."""
+"""What a run of a network that reads whole maps will need, told before it is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ...announce import announce, expected
-from ...maps.volume import Volume
-from ...maps.whole_input import WholeInput
-from ...tiles import TileGrid, fitting_grid
+from .announce import announce, expected
+from .maps.volume import Volume
+from .maps.whole_input import WholeInput
+from .tiles import TileGrid, fitting_grid
 
 TILE_MEMORY = {"cpu": 0.7e9, "gpu": 1.2e10}
 # Measured on two CPU cores: each voxel of the map, each of the part that features are made of, each
