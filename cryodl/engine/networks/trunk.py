@@ -30,10 +30,10 @@ def trunk(x, config):
 
 
 def receptive_radius(config):
-    """Largest distance, in steps of the half grid, from which an input can change an output."""
-    radius = 2 + 1  # encode_1, encode_2, down
-    radius += 2 * 2 * config["quarter_blocks"]  # two convolutions each, on the quarter grid
-    return radius + 1 + 2  # nearest upsampling, decode_1, decode_2
+    """Largest distance, in steps of the half grid, from which an input can change the outputs
+    beyond a border between blocks of the quarter grid, where tiles begin and end."""
+    quarter = 1 + 2 * config["quarter_blocks"]  # decode_1 and decode_2 reach into one more
+    return 2 * quarter + 2  # encode_1, encode_2
 
 
 def conv(x, filters, kernel, name, strides=1):
