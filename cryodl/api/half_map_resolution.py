@@ -19,6 +19,7 @@ from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
 from ..engine.maps.stats import resolution_stats
 from ..engine.maps.volume import Volume
+from ..engine.reference.bands import LEAST_RANGE
 from ..engine.reference.fsc import estimate_fsc, soft_mask
 from ..engine.reference.halves import IDENTICAL, NO_SIGNAL, half_difference, half_sum
 from ..engine.reference.local_fsc import WINDOW, local_fsc
@@ -226,12 +227,22 @@ def _estimate(
 
 def _limits(full: Volume, options: dict[str, Any]):
     """Finest and coarsest resolution as given, where the voxel size allows it."""
-    nyquist = 2 * full.voxel_size
+    nyquist, half = 2 * full.voxel_size, min(full.shape) * full.voxel_size / 2
     finest, coarsest = options["min_resolution"], options["max_resolution"]
-    if coarsest is not None and coarsest <= 1.2 * nyquist:
+    if coarsest is not None and coarsest <= LEAST_RANGE * nyquist:
         raise SettingError(
             f"max resolution {coarsest:g} Å leaves nothing above the {nyquist:g} Å that the voxels "
             "hold: give a coarser one"
         )
+    if coarsest is not None and coarsest > half:
+        raise SettingError(
+            f"max resolution {coarsest:g} Å is more than the box tells, half its edge: give "
+            f"{half:g} Å at most"
+        )
     finest = max(finest or 0.0, nyquist)
+    if finest >= half:
+        raise SettingError(
+            f"min resolution {finest:g} Å leaves nothing below the {half:g} Å that the box tells, "
+            "half its edge: give a finer one"
+        )
     return {"min_resolution": finest, "max_resolution": coarsest}, coarsest

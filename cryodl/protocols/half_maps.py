@@ -3,7 +3,7 @@
 import pyworkflow.protocol.params as params
 from pwem.objects import Volume
 
-from .maps import add_volume
+from .maps import add_volume, volume_of
 
 
 def half_maps_of(volume):
@@ -59,8 +59,8 @@ class HalfMapInputs:
         if not self.useHalfVolumes.get():
             return []
         if not self.hasHalfVolumesFile.get():
-            return [p.get() for p in (self.halfMap1, self.halfMap2) if p.get() is not None]
-        return half_maps_of(self.associatedHalves.get())
+            return [volume_of(p) for p in (self.halfMap1, self.halfMap2) if p.get() is not None]
+        return half_maps_of(volume_of(self.associatedHalves))
 
     def _describeMissingHalves(self):
         """Return a line that says what to do where half maps are asked for and not there."""

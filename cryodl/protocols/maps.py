@@ -4,6 +4,7 @@ import os
 from collections import namedtuple
 
 import pyworkflow.protocol.params as params
+from pwem.objects import Volume
 
 MRC_EXTENSIONS = (".mrc", ".map", ".ccp4", ".mrcs", ".mrc.gz", ".map.gz", ".ccp4.gz", ".mrc.bz2")
 
@@ -19,6 +20,16 @@ def is_mrc(path):
 def plain_path(volume):
     """Path of a Scipion volume's file, without the ":mrc" by which Xmipp names the format."""
     return volume.getFileName().split(":")[0]
+
+
+def volume_of(pointer):
+    """The volume that a pointer leads to, as an object of its own; a set or None as they are.
+
+    Scipion hands out all items of a set as one and the same object, which becomes the next item as
+    soon as that is asked for.
+    """
+    given = pointer.get()
+    return given.clone() if isinstance(given, Volume) else given
 
 
 def read_header(path):

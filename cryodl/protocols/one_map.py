@@ -1,6 +1,6 @@
 """A form's single map, with a mask that may be left out."""
 
-from .maps import add_mask, add_volume, describe_inputs
+from .maps import add_mask, add_volume, describe_inputs, volume_of
 
 
 class OneMapInput:
@@ -13,9 +13,9 @@ class OneMapInput:
         add_mask(form, "Mask", mask_help)
 
     def _engineInputs(self):
-        inputs = {"map": self.inputVolume.get()}
+        inputs = {"map": volume_of(self.inputVolume)}
         if self.Mask.get() is not None:
-            inputs["mask"] = self.Mask.get()
+            inputs["mask"] = volume_of(self.Mask)
         return inputs
 
     def _mapParams(self):
@@ -27,11 +27,11 @@ class OneMapInput:
         return [self.inputVolume] + ([self.Mask] if self.Mask.get() is not None else [])
 
     def getShownVolume(self):
-        return self.inputVolume.get()
+        return volume_of(self.inputVolume)
 
     def _validateMap(self):
         """Return lines about volumes that cannot be read; Scipion itself misses a missing one."""
-        volume, mask = self.inputVolume.get(), self.Mask.get()
+        volume, mask = volume_of(self.inputVolume), volume_of(self.Mask)
         if volume is None:
             return []
         volumes = [("Input volume", volume)] + ([("Mask", mask)] if mask is not None else [])

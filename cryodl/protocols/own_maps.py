@@ -2,17 +2,22 @@
 
 from pwem.objects import SetOfVolumes
 
-from .maps import header_differs, is_mrc, plain_path, write_plain
+from .maps import header_differs, is_mrc, plain_path, volume_of, write_plain
 
 
 def volumes_of(pointers):
     """Return the volumes of every input that is a volume or a set: [(input, [volumes])]."""
-    given = [pointer.get() for pointer in pointers]
+    given = [volume_of(pointer) for pointer in pointers]
     return [
         (one, [volume.clone() for volume in one] if isinstance(one, SetOfVolumes) else [one])
         for one in given
         if one is not None
     ]
+
+
+def is_item(pointer):
+    """Whether a pointer leads to an item of a set."""
+    return "".join(pointer.getExtendedParts()[-1:]).isdigit()
 
 
 def flat(groups):

@@ -167,10 +167,12 @@ class CryodlProtBase(EMProtocol):
         volume = self._engineInputs()[name]
         return plain_path(volume) if is_mrc(plain_path(volume)) else self._convertedPath(name)
 
-    def _voxelSize(self, name):
-        """Return the option that corrects a header that does not say what Scipion says."""
-        sampling = self._engineInputs()[name].getSamplingRate()
-        return {"voxel-size": sampling} if header_differs(self._enginePath(name), sampling) else {}
+    def _voxelSize(self, *names):
+        """Return the option that corrects headers that do not say what Scipion says of inputs,
+        which are of one sampling rate."""
+        sampling = self._engineInputs()[names[0]].getSamplingRate()
+        wrong = any(header_differs(self._enginePath(name), sampling) for name in names)
+        return {"voxel-size": sampling} if wrong else {}
 
     def _onGpu(self):
         return bool(getattr(self, params.USE_GPU, None) and getattr(self, params.USE_GPU).get())
@@ -187,7 +189,8 @@ class CryodlProtBase(EMProtocol):
 
     @staticmethod
     def _validateTiles(number):
-        return [f"Tiles at a time: {number} is less than 1."] if number < 1 else []
+        few = number is None or number < 1
+        return [f"Tiles at a time: {number} is not 1 or more."] if few else []
 
     def _validateNetworkFolder(self):
         folder = self.networkFolder.get()

@@ -1,10 +1,13 @@
 """Local-resolution maps of several packages on one scale."""
 
+from itertools import count
+
 import pyworkflow.protocol.params as params
 from pwem.objects import AtomStruct, Volume
 from pyworkflow import BETA
+from pyworkflow.protocol import Protocol
 
-from .maps import add_mask, add_volume, describe_inputs
+from .maps import add_mask, add_volume, describe_inputs, volume_of
 from .protocol_base import CryodlProtBase
 
 
@@ -56,13 +59,13 @@ class CryodlProtCompareResolution(CryodlProtBase):
         )
 
     def _maps(self):
-        return {f"res{i}": p.get() for i, p in enumerate(self.inputResolutions)}
+        return {f"res{i}": volume_of(p) for i, p in enumerate(self.inputResolutions)}
 
     def _engineInputs(self):
         inputs = self._maps()
         for name, pointer in (("map", self.inputVolume), ("mask", self.Mask)):
             if pointer.get() is not None:
-                inputs[name] = pointer.get()
+                inputs[name] = volume_of(pointer)
         return inputs
 
     def _engineParams(self):
@@ -82,22 +85,28 @@ class CryodlProtCompareResolution(CryodlProtBase):
 
     def _names(self):
         """Labels of the runs that the maps come from, told apart where they are the same."""
-        project = self.getProject()
-        labels = [
-            project.getProtocol(volume.getObjParentId()).getRunName()
-            for volume in self._maps().values()
-        ]
-        return [
-            label if labels.count(label) == 1 else f"{label} {labels[: i + 1].count(label)}"
-            for i, label in enumerate(labels)
-        ]
+        labels, names = [self._runName(pointer) for pointer in self.inputResolutions], []
+        for label in labels:
+            numbered = (f"{label} {number}" for number in count(1))
+            taken = {*names, *labels}
+            names.append(
+                label if labels.count(label) == 1 else next(n for n in numbered if n not in taken)
+            )
+        return names
+
+    def _runName(self, pointer):
+        """What the run is called that a pointer leads to, or to whose output."""
+        given = pointer.getObjValue()
+        if not isinstance(given, Protocol):
+            given = self.getProject().getProtocol(given.getObjParentId())
+        return given.getRunName()
 
     def _sources(self):
         pointers = [*self.inputResolutions, self.inputVolume, self.Mask, self.inputModel]
         return [pointer for pointer in pointers if pointer.get() is not None]
 
     def createOutputStep(self):
-        like = self.inputVolume.get() or next(iter(self._maps().values()))
+        like = volume_of(self.inputVolume) or next(iter(self._maps().values()))
         names = ("consensus", "disagreement")
         self._defineWithSources(
             {f"{name}_Volume": self._register(f"{name}.mrc", Volume, like) for name in names}

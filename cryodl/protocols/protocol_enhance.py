@@ -10,7 +10,7 @@ from pyworkflow import BETA
 from cryodl.plugin import Plugin
 
 from .half_maps import half_maps_of
-from .maps import add_volume, describe_inputs
+from .maps import add_volume, describe_inputs, volume_of
 from .protocol_base import CryodlProtBase
 
 MODELS = ("tight", "wide", "highres")
@@ -162,37 +162,36 @@ class CryodlProtEnhance(CryodlProtBase):
         if not self.useHalfMapsInsteadVol.get():
             return []
         if self.halfMapsAttached.get():
-            return half_maps_of(self.inputVolume.get())
-        halves = [self.inputHalf1.get(), self.inputHalf2.get()]
+            return half_maps_of(volume_of(self.inputVolume))
+        halves = [volume_of(self.inputHalf1), volume_of(self.inputHalf2)]
         return [half for half in halves if half is not None]
 
     def getShownVolume(self):
         """Return the volume on whose grid the result lies."""
         apart = self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()
-        return self.inputHalf1.get() if apart else self.inputVolume.get()
+        return volume_of(self.inputHalf1) if apart else volume_of(self.inputVolume)
 
     def _engineInputs(self):
         halves = self.getHalves()
-        inputs = dict(zip(("half1", "half2"), halves)) or {"map": self.inputVolume.get()}
+        inputs = dict(zip(("half1", "half2"), halves)) or {"map": volume_of(self.inputVolume)}
         if self.normalization.get() == NORMALISE_MASK and self.inputMask.get() is not None:
-            inputs["mask"] = self.inputMask.get()
+            inputs["mask"] = volume_of(self.inputMask)
         if self.protectMask.get() is not None:
-            inputs["protect"] = self.protectMask.get()
+            inputs["protect"] = volume_of(self.protectMask)
         return inputs
 
     def _sources(self):
-        used = {id(self.getShownVolume())}
-        used.update(id(volume) for volume in self._engineInputs().values())
-        pointers = (
-            self.inputVolume, self.inputHalf1, self.inputHalf2, self.inputMask, self.protectMask,
-        )  # fmt: skip
-        return [p for p in pointers if p.get() is not None and id(p.get()) in used]
+        apart = self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()
+        used = [self.inputHalf1, self.inputHalf2] if apart else [self.inputVolume]
+        if self.normalization.get() == NORMALISE_MASK:
+            used.append(self.inputMask)
+        return [pointer for pointer in (*used, self.protectMask) if pointer.get() is not None]
 
     def _engineParams(self):
         names = self._engineInputs()
         values = {
             **{name: self._enginePath(name) for name in names},
-            **self._voxelSize("half1" if "half1" in names else "map"),
+            **self._voxelSize(*(name for name in ("half1", "half2", "map") if name in names)),
             "model": MODELS[self.modelType.get()],
             "bundle": self.networkFolder.get() or None,
             "normalisation": NORMALISATIONS[self.normalization.get()],

@@ -6,7 +6,7 @@ from pyworkflow import BETA
 from cryodl.plugin import Plugin
 
 from .half_maps import HalfMapInputs
-from .maps import add_mask, add_volume, describe_inputs
+from .maps import add_mask, add_volume, describe_inputs, volume_of
 from .protocol_base import CryodlProtResolutionBase
 
 MONOGENIC, LOCAL_FSC, SINUSOID = range(3)
@@ -89,21 +89,21 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         pointer = self.associatedHalves if self.useHalfVolumes.get() else self.fullMap
         if self.useHalfVolumes.get() and not self.hasHalfVolumesFile.get():
             return None
-        return pointer.get()
+        return volume_of(pointer)
 
     def _engineInputs(self):
         inputs = dict(zip(("half1", "half2"), self._halves()))
         if self._full() is not None:
             inputs["map"] = self._full()
         if self.mask.get() is not None:
-            inputs["mask"] = self.mask.get()
+            inputs["mask"] = volume_of(self.mask)
         return inputs
 
     def _engineParams(self):
         names = self._engineInputs()
         return {
             **{name: self._enginePath(name) for name in names},
-            **self._voxelSize("half1" if "half1" in names else "map"),
+            **self._voxelSize(*(name for name in ("half1", "half2", "map") if name in names)),
             "method": METHODS[self.method.get()],
             "min-resolution": self.minRes.get(),
             "max-resolution": self.maxRes.get(),
@@ -113,13 +113,16 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         }
 
     def _sources(self):
-        pointers = (self.associatedHalves, self.halfMap1, self.halfMap2, self.fullMap, self.mask)
-        used = {id(volume) for volume in self._engineInputs().values()}
-        used.add(id(self._full()))
-        return [p for p in pointers if p.get() is not None and id(p.get()) in used]
+        if not self.useHalfVolumes.get():
+            used = [self.fullMap]
+        elif self.hasHalfVolumesFile.get():
+            used = [self.associatedHalves]
+        else:
+            used = [self.halfMap1, self.halfMap2]
+        return [pointer for pointer in (*used, self.mask) if pointer.get() is not None]
 
     def getShownVolume(self):
-        return self._full() or self.halfMap1.get()
+        return self._full() or volume_of(self.halfMap1)
 
     # --------------------------- info -------------------------------------
     def _validate(self):
@@ -135,10 +138,11 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         if self._full() is not None:
             volumes.append(("Volume", self._full()))
         if self.mask.get() is not None:
-            volumes.append(("Mask", self.mask.get()))
+            volumes.append(("Mask", volume_of(self.mask)))
         errors = describe_inputs(volumes, volumes[0][0].lower())
-        if not 0.5 <= self.significance.get() < 1:
-            errors.append(f"Significance: {self.significance.get():g} is not from 0.5 to below 1.")
+        share = self.significance.get()
+        if self.method.get() != LOCAL_FSC and not (share is not None and 0.5 <= share < 1):
+            errors.append(f"Significance: {share} is not from 0.5 to below 1.")
         low, high = self.minRes.get(), self.maxRes.get()
         if low is not None and high is not None and low >= high:
             errors.append(f"Finest ({low:g} Å) must be smaller than coarsest ({high:g} Å).")

@@ -5,7 +5,7 @@ import os
 import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
-from .maps import add_mask, add_volume, describe_inputs, plain_path
+from .maps import add_mask, add_volume, describe_inputs, plain_path, volume_of
 from .protocol_base import CryodlProtResolutionBase
 
 BACKGROUND_AUTO, BACKGROUND_VALUE = range(2)
@@ -62,11 +62,11 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
 
     # --------------------------- engine -----------------------------------
     def _engineInputs(self):
-        inputs = {"res": self.inputResolution.get()}
+        inputs = {"res": volume_of(self.inputResolution)}
         if self.inputVolume.get() is not None:
-            inputs["map"] = self.inputVolume.get()
+            inputs["map"] = volume_of(self.inputVolume)
         if self.Mask.get() is not None:
-            inputs["mask"] = self.Mask.get()
+            inputs["mask"] = volume_of(self.Mask)
         return inputs
 
     def _engineParams(self):
@@ -76,7 +76,7 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
             if self.background.get() == BACKGROUND_AUTO
             else self.backgroundValue.get(),
             # Always told: blocres and others leave the header's voxel size unset.
-            "voxel-size": self.inputResolution.get().getSamplingRate(),
+            "voxel-size": volume_of(self.inputResolution).getSamplingRate(),
         }
         for name in ("map", "mask"):
             if name in self._engineInputs():
@@ -99,17 +99,17 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
         ]
 
     def getShownVolume(self):
-        return self.inputVolume.get() or self.inputResolution.get()
+        return volume_of(self.inputVolume) or volume_of(self.inputResolution)
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        resolution = self.inputResolution.get()
+        resolution = volume_of(self.inputResolution)
         if resolution is None:
             return []
         volumes = [
             ("Local resolution map", resolution),
-            ("Density map", self.inputVolume.get()),
-            ("Mask", self.Mask.get()),
+            ("Density map", volume_of(self.inputVolume)),
+            ("Mask", volume_of(self.Mask)),
         ]
         given = [(name, volume) for name, volume in volumes if volume is not None]
         return describe_inputs(given, "the local resolution map")
@@ -118,7 +118,7 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
         stats = self.getStats()
         lines = super()._summary()
         if stats:
-            lines.append(f"From: {plain_path(self.inputResolution.get())}")
+            lines.append(f"From: {plain_path(volume_of(self.inputResolution))}")
         return lines
 
     def _methods(self):

@@ -3,7 +3,7 @@
 from pwem.objects import Volume
 from pyworkflow import BETA
 
-from .maps import add_mask, add_volume, describe_inputs
+from .maps import add_mask, add_volume, describe_inputs, volume_of
 from .protocol_base import CryodlProtBase
 
 
@@ -42,27 +42,27 @@ class CryodlProtLocalFilter(CryodlProtBase):
         )
 
     def _engineInputs(self):
-        inputs = {"map": self.inputVolume.get(), "resolution": self.inputResolution.get()}
+        inputs = {"map": volume_of(self.inputVolume), "resolution": volume_of(self.inputResolution)}
         if self.Mask.get() is not None:
-            inputs["mask"] = self.Mask.get()
+            inputs["mask"] = volume_of(self.Mask)
         return inputs
 
     def _engineParams(self):
         paths = {name: self._enginePath(name) for name in self._engineInputs()}
-        return {**paths, "voxel-size": self.inputVolume.get().getSamplingRate()}
+        return {**paths, "voxel-size": volume_of(self.inputVolume).getSamplingRate()}
 
     def _sources(self):
         pointers = (self.inputVolume, self.inputResolution, self.Mask)
         return [pointer for pointer in pointers if pointer.get() is not None]
 
     def createOutputStep(self):
-        filtered = self._register("filtered.mrc", Volume, self.inputVolume.get())
+        filtered = self._register("filtered.mrc", Volume, volume_of(self.inputVolume))
         self._defineWithSources({"outputVolume": filtered})
 
     def _validate(self):
-        volume = self.inputVolume.get()
-        others = [("Local resolution map", self.inputResolution.get()), ("Mask", self.Mask.get())]
-        others = [(name, other) for name, other in others if other is not None]
+        volume = volume_of(self.inputVolume)
+        pointers = {"Local resolution map": self.inputResolution, "Mask": self.Mask}
+        others = [(n, volume_of(p)) for n, p in pointers.items() if p.get() is not None]
         if volume is None:
             return []
         return describe_inputs([("Input volume", volume), *others], "the input volume")

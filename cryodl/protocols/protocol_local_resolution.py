@@ -99,6 +99,8 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
     # --------------------------- info -------------------------------------
     def _validate(self):
         claimed = self._validateClaimed() if self.sharpen.get() == SHARPEN_AUTO else []
+        if self.sharpen.get() == SHARPEN_BFACTOR and self.bFactor.get() is None:
+            claimed = ["B-factor: give one, or choose another sharpening."]
         tiles = self._validateTiles(self.batchSize.get())
         return self._validateDevice() + claimed + tiles + self._validateMap()
 
@@ -131,7 +133,7 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             SHARPEN_NONE: "as it was",
             SHARPEN_AUTO: f"after its radial spectrum was flattened up to "
             f"{stats.get('sharpen_resolution') or 0:.2f} Å",
-            SHARPEN_BFACTOR: f"after a B-factor of {self.bFactor.get():g} Å² was applied",
+            SHARPEN_BFACTOR: f"after a B-factor of {self.bFactor.get() or 0:g} Å² was applied",
         }[self.sharpen.get()]
         return [
             f"The local resolution of {self.getObjectTag('inputVolume')} was estimated {treated} "

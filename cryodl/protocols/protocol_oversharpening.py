@@ -8,7 +8,7 @@ from pyworkflow.object import Float
 from cryodl.plugin import Plugin
 
 from .half_maps import HalfMapInputs
-from .maps import add_mask, add_volume, describe_inputs
+from .maps import add_mask, add_volume, describe_inputs, volume_of
 from .protocol_base import CryodlProtBase
 
 LOCAL_FSC, MONOGENIC = range(2)
@@ -107,7 +107,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         pointers = {"sharpened": self.sharpenedMap, "mask": self.mask}
         if not self.useHalfVolumes.get():
             pointers.update({"map": self.inputVolume, "resolution-map": self.inputResolution})
-        inputs.update({n: p.get() for n, p in pointers.items() if p.get() is not None})
+        inputs.update({n: volume_of(p) for n, p in pointers.items() if p.get() is not None})
         return inputs
 
     def _engineParams(self):
@@ -136,8 +136,9 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
     def _unsharpened(self):
         """Return the volume on whose grid the output lies."""
         if not self.useHalfVolumes.get():
-            return self.inputVolume.get()
-        return self.associatedHalves.get() if self.hasHalfVolumesFile.get() else self.halfMap1.get()
+            return volume_of(self.inputVolume)
+        attached = self.hasHalfVolumesFile.get()
+        return volume_of(self.associatedHalves if attached else self.halfMap1)
 
     def _sources(self):
         names = ["sharpenedMap", "mask"]

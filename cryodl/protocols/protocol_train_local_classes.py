@@ -4,12 +4,14 @@ import json
 import os
 
 import pyworkflow.protocol.params as params
+from pwem.objects import SetOfVolumes, Volume
 from pyworkflow import BETA
+from pyworkflow.object import RELATION_SOURCE, Pointer
 
 from cryodl.objects import CryodlNetwork
 
 from .maps import describe_mismatch, describe_problems
-from .own_maps import OwnMaps, flat, volumes_of
+from .own_maps import OwnMaps, flat, is_item, volumes_of
 from .protocol_base import CryodlProtBase
 
 FROM_MONORES, FROM_RESMAP, FROM_A_RUN, FROM_NOTHING = range(4)
@@ -119,18 +121,39 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
     def getPairs(self):
         """Return (map, local resolution) volumes that belong together; [] where none do."""
         volumes = flat(volumes_of(self.inputVolumes))
-        resolutions = flat(volumes_of(self.inputResolutions))
-        known = [self._mapOf(resolution, volumes) for resolution in resolutions]
+        resolutions, known = self._knownPairs(volumes)
         if all(volume is not None for volume in known):
             return list(zip(known, resolutions))
         return list(zip(volumes, resolutions)) if len(volumes) == len(resolutions) else []
 
+    def _knownPairs(self, volumes):
+        """Return all resolutions, and for each the volume it was computed from, or None."""
+        resolutions: list = []
+        known: list = []
+        for pointer in self.inputResolutions:
+            found = flat(volumes_of([pointer]))
+            # the id of an item says nothing outside its set
+            items = isinstance(pointer.get(), SetOfVolumes) or is_item(pointer)
+            resolutions += found
+            known += [None if items else self._mapOf(volume, volumes) for volume in found]
+        return resolutions, known
+
     def _mapOf(self, resolution, volumes):
-        """Return the one of the volumes that a resolution was computed from, or None."""
-        if self.getProject() is None or not resolution.hasObjId():
+        """Return the one of the volumes that a resolution was computed from, or None.
+
+        Volumes are known by their files: the items of every set are counted from 1.
+        """
+        if self.getProject() is None:
             return None
-        parents = {p.getObjId() for p in self.getProject().getSourceParents(resolution)}
-        found = [volume for volume in volumes if volume.getObjId() in parents]
+        mapper = self.getProject().mapper
+        parents = set()
+        for row in mapper.getRelationsByName(RELATION_SOURCE):
+            if row["object_child_id"] == resolution.getObjId():
+                parent = Pointer(mapper.selectById(row["object_parent_id"]))
+                parent.setExtended(row["object_parent_extended"])
+                if isinstance(parent.get(), Volume):
+                    parents.add(parent.get().getLocation())
+        found = [volume for volume in volumes if volume.getLocation() in parents]
         return found[0] if len(found) == 1 else None
 
     def _engineInputs(self):
@@ -206,6 +229,9 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
                 f"{counts[0]} maps and {counts[1]} local resolutions do not make pairs: give one "
                 "of each, in the same order."
             ]
+        misplaced = self._describeMisplaced(pairs)
+        if misplaced:
+            return misplaced
         if len(pairs) < 2:
             return ["One pair is not enough: some maps are held out to test the network."]
         errors = []
@@ -220,6 +246,24 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
         if self.steps.get() is None or self.steps.get() < 1:
             errors.append(f"Most steps: {self.steps.get()} is less than 1.")
         return errors
+
+    def _describeMisplaced(self, pairs):
+        """Return lines about pairs that contradict what the project knows."""
+        files = [volume.getLocation() for volume, _ in pairs]
+        for number, file in enumerate(files, 1):
+            if file in files[: number - 1]:
+                return [
+                    f"Local resolutions {files.index(file) + 1} and {number} are both of the map "
+                    f"{file[1]}: give one of them."
+                ]
+        _, known = self._knownPairs([volume for volume, _ in pairs])
+        for number, (own, file) in enumerate(zip(known, files), 1):
+            if own is not None and own.getLocation() != file:
+                return [
+                    f"Local resolution {number} was computed from the map {own.getFileName()}, and "
+                    f"in the same place of the maps is {file[1]}: give both in the same order."
+                ]
+        return []
 
     def _summary(self):
         lines = [f"Pairs of map and local resolution: {len(self.getPairs())}"]

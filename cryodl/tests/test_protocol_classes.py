@@ -6,6 +6,7 @@ import mrcfile
 import numpy as np
 from pwem.objects import SetOfVolumes, Volume
 from pwem.protocols import EMProtocol, ProtImportVolumes
+from pyworkflow.object import Pointer
 from pyworkflow.protocol import HostConfig, StepExecutor
 from pyworkflow.protocol.params import PointerParam
 from pyworkflow.tests import BaseTest, setupTestProject
@@ -16,6 +17,7 @@ from cryodl.protocols import (
     CryodlProtResolutionClass,
     CryodlProtTrainLocalClasses,
 )
+from cryodl.protocols.maps import volume_of
 from cryodl.tests import viewer_case
 from cryodl.tests.maps import write_map, write_molecule
 from cryodl.viewers import CryodlTrainingViewer
@@ -163,9 +165,15 @@ class TestResolutionClass(ClassesCase):
 
 class TestLocalClasses(ClassesCase):
     def run_here(self, kind, volume):
-        """Run a stand-in in this process: Scipion's own children do not know its class."""
+        """Run a stand-in in this process: Scipion's own children do not know its class.
+
+        volume : Volume, or the pointer that a form would store
+        """
         protocol = self.newProtocol(kind)
-        protocol.fullMap.set(volume)
+        if isinstance(volume, Pointer):
+            protocol.fullMap.copy(volume)
+        else:
+            protocol.fullMap.set(volume)
         self.proj._setupProtocol(protocol)
         protocol.makePathsAndClean()
         protocol.setStepsExecutor(StepExecutor(HostConfig()))
@@ -233,6 +241,37 @@ class TestLocalClasses(ClassesCase):
         texts = viewer_case.ViewerCase.show(self, viewer, "doShowTable").getFigure().texts
         exact = training.getStats()["metrics"]["exact"]
         self.assertIn(f"{100 * exact:.1f}", [text.get_text() for text in texts])
+
+    def test_maps_and_resolutions_as_forms_point_to_them(self):
+        """A form stores the run and the name of its output, of a set also the item."""
+        imported = self.newProtocol(
+            ProtImportVolumes, filesPath=self.getOutputPath("m*_half*.mrc"), samplingRate=VOXEL
+        )
+        self.launchProtocol(imported)
+        items = [Pointer(imported, extended=f"outputVolumes.{i}") for i in (1, 2, 3)]
+        runs = [self.run_here(StandInForMonoRes, item) for item in items]
+        estimated = [Pointer(run, extended="resolution_Volume") for run in runs]
+        files = [volume_of(item).getFileName() for item in items]
+        self.assertEqual(len(set(files)), 3)
+        resolutions = [run.resolution_Volume.getFileName() for run in runs]
+
+        training = self.newProtocol(CryodlProtTrainLocalClasses)
+        training.inputResolutions.set([estimated[i] for i in (2, 0, 1)])
+        expected = [(files[i], resolutions[i]) for i in (2, 0, 1)]
+        for maps in (items, [Pointer(imported, extended="outputVolumes")]):
+            training.inputVolumes.set(maps)
+            pairs = [(v.getFileName(), r.getFileName()) for v, r in training.getPairs()]
+            self.assertEqual(pairs, expected)
+            self.assertEqual(training._validate(), [])
+        training.inputResolutions.set([estimated[0], estimated[1], estimated[0]])
+        (line,) = training._validate()
+        self.assertIn("Local resolutions 1 and 3 are both of the map", line)
+        # one comes from nowhere, so that the order counts, and that of the others is another
+        training.inputVolumes.set(items)
+        training.inputResolutions.set([self.plain("m0_full.mrc"), estimated[2], estimated[1]])
+        (line,) = training._validate()
+        self.assertIn("Local resolution 2 was computed from the map", line)
+        self.assertIn("in the same order", line)
 
     def test_shipped_networks_are_asked_by_their_methods(self):
         for choice, method in enumerate(("unet-monores", "unet-resmap")):

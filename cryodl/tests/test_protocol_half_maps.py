@@ -1,13 +1,17 @@
 """Protocols on half maps and on several resolution maps, in a real project."""
 
+from unittest import mock
+
 import mrcfile
 import numpy as np
 from pwem.objects import Volume
 from pwem.protocols import ProtImportVolumes
+from pyworkflow.object import Pointer
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import (
     CryodlProtCompareResolution,
+    CryodlProtEnhance,
     CryodlProtHalfMapResolution,
     CryodlProtLocalFilter,
     CryodlProtOversharpening,
@@ -114,6 +118,66 @@ class TestHalfMaps(BaseTest):
             run = self.half_map_run(method=number)
             self.assertEqual(run._engineParams()["method"], method)
             self.assertEqual(run._citations(), [source])
+
+    def test_items_of_one_set_are_volumes_of_their_own(self):
+        """Scipion hands out all items of a set as one object."""
+        imported = self.newProtocol(
+            ProtImportVolumes, filesPath=self.getOutputPath("*.mrc"), samplingRate=VOXEL
+        )
+        self.launchProtocol(imported)
+        items = {volume.getFileName(): volume.getObjId() for volume in imported.outputVolumes}
+        of = {name: Pointer(imported, extended=f"outputVolumes.{number}")
+              for path, number in items.items()
+              for name in ("full", "half1", "half2") if name in path}  # fmt: skip
+
+        def named(inputs):
+            return {key: volume.getFileName().split("_")[-1] for key, volume in inputs.items()}
+
+        run = self.newProtocol(CryodlProtHalfMapResolution, hasHalfVolumesFile=False)
+        run.halfMap1.copy(of["half1"])
+        run.halfMap2.copy(of["half2"])
+        self.assertEqual(named(run._engineInputs()), {"half1": "half1.mrc", "half2": "half2.mrc"})
+        self.assertEqual(run._sources(), [run.halfMap1, run.halfMap2])
+        enhanced = self.newProtocol(
+            CryodlProtEnhance, useHalfMapsInsteadVol=True, halfMapsAttached=False
+        )
+        enhanced.inputHalf1.copy(of["half1"])
+        enhanced.inputHalf2.copy(of["half2"])
+        self.assertEqual(named(enhanced._engineInputs()), named(run._engineInputs()))
+        compared = self.newProtocol(CryodlProtCompareResolution)
+        compared.inputResolutions.set([of["half2"], of["full"], of["half1"]])
+        self.assertEqual(
+            list(named(compared._engineInputs()).values()), ["half2.mrc", "full.mrc", "half1.mrc"]
+        )
+        names = compared._names()
+        self.assertEqual(len(set(names)), 3)
+        self.assertTrue(all(name.startswith(imported.getRunName()) for name in names))
+
+    def test_names_of_runs_are_told_apart(self):
+        run = self.newProtocol(CryodlProtCompareResolution)
+        labels = ["a", "a", "a 1"]
+        with mock.patch.object(run, "_runName", side_effect=lambda pointer: labels[pointer]):
+            run.inputResolutions = [0, 1, 2]
+            self.assertEqual(run._names(), ["a 2", "a 3", "a 1"])
+
+    def test_any_header_that_says_otherwise_is_corrected(self):
+        with mrcfile.open(self.getOutputPath("half2.mrc")) as mrc:
+            data = np.array(mrc.data)
+        write_map(self.getOutputPath("other_header.mrc"), data, 1.0, ORIGIN)
+        run = self.newProtocol(CryodlProtHalfMapResolution, hasHalfVolumesFile=False)
+        for pointer, name in ((run.halfMap1, "half1.mrc"), (run.halfMap2, "other_header.mrc")):
+            volume = Volume(location=self.getOutputPath(name))
+            volume.setSamplingRate(VOXEL)
+            pointer.set(volume)
+        self.assertEqual(run._engineParams()["voxel-size"], VOXEL)
+
+    def test_emptied_fields_are_named(self):
+        run = self.half_map_run(method=0)
+        run.significance.set(None)
+        (line,) = run._validate()
+        self.assertIn("Significance: None", line)
+        run.method.set(1)  # local FSC, where the field is hidden
+        self.assertEqual(run._validate(), [])
 
     def test_validation_says_what_to_do(self):
         plain = Volume(location=self.volume.getFileName())

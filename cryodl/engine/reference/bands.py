@@ -12,11 +12,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InputError
+from ..maps.volume import Volume
 from .fourier import inverse, power_spectrum, scale_shells, transform
 
 HALF_WIDTH = 0.15  # of a band, in the logarithm of frequency: localises to about three periods
 STEP = 0.06  # between bands, likewise
+LEAST_RANGE = 1.2  # coarsest over finest resolution looked at, at least
 GRID = 1.5  # Nyquist frequency of a band's grid: |band|² then aliases only where the window is 0
+
+
+def resolution_range(
+    volume: Volume, finest: float | None, coarsest: float | None, default: float
+) -> tuple[float, float]:
+    """Finest and coarsest resolution (Å) that are looked at in a map.
+
+    finest, coarsest : as asked for, or None;  default : the coarsest where it is not asked for
+    A box holds waves of half its shortest edge in enough directions, and no longer ones.
+
+    Raises InputError where nothing lies between the two.
+    """
+    edge = min(volume.shape) * volume.voxel_size
+    finest = max(finest or 0.0, 2 * volume.voxel_size)
+    if coarsest is None:
+        coarsest = min(max(default, 2 * finest), edge / 2)
+    if coarsest > edge / 2 or coarsest <= LEAST_RANGE * finest:
+        raise InputError(
+            f"nothing can be looked at from {coarsest:g} to {finest:g} Å: the box of "
+            f"{volume.size} voxels of {volume.voxel_size:g} Å tells resolutions from "
+            f"{edge / 2:g} to {2 * volume.voxel_size:g} Å; give others, or a larger box"
+        )
+    return finest, coarsest
 
 
 def sweep(coarsest: float, finest: float, step: float = STEP) -> np.ndarray:

@@ -11,7 +11,7 @@ from ..maps.masked import masked_support
 from ..maps.volume import Volume
 from .bands import Spectrum, noise_power
 from .crossing import boxes
-from .points import taper
+from .points import taper, untapered
 
 _LEAST_NOISE = 0.02  # share of the box outside the mask that noise is measured from
 
@@ -54,7 +54,9 @@ def beside_noise(
     background = 0.0 if inside.all() else volume.data[~inside].mean()
     data = taper(volume.data - np.float32(background), box, reach // 2)
     if difference is None:
-        noisy = outside_of(volume, inside)[box]
+        noisy = np.zeros(data.shape, bool)  # where the map fades away its noise is no measure
+        kept = untapered(box, volume.shape, reach // 2)
+        noisy[kept] = outside_of(volume, inside)[box][kept]
         power = noise_power(data * noisy)
         return BesideNoise(box, inside[box], noisy, Spectrum(data, voxel, power), None)
     apart = taper(difference.data - difference.data.mean(), box, reach // 2)

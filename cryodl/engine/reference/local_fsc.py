@@ -15,11 +15,12 @@ from collections.abc import Callable
 import numpy as np
 
 from ..maps.volume import Volume
-from .bands import Spectrum, Window, noise_power, sweep
+from .bands import Spectrum, Window, noise_power, resolution_range, sweep
 from .crossing import boxes, crossing_map
 from .points import Points, point_step, taper
 
 WINDOW = 7.0  # times the resolution of the whole map: edge of the box whose volume the window has
+COARSEST = 20.0  # Å; or four times the resolution of the whole map
 LEAST_PERIODS = 5.0  # edge in periods of the band; at lower frequencies the window widens
 _SIGMA = 1 / (2 * np.sqrt(np.pi))  # a Gaussian's, as a share of the edge of a box of as many voxels
 
@@ -54,11 +55,15 @@ def local_fsc(
     resolution : ndarray, shape (z, y, x), float32, Å, where the FSC first falls below the
         threshold; 0 outside the mask, `max_resolution` where it never was above
     unseen : share of voxels where it never was above
+
+    Raises
+    ------
+    InputError : no range of resolutions to look at
     """
     voxel = half1.voxel_size
     edge = window or WINDOW * global_resolution
-    finest = max(min_resolution or 0, 2 * voxel)
-    coarsest = max_resolution or max(4 * global_resolution, 20.0)
+    usual = max(4 * global_resolution, COARSEST)
+    finest, coarsest = resolution_range(half1, min_resolution, max_resolution, usual)
     reach = int(np.ceil((3 * _SIGMA * edge + coarsest) / voxel))
     box = boxes(inside, reach)
     part = inside[box]

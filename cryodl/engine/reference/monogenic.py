@@ -26,7 +26,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..maps.volume import Volume
-from .bands import Spectrum, Window, sweep
+from .bands import Spectrum, Window, resolution_range, sweep
 from .beside_noise import beside_noise
 from .crossing import crossing_map
 from .points import Points, point_step
@@ -67,11 +67,10 @@ def monogenic_resolution(
 
     Raises
     ------
-    InputError : no noise around the molecule of a single map
+    InputError : no noise around the molecule of a single map; no range of resolutions to look at
     """
     voxel = volume.voxel_size
-    finest = max(min_resolution or 0, 2 * voxel)
-    coarsest = max_resolution or COARSEST
+    finest, coarsest = resolution_range(volume, min_resolution, max_resolution, COARSEST)
     found = beside_noise(volume, inside, difference, coarsest)
     points = Points(found.inside, point_step(PERIODS * finest / voxel))
 

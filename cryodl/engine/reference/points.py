@@ -54,13 +54,31 @@ def taper(data: np.ndarray, box: tuple[slice, ...], width: int) -> np.ndarray:
     """A part of a map, led to 0 over `width` voxels at faces that are not the map's own."""
     part = data[box].astype(np.float32)
     for axis, (cut, n) in enumerate(zip(box, data.shape)):
+        first, last = _faded(cut, n, width)
         size = part.shape[axis]
         ramp = np.ones(size, np.float32)
-        reach = min(width, size // 2)
-        rise = (0.5 - 0.5 * np.cos(np.pi * (np.arange(reach) + 0.5) / max(reach, 1))).astype("f4")
-        if cut.start > 0:
-            ramp[:reach] = rise
-        if cut.stop < n:
-            ramp[size - reach :] = rise[::-1]
+        ramp[:first] = _rise(first)
+        ramp[size - last :] = _rise(last)[::-1]
         part *= ramp.reshape([-1 if a == axis else 1 for a in range(3)])
     return part
+
+
+def untapered(box: tuple[slice, ...], shape: tuple[int, ...], width: int) -> tuple[slice, ...]:
+    """What `taper` leaves as it is: slices of the part (z, y, x).
+
+    shape : of the whole map, (z, y, x)
+    """
+    ends = [_faded(cut, n, width) for cut, n in zip(box, shape)]
+    return tuple(
+        slice(first, cut.stop - cut.start - last) for (first, last), cut in zip(ends, box)
+    )
+
+
+def _faded(cut: slice, n: int, width: int) -> tuple[int, int]:
+    """Voxels that are faded at both ends of an axis of `n` voxels, of which `cut` is kept."""
+    reach = min(width, (cut.stop - cut.start) // 2)
+    return reach * (cut.start > 0), reach * (cut.stop < n)
+
+
+def _rise(size: int) -> np.ndarray:
+    return (0.5 - 0.5 * np.cos(np.pi * (np.arange(size) + 0.5) / max(size, 1))).astype(np.float32)

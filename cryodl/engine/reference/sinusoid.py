@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..maps.volume import Volume
-from .bands import GRID, Spectrum, Window, sweep
+from .bands import GRID, Spectrum, Window, resolution_range, sweep
 from .beside_noise import beside_noise
 from .crossing import crossing_map
 from .monogenic import COARSEST, NOISE_WINDOW, PATIENCE
@@ -71,11 +71,10 @@ def sinusoid_resolution(
 
     Raises
     ------
-    InputError : no noise around the molecule of a single map
+    InputError : no noise around the molecule of a single map; no range of resolutions to look at
     """
     voxel = volume.voxel_size
-    finest = max(min_resolution or 0, 2 * voxel)
-    coarsest = max_resolution or COARSEST
+    finest, coarsest = resolution_range(volume, min_resolution, max_resolution, COARSEST)
     found = beside_noise(volume, inside, difference, coarsest)
     points = Points(found.inside, point_step(AROUND * finest / voxel))
     least = threshold(p_value)

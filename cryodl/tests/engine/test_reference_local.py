@@ -102,12 +102,37 @@ def test_noise_is_not_seen(estimate):
     assert np.median(resolution[inside]) > 15
 
 
-@pytest.mark.parametrize("estimate", [monogenic.monogenic_resolution, sinusoid.sinusoid_resolution])
+ONE_MAP = [monogenic.monogenic_resolution, sinusoid.sinusoid_resolution]
+
+
+@pytest.mark.parametrize("estimate", ONE_MAP)
+def test_noise_of_one_map_is_not_seen(estimate):
+    """In a box wider than what is cut out, whose rim fades away and must not pass for noise."""
+    n, rng = 60, np.random.default_rng(0)
+    volume = Volume(rng.standard_normal((n, n, n), dtype=np.float32), 2.0)
+    away = np.arange(n) - n // 2
+    inside = (away[:, None, None] ** 2 + away[:, None] ** 2 + away**2) < 8**2
+    resolution, unseen = estimate(volume, inside, max_resolution=12.0)
+    assert unseen > 0.7
+    assert np.median(resolution[inside]) > 11
+
+
+@pytest.mark.parametrize("estimate", ONE_MAP)
 def test_one_map_needs_noise_around_it(estimate, made):
     half1, _, inside, _ = made
     masked = half1.with_data(half1.data * inside)
     with pytest.raises(InputError, match="no noise to compare with"):
         estimate(masked, inside)
+
+
+def test_what_is_looked_at_fits_the_box_and_the_voxels():
+    volume = Volume(np.zeros((30, 60, 70), np.float32), 1.5)  # an edge of 45 Å
+    assert bands.resolution_range(volume, None, None, 20.0) == (3.0, 20.0)
+    assert bands.resolution_range(volume, 4.0, None, 40.0) == (4.0, 22.5)
+    assert bands.resolution_range(volume, 10.5, None, 20.0) == (10.5, 21.0)  # finer than coarsest
+    for asked in ((None, 30.0), (22.0, None), (8.0, 9.0)):
+        with pytest.raises(InputError, match=r"from \d.* to .* Å: the box of 70 x 60 x 30 voxels"):
+            bands.resolution_range(volume, *asked, 20.0)
 
 
 # The steerable sinusoid
