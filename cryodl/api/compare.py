@@ -63,14 +63,13 @@ def run_compare(
     from ..engine.comparison.chains import chain_regions
     from ..engine.comparison.compare import compare_resolutions
     from ..engine.comparison.load import header_agrees, load_resolution
-    from ..engine.maps.mrc_io import read_map
+    from ..engine.maps.given import given_map
     from ..engine.maps.result import Result
-    from ..engine.maps.volume import Volume
 
     start = time.perf_counter()
     check_palette(palette)
     with results_folder(output, overwrite=overwrite) as work:
-        density = map if isinstance(map, Volume) or map is None else read_map(map, voxel_size)
+        density = None if map is None else given_map(map, voxel_size)
         found = [
             load_resolution(source, density=density, mask=mask, voxel_size=voxel_size)
             for source in resolutions

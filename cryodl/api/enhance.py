@@ -16,8 +16,7 @@ import numpy as np
 
 from ..engine.errors import SettingError
 from ..engine.maps.check import check_map
-from ..engine.maps.given import given_mask
-from ..engine.maps.mrc_io import read_map
+from ..engine.maps.given import given_map, given_mask
 from ..engine.maps.resample import resample_to
 from ..engine.maps.result import Result
 from ..engine.maps.stages import Stages
@@ -141,7 +140,10 @@ def run_enhance(
                     enhancer, halves, noise, enhanced, show
                 )
         with stages("bring back"):
-            volumes = {name: enhancer.bring_back(grid, original) for name, grid in grids.items()}
+            volumes = {
+                name: enhancer.bring_back(grid, original, density=name == "enhanced")
+                for name, grid in grids.items()
+            }
         for note in found.warnings:
             tell(f"warning: {note}")
         stats |= {
@@ -180,11 +182,7 @@ def _read(volume, half1, half2, voxel_size: float | None):
     if half1 is not None:
         first, second, notes = read_halves(half1, half2, voxel_size)
         return half_sum(first, second), (first, second), notes
-    if not isinstance(volume, Volume):
-        volume = read_map(volume, voxel_size)
-    elif voxel_size is not None:
-        volume = replace(volume, voxel_size=voxel_size, header_spacing=None)
-    return volume, (), []
+    return given_map(volume, voxel_size), (), []
 
 
 def _audit_halves(enhancer: Enhancer, halves, noise: Noise, enhanced: Enhanced, show):
@@ -192,6 +190,8 @@ def _audit_halves(enhancer: Enhancer, halves, noise: Noise, enhanced: Enhanced, 
 
     The mask for both FSC curves is where the enhanced full map shows something, with a soft edge.
     """
+    if noise.given:  # of the mean of both
+        noise = replace(noise, sd=noise.sd * 2**0.5)
     before = [enhancer.to_grid(half) for half in halves]
     after = [
         enhancer.enhance(half, noise, progress=partial(show, f"enhance half map {number}")).density

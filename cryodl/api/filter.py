@@ -54,7 +54,7 @@ def run_filter(
     from ..engine.comparison.load import load_resolution
     from ..engine.comparison.local_filter import filter_locally
     from ..engine.maps.check import check_map
-    from ..engine.maps.mrc_io import read_map
+    from ..engine.maps.given import given_map
     from ..engine.maps.result import Result
     from ..engine.maps.stats import resolution_stats
     from ..engine.maps.volume import Volume
@@ -62,7 +62,7 @@ def run_filter(
     start = time.perf_counter()
     check_palette(palette)
     with results_folder(output, overwrite=overwrite) as work:
-        density = map if isinstance(map, Volume) else read_map(map, voxel_size)
+        density = given_map(map, voxel_size)
         found = load_resolution(
             resolution, density=density, mask=mask, background=background, voxel_size=voxel_size
         )

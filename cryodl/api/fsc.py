@@ -14,9 +14,8 @@ import numpy as np
 
 from ..engine.errors import InputError
 from ..engine.maps.check import check_map
-from ..engine.maps.given import checked_mask, mask_origin
+from ..engine.maps.given import checked_mask, given_map, mask_origin
 from ..engine.maps.mask import automatic_mask
-from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
 from ..engine.maps.volume import Volume
 from ..engine.reference.fsc import THRESHOLDS, FscCurve, estimate_fsc, soft_mask
@@ -78,9 +77,7 @@ def run_fsc(
 
 def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
     """Two half maps as Volumes, checked; and what is unusual about them."""
-    first, second = (
-        half if isinstance(half, Volume) else read_map(half, voxel_size) for half in (half1, half2)
-    )
+    first, second = (given_map(half, voxel_size) for half in (half1, half2))
     return first, second, check_half_maps(first, second)
 
 

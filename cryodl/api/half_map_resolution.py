@@ -13,9 +13,8 @@ import numpy as np
 from ..engine.announce import needs
 from ..engine.errors import InputError, SettingError
 from ..engine.maps.check import check_map, check_one_grid
-from ..engine.maps.given import mask_origin
+from ..engine.maps.given import given_map, mask_origin
 from ..engine.maps.mask import automatic_mask
-from ..engine.maps.mrc_io import read_map
 from ..engine.maps.result import Result
 from ..engine.maps.stats import resolution_stats
 from ..engine.maps.volume import Volume
@@ -142,8 +141,8 @@ def _estimate(
 ) -> Result:
     start = time.perf_counter()
     voxel_size = options["voxel_size"]
-    if volume is not None and not isinstance(volume, Volume):
-        volume = read_map(volume, voxel_size)
+    if volume is not None:
+        volume = given_map(volume, voxel_size)
     notes: list[str] = []
     halves = None
     if half1 is not None:

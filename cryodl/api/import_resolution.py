@@ -56,7 +56,7 @@ def run_import_resolution(
 
     from ..engine.comparison.load import header_agrees, load_resolution
     from ..engine.errors import SettingError
-    from ..engine.maps.mrc_io import read_map
+    from ..engine.maps.given import given_map
     from ..engine.maps.result import Result
     from ..engine.maps.stats import resolution_stats
     from ..engine.maps.volume import Volume
@@ -66,7 +66,7 @@ def run_import_resolution(
     if claimed is not None and not 0.5 <= claimed <= 100:
         raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
     with results_folder(output, overwrite=overwrite) as work:
-        density = map if isinstance(map, Volume) or map is None else read_map(map, voxel_size)
+        density = None if map is None else given_map(map, voxel_size)
         found = load_resolution(
             resolution, density=density, mask=mask, background=background, voxel_size=voxel_size
         )

@@ -155,7 +155,7 @@ def widened(inside: np.ndarray, voxel_size: float, dilate: float, soft: float) -
     """
     from scipy.ndimage import distance_transform_edt
 
-    if dilate == 0 and soft == 0:
+    if inside.all() or (dilate == 0 and soft == 0):  # where there is no border it cannot move
         return inside.astype(np.float32)
     outer = dilate >= 0 or soft > 0
     distance = distance_transform_edt(~inside) if outer else np.zeros(inside.shape)

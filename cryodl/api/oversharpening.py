@@ -25,6 +25,7 @@ from ..engine.comparison.sharpness import (
 )
 from ..engine.errors import SettingError
 from ..engine.maps.check import check_one_grid
+from ..engine.maps.given import given_map
 from ..engine.maps.result import Result
 from ..engine.maps.sharpen import apply_bfactor
 from ..engine.maps.volume import Volume
@@ -36,7 +37,6 @@ from .signal_to_noise import (
     check_sources,
     from_halves,
     from_resolution_map,
-    read,
 )
 
 CRITERIA = ("auto", "correlation", "crossing")
@@ -115,9 +115,9 @@ def run_oversharpening(
     if criterion == "correlation" and not halves:
         raise SettingError("criterion correlation needs the half maps: give --half1 and --half2")
     with results_folder(output, overwrite=overwrite) as work:
-        both = [read(half, voxel_size) for half in halves]
-        density = None if volume is None else read(volume, voxel_size)
-        judged = None if sharpened is None else read(sharpened, voxel_size)
+        both = [given_map(half, voxel_size) for half in halves]
+        density = None if volume is None else given_map(volume, voxel_size)
+        judged = None if sharpened is None else given_map(sharpened, voxel_size)
         if judged is not None:
             check_one_grid(
                 judged, density or both[0], "the sharpened map has", "the unsharpened map"

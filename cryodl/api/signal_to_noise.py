@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ..engine.errors import SettingError
 from ..engine.maps.check import check_map, check_one_grid
-from ..engine.maps.mrc_io import read_map
 from ..engine.maps.volume import Volume
 
 MapLike = Volume | str | Path
@@ -44,12 +42,6 @@ def from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
         tell(f"warning: {note}")
     told = {"snr_method": "given map", "fsc_resolution": None, "warnings": notes}
     return unsharpened, found.mask, found.values, told
-
-
-def read(volume: MapLike, voxel_size: float | None) -> Volume:
-    if not isinstance(volume, Volume):
-        return read_map(volume, voxel_size)
-    return volume if voxel_size is None else replace(volume, voxel_size=voxel_size)
 
 
 def check_sources(volume, half1, half2, resolution_map) -> list[MapLike]:

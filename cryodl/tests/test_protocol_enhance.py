@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from unittest import mock
 
 import mrcfile
@@ -83,7 +84,7 @@ class TestEnhance(BaseTest):
         protocol.inputHalf2.set(self.plain("half2.mrc"))
         self.assertEqual(protocol._validate(), [])
         self.assertEqual(protocol._engineParams()["half2"], self.getOutputPath("half2.mrc"))
-        self.assertIs(protocol.getShownVolume(), protocol.inputHalf1.get())
+        self.assertEqual(protocol.getShownVolume().getFileName(), self.getOutputPath("half1.mrc"))
 
     def test_options_of_the_form(self):
         options = self.enhance(
@@ -109,6 +110,10 @@ class TestEnhance(BaseTest):
         self.assertIn("Mask: choose one", line)
         (line,) = self.enhance(performCleaningStep=True, sizeFraction_CC=2.0)._validate()
         self.assertIn("not between 0 and 1", line)
+        empty = self.enhance()
+        empty.batch_size.set(None)
+        (line,) = empty._validate()
+        self.assertIn("Tiles at a time: None is not 1 or more", line)
         (line,) = self.enhance(networkFolder="/nowhere")._validate()
         self.assertIn("holds no spec.json", line)
         protocol = self.enhance()
@@ -177,6 +182,27 @@ class TestEnhance(BaseTest):
             script = file.read()
         for name in ("density.mrc", "enhanced.mrc", "support.mrc"):
             self.assertIn(f'open "{name}"', script)
+
+    def test_chimerax_places_all_maps_where_scipion_does(self):
+        """An import leaves the file's origin and gives the volume another: its box's middle."""
+        imported = self.newProtocol(
+            ProtImportVolumes, filesPath=self.getOutputPath("full.mrc"), samplingRate=VOXEL
+        )
+        self.launchProtocol(imported)
+        run = self.enhance(useHalfMapsInsteadVol=False)
+        run.inputVolume.set(imported.outputVolume)
+        self.launchProtocol(run)
+        with mock.patch.dict(os.environ, {"PATH": ""}):
+            self.show(self.viewer(run), "doShowChimera")
+        with open(run.getExtraFile("chimerax_before_after.cxc"), encoding="utf-8") as file:
+            opened = re.findall(r'open "([^"]+)"', file.read())
+        self.assertEqual(len(opened), 2)
+        expected = run.Volume.getShiftsFromOrigin()
+        self.assertGreater(np.abs(np.subtract(expected, ORIGIN)).max(), 1)
+        for name in opened:
+            with mrcfile.open(run.getExtraFile(name), header_only=True) as mrc:
+                origin = [float(mrc.header.origin[axis]) for axis in "xyz"]
+            np.testing.assert_allclose(origin, expected, atol=1e-3)
 
     @staticmethod
     def keys(view):

@@ -158,6 +158,11 @@ class TestValidation(BaseTest):
             getattr(protocol, name).set(value)
         return protocol._validate()
 
+    def test_an_emptied_b_factor_is_asked_for_where_it_is_used(self):
+        self.assertEqual(self.errors(self.volume(), bFactor=None), [])
+        (line,) = self.errors(self.volume(), bFactor=None, sharpen=2)
+        self.assertIn("B-factor: give one", line)
+
     def volume(self, path=None, sampling=VOXEL, kind=Volume):
         volume = kind(location=path or self.map_file)
         volume.setSamplingRate(sampling)

@@ -55,11 +55,13 @@ class EnhancedResults:
 
     def support(self):
         """Return how far both halves agree, ndarray (z, y, x); None where there were none."""
-        return None if self.support_file() is None else self._extra("support.mrc").data
+        shown = self.support_map()
+        return None if shown is None else shown.data
 
-    def support_file(self):
-        path = self.protocol.getExtraFile("support.mrc")
-        return path if os.path.exists(path) else None
+    def support_map(self):
+        """Return the same as a Map."""
+        there = os.path.exists(self.protocol.getExtraFile("support.mrc"))
+        return self._extra("support.mrc") if there else None
 
     def surface(self):
         """Return the density at which the enhanced map is shown."""

@@ -155,20 +155,22 @@ class CryodlEnhanceViewer(CryodlViewerBase):
 
     # --------------------------- ChimeraX ---------------------------------
     def _show_chimera(self, results):
-        folder = self.protocol._getExtraPath()
-        before, shown = results.before, results.shown()
-        path = before.path
-        if not path or path.endswith((".gz", ".bz2")):  # every ChimeraX reads plain files
-            path = os.path.join(folder, "chimerax_input.mrc")
-            write_map(path, before)
-        script = os.path.abspath(os.path.join(folder, "chimerax_before_after.cxc"))
-        support = results.support_file()
+        shown, support = results.shown(), results.support_map()
+        script = os.path.abspath(self.protocol.getExtraFile("chimerax_before_after.cxc"))
         write_before_after_view(
             script,
-            before=path,
-            after=self.protocol.getExtraFile("enhanced.mrc"),
-            before_level=surface_level(before.data, shown),
+            before=self._plain_file("input", results.before),
+            after=self._plain_file("enhanced", results.after),
+            before_level=surface_level(results.before.data, shown),
             after_level=results.surface(),
-            support=support,
+            support=None if support is None else self._plain_file("support", support),
         )
         return self._chimera_views(script)
+
+    def _plain_file(self, name, shown):
+        """Return a file of a map that ChimeraX places where Scipion does: its own, or a copy."""
+        path = shown.path
+        if not path or path.endswith((".gz", ".bz2")):  # every ChimeraX reads plain files
+            path = self.protocol.getExtraFile(f"chimerax_{name}.mrc")
+            write_map(path, shown)
+        return path

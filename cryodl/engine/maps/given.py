@@ -1,8 +1,10 @@
-"""A mask that the user gives or has found: read, checked, binarised."""
+"""What the user gives: a map, or a mask that is given or found; read, checked, binarised."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,19 @@ import numpy as np
 from .mask import check_mask
 from .mrc_io import read_map
 from .volume import Volume
+
+
+def given_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
+    """The map of the user.
+
+    volume : Volume, or the path of one
+    voxel_size : Å, where the file's header or the Volume is wrong; or None
+    """
+    if not isinstance(volume, Volume):
+        return read_map(volume, voxel_size)
+    if voxel_size is None:
+        return volume
+    return replace(volume, voxel_size=voxel_size, header_spacing=None)
 
 
 def given_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]:

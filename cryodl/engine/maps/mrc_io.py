@@ -167,7 +167,7 @@ def _layout(path: Path, header: np.ndarray) -> tuple[int, tuple[int, int, int], 
     if 401 <= group <= 630 and sampling != shape[0]:
         raise InputError(f"{path} is a stack of volumes (space group {group}); give one of them")
     kind = MODES[mode]
-    stamp, flags = np.frombuffer(header["extra2"].tobytes()[40:48], header["nx"].dtype)
+    stamp, flags = np.frombuffer(header["extra2"].tobytes()[40:48], header.dtype["nx"])
     if mode == 0 and stamp == IMOD_STAMP and not flags & 1:
         kind = "u1"
     order = header.dtype["nx"].byteorder

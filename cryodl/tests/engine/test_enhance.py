@@ -115,6 +115,30 @@ def test_the_result_lies_where_the_input_lies(enhancer, molecule):
         assert np.abs(shift(found.data, volume.data)).max() < 0.05
 
 
+@pytest.mark.parametrize("voxel", [0.8, 1.3])
+def test_what_has_hard_edges_is_not_overshot(enhancer, full, voxel):
+    hard = full.with_data((full.data > np.quantile(full.data, 0.9)).astype(np.float32))
+    found = enhancer.bring_back(hard, resample(full, voxel), density=False).data
+    assert found.min() >= 0 and found.max() <= 1 + 1e-6
+    assert np.abs(found.mean() - hard.data.mean()) < 0.01
+
+
+def test_told_noise_is_that_of_the_mean_of_half_maps(halves, monkeypatch):
+    """Each of the halves has √2 of it."""
+    from cryodl.api.enhance import run_enhance
+    from cryodl.engine.methods.postprocess import Enhancer
+
+    told, enhance = [], Enhancer.enhance
+
+    def listen(self, volume, noise=None, **options):
+        told.append(noise.sd)
+        return enhance(self, volume, noise, **options)
+
+    monkeypatch.setattr(Enhancer, "enhance", listen)
+    run_enhance(half1=halves[0], half2=halves[1], noise_mean=0.0, noise_std=0.05, device="cpu")
+    assert told == pytest.approx([0.05, 0.05 * 2**0.5, 0.05 * 2**0.5])
+
+
 def shift(a, b):
     """Voxels by which `a` lies beside `b`: a line through the phases of their coarse waves."""
     spectrum = np.fft.fftn(a - a.mean()) * np.conj(np.fft.fftn(b - b.mean()))

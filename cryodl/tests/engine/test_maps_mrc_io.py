@@ -100,11 +100,12 @@ def test_a_wrong_machine_stamp_and_a_missing_map_word_do_no_harm(tmp_path):
     np.testing.assert_array_equal(read_map(tmp_path / "old.mrc").data, data)
 
 
-def test_unsigned_bytes_of_imod(tmp_path):
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_unsigned_bytes_of_imod(tmp_path, order):
     data = asymmetric("i1")
     data[1, 2, 3] = -6
-    raw = bytearray(header_and_data(data))
-    raw[152:160] = np.array([1146047817, 0], "<i4").tobytes()
+    raw = bytearray(header_and_data(data, byte_order=order))
+    raw[152:160] = np.array([1146047817, 0], f"{order}i4").tobytes()
     (tmp_path / "imod.mrc").write_bytes(raw)
     assert read_map(tmp_path / "imod.mrc").data[1, 2, 3] == 250
 

@@ -262,6 +262,7 @@ def test_widened_masks():
     inside = np.zeros((30, 30, 30), bool)
     inside[10:20, 10:20, 10:20] = True
     assert (widened(inside, 2.0, 0, 0) == inside).all()
+    assert (widened(np.ones((9, 9, 9), bool), 2.0, -4.0, 0) == 1).all()  # no border to move
     assert np.count_nonzero(widened(inside, 2.0, 4.0, 0)[15, 15]) == 14  # two voxels at each end
     assert np.count_nonzero(widened(inside, 2.0, -4.0, 0)[15, 15]) == 6
     soft = widened(inside, 2.0, 0, 8.0)[15, 15]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,8 @@ from ...bundles import Bundle
 from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
-from ...maps.given import given_mask, mask_origin
+from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
-from ...maps.mrc_io import read_map
 from ...maps.parts import bounding_box, cut
 from ...maps.resample import resample_to
 from ...maps.result import Result
@@ -72,10 +70,7 @@ def run_local_classes(
         raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
     if claimed is not None and not 0.5 <= claimed <= 100:
         raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
-    if not isinstance(volume, Volume):
-        volume = read_map(volume, voxel_size)
-    elif voxel_size is not None:
-        volume = replace(volume, voxel_size=voxel_size, header_spacing=None)
+    volume = given_map(volume, voxel_size)
     bundle = choose_bundle(bundle)
     spec = bundle.spec
     inside, notes = given_mask(mask, volume)

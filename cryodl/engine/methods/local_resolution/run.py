@@ -14,9 +14,8 @@ from ...bundles import Bundle
 from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
-from ...maps.given import given_mask, mask_origin
+from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
-from ...maps.mrc_io import read_map
 from ...maps.parts import bounding_box, bring_back
 from ...maps.result import Result
 from ...maps.rough import rough_molecule
@@ -73,10 +72,7 @@ def run_local_resolution(
     with stages("read"):
         sharpen = read_sharpen(sharpen)
         _check_numbers(claimed, batch_size)
-        if not isinstance(volume, Volume):
-            volume = read_map(volume, voxel_size)
-        elif voxel_size is not None:
-            volume = replace(volume, voxel_size=voxel_size, header_spacing=None)
+        volume = given_map(volume, voxel_size)
         bundle = choose_bundle(volume.voxel_size, range, bundle)
         spec = bundle.spec
         inside, notes = given_mask(mask, volume)

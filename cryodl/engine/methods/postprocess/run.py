@@ -133,9 +133,13 @@ class Enhancer:
         source = grid.with_data(noise.normalise(grid.data))
         return Enhanced(density, source, noise, tiles.read_voxels)
 
-    def bring_back(self, enhanced: Volume, like: Volume) -> Volume:
-        """A map of the network's grid on the grid of the input."""
-        return density_at(enhanced, like)
+    def bring_back(self, found: Volume, like: Volume, *, density: bool = True) -> Volume:
+        """A map of the network's grid on the grid of the input.
+
+        density : True for a density; False for what has hard edges, beyond whose values
+            interpolation must not go
+        """
+        return density_at(found, like) if density else resample_to(found, like)
 
     def _tiles(self, shape, device: str) -> TileGrid:
         memory = ACTIVATIONS[device] / self.batch_size

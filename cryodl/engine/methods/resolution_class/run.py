@@ -15,9 +15,8 @@ from ...errors import SettingError
 from ...light import WHOLE
 from ...maps import resolution_bins as bins
 from ...maps.check import check_map
-from ...maps.given import given_mask
+from ...maps.given import given_map, given_mask
 from ...maps.mask import automatic_mask
-from ...maps.mrc_io import read_map
 from ...maps.parts import cut
 from ...maps.volume import Volume
 from ...tiles import fitting_grid
@@ -104,10 +103,7 @@ class Classifier:
         ------
         InputError : one line with what was received and what to do
         """
-        if not isinstance(volume, Volume):
-            volume = read_map(volume, voxel_size)
-        elif voxel_size is not None:
-            volume = Volume(volume.data, voxel_size, volume.origin)
+        volume = given_map(volume, voxel_size)
         inside, notes = given_mask(mask, volume)
         part = without_padding(volume.data)
         volume = cut(volume, part)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ from ...bundles import Bundle
 from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
-from ...maps.given import given_mask, mask_origin
+from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
-from ...maps.mrc_io import read_map
 from ...maps.result import Result
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
@@ -77,10 +75,7 @@ def run_single_map_resolution(
         _check_numbers(claimed, batch_size)
         bundle = choose_bundle(bundle)
         spec = bundle.spec
-        if not isinstance(volume, Volume):
-            volume = read_map(volume, voxel_size)
-        elif voxel_size is not None:
-            volume = replace(volume, voxel_size=voxel_size, header_spacing=None)
+        volume = given_map(volume, voxel_size)
         inside, notes = given_mask(mask, volume)
         origin = "network" if inside is None else mask_origin(mask)
     # The library takes seconds to import, during which the map is made ready.
