@@ -8,6 +8,8 @@ the shipped ones to.
 
 from __future__ import annotations
 
+import importlib
+import sys
 import tempfile
 from collections.abc import Mapping
 from functools import cached_property
@@ -20,7 +22,23 @@ import numpy as np
 from .threads import thread_count
 
 WHOLE = "network"  # name of the part where a network is not cut into parts
-NAME = "openvino"
+NAME, TELEMETRY = "openvino", "openvino_telemetry"
+
+
+def import_openvino() -> Any:
+    """OpenVINO without its telemetry.
+
+    Merely imported it would tell a server so, from a process that it forks, and that fork ends the
+    threads in which scipy's transforms may just be computed. It has a stand-in of its own for where
+    the telemetry is not installed.
+    """
+    if NAME not in sys.modules and TELEMETRY not in sys.modules:
+        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # as if it were not installed
+        try:
+            return importlib.import_module(NAME)
+        finally:
+            del sys.modules[TELEMETRY]
+    return importlib.import_module(NAME)
 
 
 def can_run_light() -> bool:
@@ -54,8 +72,7 @@ class LightNetwork:
 
     @cached_property
     def _compiled(self) -> Any:
-        import openvino
-
+        openvino = import_openvino()
         hints = {
             # some processors would compute in half precision, and answers move by a tenth
             "INFERENCE_PRECISION_HINT": "f32",
@@ -91,8 +108,7 @@ def write_light(folder: Path, parts: Mapping[str, Any]) -> None:
 
     folder : to write into;  parts : keras.Models of the TensorFlow backend, by name
     """
-    import openvino
-
+    openvino = import_openvino()
     for name, network in parts.items():
         with tempfile.TemporaryDirectory() as saved:
             network.export(saved, format="tf_saved_model", verbose=False)

@@ -49,6 +49,20 @@ def test_shipped_networks_give_the_same_answers(name):
         assert bundle.light[part].output_shape[1:] == network.output_shape[1:]
 
 
+def test_openvino_tells_no_one_that_it_is_used(tmp_path):
+    """Its telemetry keeps an identity in the user's folder, and sends from a forked process."""
+    bundle = load_bundle("deepres-low").path / "light"
+    code = (
+        "import os, sys; os.fork = None\n"
+        "from pathlib import Path; from cryodl.engine.light import read_light\n"
+        f"network = read_light(Path({str(bundle)!r}))['network'].load()\n"
+        "assert 'openvino_telemetry' not in sys.modules, 'telemetry'\n"
+    )
+    home = {**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=home, check=True, timeout=120)
+    assert not (tmp_path / "intel").exists()
+
+
 @pytest.fixture(autouse=True)
 def nobody_asked(monkeypatch):
     """Neither the caller's environment nor what another test chose decides who computes."""
