@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.engine.errors import InputError
+from cryodl.engine.maps.contrast import contrast_warning
 from cryodl.engine.maps.masked import masked_support
 from cryodl.engine.maps.volume import Volume
 from cryodl.engine.maps.voxel_size import voxel_size_warning
@@ -47,8 +48,11 @@ def check_map(
     extents = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     diameter = max((along[-1] - along[0] + 1 for along in extents if along.size), default=0)
     diameter *= volume.voxel_size
+    contrast = contrast_warning(volume, support)
     low, high = DIAMETERS
-    if not low <= diameter <= high:
+    if contrast is not None:
+        found.append(contrast)
+    elif not low <= diameter <= high:
         found.append(f"the molecule would be {diameter:.0f} Å across, which is implausible"
                      f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å")
     elif (said := voxel_size_warning(volume, rough)) is not None:

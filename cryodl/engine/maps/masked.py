@@ -19,12 +19,16 @@ def masked_support(data: np.ndarray) -> np.ndarray | None:
     """
     sample = data.reshape(-1)[:: max(1, data.size // 200_003)]
     values, counts = np.unique(sample, return_counts=True)
-    most = int(counts.argmax())
-    others = np.delete(counts, most)
-    # densities stored as integers repeat too, but then neighbouring values repeat as often
-    if counts[most] < MASKED_OUT * sample.size or (others.size and others.max() * 5 > counts[most]):
+    order = np.argsort(counts)[::-1]
+    filled = values[order[counts[order] >= MASKED_OUT * sample.size]]
+    # a map that was masked with one value may lie in a box made larger with another
+    if not 1 <= len(filled) <= 2:
         return None
-    support = data != values[most]
+    # densities stored as integers repeat too, but then neighbouring values repeat as often
+    others = counts[order[len(filled) :]]
+    if others.size and others[0] * 5 > counts[order[len(filled) - 1]]:
+        return None
+    support = ~np.isin(data, filled) if len(filled) > 1 else data != filled[0]
     return support if support.any() else None
 
 

@@ -33,6 +33,14 @@ def test_outside_is_one_value_again_and_inside_is_as_resampled(ball):
     assert (grid.origin, grid.voxel_size) == (ringing.origin, ringing.voxel_size)
 
 
+def test_a_masked_map_in_a_box_made_larger_is_masked_still(ball):
+    volume, inside = ball
+    support = masked_support(np.pad(volume.data, 9))
+    assert np.array_equal(support, np.pad(inside, 9))
+    few = np.random.default_rng(0).integers(0, 3, volume.shape)  # whole numbers are no mask
+    assert masked_support(few.astype(np.float32)) is None
+
+
 def test_what_was_not_masked_is_resampled_as_ever(ball):
     volume = Volume(np.random.default_rng(0).normal(size=(20, 22, 24)).astype("f4"), 1.33)
     assert np.array_equal(resample_masked(volume, 1.0).data, resample(volume, 1.0).data)

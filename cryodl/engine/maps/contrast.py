@@ -1,0 +1,50 @@
+"""Whether a map shows a molecule at all, and as a map should: denser than what is around it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .masked import outside_value
+from .normalise import block_mean
+from .volume import Volume
+
+BLOCK = 8.0  # Å; densities are averaged over so much, where a molecule is more than its atoms
+LEAST = 500  # blocks from which a distribution can be told, 30 where a mask tells the outside
+LEAST_MASKED = 30
+SKEWNESS = -1.0  # ten real maps have 0.7 to 7
+BELOW = -0.5  # standard deviations; masked maps have 0.1 to 5
+# White noise has 1 and 3; unmasked real maps, and simulated ones as they are, more than 2.5 and 7.
+SPREAD, KURTOSIS = 1.3, 3.5
+
+INVERTED = (
+    "the contrast looks inverted, the molecule less dense than what is around it: multiply the map "
+    "by -1, what is said of it as it is means nothing"
+)
+NOISE = (
+    f"no molecule stands out of the noise: averaged over {BLOCK:g} Å the densities spread as noise "
+    "does; what is said of the map means nothing"
+)
+
+
+def contrast_warning(volume: Volume, support: np.ndarray | None) -> str | None:
+    """A sentence where a map looks inverted, or like noise alone.
+
+    support : ndarray (z, y, x), bool, as `masked_support` finds it, or None
+    """
+    size = max(1, round(BLOCK / volume.voxel_size))
+    blocks = block_mean(volume.data, size).astype(np.float64)
+    if support is not None:
+        held = blocks[block_mean(support.astype(np.float32), size) > 0.9]
+        outside = float(outside_value(volume.data, support))
+        if held.size < LEAST_MASKED or not held.std() > 0:
+            return None
+        return INVERTED if (held.mean() - outside) / held.std() < BELOW else None
+    away = blocks - np.median(blocks)
+    spread = float(blocks.std())
+    if away.size < LEAST or not spread > 0:
+        return None
+    away /= spread
+    if np.mean(away**3) < SKEWNESS:
+        return INVERTED
+    alone = spread * size**1.5 / float(volume.data.std(dtype=np.float64))
+    return NOISE if alone < SPREAD and np.mean(away**4) < KURTOSIS else None
