@@ -55,7 +55,7 @@ def classify_maps(
     ------
     CryodlError : one line with what was received and what to do; nothing is written then
     """
-    from ..engine.errors import SettingError
+    from ..engine.errors import InputError, SettingError
     from ..engine.maps.volume import Volume
     from ..engine.methods.resolution_class import Classifier
     from ..engine.methods.resolution_class.run import check_claim
@@ -72,6 +72,9 @@ def classify_maps(
     mask = mask_or_finder(mask, device=device, notify=notify)
     if mask is not None and not callable(mask) and len(maps) > 1:
         raise SettingError(f"one mask is given for {len(maps)} maps: give one map, or no mask")
+    for volume in maps:  # a name mistyped shall not cost what was found of the others
+        if not isinstance(volume, Volume) and not Path(volume).exists():
+            raise InputError(f"no such file: {volume}; check the name")
     _check_file(json_file, overwrite)
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
     classifier = Classifier(model, bundle, device=device)

@@ -13,7 +13,7 @@ import numpy as np
 from ..engine.announce import needs
 from ..engine.errors import InputError, SettingError
 from ..engine.maps.check import check_map, check_one_grid
-from ..engine.maps.given import given_map, mask_origin
+from ..engine.maps.given import APART, given_map, mask_origin, origins_apart
 from ..engine.maps.mask import automatic_mask
 from ..engine.maps.result import Result
 from ..engine.maps.stats import resolution_stats
@@ -33,6 +33,7 @@ METHODS = ("monogenic", "sinusoid", "localfsc")
 # Measured on two CPU cores, the FSC of the whole map and figures counted.
 START_SECONDS, LIBRARY_MEMORY, BYTES_PER_VOXEL = 3.0, 0.2e9, 90.0
 SECONDS_PER_VOXEL = {"monogenic": 1.6e-6, "sinusoid": 3e-6, "localfsc": 7e-7}
+AT_FINEST = 0.2  # share of voxels at the finest resolution from which that is said
 MapLike = Volume | str | Path
 
 
@@ -100,7 +101,11 @@ def run_half_map_resolution(
         options["mask"] = NETWORK
     shown = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, overwrite=overwrite) as work:
+        if volume is not None:
+            options["volume"] = volume = given_map(volume, voxel_size)
         result = _estimate(half1, half2, **with_mask(options))
+        if volume is not None and origins_apart(volume, result.density):
+            shown = None  # the file lies elsewhere than the result
         draw = partial(draw_local_resolution, result, output=output, source=shown, palette=palette)
         finish(result, work, start, draw)
     return result
@@ -141,8 +146,6 @@ def _estimate(
 ) -> Result:
     start = time.perf_counter()
     voxel_size = options["voxel_size"]
-    if volume is not None:
-        volume = given_map(volume, voxel_size)
     notes: list[str] = []
     halves = None
     if half1 is not None:
@@ -153,6 +156,13 @@ def _estimate(
         check_one_grid(
             volume, full, "the map has", "the half maps", "give the map of these half maps, or none"
         )
+        apart = origins_apart(volume, full)
+        if apart > APART * full.voxel_size:
+            notes.append(
+                f"the map lies {apart:.4g} Å beside its half maps, by its origin: it is shown "
+                "where they are"
+            )
+            volume = full.with_data(volume.data)
     else:
         full = volume
     if announced:
@@ -195,6 +205,17 @@ def _estimate(
             values, unseen = sinusoid_resolution(
                 full, inside, difference, p_value=1 - share, progress=progress, **numbers
             )
+    finest = numbers["min_resolution"]
+    most = float((values[inside] <= finest * 1.02).mean())
+    if most > AT_FINEST and IDENTICAL not in notes:
+        last = f"{most:.0%} of the voxels lie at {finest:g} Å, the finest that is looked at: " + (
+            "signal may reach beyond"
+            if halves
+            else "noise that is stronger in the molecule than beside it passes for signal, which "
+            "half maps would tell"
+        )
+        notes.append(last)
+        notify(f"warning: {last}")
     if unseen > 0.5:
         last = (
             f"{unseen:.0%} of the mask shows no signal above the noise at any frequency"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine.errors import InputError, SettingError
+from ..engine.folder import check_file
 from ..engine.maps.result import Result
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def run_mask(
 
     start = time.perf_counter()
     _check(threshold, dilate, soft)
+    if output is not None:
+        check_file(output, overwrite, volume)
     result = run_single_map_resolution(
         volume, bundle, voxel_size=voxel_size, batch_size=batch_size, device=device,
         progress=progress, notify=notify,

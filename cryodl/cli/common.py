@@ -58,9 +58,25 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
             given.append(action.option_strings[-1])
         else:
             given += [f"{action.option_strings[-1]}={item}" for item in items]
-    if len(rest) > words and not rest[words].startswith("-"):
+    if _has_positional(command, rest[words:]):
         positional = []  # the map on the command line prevails
     return [*rest[:words], *positional, *given, *rest[words:]]
+
+
+def _has_positional(command: argparse.ArgumentParser, words: Sequence[str]) -> bool:
+    """Whether there is a word that is neither an option nor the value of one."""
+    taken = 0  # words that the last option may still take
+    for word in words:
+        option = command._option_string_actions.get(word.split("=")[0])
+        if option is not None:
+            many = option.nargs in ("*", "+")
+            taken = 0 if "=" in word else 10**6 if many else 1 if option.nargs is None else 0
+            taken = option.nargs if isinstance(option.nargs, int) else taken
+        elif taken:
+            taken -= 1
+        else:
+            return True
+    return False
 
 
 def _take_option(arguments: list[str], name: str) -> tuple[list[str], str | None]:

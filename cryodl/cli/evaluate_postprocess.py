@@ -90,4 +90,6 @@ def _real(args, enhancer) -> list[dict]:
         except InputError as error:
             row = {"map": path.name, "claimed": claimed, "left_out": str(error)}
         rows.append(row)
+    if not rows:
+        raise InputError(f"'{table}' names no model, in a column model_file, for any of its maps")
     return rows

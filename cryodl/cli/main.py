@@ -11,8 +11,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from typing import NoReturn
 
-from ..engine.errors import CryodlError
+from ..engine.errors import CryodlError, SettingError
 from ..version import __version__
 from .common import read_params
 
@@ -43,10 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _terminable():
             parser = make_parser(arguments[0] if arguments else "")
-            args = parser.parse_args(read_params(parser, arguments))
-            if args.command is None:
+            args, unknown = parser.parse_known_args(read_params(parser, arguments))
+            if args.command is None and not unknown:
                 parser.print_help()
                 return 0
+            if unknown:
+                words = " ".join(["cryodl", *filter(None, [args.command])])
+                raise SettingError(f"unknown arguments {' '.join(unknown)}: see '{words} --help'")
             args.run(args)
         return 0
     except CryodlError as error:
@@ -59,14 +63,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `cryodl ... | head`
         sys.stderr.close()
         return 141
-    except SystemExit as leaving:  # argparse prints its own line
+    except SystemExit as leaving:  # argparse has printed help or version
         return leaving.code if isinstance(leaving.code, int) else 0
 
 
 def make_parser(command: str = "") -> argparse.ArgumentParser:
     """The parser, with the arguments of `command` filled in (of every command where it is
     "all")."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="cryodl", description="Deep learning judges cryo-EM maps.", allow_abbrev=False
     )
     parser.add_argument("--version", action="version", version=f"cryodl {__version__}")
@@ -84,6 +88,13 @@ def make_parser(command: str = "") -> argparse.ArgumentParser:
             module.add_arguments(its_parser)
             its_parser.set_defaults(run=module.run)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, as all errors are said."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingError(f"{message}: see '{self.prog} --help'")
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):

@@ -24,14 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from pathlib import Path
-
     from ..api.mask import run_mask
-    from ..engine.errors import OutputError
 
     print(f"cryodl mask {args.map}", flush=True)
-    if Path(args.output).exists() and not args.overwrite:
-        raise OutputError(f"{args.output} exists: give another name, or --overwrite")
     apply_compute_options(args)
     with Progress() as progress:
         stats = run_mask(

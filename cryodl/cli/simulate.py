@@ -120,6 +120,7 @@ def _run_map(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ..engine.errors import OutputError, SettingError
+    from ..engine.folder import check_file
     from ..engine.maps.mrc_io import write_map
     from ..engine.simulate.simulated_map import simulate_map
     from ..engine.simulate.structure import read_structure
@@ -128,10 +129,9 @@ def _run_map(args: argparse.Namespace) -> None:
         raise SettingError("--config is of an experiment: give --experiment, too")
     outputs = [Path(p) for p in (args.output, args.truth, args.mask) if p]
     for path in outputs:
-        if path.exists() and not args.overwrite:
-            raise OutputError(f"{path} exists: give another name, or --overwrite")
-        if not path.parent.is_dir():
-            raise OutputError(f"folder {path.parent} does not exist: make it first")
+        check_file(path, args.overwrite, args.model)
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise OutputError("map, truth and mask cannot be one file: give each a name of its own")
     structure = read_structure(args.model)
     made = simulate_map(
         structure,

@@ -20,6 +20,23 @@ def check_output(folder: Path, overwrite: bool) -> None:
         raise OutputError(f"{folder} exists and is not a folder: give another name")
 
 
+def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -> None:
+    """Raise OutputError where a file cannot be written, before anything is computed for it.
+
+    inputs : what is read for it; paths among them must not be written over
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise OutputError(f"{file} is a folder: give the name of a file")
+    if not file.parent.is_dir():
+        raise OutputError(f"folder {file.parent} does not exist: make it first")
+    for given in inputs:
+        if isinstance(given, (str, os.PathLike)) and file.resolve() == Path(given).resolve():
+            raise OutputError(f"{file} is what is read: give another name for what is written")
+    if file.exists() and not overwrite:
+        raise OutputError(f"{file} exists: give another name, or --overwrite")
+
+
 @contextmanager
 def whole_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """A folder to write into, which becomes `folder` when the block ends well.

@@ -106,6 +106,12 @@ def overlay_histograms(
         if title:
             write_title(figure, 0.12 * width, 0.06, title, right=width - 0.05)
         figure.draw_without_rendering()
+        # numbers of many digits take more room than is left for them
+        missing = 0.03 * figure.bbox.width - axes.get_tightbbox().x0
+        if missing > 0:
+            left, bottom, breadth, tall = axes.get_position().bounds
+            missing /= figure.bbox.width
+            axes.set_position((left + missing, bottom, breadth - missing, tall))
     return axes
 
 

@@ -13,11 +13,17 @@ from ..maps.mrc_io import read_map
 from ..methods.local_resolution import run_local_resolution
 from ..methods.local_resolution.config import choose_range
 
+NO_CLAIM = ("", "-", "?")
+NUMBER = r"~?\s*(\d+(?:\.\d+)?)(?:\s.*)?"
+
 
 def read_table(path):
     """Maps of a tab-separated table with columns file, resolution_A and, optionally, voxel_A.
 
-    Rows without a number for the resolution are left out: they are no maps with a claim.
+    Numbers may stand alone, after "~" and before a remark ("~3.8", "5.8 (README)"). Rows whose
+    resolution is empty, "-" or "?" are left out: they are no maps with a claim.
+
+    Raises InputError : no such table, or nothing in it; a row that has no such number, or no file
     """
     path = Path(path)
     if not path.is_file():
@@ -27,15 +33,29 @@ def read_table(path):
     if not rows or not {"file", "resolution_A"} <= set(rows[0]):
         raise InputError(f"'{path}' needs tab-separated columns named file and resolution_A")
     maps = []
-    for entry in rows:
-        claim = re.search(r"\d+(\.\d+)?", entry["resolution_A"] or "")
-        if claim is None:
+    for number, entry in enumerate(rows, 2):
+        claim = (entry["resolution_A"] or "").strip()
+        if claim in NO_CLAIM:
             continue
-        place = path.parent / entry["file"]
-        if not place.is_file():
-            place = path.parent / "maps" / entry["file"]
-        voxel = re.match(r"[\d.]+", entry.get("voxel_A") or "")
-        maps.append((place, float(claim.group()), float(voxel.group()) if voxel else None))
+        name = f"row {number} of '{path}'"
+        found = re.fullmatch(NUMBER, claim)
+        if found is None:
+            raise InputError(
+                f"{name} has the resolution '{claim}': give a number of Å, such as 3.5, or - where "
+                "none is claimed"
+            )
+        # one voxel size, or the edges along three axes
+        voxel = re.match(r"\d+(\.\d+)?", (entry.get("voxel_A") or "").strip())
+        places = [folder / (entry["file"] or "") for folder in (path.parent, path.parent / "maps")]
+        place = next((place for place in places if place.is_file()), None)
+        if place is None:
+            raise InputError(
+                f"{name} names '{entry['file']}', which is neither in {path.parent} nor in "
+                f"{places[1].parent}"
+            )
+        maps.append((place, float(found.group(1)), float(voxel.group()) if voxel else None))
+    if not maps:
+        raise InputError(f"'{path}' has no map with a resolution: give one or more")
     return maps
 
 

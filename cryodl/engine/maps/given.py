@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from .mask import check_mask
 from .mrc_io import read_map
 from .volume import Volume
+
+APART = 0.5  # voxels between origins, from which maps do not lie on each other
 
 
 def given_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
@@ -45,14 +48,42 @@ def checked_mask(mask: Any, volume: Volume) -> tuple[Volume, np.ndarray, list[st
     """As `given_mask`, of a mask that there is: as it was, binarised, and what is unusual."""
     if callable(mask):
         mask = mask(volume)
+    notes: list[str] = []
     if isinstance(mask, np.ndarray):
-        mask = Volume(mask, volume.voxel_size)
+        mask = Volume(mask, volume.voxel_size, volume.origin)
     elif not isinstance(mask, Volume):
-        mask = read_map(mask, volume.voxel_size)
+        mask, notes = _read_mask(mask, volume)
+    if any(mask.origin) and mask.shape == volume.shape:  # many programs write masks without origin
+        apart = origins_apart(mask, volume)
+        if apart > APART * volume.voxel_size:
+            notes.append(
+                f"the mask lies {apart:.4g} Å beside the map, by its origin: it is taken voxel by "
+                "voxel all the same"
+            )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         inside = check_mask(mask, volume)
-    return mask, inside, [str(warning.message) for warning in caught]
+    return mask, inside, notes + [str(warning.message) for warning in caught]
+
+
+def _read_mask(path: str | Path, volume: Volume) -> tuple[Volume, list[str]]:
+    """A mask with the map's voxel size, and a sentence where its header says another."""
+    try:
+        mask = read_map(path)
+    except InputError:  # its header may be blank; if more is wrong, it is said now
+        return read_map(path, volume.voxel_size), []
+    if abs(mask.voxel_size / volume.voxel_size - 1) < 0.01:
+        return mask, []
+    note = (
+        f"the mask's header says voxels of {mask.voxel_size:g} Å, and the map's are of "
+        f"{volume.voxel_size:g} Å: it is taken voxel by voxel all the same"
+    )
+    return replace(mask, voxel_size=volume.voxel_size, header_spacing=None), [note]
+
+
+def origins_apart(first: Volume, second: Volume) -> float:
+    """Å between the origins of two maps, along the axis on which it is most."""
+    return max(abs(a - b) for a, b in zip(first.origin, second.origin))
 
 
 def mask_origin(mask: Any) -> str:

@@ -212,5 +212,7 @@ def noise_power(data: np.ndarray) -> np.ndarray:
     """Mean |F|² of noise in each shell, smoothed over neighbouring shells; ndarray (shells,)."""
     power = power_spectrum(transform(data), data.shape)
     power[0] = power[1]
+    if not power.max() > 0:
+        return power  # no noise at all
     padded = np.pad(np.log(np.maximum(power, power.max() * 1e-12)), 1, mode="edge")
     return np.exp((padded[:-2] + padded[1:-1] + padded[2:]) / 3)

@@ -308,7 +308,33 @@ def test_bad_parameter_files(params, message, tmp_path, capsys):
 )
 def test_bad_command_lines(arguments, capsys):
     assert main(arguments) == 2
-    assert "cryodl" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith("cryodl: ") and said.count("\n") == 1 and "--help" in said
+
+
+def test_a_bad_option_is_explained_by_its_command(capsys):
+    assert main(["train", "voxel-size", "--nonesuch", "1"]) == 2
+    assert "see 'cryodl train voxel-size --help'" in capsys.readouterr().err
+    assert main(["fsc", "a.mrc", "b.mrc", "-o", "out", "--nonesuch", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "--nonesuch 1" in said and "see 'cryodl fsc --help'" in said
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["other.mrc"], ["--overwrite", "other.mrc"], ["--sharpen", "-80", "other.mrc"],
+     ["--sharpen=-80", "--device", "cpu", "other.mrc"]],
+)  # fmt: skip
+def test_a_map_on_the_command_line_prevails_wherever_it_stands(words, tmp_path):
+    from cryodl.cli.common import read_params
+    from cryodl.cli.main import make_parser
+
+    params = tmp_path / "run.json"
+    params.write_text('{"map": "own.mrc", "output": "out"}')
+    parser = make_parser("localres")
+    given = ["localres", "--params", str(params), *words]
+    assert parser.parse_args(read_params(parser, given)).map == "other.mrc"
+    assert parser.parse_args(read_params(parser, given[:3])).map == "own.mrc"
 
 
 @pytest.mark.parametrize(

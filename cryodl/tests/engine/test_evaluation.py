@@ -63,8 +63,19 @@ def test_tables_are_read_as_people_write_them(tmp_path):
         "file\tresolution_A\tvoxel_A\n"
         "a.mrc\t~7\t3.54,3.54,3.54\nb.mrc\t5.8 (README)\t\nc.mrc\t-\t1.0\n"
     )
+    for name in ("a.mrc", "b.mrc"):
+        (tmp_path / name).touch()
     found = real.read_table(table)
     assert [(p.name, r, v) for p, r, v in found] == [("a.mrc", 7.0, 3.54), ("b.mrc", 5.8, None)]
+    for row, said in (
+        ("a.mrc\t3,5", "row 2 of .* has the resolution '3,5'"),
+        ("a.mrc\temd-1234", "has the resolution 'emd-1234'"),
+        ("b.mrc\t3.5\ngone.mrc\t4", "row 3 of .* names 'gone.mrc'"),
+        ("a.mrc\t-\nb.mrc\t?", "has no map with a resolution"),
+    ):
+        table.write_text(f"file\tresolution_A\n{row}\n")
+        with pytest.raises(InputError, match=said):
+            real.read_table(table)
     table.write_text("name,resolution\n")
     with pytest.raises(InputError, match="resolution_A"):
         real.read_table(table)

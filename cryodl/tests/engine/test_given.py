@@ -1,6 +1,8 @@
 """What users give and get, whatever the task: voxel sizes of Volumes, files of an earlier run."""
 
 import json
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from cryodl.api.filter import run_filter
 from cryodl.api.fsc import run_fsc
 from cryodl.api.half_map_resolution import run_half_map_resolution
 from cryodl.api.import_resolution import run_import_resolution
-from cryodl.engine.maps.given import given_map
+from cryodl.engine.errors import OutputError
+from cryodl.engine.maps.given import given_map, given_mask
 from cryodl.engine.maps.mrc_io import write_map
 from cryodl.engine.maps.volume import Volume
+from cryodl.engine.reference.halves import IDENTICAL
 
 SHAPE = (28, 30, 32)
 
@@ -79,3 +83,75 @@ def test_a_list_of_files_reaches_nothing_outside_the_folder(maps, tmp_path):
     (out / "stats.json").write_text(json.dumps(stats), encoding="utf-8")
     run_fsc(half1, half2, output=out, overwrite=True)
     assert (tmp_path / "precious").exists()
+
+
+def test_a_mask_that_lies_elsewhere_by_its_header_is_named(maps, tmp_path):
+    (half1, _), _, inside = maps
+    mask = half1.with_data(inside.astype(np.float32))
+    for change, words in (
+        ({"origin": (51.0, 2.0, 3.0)}, "the mask lies 50 Å beside the map"),
+        ({"voxel_size": 3.0}, "the mask's header says voxels of 3 Å, and the map's are of 1 Å"),
+        ({"origin": (0.0, 0.0, 0.0)}, None),  # as many programs leave it
+        ({}, None),
+    ):
+        path = tmp_path / "mask.mrc"
+        write_map(path, replace(mask, **change), overwrite=True)
+        found, notes = given_mask(path, half1)
+        assert np.array_equal(found, inside)
+        assert [words in note for note in notes] == ([True] if words else [])
+
+
+def test_a_map_beside_its_half_maps_is_shown_where_they_are(maps, tmp_path):
+    (half1, half2), _, inside = maps
+    path, out = tmp_path / "map.mrc", tmp_path / "out"
+    for origin, shown in (((1, 2, 3), "../map.mrc"), ((51, 2, 3), "density.mrc")):
+        write_map(path, replace(half1, origin=origin, header_origin=None), overwrite=True)
+        result = run_half_map_resolution(
+            half1, half2, volume=path, mask=inside, output=out, overwrite=True
+        )
+        beside = any("beside its half maps" in note for note in result.stats["warnings"])
+        assert beside == (shown == "density.mrc")
+        assert result.density.origin == (1, 2, 3)
+        assert f'open "{shown}"' in (out / "view.cxc").read_text(encoding="utf-8")
+        assert (out / "density.mrc").exists() == beside
+
+
+@pytest.mark.parametrize("method", ["monogenic", "localfsc"])
+def test_identical_half_maps_are_named_and_python_is_quiet(maps, method):
+    (half1, _), _, inside = maps
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = run_half_map_resolution(half1, half1, method=method, mask=inside)
+    assert IDENTICAL in found.stats["warnings"] and found.stats["identical_half_maps"]
+    assert not any("the finest that is looked at" in note for note in found.stats["warnings"])
+
+
+def test_noise_stronger_in_the_molecule_is_no_silent_signal(maps):
+    """Of one map; the same noise everywhere is none (test_reference_local)."""
+    _, _, inside = maps
+    rng = np.random.default_rng(1)
+    volume = Volume(rng.normal(size=SHAPE) * np.where(inside, 3, 1), 2.0)
+    found = run_half_map_resolution(volume=volume, mask=inside, max_resolution=12)
+    (said,) = (n for n in found.stats["warnings"] if "the finest that is looked at" in n)
+    assert "half maps would tell" in said and "at 4 Å" in said
+    coarse = run_half_map_resolution(
+        volume=volume, mask=inside, max_resolution=12, min_resolution=6
+    )
+    assert any("at 6 Å" in note for note in coarse.stats["warnings"])
+
+
+def test_a_file_is_refused_before_anything_is_computed(maps, tmp_path):
+    from cryodl.api.mask import run_mask
+
+    path = tmp_path / "map.mrc"
+    write_map(path, maps[0][0])
+    before = path.read_bytes()
+    for output, said in (
+        (path, "is what is read"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "nowhere" / "mask.mrc", "does not exist"),
+    ):
+        told = []
+        with pytest.raises(OutputError, match=said):
+            run_mask(path, output=output, overwrite=True, notify=told.append)
+        assert not told and path.read_bytes() == before

@@ -204,6 +204,15 @@ def test_histograms_over_each_other_on_a_given_figure():
     assert axes.get_xlabel() == "Local resolution (Å)"
 
 
+def test_long_numbers_beside_histograms_have_room():
+    """A map that is the same nearly everywhere has thousands of per cent per Å."""
+    rng = np.random.default_rng(1)
+    figure = new_figure(1, 1)
+    axes = overlay_histograms(figure, [rng.normal(4, 0.002, 9000)], ["narrow"])
+    figure.draw_without_rendering()
+    assert axes.get_ylim()[1] > 5000 and not misplaced(figure)
+
+
 def test_resolution_before_and_after_as_bars_and_histograms():
     rng = np.random.default_rng(2)
     values = {"Input": rng.normal(5, 0.5, 2000), "Enhanced": rng.normal(4, 0.4, 2000)}

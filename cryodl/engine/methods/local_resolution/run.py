@@ -121,7 +121,9 @@ def run_local_resolution(
             bring_back(prepared.volume(predicted[..., i]), volume, inside, box) for i in (0, 1)
         )
         del predicted
-        values = resolution.data[inside]
+        # the network's bins go beyond what it was trained for, so that its means can reach the ends
+        values = np.clip(resolution.data[inside], *spec["resolution_limits"])
+        resolution.data[inside] = values
         deviation.data[inside] *= interval_factor(spec["calibration"], values)
         last = advise_on_result(values, spec)
         for note in last:

@@ -148,7 +148,7 @@ def agreement(first: Volume, second: Volume) -> np.ndarray:
     """How far two enhanced halves agree at every voxel: their local correlation.
 
     Returns ndarray, shape (z, y, x), float32: the correlation about 0 in a Gaussian window, from 0
-    (or below) to 1; 0 where both are empty.
+    to 1; 0 where both are empty, or contradict each other.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -161,4 +161,5 @@ def agreement(first: Volume, second: Volume) -> np.ndarray:
     power = np.sqrt(np.maximum(mean(a * a), 0) * np.maximum(mean(b * b), 0))
     cross = mean(a * b)
     enough = power > (EMPTY * SURFACE) ** 2
-    return np.divide(cross, power, out=np.zeros_like(cross), where=enough)
+    found = np.divide(cross, power, out=np.zeros_like(cross), where=enough)
+    return np.clip(found, 0, 1)
