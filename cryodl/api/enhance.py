@@ -100,7 +100,8 @@ def run_enhance(
     show = progress or (lambda stage, done, total: None)
     stages = Stages()
     source = volume if half1 is None and isinstance(volume, (str, Path)) else None
-    with results_folder(output, overwrite=overwrite) as work:
+    inputs = (volume, half1, half2, mask, protect_mask)
+    with results_folder(output, *inputs, overwrite=overwrite) as work:
         with stages("read"):
             enhancer = Enhancer(model, bundle, batch_size=batch_size, device=device)
             original, halves, notes = _read(volume, half1, half2, voxel_size)

@@ -100,7 +100,7 @@ def run_half_map_resolution(
     if half1 is None and mask is None:  # beyond a rule's mask there may be molecule, not noise
         options["mask"] = NETWORK
     shown = Path(volume) if isinstance(volume, (str, Path)) else None
-    with results_folder(output, overwrite=overwrite) as work:
+    with results_folder(output, half1, half2, volume, mask, overwrite=overwrite) as work:
         if volume is not None:
             options["volume"] = volume = given_map(volume, voxel_size)
         result = _estimate(half1, half2, **with_mask(options))

@@ -65,7 +65,7 @@ def run_import_resolution(
     check_palette(palette)
     if claimed is not None and not 0.5 <= claimed <= 100:
         raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
-    with results_folder(output, overwrite=overwrite) as work:
+    with results_folder(output, resolution, map, mask, overwrite=overwrite) as work:
         density = None if map is None else given_map(map, voxel_size)
         found = load_resolution(
             resolution, density=density, mask=mask, background=background, voxel_size=voxel_size

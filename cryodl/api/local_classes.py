@@ -54,7 +54,7 @@ def run_local_classes(
     start = time.perf_counter()
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
-    with results_folder(output, overwrite=overwrite) as work:
+    with results_folder(output, volume, options.get("mask"), overwrite=overwrite) as work:
         result = estimate(volume, bundle, **with_mask(options))
 
         def draw(folder: Path) -> None:

@@ -114,7 +114,8 @@ def run_oversharpening(
         raise SettingError(f"criterion {criterion!r}: give one of {', '.join(CRITERIA)}")
     if criterion == "correlation" and not halves:
         raise SettingError("criterion correlation needs the half maps: give --half1 and --half2")
-    with results_folder(output, overwrite=overwrite) as work:
+    inputs = (volume, half1, half2, resolution_map, sharpened, mask)
+    with results_folder(output, *inputs, overwrite=overwrite) as work:
         both = [given_map(half, voxel_size) for half in halves]
         density = None if volume is None else given_map(volume, voxel_size)
         judged = None if sharpened is None else given_map(sharpened, voxel_size)

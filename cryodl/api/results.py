@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,19 @@ if TYPE_CHECKING:
     from ..engine.maps.result import Result
 
 
+LATER = 1.0  # seconds after its stats.json from which a file is not a run's any more
+
+
 @contextmanager
 def results_folder(
-    output: str | os.PathLike[str] | None, *, overwrite: bool = False
+    output: str | os.PathLike[str] | None, *inputs: object, overwrite: bool = False
 ) -> Iterator[Path | None]:
     """The folder to write into, checked before anything is computed; None where none is asked for.
 
     What an earlier run has written there, and this one has not, goes: it would pass for this one's.
+    It stays where it was changed since, and where any of what is read lies in the folder.
+
+    inputs : what is read; paths among them, and folders of results
 
     Raises
     ------
@@ -32,18 +38,28 @@ def results_folder(
         yield None
         return
     folder = Path(output)
-    before = _written(folder)
+    before = set() if any(_lies_in(given, folder) for given in inputs) else _own_files(folder)
     with whole_folder(output, overwrite=overwrite) as work:
         yield work
-    for name in before - _written(folder):
-        (folder / name).unlink(missing_ok=True)
+    for path in before - _own_files(folder):
+        with suppress(OSError):
+            path.unlink()
 
 
-def _written(folder: Path) -> set[str]:
-    """Files of a run, as its stats.json lists them; none where there is no such list."""
+def _lies_in(given: object, folder: Path) -> bool:
+    if not isinstance(given, (str, os.PathLike)):
+        return False
+    place = Path(given).resolve()
+    return folder.resolve() in (place, *place.parents)
+
+
+def _own_files(folder: Path) -> set[Path]:
+    """Files that the run of a stats.json lists there, and that are as it left them."""
     try:
+        last = (folder / "stats.json").stat().st_mtime + LATER
         stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
-        return {name for name in stats["files"] if Path(name).name == name}
+        paths = [folder / str(name) for name in stats["files"] if Path(name).name == str(name)]
+        return {path for path in paths if path.is_file() and path.stat().st_mtime <= last}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 

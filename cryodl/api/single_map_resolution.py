@@ -55,7 +55,7 @@ def run_single_map_resolution(
     start = time.perf_counter()
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
-    with results_folder(output, overwrite=overwrite) as work:
+    with results_folder(output, volume, options.get("mask"), overwrite=overwrite) as work:
         if asks_network(options.get("mask")):
             options["mask"] = None
         result = estimate(volume, bundle, **options)

@@ -1,6 +1,8 @@
 """What users give and get, whatever the task: voxel sizes of Volumes, files of an earlier run."""
 
 import json
+import os
+import time
 import warnings
 from dataclasses import replace
 
@@ -74,15 +76,33 @@ def test_what_an_earlier_run_wrote_does_not_stay(maps, tmp_path):
     assert {path.name for path in out.iterdir()} == {*second, "notes.txt"}
 
 
-def test_a_list_of_files_reaches_nothing_outside_the_folder(maps, tmp_path):
+def test_what_is_read_and_what_was_changed_stays(maps, tmp_path):
+    (half1, half2), _, inside = maps
+    out = tmp_path / "out"
+    run_half_map_resolution(half1, half2, mask=inside, output=out)
+    run_filter(out / "density.mrc", out, output=out, overwrite=True)
+    assert {"density.mrc", "mask.mrc", "filtered.mrc"} <= {path.name for path in out.iterdir()}
+
+    run_half_map_resolution(half1, half2, mask=inside, output=tmp_path / "other")
+    later = time.time() + 60
+    os.utime(tmp_path / "other" / "mask.mrc", (later, later))
+    run_import_resolution(
+        half1.with_data(np.where(inside, 6.0, 0.0)), output=tmp_path / "other", overwrite=True
+    )
+    left = {path.name for path in (tmp_path / "other").iterdir()}
+    assert "mask.mrc" in left and "density.mrc" not in left
+
+
+@pytest.mark.parametrize("name", ["../precious", "", "..", ".", "folder", 3, None])
+def test_a_list_of_files_reaches_nothing_but_files_of_the_folder(maps, tmp_path, name):
     (half1, half2), _, _ = maps
     out = tmp_path / "out"
-    out.mkdir()
+    (out / "folder").mkdir(parents=True)
     (tmp_path / "precious").write_text("mine", encoding="utf-8")
-    stats = {"files": ["../precious", "stats.json"]}
+    stats = {"files": [name, "stats.json"]}
     (out / "stats.json").write_text(json.dumps(stats), encoding="utf-8")
     run_fsc(half1, half2, output=out, overwrite=True)
-    assert (tmp_path / "precious").exists()
+    assert (tmp_path / "precious").exists() and (out / "folder").is_dir()
 
 
 def test_a_mask_that_lies_elsewhere_by_its_header_is_named(maps, tmp_path):
