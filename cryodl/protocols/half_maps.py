@@ -8,7 +8,7 @@ from .maps import add_volume, volume_of
 
 def half_maps_of(volume):
     """Return the two half maps that come with a volume, as volumes; [] where there are none."""
-    if volume is None or not volume.hasHalfMaps():
+    if not isinstance(volume, Volume) or not volume.hasHalfMaps():
         return []
     halves = []
     for path in volume.getHalfMaps().split(","):

@@ -115,8 +115,17 @@ def describe_inputs(volumes, reference):
     return lines
 
 
+def describe_claim(claimed):
+    """A line about a claimed resolution (Å, or None) that cannot be meant; empty when it can."""
+    if claimed is not None and not 0.5 <= claimed <= 100:
+        return [f"Claimed resolution: {claimed:g} Å is not between 0.5 and 100 Å."]
+    return []
+
+
 def describe_problems(name, volume):
     """Lines that say why the engine could not read a Scipion volume; empty when all is well."""
+    if not isinstance(volume, Volume):
+        return [f"{name}: choose one volume, not a {type(volume).__name__}."]
     path = plain_path(volume)
     if not os.path.exists(path):
         return [f"{name}: the file {path} is missing; run again the protocol that made it."]

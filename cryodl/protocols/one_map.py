@@ -1,6 +1,6 @@
 """A form's single map, with a mask that may be left out."""
 
-from .maps import add_mask, add_volume, describe_inputs, volume_of
+from .maps import add_mask, add_volume, describe_claim, describe_inputs, volume_of
 
 
 class OneMapInput:
@@ -39,7 +39,4 @@ class OneMapInput:
 
     def _validateClaimed(self):
         """Return a line about a claimed resolution that cannot be meant."""
-        claimed = self.claimed.get()
-        if claimed is not None and not 0.5 <= claimed <= 100:
-            return [f"Claimed resolution: {claimed:g} Å is not between 0.5 and 100 Å."]
-        return []
+        return describe_claim(self.claimed.get())

@@ -175,7 +175,7 @@ class CryodlProtBase(EMProtocol):
         return {"voxel-size": sampling} if wrong else {}
 
     def _onGpu(self):
-        return bool(getattr(self, params.USE_GPU, None) and getattr(self, params.USE_GPU).get())
+        return hasattr(self, params.USE_GPU) and bool(getattr(self, params.USE_GPU).get())
 
     # --------------------------- info -------------------------------------
     def _validateDevice(self):

@@ -1,5 +1,6 @@
 """Local-resolution maps of several packages on one scale."""
 
+import os
 from itertools import count
 
 import pyworkflow.protocol.params as params
@@ -7,7 +8,14 @@ from pwem.objects import AtomStruct, Volume
 from pyworkflow import BETA
 from pyworkflow.protocol import Protocol
 
-from .maps import add_mask, add_volume, describe_inputs, volume_of
+from .maps import (
+    add_mask,
+    add_volume,
+    describe_claim,
+    describe_inputs,
+    describe_problems,
+    volume_of,
+)
 from .protocol_base import CryodlProtBase
 
 
@@ -113,14 +121,22 @@ class CryodlProtCompareResolution(CryodlProtBase):
         )
 
     def _validate(self):
+        for number, pointer in enumerate(self.inputResolutions, 1):
+            if pointer.get() is None:
+                return [f"Map {number}: what was chosen is gone; choose another."]
         maps = list(self._maps().values())
         if len(maps) < 2:
             return ["Local resolution maps: choose two or more."]
         errors = describe_inputs([(f"Map {i + 1}", m) for i, m in enumerate(maps)], "map 1")
+        for name, pointer in (("Density map", self.inputVolume), ("Mask", self.Mask)):
+            if pointer.get() is not None:  # the engine brings maps to the density's grid
+                errors += describe_problems(name, volume_of(pointer))
         model = self.inputModel.get()
         if model is not None and not isinstance(model, AtomStruct):
             errors.append("Atomic model: choose a PDB or mmCIF structure.")
-        return errors
+        elif model is not None and not os.path.isfile(model.getFileName()):
+            errors.append(f"Atomic model: the file {model.getFileName()} is missing.")
+        return errors + describe_claim(self.claimed.get())
 
     def _summary(self):
         stats = self.getStats()

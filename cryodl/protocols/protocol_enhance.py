@@ -1,6 +1,7 @@
 """A map post-processed by a network, with an account of what was added and removed."""
 
 import json
+import math
 import os
 
 import pyworkflow.protocol.params as params
@@ -262,7 +263,7 @@ class CryodlProtEnhance(CryodlProtBase):
         lines = []
         if self.normalization.get() == NORMALISE_STATS:
             mean, deviation = self.noiseMean.get(), self.noiseStd.get()
-            if mean is None or deviation is None or deviation <= 0:
+            if mean is None or deviation is None or not (deviation > 0 and abs(mean) < math.inf):
                 lines.append(
                     f"Noise: mean {mean} and standard deviation {deviation} cannot be used; let "
                     "the wizard measure them, or choose another normalization."
@@ -316,8 +317,10 @@ class CryodlProtEnhance(CryodlProtBase):
         if not stats:
             return []
         of = "The mean of the half maps of " if stats["source"] == "half maps" else ""
+        apart = self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()
+        given = self.getObjectTag("inputHalf1" if apart else "inputVolume")
         return [
-            f"{of}{self.getObjectTag(self.getShownVolume())} was post-processed with cryodl "
+            f"{of}{given} was post-processed with cryodl "
             f"(network {stats['bundle']}, in the manner of [SanchezGarcia2021]); "
             f"{stats['density_added']:.1%} of its density lies where the input has no evidence "
             f"above its noise, and {stats['density_removed']:.1%} of the input's clear density was "

@@ -143,6 +143,11 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         share = self.significance.get()
         if self.method.get() != LOCAL_FSC and not (share is not None and 0.5 <= share < 1):
             errors.append(f"Significance: {share} is not from 0.5 to below 1.")
+        for label in ("window", "minRes", "maxRes"):
+            value = getattr(self, label).get()
+            if value is not None and not 0.5 <= value <= 500:
+                words = {"window": "Window", "minRes": "Finest", "maxRes": "Coarsest"}[label]
+                errors.append(f"{words}: {value:g} Å is not between 0.5 and 500 Å.")
         low, high = self.minRes.get(), self.maxRes.get()
         if low is not None and high is not None and low >= high:
             errors.append(f"Finest ({low:g} Å) must be smaller than coarsest ({high:g} Å).")
@@ -159,4 +164,4 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         ]
 
     def _citations(self):
-        return [CITATIONS[self.method.get()]]
+        return [CITATIONS[self.method.get()]] if self.method.get() is not None else []

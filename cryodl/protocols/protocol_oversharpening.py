@@ -126,7 +126,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
     def _bfactors(self):
         """Return the B-factors from first to last; [] where they make no sense."""
         first, last, step = (p.get() for p in (self.firstB, self.lastB, self.stepB))
-        if None in (first, last, step) or not 0 >= first > last or not step:
+        if None in (first, last, step) or not 0 >= first > last or not abs(step) > 0:
             return []
         step = abs(step)  # the minus of the B-factors is taken for granted
         count = int((first - last) / step + 1e-6)

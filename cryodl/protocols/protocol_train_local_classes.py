@@ -241,6 +241,10 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             errors += found or describe_mismatch(names[1], resolution, names[0].lower(), volume)
         if self.startFrom.get() == FROM_A_RUN and self.inputNetwork.get() is None:
             errors.append("Trained network: choose one, or start from another.")
+        for name, label in (("learningRate", "Learning rate"), ("batchSize", "Samples in a step")):
+            value = getattr(self, name).get()
+            if value is not None and not value > 0:
+                errors.append(f"{label}: {value:g} is not above 0.")
         if self.minutes.get() is None or self.minutes.get() <= 0:
             errors.append(f"Minutes: {self.minutes.get()} is no time to train in.")
         if self.steps.get() is None or self.steps.get() < 1:
@@ -250,6 +254,12 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
     def _describeMisplaced(self, pairs):
         """Return lines about pairs that contradict what the project knows."""
         files = [volume.getLocation() for volume, _ in pairs]
+        for number, (volume, resolution) in enumerate(pairs, 1):
+            if volume.getLocation() == resolution.getLocation():
+                return [
+                    f"Local resolution {number} is map {number} itself: give what MonoRes, ResMap "
+                    "or another package has estimated of it."
+                ]
         for number, file in enumerate(files, 1):
             if file in files[: number - 1]:
                 return [

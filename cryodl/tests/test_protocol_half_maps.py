@@ -171,6 +171,22 @@ class TestHalfMaps(BaseTest):
             pointer.set(volume)
         self.assertEqual(run._engineParams()["voxel-size"], VOXEL)
 
+    def test_what_is_compared_must_be_there(self):
+        run = self.newProtocol(CryodlProtCompareResolution)
+        run.inputResolutions.set([self.volume, self.volume])
+        self.assertEqual(run._validate(), [])
+        gone = Volume(location="/nowhere.mrc")
+        gone.setSamplingRate(VOXEL)
+        run.inputVolume.set(gone)
+        run.claimed.set(-1.0)
+        density, claim = run._validate()
+        self.assertIn("Density map: the file /nowhere.mrc is missing", density)
+        self.assertIn("Claimed resolution: -1 Å", claim)
+        parent = self.proj.getProtocol(self.volume.getObjParentId())
+        run.inputResolutions.set([self.volume, Pointer(parent, extended="nothing")])
+        (line,) = run._validate()
+        self.assertIn("Map 2: what was chosen is gone", line)
+
     def test_emptied_fields_are_named(self):
         run = self.half_map_run(method=0)
         run.significance.set(None)

@@ -57,6 +57,8 @@ class ComparisonResults:
         return self._read["maps"]
 
     def _compared(self, volume):
+        if volume is None:
+            raise ValueError("A map that was compared is gone from the project.")
         shown = self._on_grid(volume)
         return shown._replace(data=np.where(self.inside(), shown.data, 0))
 

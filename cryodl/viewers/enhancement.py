@@ -42,6 +42,8 @@ class EnhancedResults:
         if os.path.exists(written):  # the mean of half maps, for example
             return read_volume(output, written)
         given = self.protocol.getShownVolume()
+        if given is None:
+            raise ValueError("The map that was enhanced is gone from the project.")
         path = plain_path(given)
         if not is_mrc(path):
             raise ValueError(

@@ -12,6 +12,7 @@ BLOCK = 8.0  # Å; densities are averaged over so much, where a molecule is more
 LEAST = 500  # blocks from which a distribution can be told, 30 where a mask tells the outside
 LEAST_MASKED = 30
 SKEWNESS = -1.0  # ten real maps have 0.7 to 7
+CORNERS = -0.5  # standard deviations from the median, of solvent in the corners of a box
 BELOW = -0.5  # standard deviations; masked maps have 0.1 to 5
 # White noise has 1 and 3; unmasked real maps, and simulated ones as they are, more than 2.5 and 7.
 SPREAD, KURTOSIS = 1.3, 3.5
@@ -45,6 +46,15 @@ def contrast_warning(volume: Volume, support: np.ndarray | None) -> str | None:
         return None
     away /= spread
     if np.mean(away**3) < SKEWNESS:
-        return INVERTED
+        # a molecule that fills more than half of the box has a tail below, too: its solvent
+        return INVERTED if _corners(away).mean() > CORNERS else None
+    if size < 2:
+        return None  # single voxels spread as they do
     alone = spread * size**1.5 / float(volume.data.std(dtype=np.float64))
     return NOISE if alone < SPREAD and np.mean(away**4) < KURTOSIS else None
+
+
+def _corners(blocks: np.ndarray) -> np.ndarray:
+    """The eight corners of an array, a tenth of each edge wide."""
+    ends = [np.r_[: max(1, n // 10), -max(1, n // 10) : 0] for n in blocks.shape]
+    return blocks[np.ix_(*ends)]

@@ -78,7 +78,8 @@ def _read_mask(path: str | Path, volume: Volume) -> tuple[Volume, list[str]]:
         f"the mask's header says voxels of {mask.voxel_size:g} Å, and the map's are of "
         f"{volume.voxel_size:g} Å: it is taken voxel by voxel all the same"
     )
-    return replace(mask, voxel_size=volume.voxel_size, header_spacing=None), [note]
+    # read again: where it lies may follow from its voxel size
+    return read_map(path, volume.voxel_size), [note]
 
 
 def origins_apart(first: Volume, second: Volume) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .parts import bounding_box
 from .resample import resample, resample_to
 from .volume import Volume
 
@@ -20,9 +21,11 @@ def masked_support(data: np.ndarray) -> np.ndarray | None:
     sample = data.reshape(-1)[:: max(1, data.size // 200_003)]
     values, counts = np.unique(sample, return_counts=True)
     order = np.argsort(counts)[::-1]
-    filled = values[order[counts[order] >= MASKED_OUT * sample.size]]
+    filled = values[order[counts[order] >= MASKED_OUT * sample.size]][:2]
     # a map that was masked with one value may lie in a box made larger with another
-    if not 1 <= len(filled) <= 2:
+    if len(filled) == 2 and not (_framed(data, *filled) or _framed(data, *filled[::-1])):
+        filled = filled[:1]
+    if not len(filled):
         return None
     # densities stored as integers repeat too, but then neighbouring values repeat as often
     others = counts[order[len(filled) :]]
@@ -30,6 +33,19 @@ def masked_support(data: np.ndarray) -> np.ndarray | None:
         return None
     support = ~np.isin(data, filled) if len(filled) > 1 else data != filled[0]
     return support if support.any() else None
+
+
+def _framed(data: np.ndarray, outer, inner) -> bool:
+    """Whether a box is one value at all its faces, and so is, with another, the box within."""
+    if not _at_faces(data, outer):
+        return False
+    within = tuple(slice(first, last) for first, last in bounding_box(data != outer))
+    return _at_faces(data[within], inner)
+
+
+def _at_faces(data: np.ndarray, value) -> bool:
+    faces = (data[0], data[-1], data[:, 0], data[:, -1], data[:, :, 0], data[:, :, -1])
+    return all((face == value).all() for face in faces)
 
 
 def outside_value(data: np.ndarray, support: np.ndarray) -> np.floating:

@@ -49,7 +49,9 @@ def beside_noise(
     InputError : no noise around the molecule of a single map
     """
     voxel = volume.voxel_size
-    reach = int(np.ceil((2.0 if difference is None else 1.0) * coarsest / voxel))
+    reach = int(np.ceil(coarsest / voxel))
+    if difference is None:  # half of it is faded away, and noise is measured in the other half
+        reach = max(2 * reach, reach + 2 * _margin(voxel))
     box = boxes(inside, reach)
     background = 0.0 if inside.all() else volume.data[~inside].mean()
     data = taper(volume.data - np.float32(background), box, reach // 2)
@@ -57,6 +59,11 @@ def beside_noise(
         noisy = np.zeros(data.shape, bool)  # where the map fades away its noise is no measure
         kept = untapered(box, volume.shape, reach // 2)
         noisy[kept] = outside_of(volume, inside)[box][kept]
+        if noisy.mean() < _LEAST_NOISE / 10:
+            raise InputError(
+                "too little lies beside the mask to tell the noise from: give a tighter mask, a "
+                "coarser --max-resolution, or half maps"
+            )
         power = noise_power(data * noisy)
         return BesideNoise(box, inside[box], noisy, Spectrum(data, voxel, power), None)
     apart = taper(difference.data - difference.data.mean(), box, reach // 2)
@@ -67,12 +74,17 @@ def beside_noise(
     return BesideNoise(box, inside[box], inside[box], *spectra)
 
 
+def _margin(voxel_size: float) -> int:
+    """Voxels around the molecule that are taken for neither."""
+    return max(1, round(5 / voxel_size))
+
+
 def outside_of(volume: Volume, inside: np.ndarray) -> np.ndarray:
     """Voxels from which the noise of a single map is measured."""
     from scipy.ndimage import binary_dilation
 
     support = masked_support(volume.data)
-    grown = binary_dilation(inside, iterations=max(1, round(5 / volume.voxel_size)))
+    grown = binary_dilation(inside, iterations=_margin(volume.voxel_size))
     outside = ~grown if support is None else ~grown & support
     if outside.mean() < _LEAST_NOISE:
         raise InputError(

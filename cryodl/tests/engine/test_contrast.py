@@ -45,3 +45,22 @@ def test_it_is_said_instead_of_a_wrong_voxel_size():
     volume = read_map(EXAMPLES / "emd_3186.map.gz")
     said = check_map(volume.with_data(-volume.data))
     assert INVERTED in said and not any("for its voxel size" in line for line in said)
+
+
+def tube(n, voxel, inner, outer, seed=0):
+    """Along z through the whole box; radii in Å."""
+    rng = np.random.default_rng(seed)
+    _, y, x = (np.indices((n,) * 3) - n / 2 + 0.5) * voxel
+    radius = np.hypot(x, y)
+    wall = gaussian_filter(((radius > inner) & (radius < outer)).astype(float), 8 / voxel)
+    return wall + rng.normal(0, 0.05, wall.shape)
+
+
+@pytest.mark.parametrize("voxel", [2.0, 6.0])
+def test_filaments_that_fill_their_box_are_neither(voxel):
+    n = round(288 / voxel)
+    density = tube(n, voxel, 50, 125)
+    part = slice(n // 8, -(n // 8))
+    crowded = density[:, part, part]  # the molecule is most of it
+    for data in (density, crowded):
+        assert judged(Volume(data, voxel)) is None

@@ -37,6 +37,10 @@ def test_a_masked_map_in_a_box_made_larger_is_masked_still(ball):
     volume, inside = ball
     support = masked_support(np.pad(volume.data, 9))
     assert np.array_equal(support, np.pad(inside, 9))
+    saturated = np.minimum(np.pad(volume.data, 9), np.quantile(volume.data[inside], 0.7))
+    assert np.array_equal(masked_support(saturated), np.pad(inside, 9))
+    cut_off = np.where(volume.data > OUTSIDE, saturated[9:-9, 9:-9, 9:-9], OUTSIDE)
+    assert masked_support(cut_off).sum() == (cut_off != OUTSIDE).sum()  # the densest are inside
     few = np.random.default_rng(0).integers(0, 3, volume.shape)  # whole numbers are no mask
     assert masked_support(few.astype(np.float32)) is None
 
