@@ -54,6 +54,8 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
         items = value if isinstance(value, list) else [value]
         if not action.option_strings:
             positional += [str(item) for item in items]
+        elif isinstance(value, list) and not _takes_many(action):
+            given.append(f"{action.option_strings[-1]}={','.join(str(item) for item in items)}")
         elif value is True:
             given.append(action.option_strings[-1])
         else:
@@ -61,6 +63,11 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
     if _has_positional(command, rest[words:]):
         positional = []  # the map on the command line prevails
     return [*rest[:words], *positional, *given, *rest[words:]]
+
+
+def _takes_many(action: argparse.Action) -> bool:
+    """Whether an option may be repeated; a list for any other is written with commas."""
+    return action.nargs in ("*", "+") or isinstance(action, argparse._AppendAction)
 
 
 def _has_positional(command: argparse.ArgumentParser, words: Sequence[str]) -> bool:

@@ -37,23 +37,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from ..engine.device import prepare_device
-    from ..engine.errors import SettingError
     from ..engine.training.finish_local_classes import make_local_classes_bundle
     from ..engine.training.fit import fit, read_state
     from ..engine.training.local_classes import TRAINING, make_samples, validation_samples
     from ..engine.training.losses import compiled_network
     from ..engine.training.stream import SampleStream
+    from ..engine.training.structures import hold_out
 
     output, work = training_folders(args)
     items = _items(args, args.pairs or args.experiments)
     if args.validation:
         held_out = _items(args, args.validation)
     else:
-        if len(items) < 2:
-            raise SettingError("one map cannot be both trained and validated on: give two or more")
-        every = min(5, len(items))
-        held_out = items[every - 1 :: every]
-        items = [item for i, item in enumerate(items) if (i + 1) % every]
+        items, held_out = hold_out(items, every=5)
     print(f"{len(items)} maps to train on, {len(held_out)} to validate on", flush=True)
     prepare_device("auto")
     if args.network == "paper":

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.device import prepare_device
     from ..engine.errors import SettingError
-    from ..engine.training.structures import load_structures, split_structures
+    from ..engine.training.structures import hold_out, load_structures
 
     output, work = training_folders(args)
     config = _config(args)
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         validation, more = load_structures(args.validation)
         skipped += more
     else:
-        structures, validation = split_structures(structures)
+        structures, validation = hold_out(structures)
     for message in skipped:
         print(f"skipped: {message}")
     print(

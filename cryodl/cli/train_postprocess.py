@@ -93,6 +93,7 @@ def _experiments(args, config):
     """Experiments to train on and to validate on, and words for the model card."""
     from ..engine.errors import InputError, SettingError
     from ..engine.simulate.experiment_set import open_experiment_set
+    from ..engine.training.structures import hold_out
 
     if not args.experiments and not args.pairs:
         raise SettingError("nothing to train on: give --experiments, --pairs, or both")
@@ -110,8 +111,10 @@ def _experiments(args, config):
         found += pairs
     if args.validation:
         held = [e for e in open_experiment_set(args.validation) if e.resolution <= worst]
+    elif found:
+        found, held = hold_out(found)
     else:
-        held, found = found[9::10] or found[-1:], [e for i, e in enumerate(found) if i % 10 != 9]
+        held = []
     if not found or not held:
         raise InputError(
             f"no experiment of {worst:g} Å or better to {'validate' if found else 'train'} on"

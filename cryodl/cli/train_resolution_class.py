@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.device import prepare_device
     from ..engine.simulate.experiment_set import open_experiment_set
-    from ..engine.training.structures import load_structures, split_structures
+    from ..engine.training.structures import hold_out, load_structures, molecule_of
 
     output, work = training_folders(args)
     structures, skipped = load_structures(args.structures)
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
         held_out, more = load_structures(args.validation)
         skipped += more
     else:
-        structures, held_out = split_structures(structures)
+        structures, held_out = hold_out(structures)
     for message in skipped:
         print(f"skipped: {message}")
     prepare_device("auto")
@@ -70,6 +70,11 @@ def run(args: argparse.Namespace) -> None:
     trunk_of(initial)  # says at once where it cannot be had
     experiments = [e for place in args.experiments for e in open_experiment_set(place)]
     others = [e for place in args.validation_experiments for e in open_experiment_set(place)]
+    # Experiments of the molecules that are held out are no experiments to train on.
+    names = {molecule_of(item) for item in (*held_out, *others)}
+    unseen = [e for e in experiments if molecule_of(e) in names]
+    experiments = [e for e in experiments if molecule_of(e) not in names]
+    others = others or unseen
     print(
         f"{len(structures)} structures and {len(experiments)} experiments to train on, "
         f"{len(held_out)} and {len(others)} to validate on",
@@ -77,6 +82,8 @@ def run(args: argparse.Namespace) -> None:
     )
     items = _mixed(held_out, others)
     kept = Path(args.samples) if args.samples else None
+    if kept is not None and kept.suffix != ".npz":
+        kept = kept.with_name(kept.name + ".npz")
     held, known = kept_arrays(
         kept and kept.with_suffix(".validation.npz"),
         lambda: validation_samples(initial, config, items, args.seed + 999),

@@ -29,16 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.device import prepare_device
     from ..engine.simulate.experiment_set import open_experiment_set
+    from ..engine.training.structures import hold_out
 
     output, work = training_folders(args)
     experiments = open_experiment_set(args.experiments)
     if args.validation:
         validation = open_experiment_set(args.validation)
     else:
-        validation, experiments = (
-            experiments[::10],
-            [e for i, e in enumerate(experiments) if i % 10],
-        )
+        experiments, validation = hold_out(experiments)
     print(
         f"{len(experiments)} experiments to train on, {len(validation)} to validate on", flush=True
     )

@@ -33,17 +33,26 @@ def training_folders(args: argparse.Namespace) -> tuple[Path, Path]:
 
     Raises
     ------
-    OutputError : the bundle exists
+    OutputError : the bundle exists, or another run's folder
+    InputError : there is nothing to resume
     SettingError : no positive time
     """
-    from ..engine.errors import OutputError, SettingError
+    from ..engine.bundles.bundle import check_replaced
+    from ..engine.errors import InputError, OutputError, SettingError
 
     output = Path(args.output)
     if output.exists() and not args.overwrite:
         raise OutputError(f"{output} exists: give another name, or --overwrite")
+    check_replaced(output)
+    work = output.with_name(output.name + ".training")
+    begun = (work / "checkpoint.keras").is_file()
+    if args.resume and not begun and not args.network.startswith("paper"):
+        raise InputError(f"nothing to resume: '{work / 'checkpoint.keras'}' does not exist")
+    if begun and not args.resume:
+        raise OutputError(f"'{work}' holds a training run; use --resume or another folder")
     if args.minutes is not None and args.minutes <= 0:
         raise SettingError(f"--minutes {args.minutes:g} is not a positive number")
-    return output, output.with_name(output.name + ".training")
+    return output, work
 
 
 def initial_network(args: argparse.Namespace) -> tuple[Any, str | None]:

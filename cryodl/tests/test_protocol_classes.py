@@ -266,6 +266,7 @@ class TestLocalClasses(ClassesCase):
         training.inputResolutions.set([estimated[0], estimated[1], estimated[0]])
         (line,) = training._validate()
         self.assertIn("Local resolutions 1 and 3 are both of the map", line)
+        training.inputVolumes.set(items)
         training.inputResolutions.set(items)  # the maps once more, dropped into the wrong field
         (line,) = training._validate()
         self.assertIn("Local resolution 1 is map 1 itself", line)

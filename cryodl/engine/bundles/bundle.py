@@ -21,7 +21,17 @@ import numpy as np
 from ..errors import BundleError, OutputError
 from ..light import LightNetwork, can_write_light, parts_of, read_light, write_light
 from .registry import SHIPPED, find_bundle
-from .spec import FORMAT, LIGHT, WEIGHTS_FILE, check_spec, file_sha256, read_spec, thaw, write_spec
+from .spec import (
+    FORMAT,
+    LIGHT,
+    SPEC_FILE,
+    WEIGHTS_FILE,
+    check_spec,
+    file_sha256,
+    read_spec,
+    thaw,
+    write_spec,
+)
 
 
 class Bundle:
@@ -100,6 +110,13 @@ def load_bundle(name_or_path: str | Path, *, build: Callable[[dict], Any] | None
     return Bundle(path, spec, build)
 
 
+def check_replaced(path: Path) -> None:
+    """Raise OutputError where what would be replaced by a bundle is anything but one, or empty."""
+    held = path.is_dir() and any(path.iterdir())
+    if (path.exists() and not path.is_dir()) or (held and not (path / SPEC_FILE).is_file()):
+        raise OutputError(f"{path} is no bundle and will not be replaced by one: give another name")
+
+
 def save_bundle(
     path: str | Path,
     model: Any,
@@ -128,6 +145,7 @@ def save_bundle(
     path = Path(path)
     if path.exists() and not (overwrite and path.is_dir()):
         raise OutputError(f"bundle {path} exists: give another name, or a folder to overwrite")
+    check_replaced(path)
     spec = {**thaw(spec), "format": FORMAT}
     check_spec(spec)
     try:
@@ -152,7 +170,12 @@ def save_bundle(
         os.chmod(work, 0o755)  # mkdtemp makes folders for the owner alone
         if path.exists():
             os.replace(path, work / "replaced")
-        os.replace(work, path)
+        try:
+            os.replace(work, path)
+        except OSError:
+            if (work / "replaced").exists():
+                os.replace(work / "replaced", path)
+            raise
         shutil.rmtree(path / "replaced", ignore_errors=True)
     except OSError as error:
         raise OutputError(f"cannot write bundle {path}: {error}") from None

@@ -38,7 +38,8 @@ def experiments(structures, bundle, *, asked=ASKED, seed=0):
         }
         for name, options in (
             ("deposited", {}),
-            ("flattened", {"sharpen": "auto", "claimed": resolution}),
+            ("automatic", {"sharpen": "auto"}),
+            ("flattened", {"sharpen": "auto", "claimed": resolution}),  # up to where its FSC says
         ):
             result = run_local_resolution(volume, bundle, mask=mask, **options)
             values = result.volumes["resolution"].data[made.mask]
@@ -53,7 +54,7 @@ def summarise(rows):
     """Mean |median - truth|, bias (Å) and rank correlation of the medians, by treatment."""
     truth = np.array([r["truth"] for r in rows])
     summary = []
-    for name in ("deposited", "flattened"):
+    for name in ("deposited", "automatic", "flattened"):
         values = np.array([r[name] for r in rows])
         summary.append(
             {

@@ -117,7 +117,8 @@ def batches(stream, *, start=0):
     """
     config = stream.config
     rng = np.random.default_rng((stream.seed, 1, start))
-    source = stream.boxes(start * config["batch"] // config["reuse"])
+    shown = start * config["batch"] // config["reuse"]
+    source = stream.boxes(shown + config["buffer"] if start else 0)  # some stood in the buffer
     buffer: list = []
     left: list = []
     while True:

@@ -90,8 +90,12 @@ def make_local_classes_bundle(
     model = build_local_classes(network)
     model.set_weights(logits.get_weights())
     edges = network["edges"]
-    temperature = best_temperature(predict_items(model, config, items[::2], SEED), edges)
-    measured = figures(predict_items(model, config, items[1::2] or items, SEED + 1), edges)
+    # The figures are of maps that set nothing; a single one is there to be measured.
+    setting, others = (items[::2], items[1::2]) if len(items) > 1 else ([], items)
+    temperature = 1.0
+    if setting:
+        temperature = best_temperature(predict_items(model, config, setting, SEED), edges)
+    measured = figures(predict_items(model, config, others, SEED + 1), edges)
     spec = {
         "name": Path(path).name,
         "method": "local-classes",

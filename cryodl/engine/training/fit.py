@@ -76,7 +76,10 @@ def fit(
 
 def read_state(out_dir) -> dict:
     """How far a run has come: step, seconds, best (of what is monitored), epochs_since_best."""
-    return json.loads((Path(out_dir) / STATE).read_text())
+    try:
+        return json.loads((Path(out_dir) / STATE).read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"the run in '{out_dir}' cannot be gone on with: {error}") from None
 
 
 class _Progress(keras.callbacks.Callback):
@@ -112,12 +115,16 @@ class _Progress(keras.callbacks.Callback):
         found = float(logs[self.config.get("monitor", "val_error")])
         if found < state["best"]:
             state["best"], state["epochs_since_best"] = found, 0
-            self.model.save_weights(self.out_dir / BEST)
+            temporary = self.out_dir / f"new.{BEST}"
+            self.model.save_weights(temporary)
+            temporary.replace(self.out_dir / BEST)
         else:
             state["epochs_since_best"] += 1
         temporary = self.out_dir / f"new.{CHECKPOINT}"
         self.model.save(temporary)
         temporary.replace(self.out_dir / CHECKPOINT)
-        (self.out_dir / STATE).write_text(json.dumps(state))
+        temporary = self.out_dir / f"new.{STATE}"
+        temporary.write_text(json.dumps(state))
+        temporary.replace(self.out_dir / STATE)
         if state["epochs_since_best"] >= self.config["patience"] or self.share() >= 1:
             self.model.stop_training = True

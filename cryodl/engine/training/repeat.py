@@ -13,17 +13,22 @@ from .stream import SampleStream
 
 
 def collect_samples(
-    stream: SampleStream, count: int, seconds: float | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The first `count` samples of a stream, or those of so many seconds; (x, y), float32."""
+    stream: SampleStream, count: int, seconds: float | None = None, start: int = 0
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """So many samples of a stream, or those of so many seconds; (x, y), float32, and the number of
+    the handful that comes next.
+
+    start : handful to begin with
+    """
     began, samples = time.monotonic(), []
-    for handful in stream.handfuls():
+    for handful in stream.handfuls(start):
+        start += 1
         samples += handful
         late = seconds is not None and time.monotonic() - began > seconds
         if len(samples) >= count or (late and samples):
             break
     x, y = zip(*samples)
-    return np.stack(x).astype(np.float32), np.stack(y).astype(np.float32)
+    return np.stack(x).astype(np.float32), np.stack(y).astype(np.float32), start
 
 
 def kept_samples(
@@ -31,21 +36,24 @@ def kept_samples(
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `collect_samples`, with a file in which samples are kept.
 
-    What it holds comes first; more are made where time is given, or where it holds none.
+    What it holds comes first; more are made where time is given, or where it holds none. They go on
+    in the stream where those of the file ended.
     width : numbers of a sample, which those in the file must have
     """
-    held = None
+    held, start = None, 0
     if path is not None and path.is_file():
         held = _read(path, width)
         if seconds is None or len(held[1]) >= count:
             return held
         count -= len(held[1])
-    found = collect_samples(stream, count, seconds)
+        with np.load(path) as kept:  # an older file does not say it: there were not more handfuls
+            start = int(kept["handfuls"]) if "handfuls" in kept else len(held[1])
+    x, y, start = collect_samples(stream, count, seconds, start)
     if held is not None:
-        found = np.concatenate([held[0], found[0]]), np.concatenate([held[1], found[1]])
+        x, y = np.concatenate([held[0], x]), np.concatenate([held[1], y])
     if path is not None:
-        np.savez(path, x=found[0], y=found[1])
-    return found
+        np.savez(path, x=x, y=y, handfuls=start)
+    return x, y
 
 
 def kept_arrays(

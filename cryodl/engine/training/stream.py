@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 
+APART = 1000  # handfuls that lie between steps at which runs are resumed, so that none comes twice
 Sample = tuple[np.ndarray, np.ndarray]
 
 _make: Callable[[Any, np.random.Generator], list[Sample]] | None = None
@@ -79,7 +80,7 @@ class SampleStream:
         start : step at which a resumed run goes on
         """
         rng = np.random.default_rng((self.seed, 2, start))
-        source = self.handfuls(start)
+        source = self.handfuls(start * APART)
         held: list[Sample] = []
         while True:
             # Fill slowly, so that training begins at once; later as many come as go.

@@ -34,14 +34,29 @@ def load_structures(place):
     return structures, skipped
 
 
-def split_structures(structures, every=10):
-    """Hold out every tenth structure: (training, validation). At least one is held out.
+def hold_out(items, every=10):
+    """Hold out every tenth molecule: (training, validation). At least one is held out.
+
+    items : structures, experiments (all that are made of one molecule stand on one side), or pairs
+        of a user's maps, each for itself
 
     Only for folders without a split of their own: it knows nothing of sequences, so related
-    molecules may stand on both sides.
+    molecules may stand on both sides. Raises InputError where there is one molecule alone.
     """
-    if len(structures) < 2:
-        raise InputError("one structure cannot be both trained and validated on; give --validation")
-    every = min(every, len(structures))
-    held_out = structures[every - 1 :: every]
-    return [s for i, s in enumerate(structures) if (i + 1) % every], held_out
+    names = [molecule_of(item) or number for number, item in enumerate(items)]
+    different = list(dict.fromkeys(names))
+    if len(different) < 2:
+        raise InputError("one molecule cannot be both trained and validated on: give --validation")
+    every = min(every, len(different))
+    held = set(different[every - 1 :: every])
+    return (
+        [item for item, name in zip(items, names) if name not in held],
+        [item for item, name in zip(items, names) if name in held],
+    )
+
+
+def molecule_of(item) -> str | None:
+    """Name of the structure that an experiment was made of, or of a structure; None for others."""
+    item = getattr(item, "experiment", item)  # a labelled one
+    info = getattr(item, "info", None)
+    return getattr(item, "name", None) if info is None else info["structure"]

@@ -101,6 +101,19 @@ def test_existing_folder_is_kept_unless_asked(copy):
     assert [p.name for p in copy.parent.iterdir()] == ["copy"]
 
 
+def test_only_bundles_are_replaced_by_bundles(tmp_path):
+    from cryodl.engine.errors import OutputError
+
+    thesis = tmp_path / "work" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("mine")
+    with pytest.raises(OutputError, match="is no bundle and will not be replaced"):
+        save_bundle(thesis.parent, tiny_with_weights(), SPEC, overwrite=True)
+    assert thesis.read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    save_bundle(tmp_path / "empty", tiny_with_weights(), SPEC, overwrite=True)
+
+
 def test_failure_while_saving_leaves_nothing(tmp_path):
     class Broken:
         @property

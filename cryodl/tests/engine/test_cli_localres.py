@@ -320,6 +320,19 @@ def test_a_bad_option_is_explained_by_its_command(capsys):
     assert "--nonesuch 1" in said and "see 'cryodl fsc --help'" in said
 
 
+def test_lists_in_parameters_are_commas_or_repetitions(tmp_path):
+    from cryodl.cli.common import read_params
+    from cryodl.cli.main import make_parser
+
+    params = tmp_path / "run.json"
+    params.write_text('{"bfactors": [0, -50, -100], "output": "out"}')
+    read = read_params(make_parser("oversharpening"), ["oversharpening", "--params", str(params)])
+    assert "--bfactors=0,-50,-100" in read
+    params.write_text('{"res": ["a", "b"], "name": ["one", "two"], "output": "out"}')
+    read = read_params(make_parser("compare"), ["compare", "--params", str(params)])
+    assert make_parser("compare").parse_args(read).name == ["one", "two"]
+
+
 @pytest.mark.parametrize(
     "words",
     [["other.mrc"], ["--overwrite", "other.mrc"], ["--sharpen", "-80", "other.mrc"],

@@ -226,7 +226,7 @@ def experiments(tmp_path_factory):
             np.save(place / f"{name}.npy", noisy.astype(np.float16))
         np.save(place / "model.npy", (density * inside).astype(np.float16))
         np.save(place / "mask.npy", inside.astype(np.uint8))
-        info = {"structure": "ball", "seed": number, "measured": {}, "voxel_size": 1.0}
+        info = {"structure": f"ball {number}", "seed": number, "measured": {}, "voxel_size": 1.0}
         (place / RECORD).write_text(json.dumps({**info, "config": {"resolution": 4.0}}))
     return open_experiment_set(folder)
 

@@ -21,6 +21,7 @@ from cryodl.engine.training import repeat
 from cryodl.engine.training import resolution_class as training
 from cryodl.engine.training.initial import start_from
 from cryodl.engine.training.published import classifiers
+from cryodl.engine.training.structures import hold_out, molecule_of
 
 
 def ball(seed=1, count=300, size=20.0):
@@ -124,17 +125,38 @@ def test_parts_of_samples_fit_the_networks():
 
 
 def test_samples_are_kept_and_added_to(tmp_path):
-    stream = SimpleNamespace(handfuls=lambda: iter([[(np.ones(3), np.ones(2))]] * 50))
+    stream = SimpleNamespace(
+        handfuls=lambda start=0: ([(np.full(3, i), np.ones(2))] for i in range(start, 50))
+    )
     file = tmp_path / "samples.npz"
     assert len(repeat.kept_samples(file, stream, 4, None, 3)[1]) == 4
     assert len(repeat.kept_samples(file, stream, 9, None, 3)[1]) == 4  # no time to make more
     assert len(repeat.kept_samples(file, stream, 9, 60.0, 3)[1]) == 9
     x, y = repeat.kept_samples(file, stream, 9, 60.0, 3)
     assert x.shape == (9, 3) and y.shape == (9, 2)
+    assert x[:, 0].tolist() == list(range(9))  # each once
     with pytest.raises(InputError, match="have 3 numbers and this version reads 4"):
         repeat.kept_samples(file, stream, 9, None, 4)
     batches = repeat.repeated_batches(x, y, 4, seed=1)
     assert next(batches)[0].shape == (4, 3)
+
+
+def test_molecules_that_are_held_out_are_trained_on_nowhere():
+    """Experiment i of a set is made on one of fewer structures, so each comes several times."""
+    made = [SimpleNamespace(info={"structure": f"s{i % 7}"}, number=i) for i in range(40)]
+    labelled = [SimpleNamespace(experiment=experiment) for experiment in made]
+    for items in (made, labelled):
+        trained, held = hold_out(items, every=3)
+        assert len(trained) + len(held) == 40
+        names = [{molecule_of(item) for item in part} for part in (trained, held)]
+        assert not names[0] & names[1] and names[1] == {"s2", "s5"}
+    few = [SimpleNamespace(name=name) for name in "abcd"]  # fewer than one in ten
+    trained, held = hold_out(few)
+    assert (trained, held) == (few[:3], few[3:])
+    own = [SimpleNamespace(map=i) for i in range(4)]  # a user's pairs, each a molecule of its own
+    assert hold_out(own, every=2) == (own[::2], own[1::2])
+    with pytest.raises(InputError, match="one molecule cannot be both"):
+        hold_out(made[:1] + made[7:8])
 
 
 def test_temperature_is_what_makes_answers_as_sure_as_they_are_right():

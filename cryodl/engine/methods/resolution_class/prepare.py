@@ -48,8 +48,8 @@ def without_padding(data: np.ndarray) -> tuple[slice, ...]:
     A mask is found by what most of a box holds, so a box made larger must become itself again.
     """
     varied = data != data[0, 0, 0]
-    if varied.all() or not varied.any():
-        return (slice(None),) * 3
+    if not varied.any():
+        return tuple(slice(0, n) for n in data.shape)
     return tuple(slice(first, last) for first, last in bounding_box(varied))
 
 
