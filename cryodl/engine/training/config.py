@@ -11,7 +11,7 @@ _COMMON = {
     "reuse": 6,  # crops taken from every simulated box
     "buffer": 200,  # boxes among which crops are mixed
     "clean": 0.55,  # share of clean boxes as in DeepRes; the others are experiments
-    "plain": 0.4,  # share of clean boxes made as the paper's tests are
+    "plain": 0.7,  # share of clean boxes made as the paper's tests are
     "random_phases": 0.25,  # share of the other clean ones whose phases are random from a limit on
     "learning_rate": 1.5e-3,
     "warm_up": 200,  # steps

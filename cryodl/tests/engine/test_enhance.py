@@ -307,6 +307,12 @@ def test_a_table_of_half_maps_and_models_is_stored_as_experiments(halves, tmp_pa
     assert np.allclose(maps["map"], (maps["half1"] + maps["half2"]) / 2, atol=0.05)
     again = store_pairs(table, tmp_path / "set")
     assert again[0].folder == stored.folder
+    written = (stored.folder / "experiment.json").stat().st_mtime_ns
+    # other files in the same row: what is stored follows them
+    table.write_text(f"half1\thalf2\tmodel\nh2.mrc\th1.mrc\t{MODEL}\n", encoding="utf-8")
+    (swapped,) = store_pairs(table, tmp_path / "set")
+    assert (stored.folder / "experiment.json").stat().st_mtime_ns > written
+    assert np.allclose(swapped.load("half1"), maps["half2"], atol=1e-3)
     table.write_text("half1\thalf2\nh1.mrc\th2.mrc\n", encoding="utf-8")
     with pytest.raises(InputError, match="no column model"):
         store_pairs(table, tmp_path / "set")

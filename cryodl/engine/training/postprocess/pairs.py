@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,8 @@ def store_pairs(table: str | Path, folder: str | Path, voxel_size: float = 1.0):
 
     table : tab-separated, with the columns half1, half2 and model (PDB or mmCIF, fitted); files are
         looked for from the table's folder
-    folder : of the set that is written; rows that are there already are kept
+    folder : of the set that is written; rows that are there already are kept, as long as they name
+        the same files, unchanged
     voxel_size : Å, of the grid
 
     Returns a list of StoredExperiment. Raises InputError for a row that cannot be used.
@@ -44,14 +46,31 @@ def store_pairs(table: str | Path, folder: str | Path, voxel_size: float = 1.0):
     stored = []
     for number, row in enumerate(rows):
         place = folder / f"pair_{number:05d}"
-        if not (place / RECORD).is_file():
-            _store([table.parent / str(row[name]) for name in COLUMNS], place, voxel_size)
-        info = json.loads((place / RECORD).read_text(encoding="utf-8"))
+        files = [table.parent / str(row[name]) for name in COLUMNS]
+        made_of = _made_of(files, voxel_size)
+        info = _record(place)
+        if info.get("made_of") != made_of:
+            (place / RECORD).unlink(missing_ok=True)
+            _store(files, place, voxel_size, made_of)
+            info = _record(place)
         stored.append(StoredExperiment(place, info))
     return stored
 
 
-def _store(files: list[Path], place: Path, voxel_size: float) -> None:
+def _made_of(files: list[Path], voxel_size: float) -> list:
+    """By what a stored pair is known again: files, when they were written, and the grid."""
+    times = [file.stat().st_mtime_ns if file.is_file() else 0 for file in files]
+    return [[str(file.resolve()), time] for file, time in zip(files, times)] + [voxel_size]
+
+
+def _record(place: Path) -> dict[str, Any]:
+    try:
+        return json.loads((place / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # not there, or not whole
+        return {}
+
+
+def _store(files: list[Path], place: Path, voxel_size: float, made_of: list) -> None:
     first, second = (read_map(file) for file in files[:2])
     check_half_maps(first, second)
     halves = [resample(half, voxel_size) for half in (first, second)]
@@ -75,6 +94,7 @@ def _store(files: list[Path], place: Path, voxel_size: float) -> None:
         "measured": {"fsc_resolution": float(resolution)},
         "voxel_size": halves[0].voxel_size,
         "first_voxel": [int(s.start) for s in cut],
+        "made_of": made_of,
     }
     stored = StoredExperiment(place, info)
     maps = {"half1": halves[0].data[cut] * unit, "half2": halves[1].data[cut] * unit}
