@@ -129,6 +129,7 @@ def make_local_classes_bundle(
 def local_classes_card(spec) -> str:
     """Text of the model card."""
     training, metrics = spec["training"], spec["metrics"]
+    set_by_others = spec["calibration"]["temperature"] != 1.0
     return "\n".join(
         [
             f"# {spec['name']}",
@@ -150,7 +151,9 @@ def local_classes_card(spec) -> str:
             "## Measured",
             "",
             f"On {metrics['maps']} maps not trained on ({metrics['blocks']:,} blocks of 2³ "
-            "voxels), with other maps setting the temperature: "
+            "voxels)"
+            + (", with other maps setting the temperature" if set_by_others else "")
+            + ": "
             f"{metrics['exact']:.1%} in the label's class, {metrics['within_one']:.1%} in it or "
             f"the next (median map: {metrics['exact_median_map']:.1%} and "
             f"{metrics['within_one_median_map']:.1%}).",

@@ -44,7 +44,7 @@ def model_card(spec: Mapping[str, Any]) -> str:
             "## Measured",
             "",
             f"On {metrics['experiments']} simulated experiments on structures that were not "
-            "trained on, cubes about their middles:",
+            "trained on (they chose when it was best), cubes about their middles:",
             "",
             f"- correlation with the scaled map: median {metrics['correlation']:.3f} (5 %, 25 % "
             f"and 75 % of them: {low:.3f}, {quarter:.3f}, {upper:.3f});",
