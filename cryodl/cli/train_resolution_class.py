@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from ..engine.device import prepare_device
+    from ..engine.errors import SettingError
     from ..engine.simulate.experiment_set import open_experiment_set
     from ..engine.training.structures import hold_out, load_structures, molecule_of
 
@@ -72,9 +73,14 @@ def run(args: argparse.Namespace) -> None:
     others = [e for place in args.validation_experiments for e in open_experiment_set(place)]
     # Experiments of the molecules that are held out are no experiments to train on.
     names = {molecule_of(item) for item in (*held_out, *others)}
+    structures = [s for s in structures if molecule_of(s) not in names]
     unseen = [e for e in experiments if molecule_of(e) in names]
     experiments = [e for e in experiments if molecule_of(e) not in names]
     others = others or unseen
+    if not structures or (args.experiments and not experiments):
+        raise SettingError(
+            "all structures or experiments to train on are of molecules to validate on: give others"
+        )
     print(
         f"{len(structures)} structures and {len(experiments)} experiments to train on, "
         f"{len(held_out)} and {len(others)} to validate on",

@@ -46,7 +46,11 @@ def training_folders(args: argparse.Namespace) -> tuple[Path, Path]:
     check_replaced(output)
     work = output.with_name(output.name + ".training")
     begun = (work / "checkpoint.keras").is_file()
-    if args.resume and not begun and not args.network.startswith("paper"):
+    if args.network.startswith("paper"):
+        begun = False
+        if args.resume:
+            raise SettingError("published networks keep no checkpoints: leave --resume out")
+    if args.resume and not begun:
         raise InputError(f"nothing to resume: '{work / 'checkpoint.keras'}' does not exist")
     if begun and not args.resume:
         raise OutputError(f"'{work}' holds a training run; use --resume or another folder")

@@ -20,13 +20,14 @@ def masked_support(data: np.ndarray) -> np.ndarray | None:
     """
     sample = data.reshape(-1)[:: max(1, data.size // 200_003)]
     values, counts = np.unique(sample, return_counts=True)
-    order = np.argsort(counts)[::-1]
-    filled = values[order[counts[order] >= MASKED_OUT * sample.size]][:2]
-    # a map that was masked with one value may lie in a box made larger with another
-    if len(filled) == 2 and not (_framed(data, *filled) or _framed(data, *filled[::-1])):
-        filled = filled[:1]
-    if not len(filled):
+    order = np.argsort(counts)[::-1][:3]
+    if counts[order[0]] < MASKED_OUT * sample.size:
         return None
+    filled = values[order[:1]]
+    # a map that was masked with one value may lie in a box made larger with another
+    if len(order) > 1 and counts[order[1]] >= MASKED_OUT * (sample.size - counts[order[0]]):
+        pair = values[order[:2]]
+        filled = pair if _framed(data, *pair) or _framed(data, *pair[::-1]) else filled
     # densities stored as integers repeat too, but then neighbouring values repeat as often
     others = counts[order[len(filled) :]]
     if others.size and others[0] * 5 > counts[order[len(filled) - 1]]:
@@ -36,16 +37,13 @@ def masked_support(data: np.ndarray) -> np.ndarray | None:
 
 
 def _framed(data: np.ndarray, outer, inner) -> bool:
-    """Whether a box is one value at all its faces, and so is, with another, the box within."""
-    if not _at_faces(data, outer):
-        return False
+    """Whether a box holds one value but for a smaller box, whose faces mostly hold another."""
     within = tuple(slice(first, last) for first, last in bounding_box(data != outer))
-    return _at_faces(data[within], inner)
-
-
-def _at_faces(data: np.ndarray, value) -> bool:
-    faces = (data[0], data[-1], data[:, 0], data[:, -1], data[:, :, 0], data[:, :, -1])
-    return all((face == value).all() for face in faces)
+    box = data[within]
+    if box.shape == data.shape:
+        return False
+    faces = (box[0], box[-1], box[:, 0], box[:, -1], box[:, :, 0], box[:, :, -1])
+    return sum(np.count_nonzero(face == inner) for face in faces) > sum(f.size for f in faces) / 2
 
 
 def outside_value(data: np.ndarray, support: np.ndarray) -> np.floating:

@@ -73,8 +73,16 @@ def read_structure(path: str | Path) -> Structure:
         np.asarray(positions, np.float32),
         np.asarray(elements, np.uint8),
         np.asarray(chains, np.int16),
-        path.name.split(".")[0],
+        structure_name(path),
     )
+
+
+def structure_name(path: Path) -> str:
+    """The file's name without what tells its format."""
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.name
 
 
 def _is_ensemble(model_file) -> bool:

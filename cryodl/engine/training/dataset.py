@@ -12,6 +12,7 @@ from ..maps.normalise import local_normalise
 from ..maps.whole import whole_features
 from ..simulate.experiment import simulate_box
 from .single_map_input import rough_mask
+from .stream import APART
 
 _structures: list = []
 _cumulative: np.ndarray = np.zeros(0)
@@ -117,8 +118,7 @@ def batches(stream, *, start=0):
     """
     config = stream.config
     rng = np.random.default_rng((stream.seed, 1, start))
-    shown = start * config["batch"] // config["reuse"]
-    source = stream.boxes(shown + config["buffer"] if start else 0)  # some stood in the buffer
+    source = stream.boxes(start * APART)
     buffer: list = []
     left: list = []
     while True:

@@ -56,7 +56,9 @@ def hold_out(items, every=10):
 
 
 def molecule_of(item) -> str | None:
-    """Name of the structure that an experiment was made of, or of a structure; None for others."""
+    """Name of a structure, or of that which an experiment was made of; None for others."""
     item = getattr(item, "experiment", item)  # a labelled one
     info = getattr(item, "info", None)
-    return getattr(item, "name", None) if info is None else info["structure"]
+    if info is None:
+        return getattr(item, "name", None)
+    return info.get("molecule", info["structure"])

@@ -292,6 +292,7 @@ def test_figures_of_the_paper_are_those_of_the_maps(enhancer, halves, molecule):
 def test_a_table_of_half_maps_and_models_is_stored_as_experiments(halves, tmp_path):
     from cryodl.engine.errors import InputError
     from cryodl.engine.training.postprocess.pairs import store_pairs
+    from cryodl.engine.training.structures import hold_out
 
     for number, half in enumerate(halves, 1):
         write_map(tmp_path / f"h{number}.mrc", half)
@@ -307,12 +308,22 @@ def test_a_table_of_half_maps_and_models_is_stored_as_experiments(halves, tmp_pa
     assert np.allclose(maps["map"], (maps["half1"] + maps["half2"]) / 2, atol=0.05)
     again = store_pairs(table, tmp_path / "set")
     assert again[0].folder == stored.folder
+    stored.add("locscale", maps["map"])  # derived, as a training's target is
     written = (stored.folder / "experiment.json").stat().st_mtime_ns
     # other files in the same row: what is stored follows them
     table.write_text(f"half1\thalf2\tmodel\nh2.mrc\th1.mrc\t{MODEL}\n", encoding="utf-8")
     (swapped,) = store_pairs(table, tmp_path / "set")
     assert (stored.folder / "experiment.json").stat().st_mtime_ns > written
     assert np.allclose(swapped.load("half1"), maps["half2"], atol=1e-3)
+    assert not swapped.has("locscale")
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / MODEL.name
+    other.write_bytes(MODEL.read_bytes())
+    rows = f"h1.mrc\th2.mrc\t{MODEL}\nh1.mrc\th2.mrc\t{other}\n"
+    table.write_text(f"half1\thalf2\tmodel\n{rows}", encoding="utf-8")
+    pairs = store_pairs(table, tmp_path / "two")
+    trained, held = hold_out(pairs)  # models of one name are not one molecule
+    assert (len(trained), len(held)) == (1, 1)
     table.write_text("half1\thalf2\nh1.mrc\th2.mrc\n", encoding="utf-8")
     with pytest.raises(InputError, match="no column model"):
         store_pairs(table, tmp_path / "set")

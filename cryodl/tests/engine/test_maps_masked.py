@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cryodl.engine.maps.masked import masked_as, masked_support, resample_masked
+from cryodl.engine.maps.parts import bounding_box
 from cryodl.engine.maps.resample import resample
 from cryodl.engine.maps.volume import Volume
 
@@ -37,6 +38,11 @@ def test_a_masked_map_in_a_box_made_larger_is_masked_still(ball):
     volume, inside = ball
     support = masked_support(np.pad(volume.data, 9))
     assert np.array_equal(support, np.pad(inside, 9))
+    tight = tuple(slice(first, last) for first, last in bounding_box(inside))
+    for part, room in ((np.s_[:, :, :], ((9, 9), (0, 0), (0, 0))), (np.s_[:, :, :], ((0, 20),) * 3),
+                       (tight, ((9, 9),) * 3)):  # fmt: skip
+        padded = np.pad(volume.data[part], room)
+        assert np.array_equal(masked_support(padded), np.pad(inside[part], room))
     saturated = np.minimum(np.pad(volume.data, 9), np.quantile(volume.data[inside], 0.7))
     assert np.array_equal(masked_support(saturated), np.pad(inside, 9))
     cut_off = np.where(volume.data > OUTSIDE, saturated[9:-9, 9:-9, 9:-9], OUTSIDE)

@@ -17,7 +17,7 @@ from ...reference.fsc import estimate_fsc, soft_mask
 from ...reference.halves import check_half_maps
 from ...simulate.experiment_set import RECORD, StoredExperiment
 from ...simulate.model_map import model_map
-from ...simulate.structure import read_structure
+from ...simulate.structure import read_structure, structure_name
 
 COLUMNS = "half1", "half2", "model"
 SOLVENT = 16.0  # Å kept around the molecule
@@ -50,10 +50,14 @@ def store_pairs(table: str | Path, folder: str | Path, voxel_size: float = 1.0):
         made_of = _made_of(files, voxel_size)
         info = _record(place)
         if info.get("made_of") != made_of:
-            (place / RECORD).unlink(missing_ok=True)
+            for old in place.glob("*"):  # what was derived of it, too
+                old.unlink()
             _store(files, place, voxel_size, made_of)
             info = _record(place)
-        stored.append(StoredExperiment(place, info))
+        # different maps may have models of one name, in folders of their own
+        shared = sum(Path(str(other["model"])).name == files[2].name for other in rows) > 1
+        molecule = str(files[2].resolve()) if shared else structure_name(files[2])
+        stored.append(StoredExperiment(place, {**info, "molecule": molecule}))
     return stored
 
 
