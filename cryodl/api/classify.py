@@ -72,12 +72,12 @@ def classify_maps(
     mask = mask_or_finder(mask, device=device, notify=notify)
     if mask is not None and not callable(mask) and len(maps) > 1:
         raise SettingError(f"one mask is given for {len(maps)} maps: give one map, or no mask")
-    for volume in maps:  # a name mistyped shall not cost what was found of the others
-        if not isinstance(volume, Volume) and not Path(volume).exists():
-            raise InputError(f"no such file: {volume}; check the name")
     _check_file(json_file, overwrite)
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
     classifier = Classifier(model, bundle, device=device)
+    for volume in maps:  # a name mistyped shall not cost what was found of the others
+        if not isinstance(volume, Volume) and not Path(volume).exists():
+            raise InputError(f"no such file: {volume}; check the name")
     found = []
     for done, (volume, claim, voxel) in enumerate(zip(maps, claims, voxels), 1):
         start = time.perf_counter()

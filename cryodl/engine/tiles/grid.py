@@ -116,8 +116,9 @@ def choose_tile(
 
     Returns
     -------
-    Voxels written by one tile along each axis. Equal costs go to the cut along the first axes,
-    whose tiles lie together in memory. Where nothing fits, the tile with the smallest need.
+    Voxels written by one tile along each axis, not fewer than the overlap. Equal costs go to the
+    cut along the first axes, whose tiles lie together in memory. Where nothing fits, the tile with
+    the smallest need.
     """
 
     axes = [_cuts(size, overlap, stride) for size in shape]
@@ -137,6 +138,8 @@ def _cuts(size: int, overlap: int, stride: int) -> list[tuple[int, int, int]]:
     """Ways to cut one axis: (voxels written by a tile, read by all, read by the largest)."""
     steps = round_up(size, stride) // stride
     sizes = sorted({round_up(steps, n) // n * stride for n in range(1, steps + 1)}, reverse=True)
+    # Tiles below the overlap would read everything dozens of times.
+    sizes = [tile for tile in sizes if tile >= min(overlap, sizes[0])]
     grids = [TileGrid((size,), (tile,), overlap, stride) for tile in sizes]
     return [(grid.tile[0], grid.read_voxels, grid.largest_read) for grid in grids]
 
