@@ -139,11 +139,8 @@ def test_small_mask_gives_the_same_values(result, density, bundle):
     np.testing.assert_array_equal(small.volumes["mask"].data, mask)
     both = inside & (result.volumes["mask"].data > 0)
     assert both.any()
-    np.testing.assert_allclose(
-        small.volumes["resolution"].data[both],
-        result.volumes["resolution"].data[both],
-        atol=CROPPED,
-    )
+    found, expected = (one.volumes["resolution"].data[both] for one in (small, result))
+    np.testing.assert_allclose(found, expected, atol=CROPPED)
     assert small.stats["voxels"] == inside.sum()
     assert small.stats["mask"] == "given"
 
