@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,8 +58,9 @@ def whole_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
                 parent.mkdir()
                 made.append(parent)
         # Inside a folder that exists, since its parent may be another file system.
-        name = f".{final.name}.{os.getpid()}.part"
+        name = f".{final.name}.{platform.node()}.{os.getpid()}.part"
         work = final / name if final.is_dir() else final.absolute().with_name(name)
+        _remove_abandoned(work)
         work.mkdir()
     except OSError as error:
         _remove_empty(made)
@@ -79,6 +81,28 @@ def whole_folder(folder: str | os.PathLike[str], *, overwrite: bool = False) -> 
     finally:
         shutil.rmtree(work, ignore_errors=True)
         _remove_empty(made)
+
+
+def _remove_abandoned(work: Path) -> None:
+    """Remove what runs on this machine had begun here and were killed in, as Scipion stops them."""
+    begun = work.name[: -len(f"{os.getpid()}.part")]
+    for path in work.parent.iterdir():
+        number = path.name[len(begun) : -len(".part")]
+        is_part = path.name.startswith(begun) and path.name.endswith(".part")
+        if is_part and number.isdigit() and not _runs(int(number)):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    if os.name != "posix":  # where the question would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _remove_empty(folders: list[Path]) -> None:

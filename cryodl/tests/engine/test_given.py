@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 import warnings
 from dataclasses import replace
@@ -16,6 +18,7 @@ from cryodl.api.fsc import run_fsc
 from cryodl.api.half_map_resolution import run_half_map_resolution
 from cryodl.api.import_resolution import run_import_resolution
 from cryodl.engine.errors import OutputError
+from cryodl.engine.folder import whole_folder
 from cryodl.engine.maps.given import given_map, given_mask
 from cryodl.engine.maps.mrc_io import write_map
 from cryodl.engine.maps.volume import Volume
@@ -184,3 +187,27 @@ def test_answers_stay_within_the_range_that_the_network_was_trained_for():
     zone = Path(__file__).parents[3] / "examples" / "emd_30342_zone.mrc.gz"
     stats = run_local_resolution(zone, "deepres-low").stats  # its bins go beyond
     assert stats["min"] >= 2.5 and stats["max"] == 13
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_what_a_killed_run_left_goes_with_the_next(tmp_path, there):
+    """Scipion stops runs in a way that leaves them no time to clean up."""
+    out = tmp_path / "out"
+    if there:
+        out.mkdir()
+    code = (
+        "import sys, os\nfrom cryodl.engine.folder import whole_folder\n"
+        "with whole_folder(sys.argv[1], overwrite=True) as work:\n"
+        "    (work / 'half').write_text('written'); os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(out)], timeout=60)
+    place = out if there else tmp_path
+    (left,) = place.iterdir()
+    assert left.name.endswith(".part")
+    own = place / left.name.replace(left.name.split(".")[-2], str(os.getppid()))
+    own.mkdir()  # of a process that runs still
+    elsewhere = place / ".out.another-machine.1234567.part"
+    elsewhere.mkdir()
+    with whole_folder(out.with_name("out"), overwrite=True) as work:
+        assert not left.exists() and elsewhere.is_dir() and own.is_dir() and work.is_dir()
+    assert elsewhere.is_dir()
