@@ -130,26 +130,25 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
         """Return all resolutions, and for each the volume it was computed from, or None."""
         resolutions: list = []
         known: list = []
+        project = self.getProject()
+        relations = [] if project is None else project.mapper.getRelationsByName(RELATION_SOURCE)
         for pointer in self.inputResolutions:
             found = flat(volumes_of([pointer]))
             # the id of an item says nothing outside its set
             items = isinstance(pointer.get(), SetOfVolumes) or is_item(pointer)
             resolutions += found
-            known += [None if items else self._mapOf(volume, volumes) for volume in found]
+            known += [None if items else self._mapOf(one, volumes, relations) for one in found]
         return resolutions, known
 
-    def _mapOf(self, resolution, volumes):
+    def _mapOf(self, resolution, volumes, relations):
         """Return the one of the volumes that a resolution was computed from, or None.
 
         Volumes are known by their files: the items of every set are counted from 1.
         """
-        if self.getProject() is None:
-            return None
-        mapper = self.getProject().mapper
         parents = set()
-        for row in mapper.getRelationsByName(RELATION_SOURCE):
+        for row in relations:
             if row["object_child_id"] == resolution.getObjId():
-                parent = Pointer(mapper.selectById(row["object_parent_id"]))
+                parent = Pointer(self.getProject().mapper.selectById(row["object_parent_id"]))
                 parent.setExtended(row["object_parent_extended"])
                 if isinstance(parent.get(), Volume):
                     parents.add(parent.get().getLocation())

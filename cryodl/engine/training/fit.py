@@ -115,16 +115,16 @@ class _Progress(keras.callbacks.Callback):
         found = float(logs[self.config.get("monitor", "val_error")])
         if found < state["best"]:
             state["best"], state["epochs_since_best"] = found, 0
-            temporary = self.out_dir / f"new.{BEST}"
-            self.model.save_weights(temporary)
-            temporary.replace(self.out_dir / BEST)
+            self._store(BEST, self.model.save_weights)
         else:
             state["epochs_since_best"] += 1
-        temporary = self.out_dir / f"new.{CHECKPOINT}"
-        self.model.save(temporary)
-        temporary.replace(self.out_dir / CHECKPOINT)
-        temporary = self.out_dir / f"new.{STATE}"
-        temporary.write_text(json.dumps(state))
-        temporary.replace(self.out_dir / STATE)
+        self._store(CHECKPOINT, self.model.save)
+        self._store(STATE, lambda path: path.write_text(json.dumps(state)))
         if state["epochs_since_best"] >= self.config["patience"] or self.share() >= 1:
             self.model.stop_training = True
+
+    def _store(self, name, write):
+        """Write a file of the run at once, so that no half of it is ever there."""
+        temporary = self.out_dir / f"new.{name}"
+        write(temporary)
+        temporary.replace(self.out_dir / name)
