@@ -7,6 +7,8 @@ from pathlib import Path
 
 from .training import count
 
+KINDS = "particles", "density"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -14,6 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of PDB or mmCIF files, or a packed set (.npz)")  # fmt: skip
     add("-o", "--output", metavar="SET", required=True,
         help="folder to write; experiments that it holds are kept")  # fmt: skip
+    add("--kind", choices=KINDS, default="particles",
+        help="reconstructed from particles and deposited in every way, or half maps made of a "
+        "density on 1 Å voxels, which 'cryodl train' reads")  # fmt: skip
     add("--count", metavar="N", type=count, default=500, help="experiments in the set")
     add("--resolution", metavar="BEST,WORST", type=_span, default=(2.2, 11.0),
         help="range of their resolutions, Å")  # fmt: skip
@@ -26,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.errors import OutputError, SettingError
     from ..engine.simulate.experiment_config import read_config
-    from ..engine.simulate.experiment_set import LEAST_ATOMS, make_experiment_set
     from ..engine.training.structures import load_structures
     from .common import Progress
 
@@ -38,19 +42,32 @@ def run(args: argparse.Namespace) -> None:
     structures, skipped = load_structures(args.structures)
     for message in skipped:
         print(f"skipped: {message}")
-    large = [s for s in structures if len(s) >= LEAST_ATOMS]
-    if not large:
-        raise SettingError(f"no structure has the {LEAST_ATOMS} atoms that an experiment needs")
-    print(f"{args.count} experiments on {len(large)} structures", flush=True)
-    made = make_experiment_set(
-        large, args.output, count=args.count, seed=args.seed, config=config,
-        resolution=args.resolution, workers=args.workers,
-    )  # fmt: skip
+    least, made = _maker(args, structures, config)
+    print(f"{args.count} experiments on {least} structures", flush=True)
     done = 0
     with Progress() as progress:
         for done, _ in enumerate(made, 1):  # noqa: B007
             progress("experiments", done, args.count)
     print(f"wrote {done} experiments to {args.output}, which holds {args.count}")
+
+
+def _maker(args, structures, config):
+    """How many structures are large enough, and what makes the experiments one by one."""
+    from ..engine.errors import SettingError
+
+    if args.kind == "particles":
+        from ..engine.simulate.particle_experiment import LEAST_ATOMS
+        from ..engine.simulate.reconstruction_set import make_reconstructions as make
+    else:
+        from ..engine.simulate.experiment_set import LEAST_ATOMS
+        from ..engine.simulate.experiment_set import make_experiment_set as make
+    large = [s for s in structures if len(s) >= LEAST_ATOMS]
+    if not large:
+        raise SettingError(f"no structure has the {LEAST_ATOMS} atoms that an experiment needs")
+    return len(large), make(
+        large, args.output, count=args.count, seed=args.seed, config=config,
+        resolution=args.resolution, workers=args.workers,
+    )  # fmt: skip
 
 
 def _span(text: str) -> tuple[float, float]:

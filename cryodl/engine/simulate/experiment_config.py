@@ -84,26 +84,30 @@ COUNTS = ("box", "domains", "flexible_parts")
 SIGNED = ("b_wave", "belt_offset", "belt_tails", "noise_b", "noise_radial", "log_scale", "offset")
 
 
-def full_config(config: dict[str, Any] | None = None) -> dict[str, Any]:
+def full_config(
+    config: dict[str, Any] | None = None, ranges=RANGES, chances=CHANCES, signed=SIGNED
+) -> dict[str, Any]:
     """The defaults, with `config` in their place.
+
+    ranges, chances, signed : the tables of another kind of experiment
 
     Raises SettingError for a key that is unknown or a value that is no number or range.
     """
     config = dict(config or {})
     for key, value in config.items():
-        if key not in RANGES and key not in CHANCES:
+        if key not in ranges and key not in chances:
             raise SettingError(f"a simulated experiment has no ingredient {key!r}")
-        numbers = value if isinstance(value, (list, tuple)) and key in RANGES else [value]
+        numbers = value if isinstance(value, (list, tuple)) and key in ranges else [value]
         if len(numbers) not in (1, 2) or not all(_is_number(n) for n in numbers):
-            kinds = "number or [low, high]" if key in RANGES else "number"
+            kinds = "number or [low, high]" if key in ranges else "number"
             raise SettingError(f"{key}: {value!r} is no {kinds}")
-        if key in CHANCES and not 0 <= value <= 1:
+        if key in chances and not 0 <= value <= 1:
             raise SettingError(f"{key}: {value:g} is no probability; give a number from 0 to 1")
         if numbers[0] > numbers[-1]:
             raise SettingError(f"{key}: the range {value} ends below its beginning")
-        if key in RANGES and key not in SIGNED and numbers[0] < 0:
+        if key in ranges and key not in signed and numbers[0] < 0:
             raise SettingError(f"{key}: {value} is below 0")
-    return {**RANGES, **CHANCES, **config}
+    return {**ranges, **chances, **config}
 
 
 def read_config(path: str | Path) -> tuple[dict[str, Any], int | None]:
@@ -133,17 +137,7 @@ def draw(config: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     Raises InputError where a fixed voxel size cannot hold the resolution; one that is drawn is made
     to hold it.
     """
-    drawn: dict[str, Any] = {}
-    for key in RANGES:
-        share = rng.random()
-        bounds = config[key] if isinstance(config[key], (list, tuple)) else [config[key]]
-        if key in COUNTS:
-            low, high = round(bounds[0]), round(bounds[-1])
-            drawn[key] = min(low + int(share * (high - low + 1)), high)
-        else:
-            drawn[key] = float(bounds[0] + share * (bounds[-1] - bounds[0]))
-    for key in CHANCES:
-        drawn[key] = int(rng.random() < config[key])
+    drawn = draw_numbers(config, rng)
     finest = COARSEST_SAMPLING * drawn["voxel_size"]
     if drawn["resolution"] < finest:
         if not isinstance(config["voxel_size"], (list, tuple)):
@@ -153,6 +147,24 @@ def draw(config: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
                 "smaller voxels"
             )
         drawn["voxel_size"] = drawn["resolution"] / COARSEST_SAMPLING
+    return drawn
+
+
+def draw_numbers(
+    config: dict[str, Any], rng: np.random.Generator, ranges=RANGES, chances=CHANCES, counts=COUNTS
+) -> dict[str, Any]:
+    """One number for every ingredient, and for every chance 0 or 1."""
+    drawn: dict[str, Any] = {}
+    for key in ranges:
+        share = rng.random()
+        bounds = config[key] if isinstance(config[key], (list, tuple)) else [config[key]]
+        if key in counts:
+            low, high = round(bounds[0]), round(bounds[-1])
+            drawn[key] = min(low + int(share * (high - low + 1)), high)
+        else:
+            drawn[key] = float(bounds[0] + share * (bounds[-1] - bounds[0]))
+    for key in chances:
+        drawn[key] = int(rng.random() < config[key])
     return drawn
 
 

@@ -91,6 +91,11 @@ def open_experiment_set(folder: str | Path) -> list[StoredExperiment]:
         raise InputError(
             f"'{folder}' is not a set of experiments: make one with 'cryodl experiments'"
         )
+    if "deposition" in found[0].info:
+        raise InputError(
+            f"'{folder}' holds experiments from particles, each on voxels of its own: make a set "
+            "on 1 Å voxels with 'cryodl experiments --kind density'"
+        )
     return found
 
 

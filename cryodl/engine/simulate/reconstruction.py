@@ -118,7 +118,7 @@ def calibrate(signal, noises, weights, resolution: float, box: FourierBox):
     a wiggle of the curve at the threshold can make one miss it.
     """
     spectra = [box.as_complex(box.to_spectrum(part * weights)) for part in (signal, *noises)]
-    sums = _shell_sums(spectra, box.size)
+    sums = shell_sums(spectra, box.size)
     frequencies = np.arange(box.size // 2) / (box.size * box.voxel_size)
     best = None
     for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
@@ -129,14 +129,14 @@ def calibrate(signal, noises, weights, resolution: float, box: FourierBox):
     return best
 
 
-def _shell_sums(spectra, box: int) -> np.ndarray:
-    """Re sum of F_i conj(F_j) over each shell up to Nyquist; ndarray (3, 3, box // 2)."""
+def shell_sums(spectra, box: int) -> np.ndarray:
+    """Re sum of F_i conj(F_j) over each shell up to Nyquist; ndarray (m, m, box // 2)."""
     axis, half = np.fft.fftfreq(box, 1 / box), np.arange(box // 2 + 1)
     square = axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + half[None, None, :] ** 2
     shells = np.rint(np.sqrt(square)).astype(np.int32).ravel()
     twice = np.broadcast_to(np.where((half == 0) | (half == box // 2), 1.0, 2.0), square.shape)
-    sums = np.zeros((3, 3, box // 2))
-    for i in range(3):
+    sums = np.zeros((len(spectra), len(spectra), box // 2))
+    for i in range(len(spectra)):
         for j in range(i + 1):
             product = (spectra[i] * spectra[j].conj()).real * twice
             sums[i, j] = sums[j, i] = np.bincount(shells, product.ravel())[: box // 2]

@@ -47,7 +47,7 @@ def make_specimen(structure, drawn: dict[str, Any], rng: np.random.Generator) ->
     placed = turned - origin
     normal = np.linalg.svd(turned - turned.mean(axis=0), full_matrices=False)[2][rng.integers(3)]
     b_factors = draw_b_factors(positions, drawn, rng)
-    occupancies, extra = _loose_parts(positions, drawn, rng)
+    occupancies, extra = loose_parts(positions, drawn, rng)
     if drawn["other_hand"]:  # mirrored as the grid is: voxel i becomes voxel -i of the periodic box
         placed[:, 0] = box * voxel - placed[:, 0]
         normal = normal * (-1, 1, 1)
@@ -110,7 +110,7 @@ def _box(turned, drawn, rng):
     return 2 * scipy.fft.next_fast_len(half), (low + high) / 2  # even and quick to transform
 
 
-def _loose_parts(positions, drawn, rng):
+def loose_parts(positions, drawn, rng):
     """Occupancy of every atom, and the B-factor (Å²) that loose parts have besides."""
     occupancies, extra = np.ones(len(positions)), np.zeros(len(positions))
     radius = np.linalg.norm(positions - positions.mean(axis=0), axis=1)

@@ -1,0 +1,85 @@
+"""What people do to a map before they deposit it: every step a number that is drawn by a seed.
+
+As in experiment_config.py. Lengths are in Å unless a comment says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import experiment_config as shared
+
+# what the full map is filtered by; a kind is drawn evenly, so a name twice is twice as likely
+FILTERS = (
+    "none", "relion", "relion", "cryosparc", "local", "gaussian", "butterworth", "cosine",
+    "sharpened",
+)  # fmt: skip
+MASKS = ("none", "none", "none", "rim", "cylinder", "soft", "soft", "tight", "zone", "part")
+GRIDS = ("kept", "kept", "kept", "fourier", "linear", "cubic", "nearest", "binned")
+STORED = ("float32", "float32", "float16", "bytes")
+
+RANGES: dict[str, Any] = {
+    "filter": [0, len(FILTERS) - 1],
+    "mask": [0, len(MASKS) - 1],
+    "grid": [0, len(GRIDS) - 1],
+    "stored": [0, len(STORED) - 1],
+    # filters
+    "sharpening": [0.3, 1.7],  # of the B-factor that makes up for the map's fall-off
+    "low_pass": [0.5, 2.0],  # times the resolution, of one that is the whole filter
+    "final_low_pass": [0.8, 1.1],  # times the resolution, of one that ends a sharpening
+    "low_pass_width": [0.01, 0.2],  # of its frequency
+    "order": [2.0, 10.0],  # of a Butterworth filter
+    "local_error": [0.8, 1.3],  # times the true local resolution, to which a local filter goes
+    # masks
+    "rim_radius": [0.3, 0.5],  # of the box
+    "rim_edge": [0.0, 8.0],  # voxels
+    "rim_left": [0.0, 0.005],  # of what lies outside
+    "mask_radius": [3.0, 12.0],  # beyond the molecule and its belt
+    "mask_edge": [3.0, 12.0],
+    "tight_radius": [-1.0, 2.0],
+    "zone_radius": [-1.0, 5.0],  # beyond 3 Å around atoms
+    "part_radius": [15.0, 40.0],  # of a part of the molecule, which alone is kept
+    # thresholds, in standard deviations of the map
+    "floor": [-1.0, 1.5],
+    # the grid
+    "voxels": [0.6, 2.5],  # of the new ones, in the old
+    "finest_voxel": 0.5,
+    "coarsest_voxel": 6.0,
+    "largest_box": 160,  # voxels
+    "crop_margin": [2.0, 20.0],  # around what is kept
+    "pad": [0.0, 0.3],  # of the box, of zeros on each side
+    # values
+    "log_scale": [-4.0, 3.0],  # decades of the standard deviation
+    "offset": [-0.5, 0.5],  # of the map's standard deviation
+}
+CHANCES: dict[str, float] = {
+    "other_hand": 0.15,
+    "thresholded": 0.12,
+    "negative_to_zero": 0.08,
+    "cropped": 0.25,
+    "padded": 0.08,
+    "lifted": 0.3,  # an offset is added
+}
+COUNTS = ("filter", "mask", "grid", "stored", "largest_box")
+SIGNED = ("tight_radius", "zone_radius", "floor", "log_scale", "offset")
+
+
+def full_config(config: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The defaults, with `config` in their place; a filter, mask, grid or storage by its name."""
+    config = dict(config or {})
+    for key, names in (("filter", FILTERS), ("mask", MASKS), ("grid", GRIDS), ("stored", STORED)):
+        if isinstance(config.get(key), str) and config[key] in names:
+            config[key] = names.index(config[key])
+    return shared.full_config(config, RANGES, CHANCES, SIGNED)
+
+
+def draw(config: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    """A number for every ingredient of a full config; sizes of voxels evenly in the logarithm."""
+    drawn = shared.draw_numbers(config, rng, RANGES, CHANCES, COUNTS)
+    if isinstance(config["voxels"], (list, tuple)):
+        low, high = config["voxels"]
+        share = (drawn["voxels"] - low) / max(high - low, 1e-9)
+        drawn["voxels"] = float(low * (high / low) ** share)
+    return drawn

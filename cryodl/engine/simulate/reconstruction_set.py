@@ -1,0 +1,207 @@
+"""Experiments from particles on disk: a folder each, of MRC files that any program opens.
+
+half1, half2, signal, model, mask and belt lie on the reconstruction's grid (particle_experiment),
+map is deposited, on a grid of its own, with its true resolutions snr and aspect (deposition.py).
+half1, half2 and signal are in one unit, that of the signal inside the molecule. Densities are in
+half precision (mode 12), masks in bytes. experiment.json holds what was drawn and measured, and
+comes last: a folder without it is unfinished and is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, OutputError
+from ..maps.mrc_io import read_map
+from ..maps.volume import Volume
+from . import deposition_config
+from .deposition import Deposited, Source, deposit
+from .particle_config import full_config
+from .particle_experiment import LEAST_ATOMS, MAPS, Reconstruction, simulate_particles
+
+RECORD = "experiment.json"
+LARGEST_ATOMS = 60_000  # of larger structures a part is taken before they are placed
+MASKS = ("mask", "belt")
+
+_structures: list = []
+
+
+@dataclass(frozen=True)
+class StoredReconstruction:
+    """One experiment of a set.
+
+    folder : where its files are;  info : what its record holds
+    """
+
+    folder: Path
+    info: dict[str, Any]
+
+    def has(self, name: str) -> bool:
+        return any(path.is_file() for path in self._paths(name))
+
+    def volume(self, name: str) -> Volume:
+        """A map by its name (particle_experiment.MAPS, or another file's); float32.
+
+        Raises InputError where there is none.
+        """
+        for path in self._paths(name):
+            if path.is_file():
+                return read_map(path)
+        raise InputError(f"experiment {self.folder} holds no {name}.mrc")
+
+    def _paths(self, name: str):
+        return (self.folder / f"{name}{ending}" for ending in (".mrc", ".mrc.gz"))
+
+
+def open_reconstructions(folder: str | Path) -> list[StoredReconstruction]:
+    """The finished experiments of a set, or the one that a folder is.
+
+    Raises InputError where there is none.
+    """
+    folder = Path(folder)
+    paths = [folder / RECORD] if (folder / RECORD).is_file() else sorted(folder.glob(f"*/{RECORD}"))
+    found = []
+    for path in paths:
+        try:
+            info = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{path} is no record of an experiment ({error})") from None
+        stored = StoredReconstruction(path.parent, info)
+        if stored.has("half1") and stored.has("signal"):
+            found.append(stored)
+    if not found:
+        raise InputError(
+            f"'{folder}' holds no experiment from particles: make some with 'cryodl experiments'"
+        )
+    return found
+
+
+def make_reconstructions(
+    structures,
+    folder: str | Path,
+    *,
+    count: int,
+    seed: int = 0,
+    config: dict[str, Any] | None = None,
+    resolution: tuple[float, float] | None = None,
+    workers: int = 1,
+) -> Iterator[Path]:
+    """Simulate a set, yielding each experiment's folder as it is done; those there are kept.
+
+    structures : list of Structure; experiment i is made on one of them
+    config : ingredients that replace those of particle_config.py; as "deposition", a dict of those
+        of deposition_config.py
+    resolution : (best, worst) Å, drawn evenly in the logarithm
+    workers : processes
+    """
+    structures = [s for s in structures if len(s) >= LEAST_ATOMS]
+    if not structures:
+        raise InputError(f"no structure has the {LEAST_ATOMS} atoms that an experiment needs")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = dict(config or {})
+    deposition = config.pop("deposition", None)
+    if resolution is not None:
+        config.setdefault("resolution", list(resolution))
+    full_config(config)  # before any worker starts
+    deposition_config.full_config(deposition)
+    order = np.random.default_rng([seed, 1]).permutation(len(structures))
+    jobs = [
+        (int(order[i % len(order)]), folder / f"{i:05d}", (seed, i), (config, deposition))
+        for i in range(count)
+        if not (folder / f"{i:05d}" / RECORD).is_file()
+    ]
+    if workers < 2:
+        _start_worker(structures)
+        yield from map(_make, jobs)
+        return
+    context = get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (structures,)) as pool:
+        yield from pool.map(_make, jobs)
+
+
+def store(made: Reconstruction, deposited: Deposited, folder: Path) -> None:
+    """Write an experiment into a folder of its own.
+
+    Raises OutputError where it cannot be written; what was begun is removed then.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in MAPS:
+            data = getattr(made, name)
+            if name != "belt" or data.any():
+                _write(folder / f"{name}.mrc", made.volume(name))
+        for name in ("map", "snr", "aspect"):
+            _write(folder / f"{name}.mrc", getattr(deposited, name))
+        info = {
+            "structure": made.measured["structure"],
+            "seed": made.measured["seed"],
+            "voxel_size": made.voxel_size,
+            "origin": made.origin,
+            "resolution": made.resolution,
+            "config": made.drawn,
+            "measured": made.measured,
+            "deposition": deposited.words,
+            "deposition_config": deposited.drawn,
+            "deposition_finest": deposited.finest,
+        }
+        work = folder / f".{RECORD}"
+        work.write_text(json.dumps(info, indent=1), encoding="utf-8")
+        work.replace(folder / RECORD)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise OutputError(f"cannot write to {folder}: {error.strerror}") from None
+
+
+def _write(path: Path, volume: Volume) -> None:
+    import mrcfile
+
+    data = volume.data
+    kind = np.int8 if data.dtype == bool else np.float16
+    if np.abs(data).max() > 6e4 or 0 < data.std() < 1e-2:  # beyond what half precision holds well
+        kind = np.float32
+    with mrcfile.new(path, overwrite=True) as file:
+        file.set_data(data.astype(kind))
+        file.voxel_size = volume.voxel_size
+        file.header.origin.x, file.header.origin.y, file.header.origin.z = volume.origin
+
+
+def _start_worker(structures) -> None:
+    global _structures
+    _structures = structures
+
+
+def _make(job) -> Path:
+    which, folder, (seed, number), (config, deposition) = job
+    structure = _structures[which]
+    single = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    made = simulate_particles(_part(structure, single), config, single)
+    store(made, deposit(Source.of(made), deposition, single), folder)
+    return folder
+
+
+def _part(structure, seed: int):
+    """The structure, or of a very large one a ball around one of its atoms."""
+    from dataclasses import replace
+
+    if len(structure) <= LARGEST_ATOMS:
+        return structure
+    rng = np.random.default_rng([seed, 9])
+    centre = structure.positions[rng.integers(len(structure))]
+    distance = np.linalg.norm(structure.positions - centre, axis=1)
+    near = np.argsort(distance)[:LARGEST_ATOMS]
+    return replace(
+        structure,
+        positions=structure.positions[near],
+        elements=structure.elements[near],
+        chains=structure.chains[near],
+    )
