@@ -15,7 +15,14 @@ PACKAGE = ROOT / "cryodl"
 # room -> the rooms of ours that it may import, besides itself; the first prefix that fits decides
 DIRECTIONS = {
     "cryodl.engine.errors": (),
-    "cryodl.engine.device": ("cryodl.engine.light", "cryodl.engine.errors"),
+    "cryodl.engine.memory": ("cryodl.engine.errors",),
+    "cryodl.engine.files": ("cryodl.engine.memory", "cryodl.engine.errors"),
+    "cryodl.engine.models": ("cryodl.engine.files", "cryodl.engine.errors"),
+    "cryodl.engine.device": (
+        "cryodl.engine.light",
+        "cryodl.engine.memory",
+        "cryodl.engine.errors",
+    ),
     "cryodl.engine.light": ("cryodl.engine.threads",),
     "cryodl.engine.threads": ("cryodl.engine.errors",),
     "cryodl.engine.folder": ("cryodl.engine.errors",),
@@ -25,12 +32,18 @@ DIRECTIONS = {
         "cryodl.engine.maps",
         "cryodl.engine.tiles",
     ),
-    "cryodl.engine.maps": ("cryodl.engine.threads", "cryodl.engine.errors"),
+    "cryodl.engine.maps": (
+        "cryodl.engine.threads",
+        "cryodl.engine.memory",
+        "cryodl.engine.files",
+        "cryodl.engine.errors",
+    ),
     "cryodl.engine.tiles": ("cryodl.engine.errors",),
     "cryodl.engine.networks": (),
     "cryodl.engine.bundles": (
         "cryodl.engine.networks",
         "cryodl.engine.light",
+        "cryodl.engine.files",
         "cryodl.engine.errors",
     ),
     "cryodl.engine.methods": (
@@ -50,12 +63,20 @@ DIRECTIONS = {
     ),
     "cryodl.engine.comparison": (
         "cryodl.engine.maps",
+        "cryodl.engine.models",
         "cryodl.engine.threads",
         "cryodl.engine.errors",
     ),
-    "cryodl.engine.simulate": ("cryodl.engine.maps", "cryodl.engine.errors"),
+    "cryodl.engine.simulate": (
+        "cryodl.engine.maps",
+        "cryodl.engine.models",
+        "cryodl.engine.files",
+        "cryodl.engine.memory",
+        "cryodl.engine.errors",
+    ),
     "cryodl.engine.training": (
         "cryodl.engine.maps",
+        "cryodl.engine.files",
         "cryodl.engine.simulate",
         "cryodl.engine.reference",
         "cryodl.engine.methods.*.prepare",
@@ -67,6 +88,7 @@ DIRECTIONS = {
     ),
     "cryodl.engine.evaluation": (
         "cryodl.engine.maps",
+        "cryodl.engine.files",
         "cryodl.engine.simulate",
         "cryodl.engine.reference",
         "cryodl.engine.methods",
