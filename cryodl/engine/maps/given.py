@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from .mask import check_mask
-from .mrc_io import read_map
+from .mrc_io import check_voxel_size, read_map, read_mask
 from .volume import Volume
 
 APART = 0.5  # voxels between origins, from which maps do not lie on each other
@@ -27,6 +27,7 @@ def given_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
         return read_map(volume, voxel_size)
     if voxel_size is None:
         return volume
+    check_voxel_size(voxel_size)
     return replace(volume, voxel_size=voxel_size, header_spacing=None)
 
 
@@ -69,9 +70,9 @@ def checked_mask(mask: Any, volume: Volume) -> tuple[Volume, np.ndarray, list[st
 def _read_mask(path: str | Path, volume: Volume) -> tuple[Volume, list[str]]:
     """A mask with the map's voxel size, and a sentence where its header says another."""
     try:
-        mask = read_map(path)
+        mask = read_mask(path)
     except InputError:  # its header may be blank; if more is wrong, it is said now
-        return read_map(path, volume.voxel_size), []
+        return read_mask(path, volume.voxel_size), []
     if abs(mask.voxel_size / volume.voxel_size - 1) < 0.01:
         return mask, []
     note = (
@@ -79,7 +80,7 @@ def _read_mask(path: str | Path, volume: Volume) -> tuple[Volume, list[str]]:
         f"{volume.voxel_size:g} Å: it is taken voxel by voxel all the same"
     )
     # read again: where it lies may follow from its voxel size
-    return read_map(path, volume.voxel_size), [note]
+    return read_mask(path, volume.voxel_size), [note]
 
 
 def origins_apart(first: Volume, second: Volume) -> float:
