@@ -19,7 +19,13 @@ from ..engine.maps.mask import automatic_mask
 from ..engine.maps.result import Result
 from ..engine.maps.volume import Volume
 from ..engine.reference.fsc import THRESHOLDS, FscCurve, estimate_fsc, soft_mask
-from ..engine.reference.halves import IDENTICAL, NO_SIGNAL, check_half_maps, half_sum
+from ..engine.reference.halves import (
+    IDENTICAL,
+    NO_SIGNAL,
+    check_half_maps,
+    half_sum,
+    on_one_scale,
+)
 from .mask import mask_or_finder
 from .results import finish, results_folder
 
@@ -76,9 +82,10 @@ def run_fsc(
 
 
 def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
-    """Two half maps as Volumes, checked; and what is unusual about them."""
+    """Two half maps as Volumes on one scale, checked; and what is unusual about them."""
     first, second = (given_map(half, voxel_size) for half in (half1, half2))
-    return first, second, check_half_maps(first, second)
+    notes = check_half_maps(first, second)
+    return first, on_one_scale(first, second), notes
 
 
 def read_mask(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
@@ -105,6 +112,7 @@ def read_mask(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
 def _estimate(half1, half2, mask, voxel_size) -> FscResult:
     start = time.perf_counter()
     first, second, notes = read_halves(half1, half2, voxel_size)
+    second = on_one_scale(first, second, alike=0.0)
     full = half_sum(first, second)
     if mask is None:
         kind, weights = "automatic", soft_mask(automatic_mask(full), full.voxel_size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,7 @@ def _estimate(
                 f"the map lies {apart:.4g} Å beside its half maps, by its origin: it is shown "
                 "where they are"
             )
-            volume = full.with_data(volume.data)
+            volume = replace(full, data=volume.data, unit=volume.unit)
     else:
         full = volume
     if announced:

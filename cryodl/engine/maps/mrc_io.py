@@ -368,7 +368,7 @@ def _make_header(volume: Volume) -> np.ndarray:
     data = volume.data
     mean = float(data.mean(dtype=np.float64))
     offsets = (plane - np.float32(mean) for plane in data)  # plane by plane to spare memory
-    variance = np.mean([np.square(plane).mean(dtype=np.float64) for plane in offsets])
+    variance = np.mean([np.square(plane, dtype=np.float64).mean() for plane in offsets])
     header["dmin"], header["dmax"], header["dmean"] = data.min(), data.max(), mean
     header["rms"] = np.sqrt(variance)
     header["ispg"] = 1

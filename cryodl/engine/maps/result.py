@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .mrc_io import write_map
+from .unit import as_given
 from .volume import Volume
 
 
@@ -20,12 +21,17 @@ class Result:
         known, "uncertainty" in Å, and "mask" (0 or 1); all are 0 outside the mask. Uncertainty is
         the half-width of the calibrated 90 % interval.
     stats : numbers for stats.json
-    density : the map that was judged (sharpened where that was asked for)
+    density : the map that was judged (sharpened where that was asked for), in the unit of the input
     """
 
     volumes: dict[str, Volume]
     stats: dict[str, Any]
     density: Volume = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "density", as_given(self.density))
+        volumes = {name: replace(volume, unit=1.0) for name, volume in self.volumes.items()}
+        object.__setattr__(self, "volumes", volumes)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write every volume as NAME.mrc, and stats.json, into a folder.
