@@ -235,7 +235,7 @@ def _most_alike(volume: Volume, halves: Sequence[Volume], inside, cutoff: float)
     """The B-factor (Å²) of the highest expected correlation; None without two different halves."""
     if not halves or identical(*halves):
         return None
-    return most_alike(signal_and_noise(volume, halves[0], on_one_scale(*halves), inside, cutoff))
+    return most_alike(signal_and_noise(volume, halves[0], on_one_scale(halves[0], halves[1]), inside, cutoff))
 
 
 def _sharpest_last(entry: dict[str, float]) -> float:
