@@ -16,8 +16,12 @@ from typing import Any, BinaryIO, Union
 import numpy as np
 
 from cryodl.engine.errors import InputError, OutputError
+<<<<<<< HEAD
 from cryodl.engine.files import check_is_file, unpacked
 from cryodl.engine.maps.mrc_bytes import as_meant
+=======
+from cryodl.engine.folder import whole_file
+>>>>>>> files2
 from cryodl.engine.maps.volume import Triple, Volume
 from cryodl.engine.memory import check_memory
 
@@ -144,20 +148,14 @@ def write_map(path: PathLike, volume: Volume, *, overwrite: bool = False) -> Non
         raise OutputError(f"{path} exists; choose another name or allow overwriting")
     if not path.parent.is_dir():
         raise OutputError(f"{path.parent} is not a directory; create it to write {path.name}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with _open_for_writing(temporary, path.suffix.lower()) as file:
-            file.write(_make_header(volume).tobytes())
-            for section in volume.data.transpose(_file_axes(volume.axis_order)):
-                file.write(np.ascontiguousarray(section, dtype="<f4").data)
-        os.replace(temporary, path)
+        with whole_file(path, overwrite=overwrite) as part:
+            with _open_for_writing(part, path.suffix.lower()) as file:
+                file.write(_make_header(volume).tobytes())
+                for section in volume.data.transpose(_file_axes(volume.axis_order)):
+                    file.write(np.ascontiguousarray(section, dtype="<f4").data)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        try:
-            temporary.unlink()
-        except OSError:
-            pass  # renamed, or never made
 
 
 def _open_for_writing(path: Path, compression: str) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..record import write_json
 from .mrc_io import write_map
 from .unit import as_given
 from .volume import Volume
@@ -40,11 +41,12 @@ class Result:
         ------
         OutputError : a file exists, or cannot be written
         """
-        import json
-
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, volume in self.volumes.items():
             write_map(folder / f"{name}.mrc", volume, overwrite=overwrite)
-        text = json.dumps(self.stats, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / "stats.json").write_text(text + "\n", encoding="utf-8")
+        self.save_stats(folder)
+
+    def save_stats(self, folder: Path) -> None:
+        """Write stats.json alone."""
+        write_json(folder / "stats.json", self.stats, indent=2, allow_nan=False)

@@ -12,8 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from cryodl.engine.errors import InputError
+<<<<<<< HEAD
 from cryodl.engine.files import is_file, read_arrays
 from cryodl.engine.models import read_model
+=======
+from cryodl.engine.folder import whole_file
+>>>>>>> files2
 
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
 
@@ -104,14 +108,15 @@ def pack_structures(structures, path: str | Path) -> None:
     """Write structures into one compressed file (coordinates rounded to 0.01 Å)."""
     structures = list(structures)
     positions = np.concatenate([s.positions - s.positions.mean(axis=0) for s in structures])
-    np.savez_compressed(
-        path,
-        positions=np.round(positions * 100).astype(np.int32),
-        elements=np.concatenate([s.elements for s in structures]),
-        chains=np.concatenate([s.chains for s in structures]),
-        lengths=np.array([len(s) for s in structures], np.int64),
-        names=np.array([s.name for s in structures]),
-    )
+    with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+        np.savez_compressed(
+            file,
+            positions=np.round(positions * 100).astype(np.int32),
+            elements=np.concatenate([s.elements for s in structures]),
+            chains=np.concatenate([s.chains for s in structures]),
+            lengths=np.array([len(s) for s in structures], np.int64),
+            names=np.array([s.name for s in structures]),
+        )
 
 
 def unpack_structures(path: str | Path) -> list[Structure]:

@@ -25,7 +25,13 @@ DIRECTIONS = {
     ),
     "cryodl.engine.light": ("cryodl.engine.threads",),
     "cryodl.engine.threads": ("cryodl.engine.errors",),
-    "cryodl.engine.folder": ("cryodl.engine.errors",),
+    "cryodl.engine.record": (),
+    "cryodl.engine.exchange": (),
+    "cryodl.engine.folder": (
+        "cryodl.engine.record",
+        "cryodl.engine.exchange",
+        "cryodl.engine.errors",
+    ),
     "cryodl.engine.announce": (),
     "cryodl.engine.whole_map_plan": (
         "cryodl.engine.announce",
@@ -36,6 +42,8 @@ DIRECTIONS = {
         "cryodl.engine.threads",
         "cryodl.engine.memory",
         "cryodl.engine.files",
+        "cryodl.engine.folder",
+        "cryodl.engine.record",
         "cryodl.engine.errors",
     ),
     "cryodl.engine.tiles": ("cryodl.engine.errors",),
@@ -44,6 +52,8 @@ DIRECTIONS = {
         "cryodl.engine.networks",
         "cryodl.engine.light",
         "cryodl.engine.files",
+        "cryodl.engine.folder",
+        "cryodl.engine.record",
         "cryodl.engine.errors",
     ),
     "cryodl.engine.methods": (
@@ -67,11 +77,15 @@ DIRECTIONS = {
         "cryodl.engine.threads",
         "cryodl.engine.errors",
     ),
+    "cryodl.engine.workers": (),
     "cryodl.engine.simulate": (
         "cryodl.engine.maps",
         "cryodl.engine.models",
         "cryodl.engine.files",
         "cryodl.engine.memory",
+        "cryodl.engine.workers",
+        "cryodl.engine.folder",
+        "cryodl.engine.record",
         "cryodl.engine.errors",
     ),
     "cryodl.engine.training": (
@@ -84,6 +98,9 @@ DIRECTIONS = {
         "cryodl.engine.networks",
         "cryodl.engine.bundles",
         "cryodl.engine.device",
+        "cryodl.engine.workers",
+        "cryodl.engine.folder",
+        "cryodl.engine.record",
         "cryodl.engine.errors",
     ),
     "cryodl.engine.evaluation": (

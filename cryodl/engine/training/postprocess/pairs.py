@@ -50,7 +50,7 @@ def store_pairs(table: str | Path, folder: str | Path, voxel_size: float = 1.0):
         made_of = _made_of(files, voxel_size)
         info = _record(place)
         if info.get("made_of") != made_of:
-            for old in place.glob("*"):  # what was derived of it, too
+            for old in place.glob("*.npy") if info else ():  # what was derived of it, too
                 old.unlink()
             _store(files, place, voxel_size, made_of)
             info = _record(place)
