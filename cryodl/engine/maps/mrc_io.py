@@ -16,12 +16,9 @@ from typing import Any, BinaryIO, Union
 import numpy as np
 
 from cryodl.engine.errors import InputError, OutputError
-<<<<<<< HEAD
 from cryodl.engine.files import check_is_file, unpacked
-from cryodl.engine.maps.mrc_bytes import as_meant
-=======
 from cryodl.engine.folder import whole_file
->>>>>>> files2
+from cryodl.engine.maps.mrc_bytes import as_meant
 from cryodl.engine.maps.volume import Triple, Volume
 from cryodl.engine.memory import check_memory
 

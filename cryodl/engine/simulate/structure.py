@@ -12,12 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from cryodl.engine.errors import InputError
-<<<<<<< HEAD
 from cryodl.engine.files import is_file, read_arrays
-from cryodl.engine.models import read_model
-=======
 from cryodl.engine.folder import whole_file
->>>>>>> files2
+from cryodl.engine.models import read_model
 
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
 
