@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..maps.volume import Volume
+from ..models import read_model
 
 REACH = 3.0  # Å from an atom up to which a voxel is counted to its chain
 
@@ -50,14 +51,7 @@ def chain_regions(
 
 def _read_atoms(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Names of chains, number of the chain of every atom, and positions (n, 3), x, y, z in Å."""
-    import gemmi
-
-    if not path.is_file():
-        raise InputError(f"no such file: {path}; check the name")
-    try:
-        structure = gemmi.read_structure(str(path))
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"cannot read {path} as PDB or mmCIF: {error}") from None
+    structure = read_model(path)
     names: list[str] = []
     owner, atoms = [], []
     for chain in structure[0] if len(structure) else ():

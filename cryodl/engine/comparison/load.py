@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..maps.given import given_map
+from ..maps.given import given_volume
 from ..maps.mask import automatic_mask, check_mask
-from ..maps.mrc_io import read_map
+from ..maps.mrc_io import header_voxel_size, read_mask, read_values
 from ..maps.resolution_map import ResolutionMap, read_resolution
 from ..maps.volume import Volume
 from .grid import to_grid
 
 FULL = 0.4  # share of the box from which solvent is told of too; RELION fills a ball, half the box
-STAND_IN = 32768.0  # for NaN while a map is read: every type of float holds it exactly
 
 Source = Volume | str | Path
 
@@ -51,11 +45,11 @@ def load_resolution(
     """
     name = source.name if isinstance(source, Path) else str(source)
     if isinstance(source, Volume):
-        name, volume = "the resolution map", given_map(source, voxel_size)
+        name, volume = "the resolution map", given_volume(source, voxel_size)
     else:
         volume = _read(Path(source), voxel_size, density)
     if mask is not None and not isinstance(mask, (Volume, np.ndarray)):
-        mask = read_map(mask, volume.voxel_size).data  # its size tells the grid it is on
+        mask = read_mask(mask, volume.voxel_size).data  # its size tells the grid it is on
     # a mask belongs to the density where their sizes agree, else to the resolution map
     early = mask
     if density is not None and mask is not None and volume.shape != density.shape == mask.shape:
@@ -101,37 +95,13 @@ def _read(path: Path, voxel_size: float | None, density: Volume | None) -> Volum
         path = path / "resolution.mrc"
     if voxel_size is None and density is not None and header_voxel_size(path) == 0:
         voxel_size = density.voxel_size
-    try:
-        return read_map(path, voxel_size)
-    except InputError:
-        if not _has_nan(path):
-            raise
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
-        shutil.copyfile(path, copy)
-        copy.chmod(0o600)
-        with _open(copy, "r+") as file:
-            file.data[~np.isfinite(file.data)] = STAND_IN
-        volume = read_map(copy, voxel_size)
-    return volume.with_data(np.where(volume.data == STAND_IN, np.float32(np.nan), volume.data))
-
-
-def header_voxel_size(path: str | Path) -> float | None:
-    """Voxel size (Å) as the header says, 0 where it says none; None where it cannot be read."""
-    try:
-        with _open(path, "r") as file:
-            size = float(file.voxel_size.x)
-    except (OSError, ValueError):
-        return None  # reading the map will say what is wrong
-    return size if size > 0 else 0.0
-
-
-def _has_nan(path: Path) -> bool:
-    try:
-        with _open(path, "r") as file:
-            return file.data is not None and not np.isfinite(file.data).all()
-    except (OSError, ValueError, TypeError):
-        return False
+    volume = read_values(path, voxel_size)
+    low, high = volume.data.min(), volume.data.max()  # NaN if any value is
+    if low == high:
+        raise InputError(f"{path} is constant: every voxel is {low:g}; give a map of resolutions")
+    if np.isfinite(low) and np.isfinite(high):
+        return volume
+    return volume.with_data(np.where(np.isfinite(volume.data), volume.data, np.float32(np.nan)))
 
 
 def header_agrees(path: str | Path, voxel_size: float | None) -> bool:
@@ -139,15 +109,3 @@ def header_agrees(path: str | Path, voxel_size: float | None) -> bool:
     if voxel_size is None:
         return True
     return abs((header_voxel_size(path) or 0.0) - voxel_size) < 1e-3 * voxel_size
-
-
-@contextmanager
-def _open(path: str | Path, mode: str) -> Iterator[Any]:
-    import warnings
-
-    import mrcfile
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old headers and NaN, with which we deal ourselves
-        with mrcfile.open(path, mode, permissive=True) as file:
-            yield file

@@ -11,22 +11,31 @@ import numpy as np
 
 from ..errors import InputError
 from .mask import check_mask
-from .mrc_io import read_map
+from .mrc_io import check_voxel_size, read_map, read_mask
+from .unit import in_plain_units
 from .volume import Volume
 
 APART = 0.5  # voxels between origins, from which maps do not lie on each other
 
 
 def given_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
-    """The map of the user.
+    """The density of the user, in units near 1 (`Volume.unit` leads back to its own).
 
     volume : Volume, or the path of one
     voxel_size : Å, where the file's header or the Volume is wrong; or None
+
+    Raises InputError for what is no map, or holds values that are NaN or infinite.
     """
+    return in_plain_units(given_volume(volume, voxel_size))
+
+
+def given_volume(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
+    """As `given_map`, with values as they are: of resolutions in Å, not of densities."""
     if not isinstance(volume, Volume):
         return read_map(volume, voxel_size)
     if voxel_size is None:
         return volume
+    check_voxel_size(voxel_size)
     return replace(volume, voxel_size=voxel_size, header_spacing=None)
 
 
@@ -69,9 +78,9 @@ def checked_mask(mask: Any, volume: Volume) -> tuple[Volume, np.ndarray, list[st
 def _read_mask(path: str | Path, volume: Volume) -> tuple[Volume, list[str]]:
     """A mask with the map's voxel size, and a sentence where its header says another."""
     try:
-        mask = read_map(path)
+        mask = read_mask(path)
     except InputError:  # its header may be blank; if more is wrong, it is said now
-        return read_map(path, volume.voxel_size), []
+        return read_mask(path, volume.voxel_size), []
     if abs(mask.voxel_size / volume.voxel_size - 1) < 0.01:
         return mask, []
     note = (
@@ -79,7 +88,7 @@ def _read_mask(path: str | Path, volume: Volume) -> tuple[Volume, list[str]]:
         f"{volume.voxel_size:g} Å: it is taken voxel by voxel all the same"
     )
     # read again: where it lies may follow from its voxel size
-    return read_map(path, volume.voxel_size), [note]
+    return read_mask(path, volume.voxel_size), [note]
 
 
 def origins_apart(first: Volume, second: Volume) -> float:

@@ -16,7 +16,11 @@ from typing import Any, BinaryIO, Union
 import numpy as np
 
 from cryodl.engine.errors import InputError, OutputError
+from cryodl.engine.files import check_is_file, unpacked
+from cryodl.engine.folder import whole_file
+from cryodl.engine.maps.mrc_bytes import as_meant
 from cryodl.engine.maps.volume import Triple, Volume
+from cryodl.engine.memory import check_memory
 
 PathLike = Union[str, "os.PathLike[str]"]
 
@@ -24,7 +28,10 @@ HEADER_BYTES = 1024
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 UNUSABLE_MODES = {3: "complex 16-bit integers", 4: "complex 32-bit reals", 101: "4-bit integers"}
 ANISOTROPY = 0.01  # relative difference of voxel edges that is still called cubic
-IMOD_STAMP = 1146047817  # written by IMOD at byte 152; bit 0 of the next word: bytes are signed
+VOXEL_SIZES = (0.01, 200.0)  # Å; anything else is no voxel of a density, but a damaged header
+EXTENDED = 2**28  # bytes, beyond which no extended header of a compressed map is believed
+GZIP_RATIO = 1032  # that DEFLATE can reach; more cannot lie in a file
+TAIL = 2**20  # bytes read behind the data of a compressed map, where its checksum stands
 
 
 def read_map(path: PathLike, voxel_size: float | None = None) -> Volume:
@@ -55,31 +62,68 @@ def read_map(path: PathLike, voxel_size: float | None = None) -> Volume:
         If the file is missing, no MRC file, truncated, a single image or a stack, or has
         non-orthogonal axes, anisotropic or zero voxels, values that are not finite or all equal.
     """
+    volume = read_values(path, voxel_size)
+    _check_finite(path, volume.data)
+    low, high = volume.data.min(), volume.data.max()
+    if low == high:
+        raise InputError(f"{path} is constant: every voxel is {low:g}; give a map with density")
+    return volume
+
+
+def read_mask(path: PathLike, voxel_size: float | None = None) -> Volume:
+    """As `read_map`, of a mask, which may be 1 (or 255) in the whole box."""
+    volume = read_values(path, voxel_size)
+    _check_finite(path, volume.data)
+    return volume
+
+
+def read_values(path: PathLike, voxel_size: float | None = None) -> Volume:
+    """As `read_map`, of a map whose values may be all equal, NaN or infinite."""
     path = Path(path)
-    if voxel_size is not None and not (np.isfinite(voxel_size) and voxel_size > 0):
+    check_voxel_size(voxel_size, path)
+    header, data = _read(path, only_header=False)
+    return Volume(data, **_geometry(path, header, voxel_size))
+
+
+def check_voxel_size(voxel_size: float | None, path: PathLike = "the map") -> None:
+    """Raise InputError where a voxel size (Å) that is given cannot be."""
+    if voxel_size is None:
+        return
+    if not (np.isfinite(voxel_size) and voxel_size > 0):
         raise InputError(f"voxel size {voxel_size} given for {path}: give a positive number of Å")
+    low, high = VOXEL_SIZES
+    if not low <= voxel_size <= high:
+        raise InputError(f"voxel size {voxel_size:g} given for {path}: give {low:g} to {high:g} Å")
+
+
+def header_voxel_size(path: PathLike) -> float | None:
+    """Voxel size (Å) along x as the header says, 0 where it says none; None where it cannot be
+    read: reading the map will say why."""
+    try:
+        header, _ = _read(Path(path), only_header=True)
+    except InputError:
+        return None
+    edge, count = float(header["cella"]["x"]), int(header["mx"])
+    size = edge / count if count > 0 else 0.0
+    return size if np.isfinite(size) and size > 0 else 0.0
+
+
+def _read(path: Path, only_header: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Header and values, ndarray (z, y, x), float32; empty where only the header is wanted."""
     if path.is_dir():
         raise InputError(f"{path} is a directory; give the map's file")
+    check_is_file(path, "map")
     try:
-        with open(path, "rb") as file:
-            magic = file.read(3)
-            file.seek(0)
-            if magic[:2] == b"\x1f\x8b":
-                with gzip.GzipFile(fileobj=file) as stream:
-                    header, data = _read_stream(path, stream)
-            elif magic == b"BZh":
-                with bz2.BZ2File(file) as stream:
-                    header, data = _read_stream(path, stream)
-            else:
-                header, data = _read_plain(path, file)
-    except FileNotFoundError:
-        raise InputError(f"no such file: {path}; check the name") from None
+        with open(path, "rb") as file, unpacked(file) as stream:
+            header = _parse_header(path, stream.read(HEADER_BYTES))
+            if only_header:
+                return header, np.empty((0, 0, 0), np.float32)
+            read = _read_plain if stream is file else _read_stream
+            return header, read(path, stream, header)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} is truncated or damaged ({error}); copy it again") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    _check_values(path, data)
-    return Volume(data, **_geometry(path, header, voxel_size))
 
 
 def write_map(path: PathLike, volume: Volume, *, overwrite: bool = False) -> None:
@@ -101,20 +145,14 @@ def write_map(path: PathLike, volume: Volume, *, overwrite: bool = False) -> Non
         raise OutputError(f"{path} exists; choose another name or allow overwriting")
     if not path.parent.is_dir():
         raise OutputError(f"{path.parent} is not a directory; create it to write {path.name}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with _open_for_writing(temporary, path.suffix.lower()) as file:
-            file.write(_make_header(volume).tobytes())
-            for section in volume.data.transpose(_file_axes(volume.axis_order)):
-                file.write(np.ascontiguousarray(section, dtype="<f4").data)
-        os.replace(temporary, path)
+        with whole_file(path, overwrite=overwrite) as part:
+            with _open_for_writing(part, path.suffix.lower()) as file:
+                file.write(_make_header(volume).tobytes())
+                for section in volume.data.transpose(_file_axes(volume.axis_order)):
+                    file.write(np.ascontiguousarray(section, dtype="<f4").data)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        try:
-            temporary.unlink()
-        except OSError:
-            pass  # renamed, or never made
 
 
 def _open_for_writing(path: Path, compression: str) -> Any:
@@ -166,30 +204,38 @@ def _layout(path: Path, header: np.ndarray) -> tuple[int, tuple[int, int, int], 
         raise InputError(f"{path} is a stack of {shape[0]} images; give a 3D map")
     if 401 <= group <= 630 and sampling != shape[0]:
         raise InputError(f"{path} is a stack of volumes (space group {group}); give one of them")
-    kind = MODES[mode]
-    stamp, flags = np.frombuffer(header["extra2"].tobytes()[40:48], header.dtype["nx"])
-    if mode == 0 and stamp == IMOD_STAMP and not flags & 1:
-        kind = "u1"
-    order = header.dtype["nx"].byteorder
-    dtype = np.dtype(kind).newbyteorder(order)
+    dtype = np.dtype(MODES[mode]).newbyteorder(header.dtype["nx"].byteorder)
     return HEADER_BYTES + max(0, int(header["nsymbt"])), shape, dtype
 
 
-def _read_plain(path: Path, file: BinaryIO) -> tuple[np.ndarray, np.ndarray]:
-    header = _parse_header(path, file.read(HEADER_BYTES))
+def _read_plain(path: Path, file: BinaryIO, header: np.ndarray) -> np.ndarray:
     offset, shape, dtype = _layout(path, header)
-    needed = offset + dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    held = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
     size = os.fstat(file.fileno()).st_size
-    if size < needed:
-        raise InputError(f"{path} is truncated: {size} bytes of {needed}; copy it again")
-    stored = np.memmap(file, dtype, "r", offset, shape)
-    return header, _to_float(stored, header)
+    if size < offset + held:
+        if size != HEADER_BYTES + held:  # some programs left chance in the word for more headers
+            raise InputError(f"{path} is truncated: {size} bytes of {offset + held}; copy it again")
+        offset = HEADER_BYTES
+    _check_fits(path, shape, 4)
+    return _to_float(np.memmap(file, dtype, "r", offset, shape), header)
 
 
-def _read_stream(path: Path, stream: Any) -> tuple[np.ndarray, np.ndarray]:
-    header = _parse_header(path, stream.read(HEADER_BYTES))
+def _read_stream(path: Path, stream: Any, header: np.ndarray) -> np.ndarray:
     offset, shape, dtype = _layout(path, header)
-    stream.read(offset - HEADER_BYTES)
+    held = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    size = path.stat().st_size
+    if isinstance(stream, gzip.GzipFile) and held > GZIP_RATIO * size:
+        raise InputError(f"{path} is truncated: {size} bytes cannot hold {held}; copy it again")
+    if offset > HEADER_BYTES + EXTENDED:
+        raise InputError(f"{path} has a damaged MRC header (an extended header of"
+                         f" {offset - HEADER_BYTES} bytes); write it again with another program")
+    _check_fits(path, shape, 4 if dtype.itemsize == 4 else 4 + dtype.itemsize)
+    left = offset - HEADER_BYTES
+    while left:
+        skipped = len(stream.read(min(left, TAIL)))
+        if not skipped:
+            raise InputError(f"{path} is truncated: it ends in its extended header; copy it again")
+        left -= skipped
     stored = np.empty(shape, dtype)
     buffer, filled = stored.reshape(-1).view(np.uint8).data, 0
     while filled < len(buffer):
@@ -197,9 +243,15 @@ def _read_stream(path: Path, stream: Any) -> tuple[np.ndarray, np.ndarray]:
         if not count:
             raise InputError(f"{path} is truncated: {filled} bytes of {len(buffer)}; copy it again")
         filled += count
-    while stream.read(2**20):  # the checksum stands at the end
-        pass
-    return header, _to_float(stored, header)
+    stream.read(TAIL)  # the checksum stands at the end; more may follow, and is none of the map's
+    return _to_float(stored, header)
+
+
+def _check_fits(path: Path, shape: tuple[int, int, int], bytes_each: int) -> None:
+    size = " x ".join(str(count) for count in reversed(shape))
+    needed = float(np.prod(shape, dtype=np.float64)) * bytes_each
+    check_memory(needed, f"{path} holds {size} voxels", "crop or bin the map, or use a larger"
+                 " machine")  # fmt: skip
 
 
 def _file_axes(order: tuple[int, int, int]) -> tuple[int, ...]:
@@ -210,19 +262,16 @@ def _file_axes(order: tuple[int, int, int]) -> tuple[int, ...]:
 def _to_float(stored: np.ndarray, header: np.ndarray) -> np.ndarray:
     """Contiguous float32 with axes (z, y, x); copies only what it must."""
     axes = np.argsort(_file_axes(_axis_order(header)))
-    turned = stored.transpose(axes)
+    turned = as_meant(stored, header).transpose(axes)
     if isinstance(stored, np.memmap):
         return np.array(turned, dtype=np.float32, order="C")
     return np.ascontiguousarray(turned, dtype=np.float32)
 
 
-def _check_values(path: Path, data: np.ndarray) -> None:
-    low, high = data.min(), data.max()  # either is NaN if any value is
-    if not (np.isfinite(low) and np.isfinite(high)):
+def _check_finite(path: PathLike, data: np.ndarray) -> None:
+    if not (np.isfinite(data.min()) and np.isfinite(data.max())):  # either is NaN if any value is
         count = int(data.size - np.isfinite(data).sum())
         raise InputError(f"{path} has {count} values that are NaN or infinite; mend the map first")
-    if low == high:
-        raise InputError(f"{path} is constant: every voxel is {low:g}; give a map with density")
 
 
 def _geometry(path: Path, header: np.ndarray, voxel_size: float | None) -> dict[str, Any]:
@@ -268,6 +317,11 @@ def _header_spacing(path: Path, header: np.ndarray) -> Triple:
     if not all(np.isfinite(value) and value > 0 for value in spacing):
         raise InputError(f"{path} has voxel size 0 in its header;"
                          " give the true one with --voxel-size")
+    low, high = VOXEL_SIZES
+    if not all(low <= value <= high for value in spacing):
+        named = " x ".join(f"{value:.4g}" for value in spacing)
+        raise InputError(f"{path} has voxels of {named} Å in its header, which cannot be; give the"
+                         " true size with --voxel-size")
     if max(spacing) - min(spacing) > ANISOTROPY * min(spacing):
         named = " x ".join(f"{value:.4g}" for value in spacing)
         raise InputError(f"{path} has anisotropic voxels of {named} Å; resample it to cubic voxels,"
@@ -309,7 +363,7 @@ def _make_header(volume: Volume) -> np.ndarray:
     data = volume.data
     mean = float(data.mean(dtype=np.float64))
     offsets = (plane - np.float32(mean) for plane in data)  # plane by plane to spare memory
-    variance = np.mean([np.square(plane).mean(dtype=np.float64) for plane in offsets])
+    variance = np.mean([np.square(plane, dtype=np.float64).mean() for plane in offsets])
     header["dmin"], header["dmax"], header["dmean"] = data.min(), data.max(), mean
     header["rms"] = np.sqrt(variance)
     header["ispg"] = 1

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import InputError
+from ..memory import check_memory
 from ..threads import thread_count
 from .volume import Volume
 
@@ -48,6 +49,9 @@ def resample(volume: Volume, voxel_size: float) -> Volume:
     if abs(voxel_size / volume.voxel_size - 1) < SAME_GRID:
         return volume
     lengths, achieved = _plan(volume.shape, volume.voxel_size, voxel_size)
+    check_memory(4.0 * math.prod(new for _, new in lengths), f"a map of {volume.size} voxels of"
+                 f" {volume.voxel_size:g} Å is brought to voxels of {voxel_size:g} Å, on grids",
+                 "check the voxel size, or crop or bin the map")  # fmt: skip
     data = volume.data
     for axis, (padded, new) in enumerate(lengths):
         span = (volume.shape[axis] - 1) * volume.voxel_size / achieved

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..maps.volume import Volume
+from ..memory import check_memory
 from .density import atom_density, deblur_table, default_blur
 from .filters import EDGE, UNIT_RESOLUTION, bin_frequencies, frequency_bins, raised_cosine
 from .structure import Structure
@@ -108,7 +109,15 @@ def _grid(structure, voxel_size, margin, shape):
 
     low, high = structure.positions.min(axis=0), structure.positions.max(axis=0)
     if shape is None:
-        sizes = np.ceil((high - low + 2 * margin) / voxel_size).astype(int)
+        # float64: a molecule of a thousand Å on voxels of a thousandth must not overflow
+        sizes = np.ceil((high.astype(float) - low + 2 * margin) / voxel_size)
+        check_memory(
+            24 * float(np.prod(sizes)),  # bytes: the map, its transform, the truth, the distance
+            f"a molecule of {' x '.join(f'{n:.0f}' for n in high - low)} Å takes"
+            f" {' x '.join(f'{n:.0f}' for n in sizes)} voxels of {voxel_size:g} Å",
+            "give larger voxels, or a part of it",
+        )
+        sizes = sizes.astype(int)
         # Even and quick to transform.
         shape = tuple(2 * scipy.fft.next_fast_len(int(n + 1) // 2) for n in sizes[::-1])
     middle = (low + high) / 2

@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from cryodl.engine.errors import InputError
+from cryodl.engine.files import is_file, read_arrays
+from cryodl.engine.folder import whole_file
+from cryodl.engine.models import read_model
 
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
 
@@ -38,18 +41,13 @@ class Structure:
 def read_structure(path: str | Path) -> Structure:
     """Read a PDB or mmCIF file, plain or gzipped.
 
-    Raises InputError where the file is missing, is no structure, or holds no heavy atom.
+    Raises InputError where the file is missing, is no structure, holds no heavy atom, or one whose
+    coordinates cannot be meant.
     """
-    import gemmi
-
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"no structure file at '{path}'; give a PDB or mmCIF file")
-    try:
-        model_file = gemmi.read_structure(str(path))
-    except (RuntimeError, ValueError, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"'{path}' is not a readable PDB or mmCIF file ({reason})") from None
+    model_file = read_model(path)
     model_file.remove_alternative_conformations()
     model_file.remove_hydrogens()
     model_file.remove_waters()
@@ -107,23 +105,42 @@ def pack_structures(structures, path: str | Path) -> None:
     """Write structures into one compressed file (coordinates rounded to 0.01 Å)."""
     structures = list(structures)
     positions = np.concatenate([s.positions - s.positions.mean(axis=0) for s in structures])
-    np.savez_compressed(
-        path,
-        positions=np.round(positions * 100).astype(np.int32),
-        elements=np.concatenate([s.elements for s in structures]),
-        chains=np.concatenate([s.chains for s in structures]),
-        lengths=np.array([len(s) for s in structures], np.int64),
-        names=np.array([s.name for s in structures]),
-    )
+    with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+        np.savez_compressed(
+            file,
+            positions=np.round(positions * 100).astype(np.int32),
+            elements=np.concatenate([s.elements for s in structures]),
+            chains=np.concatenate([s.chains for s in structures]),
+            lengths=np.array([len(s) for s in structures], np.int64),
+            names=np.array([s.name for s in structures]),
+        )
 
 
 def unpack_structures(path: str | Path) -> list[Structure]:
-    """Read what `pack_structures` wrote; molecules are centred on the origin."""
-    with np.load(path, allow_pickle=False) as packed:
-        ends = np.cumsum(packed["lengths"])
-        starts = ends - packed["lengths"]
-        positions = packed["positions"].astype(np.float32) / 100
-        elements, chains, names = packed["elements"], packed["chains"], packed["names"]
+    """Read what `pack_structures` wrote; molecules are centred on the origin.
+
+    Raises InputError where the file is damaged.
+    """
+    packed = read_arrays(path, "positions", "elements", "chains", "lengths", "names")
+    positions, lengths = packed["positions"], packed["lengths"]
+    elements, chains, names = packed["elements"], packed["chains"], packed["names"]
+    count = len(positions) if positions.ndim == 2 else -1
+    if (
+        positions.shape != (count, 3)
+        or not elements.shape == chains.shape == (count,)
+        or lengths.ndim != 1
+        or lengths.shape != names.shape
+        or {lengths.dtype.kind, elements.dtype.kind, chains.dtype.kind} - set("iu")
+        or positions.dtype.kind not in "iuf"
+    ):
+        raise InputError(f"'{path}' is damaged: its arrays do not fit each other; make it again")
+    if not (lengths > 0).all() or int(lengths.sum()) != count or not (elements > 0).all():
+        raise InputError(f"'{path}' is damaged: its numbers of atoms do not add up; make it again")
+    if not (np.abs(positions) < 1e6).all() or elements.max(initial=1) > 92:  # 10,000 Å, uranium
+        raise InputError(f"'{path}' is damaged: it has atoms that cannot be; make it again")
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    positions = positions.astype(np.float32) / 100
     return [
         Structure(positions[a:b], elements[a:b], chains[a:b], str(name))
         for a, b, name in zip(starts, ends, names)

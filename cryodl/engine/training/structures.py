@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import CryodlError, InputError
+from ..files import is_file
 from ..simulate.structure import SUFFIXES, read_structure, unpack_structures
 
 
@@ -15,11 +16,8 @@ def load_structures(place):
     Raises InputError where nothing can be read.
     """
     place = Path(place)
-    if place.is_file() and place.suffix == ".npz":
-        try:
-            return unpack_structures(place), []
-        except (ValueError, KeyError, OSError) as error:
-            raise InputError(f"'{place}' is not a packed set of structures ({error})") from None
+    if is_file(place) and place.suffix == ".npz":
+        return unpack_structures(place), []
     if not place.is_dir():
         raise InputError(f"no folder of structures, and no packed set, at '{place}'")
     structures, skipped = [], []
