@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from ..maps.given import given_map
 from ..maps.mask import automatic_mask, check_mask
 from ..maps.mrc_io import read_map
@@ -106,14 +106,26 @@ def _read(path: Path, voxel_size: float | None, density: Volume | None) -> Volum
     except InputError:
         if not _has_nan(path):
             raise
+    try:
+        volume = _read_with_stand_in(path, voxel_size)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write a copy of {path} without NaN to "
+            f"{error.filename2 or error.filename or 'the folder of temporary files'}: "
+            f"{error.strerror or error}; make room there, or set TMPDIR to another folder"
+        ) from None
+    return volume.with_data(np.where(volume.data == STAND_IN, np.float32(np.nan), volume.data))
+
+
+def _read_with_stand_in(path: Path, voxel_size: float | None) -> Volume:
+    """Read a copy of a map in which STAND_IN is for every value that is not finite."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.name
         shutil.copyfile(path, copy)
         copy.chmod(0o600)
         with _open(copy, "r+") as file:
             file.data[~np.isfinite(file.data)] = STAND_IN
-        volume = read_map(copy, voxel_size)
-    return volume.with_data(np.where(volume.data == STAND_IN, np.float32(np.nan), volume.data))
+        return read_map(copy, voxel_size)
 
 
 def header_voxel_size(path: str | Path) -> float | None:
