@@ -194,7 +194,11 @@ def run_oversharpening(
             "mask": unsharpened.with_data(inside),
         }
         result = Result(volumes, stats, unsharpened)
-        finish(result, work, start, partial(_draw, stats, source=volume or half1))
+        draw = partial(_draw, stats, source=volume or half1)
+        finish(
+            result, work, start, draw, tell=tell,
+            write=lambda folder: _write_csv(scan, folder / "scan.csv"),
+        )  # fmt: skip
     return result
 
 
@@ -266,7 +270,6 @@ def _write_csv(scan: Sequence[dict[str, float]], path: Path) -> None:
 def _draw(stats: dict[str, Any], work: Path, *, source: Any) -> None:
     from ..report.oversharpening import draw_oversharpening
 
-    _write_csv(stats["scan"], work / "scan.csv")
     scan, verdict = stats["scan"], stats["verdict"]
     draw_oversharpening(
         [entry["bfactor"] for entry in scan],

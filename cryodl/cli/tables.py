@@ -19,7 +19,8 @@ def write_tables(folder: Path, tables: Iterable[tuple[str, list[dict]]], prefix:
     for name, rows in tables:
         text = markdown(rows)
         print(f"\n{name}\n\n{text}", flush=True)
-        (folder / f"{prefix}{name}.md").write_text(text, encoding="utf-8")
+        path = folder / f"{prefix}{name}.md"
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
         written[name] = rows
     write_json(folder / f"{prefix}tables.json", written, indent=1)
     write_json(folder / SUMS, sealed({}, SUMS, folder), indent=1)
