@@ -99,7 +99,7 @@ class BoxStream:
 
     def close(self) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.close()
 
 
 def batches(stream, *, start=0):

@@ -61,6 +61,8 @@ def fit(
         state["monitor"] = monitor = _monitor(config)
         figures = model.evaluate(*validation, batch_size=1, verbose=0, return_dict=True)
         state["start"] = float(figures[monitor.removeprefix("val_")])
+    for name in (BEST, CHECKPOINT, STATE):
+        (out_dir / f"new.{name}").unlink(missing_ok=True)  # a killed run had begun to write it
     progress = _Progress(config, state, out_dir, steps, minutes)
     # The first epoch of a sitting also compiles; it is logged like the others.
     epoch = state["step"] // config["epoch"]

@@ -104,3 +104,17 @@ def test_an_interrupted_set_says_what_it_keeps(tmp_path, workers):
     kept = len(list(out.glob("*/experiment.json")))
     assert run.returncode == 130 and 1 <= kept < 40
     assert f"interrupted; {kept} of 40 experiments are kept in {out}" in error
+
+
+def test_streams_close_their_workers(tmp_path):
+    pytest.importorskip("keras")
+    from cryodl.engine.training.dataset import BoxStream
+    from cryodl.engine.training.stream import SampleStream
+
+    for stream in (BoxStream([], {"atoms": 1}, 0), SampleStream(double, [1], 0)):
+        stream._pool.submit(sleep, str(tmp_path))
+        wait_for(lambda: os.listdir(tmp_path))
+        stream.close()
+        (worker,) = os.listdir(tmp_path)
+        wait_for(lambda number=worker: not runs(number))
+        os.remove(tmp_path / worker)
