@@ -80,6 +80,7 @@ def conclude(work: Path) -> None:
     """Say how far a run has come, and draw its learning curves beside its log."""
     from ..engine.training.fit import read_state
     from ..report.curves import draw_learning_curves
+    from .tables import picture
 
     state = read_state(work)
     if "start" in state:  # not in a run that an earlier version began
@@ -91,11 +92,8 @@ def conclude(work: Path) -> None:
                 "it started from: give it more --steps or --minutes",
                 flush=True,
             )
-    try:
+    with picture("learning_curves.png"):
         draw_learning_curves(work / "log.csv", work / "learning_curves.png")
-    except Exception as error:  # hours of training must not be lost by a picture
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"warning: learning_curves.png could not be made ({reason})", flush=True)
 
 
 def verbosity() -> int:

@@ -60,7 +60,7 @@ def fit(
         (out_dir / BEST).unlink(missing_ok=True)  # of a run that was killed before its checkpoint
         state["monitor"] = monitor = _monitor(config)
         figures = model.evaluate(*validation, batch_size=1, verbose=0, return_dict=True)
-        state["start"] = float(figures[monitor.removeprefix("val_")])
+        state["start"] = float(figures[monitor.replace("val_", "", 1)])
     for name in (BEST, CHECKPOINT, STATE):
         (out_dir / f"new.{name}").unlink(missing_ok=True)  # a killed run had begun to write it
     progress = _Progress(config, state, out_dir, steps, minutes)

@@ -227,3 +227,15 @@ def test_a_folder_in_which_one_stands_stays_the_same(tmp_path, monkeypatch):
     assert tree(tmp_path / "out.kept") == {"b.txt": b"mine"}
     assert {name: text for name, text in tree(out).items() if name != "stats.json"} == {
         "a.txt": b"new", "b.txt": b"new"}  # fmt: skip
+
+
+def test_tables_of_two_models_share_a_folder(tmp_path):
+    from cryodl.cli.tables import write_tables
+
+    out = tmp_path / "out"
+    for prefix, value in (("a_", 1), ("b_", 2), ("a_", 3)):
+        with whole_folder(out, overwrite=True, clear=False) as work:
+            write_tables(work, [("table", [{"value": value}])], prefix)
+    assert json.loads((out / "a_tables.json").read_text()) == {"table": [{"value": 3}]}
+    assert json.loads((out / "b_tables.json").read_text()) == {"table": [{"value": 2}]}
+    assert os.listdir(tmp_path) == ["out"] and len(os.listdir(out)) == 6
