@@ -80,8 +80,9 @@ def finish(
     stats["files"] = sorted(path.name for path in work.iterdir())
     stats.update(sealed(stats, "stats.json", work))
     result.save_stats(work)
-    for line in stats["warnings"][said:] if tell else ():
-        tell(f"warning: {line}")
+    if tell is not None:
+        for line in stats["warnings"][said:]:
+            tell(f"warning: {line}")
 
 
 @contextmanager

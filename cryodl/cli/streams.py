@@ -51,7 +51,7 @@ def lenient_streams() -> Iterator[Lenient]:
     """Have standard output and error fail silently in a block; yields the former."""
     _fill_closed()
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = out, err = [  # type: ignore[assignment]
+    sys.stdout, sys.stderr = out, err = [
         Lenient(stream or open(os.devnull, "w", encoding="utf-8")) for stream in before
     ]
     try:

@@ -9,7 +9,7 @@ estimator's labels) without touching the rest. Boxes are cut to the molecule and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ def make_experiment_set(
     config: dict[str, Any] | None = None,
     resolution: tuple[float, float] = RESOLUTION,
     workers: int = 1,
-) -> Iterator[Path]:
+) -> Generator[Path, None, None]:
     """Simulate a set, yielding each experiment's folder as it is done; those there are kept.
 
     structures : list of Structure; experiment i is made on one of them
