@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .drawing import check_palette, draw_view, place_density
-from .results import finish, results_folder
+from .results import figure_of, finish, results_folder
 
 if TYPE_CHECKING:
     from ..engine.comparison.compare import Comparison
     from ..engine.maps.result import Result
     from ..engine.maps.volume import Volume
 
+TABLE = "comparison.csv"
 PERCENTILES = ("2.5", "25", "50", "75", "97.5")
 
 
@@ -94,7 +95,9 @@ def run_compare(
         if source is not None and not header_agrees(source, voxel_size):
             source = None
         draw = partial(_draw, compared, density, output=output, source=source, palette=palette)
-        finish(result, work, start, draw)
+        finish(
+            result, work, start, draw, write=lambda folder: _write_table(stats, folder / TABLE)
+        )
     return result
 
 
@@ -130,15 +133,16 @@ def _draw(
 ) -> None:
     from ..report.comparison import draw_compared_slices, draw_histograms
 
-    _write_table(compared.stats, work / "comparison.csv")
     mask, maps = compared.mask, [m.resolution.data for m in compared.maps]
-    draw_histograms(
-        [data[mask] for data in maps],
-        compared.names,
-        work / "histograms",
-        claimed=compared.stats["claimed"],
-        title=source.name if source else "",
-    )
+    shown = None if density is None else place_density(density, source, work, output)
+    with figure_of(compared.stats, "histograms.png"):
+        draw_histograms(
+            [data[mask] for data in maps],
+            compared.names,
+            work / "histograms",
+            claimed=compared.stats["claimed"],
+            title=source.name if source else "",
+        )
     limits = draw_compared_slices(
         [*maps, compared.consensus.data],
         [*compared.names, "Consensus"],
@@ -151,9 +155,8 @@ def _draw(
         palette=palette,
         title=source.name if source else "",
     )
-    if density is None:
+    if density is None or shown is None:
         return
-    shown = place_density(density, source, work, output)
     title = "Consensus of local resolution (Å)"
     draw_view(shown, "consensus.mrc", density.data, mask, work, limits, palette, title=title)
 
@@ -161,7 +164,7 @@ def _draw(
 def _write_table(stats: dict[str, Any], path: Path) -> None:
     """A line for each map over its own mask, over the common one, and over each chain."""
     columns = ["map", "region", "voxels", "median", "sd", "mean", *(f"p{p}" for p in PERCENTILES)]
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         table = csv.writer(file)
         table.writerow([*columns, "claimed_percentile"])
         for entry in stats["maps"]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..engine.errors import SettingError
+from .results import figure_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,44 +45,51 @@ def draw_local_resolution(
     values = resolution[mask]
     vmin, vmax = resolution_range(values)
     title = source.name if source else ""
-    draw_histogram(
-        values,
-        work / "histogram",
-        stats=result.stats,
-        title=title,
-        claimed=result.stats.get("claimed"),
-        vmin=vmin,
-        vmax=vmax,
-        palette=palette,
-    )
-    draw_slices(
-        density.data,
-        resolution,
-        mask,
-        work / "slices.png",
-        voxel_size=density.voxel_size,
-        origin=density.origin,
-        vmin=vmin,
-        vmax=vmax,
-        palette=palette,
-        title=title,
-        uncertainty=None if uncertainty is None else uncertainty.data,
-    )
     changed = result.stats.get("sharpen", "none") != "none" or result.stats.get("voxel_size_given")
     shown = place_density(density, None if changed else source, work, output)
-    draw_view(shown, "resolution.mrc", density.data, mask, work, (vmin, vmax), palette)
+    with figure_of(result.stats, "histogram.png"):
+        draw_histogram(
+            values,
+            work / "histogram",
+            stats=result.stats,
+            title=title,
+            claimed=result.stats.get("claimed"),
+            vmin=vmin,
+            vmax=vmax,
+            palette=palette,
+        )
+    with figure_of(result.stats, "slices.png"):
+        draw_slices(
+            density.data,
+            resolution,
+            mask,
+            work / "slices.png",
+            voxel_size=density.voxel_size,
+            origin=density.origin,
+            vmin=vmin,
+            vmax=vmax,
+            palette=palette,
+            title=title,
+            uncertainty=None if uncertainty is None else uncertainty.data,
+        )
+    with figure_of(result.stats, "view.cxc"):
+        draw_view(shown, "resolution.mrc", density.data, mask, work, (vmin, vmax), palette)
     return shown
 
 
 def place_density(
     density: Volume, source: Path | None, work: Path, output: str | Path | None
 ) -> Path:
-    """The file of a density as a script in `work` names it; written there where it has none."""
+    """The file of a density as a script in `work` names it; written there where it has none, or
+    a name that no script can hold."""
     from ..engine.maps.mrc_io import write_map
+    from ..report.chimerax import can_be_named, seen_from
 
     if source is not None:
         # The script names the map relative to its own folder, as seen from the final one.
-        return work / os.path.relpath(source, output or work)
+        path = seen_from(output or work, source)
+        if can_be_named(path):
+            return work / path
     shown = work / "density.mrc"
     write_map(shown, density)
     return shown

@@ -36,7 +36,7 @@ from ..engine.reference.halves import half_sum
 from .drawing import place_density
 from .fsc import read_halves
 from .mask import mask_or_finder
-from .results import finish, results_folder
+from .results import figure_of, finish, results_folder
 
 MapLike = Volume | str | Path
 
@@ -162,7 +162,8 @@ def run_enhance(
         }
         stages.seconds["total"] = round(time.perf_counter() - start, 3)
         result = Result(volumes, stats, original)
-        finish(result, work, start, partial(_draw, result, output=output, source=source))
+        draw = partial(_draw, result, output=output, source=source)
+        finish(result, work, start, draw, tell=tell)
     return result
 
 
@@ -241,23 +242,25 @@ def _draw(
 
     density, enhanced = result.density, result.volumes["enhanced"].data
     support = result.volumes.get("support")
-    draw_before_after(
-        density.data,
-        enhanced,
-        work / "slices.png",
-        level=SURFACE,
-        voxel_size=density.voxel_size,
-        origin=density.origin,
-        change=result.volumes["audit"].data,
-        support=None if support is None else support.data,
-        title=Path(source).name if source else "",
-    )
     changed = result.stats["voxel_size_given"]
     given = None if changed or source is None else Path(source)
+    shown = place_density(density, given, work, output)
+    with figure_of(result.stats, "slices.png"):
+        draw_before_after(
+            density.data,
+            enhanced,
+            work / "slices.png",
+            level=SURFACE,
+            voxel_size=density.voxel_size,
+            origin=density.origin,
+            change=result.volumes["audit"].data,
+            support=None if support is None else support.data,
+            title=Path(source).name if source else "",
+        )
     mask = enhanced > SURFACE / 2
     write_before_after_view(
         work / "view.cxc",
-        before=place_density(density, given, work, output),
+        before=shown,
         after=work / "enhanced.mrc",
         before_level=surface_level(density.data, mask if mask.any() else ~mask),
         after_level=SURFACE,

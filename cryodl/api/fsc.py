@@ -84,7 +84,10 @@ def run_fsc(
     with results_folder(output, half1, half2, mask, overwrite=overwrite) as work:
         mask = mask_or_finder(mask, device=device, notify=notify)
         result = _estimate(half1, half2, mask, voxel_size)
-        finish(result, work, start, partial(_draw, result, source=half1))
+        draw = partial(_draw, result, source=half1)
+        finish(
+            result, work, start, draw, write=lambda folder: _write_csv(result.curve, folder / CSV)
+        )
     return result
 
 
@@ -188,6 +191,7 @@ def _rounded(number: float | None) -> float | None:
     return None if number is None else round(number, 4)
 
 
+CSV = "fsc.csv"
 CURVES = ("unmasked", "masked", "randomised", "corrected")
 
 
@@ -204,7 +208,6 @@ def _write_csv(curve: FscCurve, path: Path) -> None:
 def _draw(result: FscResult, work: Path, *, source: Any) -> None:
     from ..report.fsc_curve import draw_fsc
 
-    _write_csv(result.curve, work / "fsc.csv")
     curve = result.curve
     draw_fsc(
         curve.frequencies,

@@ -108,7 +108,7 @@ def run_half_map_resolution(
         if volume is not None and origins_apart(volume, result.density):
             shown = None  # the file lies elsewhere than the result
         draw = partial(draw_local_resolution, result, output=output, source=shown, palette=palette)
-        finish(result, work, start, draw)
+        finish(result, work, start, draw, tell=notify)
     return result
 
 

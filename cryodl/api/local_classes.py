@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from .drawing import check_palette, draw_local_resolution
 from .mask import with_mask
-from .results import finish, results_folder
+from .results import figure_of, finish, results_folder
 
 if TYPE_CHECKING:
     from ..engine.bundles import Bundle
@@ -65,7 +65,7 @@ def run_local_classes(
                 result, folder, shown, title=source.name if source else "", palette=palette
             )
 
-        finish(result, work, start, draw)
+        finish(result, work, start, draw, tell=options.get("notify"))
     return result
 
 
@@ -93,25 +93,29 @@ def draw_local_classes(
 
     classes, inside = result.volumes["classes"].data, result.volumes["mask"].data != 0
     density = result.density
-    figure = new_figure(4.8, 3.0)
-    draw_class_bars(figure, classes, palette=palette, title=title)
-    for kind in (".png", ".svg"):
-        save_figure(figure, work / f"class_histogram{kind}")
-    figure = new_figure(6.0, 4.0)
-    draw_slice_grid(
-        figure, classes, colours=class_colour_map(palette), vmin=ENDS[0], vmax=ENDS[1],
-        label="Local resolution (Å)", ticks=TICKS, axis="z", planes=pick_planes(inside, "z"),
-        inside=inside, voxel_size=density.voxel_size, origin=density.origin, density=density.data,
-        density_ends=density_limits(density.data, inside), box=crop_box(inside), title=title,
-    )  # fmt: skip
-    save_figure(figure, work / "classes.png")
-    write_view(
-        work / "classes.cxc",
-        map_file=shown,
-        resolution_file=work / "classes.mrc",
-        level=surface_level(density.data, inside),
-        vmin=1.0,
-        vmax=float(COUNT),
-        colours=class_colours(palette),
-        labels=LABELS,
-    )
+    with figure_of(result.stats, "class_histogram.png"):
+        figure = new_figure(4.8, 3.0)
+        draw_class_bars(figure, classes, palette=palette, title=title)
+        for kind in (".png", ".svg"):
+            save_figure(figure, work / f"class_histogram{kind}")
+    with figure_of(result.stats, "classes.png"):
+        figure = new_figure(6.0, 4.0)
+        draw_slice_grid(
+            figure, classes, colours=class_colour_map(palette), vmin=ENDS[0], vmax=ENDS[1],
+            label="Local resolution (Å)", ticks=TICKS, axis="z", planes=pick_planes(inside, "z"),
+            inside=inside, voxel_size=density.voxel_size, origin=density.origin,
+            density=density.data, density_ends=density_limits(density.data, inside),
+            box=crop_box(inside), title=title,
+        )  # fmt: skip
+        save_figure(figure, work / "classes.png")
+    with figure_of(result.stats, "classes.cxc"):
+        write_view(
+            work / "classes.cxc",
+            map_file=shown,
+            resolution_file=work / "classes.mrc",
+            level=surface_level(density.data, inside),
+            vmin=1.0,
+            vmax=float(COUNT),
+            colours=class_colours(palette),
+            labels=LABELS,
+        )

@@ -57,5 +57,5 @@ def run_local_resolution(
         draw = partial(
             draw_local_resolution, result, output=output, source=source, palette=palette
         )
-        finish(result, work, start, draw)
+        finish(result, work, start, draw, tell=options.get("notify"))
     return result

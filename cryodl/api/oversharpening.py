@@ -195,7 +195,11 @@ def run_oversharpening(
             "mask": unsharpened.with_data(inside),
         }
         result = Result(volumes, stats, unsharpened)
-        finish(result, work, start, partial(_draw, stats, source=volume or half1))
+        draw = partial(_draw, stats, source=volume or half1)
+        finish(
+            result, work, start, draw, tell=tell,
+            write=lambda folder: _write_csv(scan, folder / "scan.csv"),
+        )  # fmt: skip
     return result
 
 
@@ -235,7 +239,8 @@ def _most_alike(volume: Volume, halves: Sequence[Volume], inside, cutoff: float)
     """The B-factor (Å²) of the highest expected correlation; None without two different halves."""
     if not halves or identical(*halves):
         return None
-    return most_alike(signal_and_noise(volume, halves[0], on_one_scale(halves[0], halves[1]), inside, cutoff))
+    second = on_one_scale(halves[0], halves[1])
+    return most_alike(signal_and_noise(volume, halves[0], second, inside, cutoff))
 
 
 def _sharpest_last(entry: dict[str, float]) -> float:
@@ -267,7 +272,6 @@ def _write_csv(scan: Sequence[dict[str, float]], path: Path) -> None:
 def _draw(stats: dict[str, Any], work: Path, *, source: Any) -> None:
     from ..report.oversharpening import draw_oversharpening
 
-    _write_csv(stats["scan"], work / "scan.csv")
     scan, verdict = stats["scan"], stats["verdict"]
     draw_oversharpening(
         [entry["bfactor"] for entry in scan],

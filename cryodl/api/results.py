@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engine.folder import log, whole_folder
+from ..engine.folder import whole_folder
 from ..engine.record import sealed
 
 if TYPE_CHECKING:
@@ -47,19 +47,31 @@ def _lies_in(given: object, folder: Path) -> bool:
     return folder.resolve() in (place, *place.parents)
 
 
-def finish(result: Result, work: Path | None, start: float, draw: Callable[[Path], object]) -> None:
+def finish(
+    result: Result,
+    work: Path | None,
+    start: float,
+    draw: Callable[[Path], object],
+    *,
+    write: Callable[[Path], object] | None = None,
+    tell: Callable[[str], object] | None = None,
+) -> None:
     """Save and draw a result, if there is a folder for it, and write down the time it took.
 
-    The maps come first: what cannot be drawn is a warning.
+    What cannot be drawn is a warning of the result, which is complete by then.
 
     work : folder that is written now, or None
-    draw : called with it
+    draw : called with it; write : likewise, before, for results beside the maps
+    tell : called with each warning of what could not be drawn
     start : of the task, by time.perf_counter
     """
     if work is None:
         return
     stats = result.stats
     result.save(work)
+    if write is not None:
+        write(work)
+    said = len(stats.setdefault("warnings", []))
     drawing = time.perf_counter()
     with figure_of(stats, "the report"):
         draw(work)
@@ -68,6 +80,9 @@ def finish(result: Result, work: Path | None, start: float, draw: Callable[[Path
     stats["files"] = sorted(path.name for path in work.iterdir())
     stats.update(sealed(stats, "stats.json", work))
     result.save_stats(work)
+    if tell is not None:
+        for line in stats["warnings"][said:]:
+            tell(f"warning: {line}")
 
 
 @contextmanager
@@ -78,10 +93,8 @@ def figure_of(stats: dict[str, Any], name: str) -> Iterator[None]:
     """
     try:
         yield
-    except OSError:  # where one file cannot be written, no other can
-        raise
-    except Exception as error:  # of ours or of a library; the results shall not be lost by it
+    except Exception as error:  # of ours or of a library; no result shall be lost by a picture
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        line = f"{name} could not be made ({reason}); the results are complete without it"
-        stats.setdefault("warnings", []).append(line)
-        log.warning("warning: %s", line)
+        stats.setdefault("warnings", []).append(
+            f"{name} could not be made ({reason}); the results are complete without it"
+        )

@@ -62,5 +62,5 @@ def run_single_map_resolution(
         draw = partial(
             draw_local_resolution, result, output=output, source=source, palette=palette
         )
-        finish(result, work, start, draw)
+        finish(result, work, start, draw, tell=options.get("notify"))
     return result

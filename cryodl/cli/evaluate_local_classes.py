@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
         )
     chosen = labelled[:: max(1, len(labelled) // args.count)][: args.count]
     bundles = {"unet-monores": load_bundle(args.monores), "unet-resmap": load_bundle(args.resmap)}
-    with whole_folder(args.output, overwrite=args.overwrite) as folder:
+    with whole_folder(args.output, overwrite=args.overwrite, clear=False) as folder:
         write_tables(folder, _tables(chosen, bundles))
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..engine.folder import whole_folder
-from .tables import write_tables
+from .tables import picture, write_tables
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     if not args.structures and not args.maps:
         raise SettingError("nothing to evaluate on: give --structures, --maps, or both")
     tables: dict[str, list[dict]] = {}
-    with whole_folder(args.output, overwrite=args.overwrite) as folder:
+    with whole_folder(args.output, overwrite=args.overwrite, clear=False) as folder:
         prepare_device("auto")
         if args.structures:
             tables.update(_simulated(args))
@@ -77,11 +77,12 @@ def _real(args, folder: Path) -> dict[str, list[dict]]:
     from ..report.curves import draw_scatter
 
     rows = real_maps(args.maps, {"low": args.low, "high": args.high})
-    draw_scatter(
-        [r["claimed"] for r in rows],
-        [r["flattened"] for r in rows],
-        folder / "real_maps.png",
-        "Claimed resolution (Å)",
-        "Median local resolution, flattened (Å)",
-    )
+    with picture("real_maps.png"):
+        draw_scatter(
+            [r["claimed"] for r in rows],
+            [r["flattened"] for r in rows],
+            folder / "real_maps.png",
+            "Claimed resolution (Å)",
+            "Median local resolution, flattened (Å)",
+        )
     return {"real_maps": rows, "real_maps_summary": summarise(rows)}

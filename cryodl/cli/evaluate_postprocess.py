@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     if not args.experiments and not args.maps:
         raise SettingError("nothing to evaluate on: give --experiments, --maps, or both")
     tables: dict[str, list[dict]] = {}
-    with whole_folder(args.output, overwrite=args.overwrite) as folder:
+    with whole_folder(args.output, overwrite=args.overwrite, clear=False) as folder:
         prepare_device("auto")
         enhancer = Enhancer(args.model, args.bundle)
         if args.experiments:

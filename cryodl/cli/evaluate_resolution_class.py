@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> None:
 
     if not (args.structures or args.experiments or args.maps):
         raise SettingError("nothing to evaluate on: give --structures, --experiments or --maps")
-    with whole_folder(args.output, overwrite=args.overwrite) as folder:
+    with whole_folder(args.output, overwrite=args.overwrite, clear=False) as folder:
         classifier = Classifier(args.model, args.bundle)
         write_tables(folder, _tables(args, classifier), f"{args.model}_")
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..engine.folder import whole_folder
-from .tables import write_tables
+from .tables import picture, write_tables
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
     if not args.experiments and not args.maps:
         raise SettingError("nothing to evaluate on: give --experiments, --maps, or both")
     tables: dict[str, list[dict]] = {}
-    with whole_folder(args.output, overwrite=args.overwrite) as folder:
+    with whole_folder(args.output, overwrite=args.overwrite, clear=False) as folder:
         prepare_device("auto")
         bundle = load_bundle(args.bundle)
         if args.experiments:
@@ -74,16 +74,19 @@ def _real(args, bundle, folder: Path) -> dict[str, list[dict]]:
     for row in rows:
         result = row.pop("result")
         mask = result.volumes["mask"].data > 0
-        draw_slices(
-            result.density.data, result.volumes["resolution"].data, mask,
-            folder / f"{row['map'].split('.')[0]}.png", voxel_size=result.density.voxel_size,
-            origin=result.density.origin, title=row["map"],
-        )  # fmt: skip
-    draw_scatter(
-        [r["claimed"] for r in rows],
-        [r["median"] for r in rows],
-        folder / "real_maps.png",
-        "Claimed resolution (Å)",
-        "Median local resolution (Å)",
-    )
+        name = f"{row['map'].split('.')[0]}.png"
+        with picture(name):
+            draw_slices(
+                result.density.data, result.volumes["resolution"].data, mask, folder / name,
+                voxel_size=result.density.voxel_size, origin=result.density.origin,
+                title=row["map"],
+            )  # fmt: skip
+    with picture("real_maps.png"):
+        draw_scatter(
+            [r["claimed"] for r in rows],
+            [r["median"] for r in rows],
+            folder / "real_maps.png",
+            "Claimed resolution (Å)",
+            "Median local resolution (Å)",
+        )
     return {"single_map_real": rows, "single_map_real_summary": summarise_real(rows)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 
 from .training import count
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.errors import OutputError, SettingError
     from ..engine.simulate.experiment_config import read_config
+    from ..engine.simulate.experiment_set import count_experiments
     from ..engine.training.structures import load_structures
     from .common import Progress
 
@@ -45,9 +47,16 @@ def run(args: argparse.Namespace) -> None:
     least, made = _maker(args, structures, config)
     print(f"{args.count} experiments on {least} structures", flush=True)
     done = 0
-    with Progress() as progress:
-        for done, _ in enumerate(made, 1):  # noqa: B007
-            progress("experiments", done, args.count)
+    try:
+        with closing(made), Progress() as progress:
+            for done, _ in enumerate(made, 1):  # noqa: B007
+                progress("experiments", done, args.count)
+    except KeyboardInterrupt:
+        kept = count_experiments(args.output, args.count)
+        raise KeyboardInterrupt(
+            f"{kept} of {args.count} experiments are kept in {args.output}: the same command makes "
+            "the others"
+        ) from None
     print(f"wrote {done} experiments to {args.output}, which holds {args.count}")
 
 

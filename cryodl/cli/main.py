@@ -14,8 +14,10 @@ from importlib import import_module
 from typing import NoReturn
 
 from ..engine.errors import CryodlError, SettingError
+from ..engine.folder import finished
 from ..version import __version__
 from .common import read_params
+from .streams import lenient_streams
 
 # The module is imported when its command is called.
 COMMANDS = {
@@ -37,9 +39,21 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; `argv` without the program's name. Returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without "Å" shall not end a run
-            stream.reconfigure(errors="replace")
+    finished.clear()
+    with lenient_streams() as output:
+        code = _run(argv)
+        output.flush()
+        if output.failed is None or code:
+            return code
+        if not isinstance(output.failed, BrokenPipeError):
+            reason = output.failed.strerror or output.failed
+            results = "; the results are complete" if finished else ""
+            _fail(f"cannot write to standard output: {reason}{results}", 2)
+            return 0 if finished else 2
+        return 0 if finished else 141  # the reader has gone, as in `cryodl ... | head`
+
+
+def _run(argv: Sequence[str] | None) -> int:
     arguments = [str(a) for a in (sys.argv[1:] if argv is None else argv)]
     try:
         with _terminable():
@@ -58,11 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         reason = f" ({error})" if str(error) else ""
         return _fail(f"not enough memory{reason}: close other programs or crop the map's box", 2)
-    except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written", 130)
-    except BrokenPipeError:  # the reader of our output has gone, as in `cryodl ... | head`
-        sys.stderr.close()
-        return 141
+    except KeyboardInterrupt as stopped:
+        written = ", ".join(finished) or "nothing"
+        return _fail(f"interrupted; {str(stopped) or f'{written} was written'}", 130)
     except SystemExit as leaving:  # argparse has printed help or version
         return leaving.code if isinstance(leaving.code, int) else 0
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from ..engine.record import sealed, write_json
-
-SUMS = "checksums.json"
+from ..engine.record import SUMS, sealed, write_json
 
 
 def write_tables(folder: Path, tables: Iterable[tuple[str, list[dict]]], prefix: str = "") -> None:
@@ -19,10 +18,23 @@ def write_tables(folder: Path, tables: Iterable[tuple[str, list[dict]]], prefix:
     for name, rows in tables:
         text = markdown(rows)
         print(f"\n{name}\n\n{text}", flush=True)
-        (folder / f"{prefix}{name}.md").write_text(text, encoding="utf-8")
+        path = folder / f"{prefix}{name}.md"
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
         written[name] = rows
     write_json(folder / f"{prefix}tables.json", written, indent=1)
-    write_json(folder / SUMS, sealed({}, SUMS, folder), indent=1)
+    record = f"{prefix}{SUMS}"
+    write_json(folder / record, sealed({}, record, folder), indent=1)
+
+
+@contextmanager
+def picture(name: str) -> Iterator[None]:
+    """Turn whatever goes wrong in the drawing of a file into a warning; hours of computing must
+    not be lost by it."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"warning: {name} could not be made ({reason})", flush=True)
 
 
 def markdown(rows: list[dict]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from .common import add_methods
+from .training import CHECKPOINT, run_folder
 
 METHODS = {
     "single-map-resolution": (
@@ -39,4 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    args.run_method(args)
+    try:
+        args.run_method(args)
+    except KeyboardInterrupt:
+        folder = run_folder(Path(args.output))
+        if not (folder / CHECKPOINT).is_file():
+            raise
+        raise KeyboardInterrupt(
+            f"the training as far as its last epoch is in {folder}: --resume goes on with it"
+        ) from None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .training import (
     add_training_options,
+    conclude,
     count,
-    draw_curves,
     initial_network,
     training_folders,
     verbosity,
@@ -91,7 +91,7 @@ def run(args: argparse.Namespace) -> None:
         stream.close()
     if args.average:
         best = average_weights(best, config, initial, args.average)
-    draw_curves(work)
+    conclude(work)
     state = read_state(work)
     bundle = make_bundle(
         best, config, validation, output, data=_data(args, structures), seconds=state["seconds"],

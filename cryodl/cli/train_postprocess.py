@@ -8,8 +8,8 @@ from pathlib import Path
 
 from .training import (
     add_training_options,
+    conclude,
     count,
-    draw_curves,
     initial_network,
     training_folders,
     verbosity,
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
         )
     finally:
         stream.close()
-    draw_curves(work)
+    conclude(work)
     state = read_state(work)
     bundle = make_bundle(
         best, config, held, output, data=data, seconds=state["seconds"], steps=state["step"],

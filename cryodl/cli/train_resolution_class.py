@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .training import add_training_options, draw_curves, training_folders, verbosity
+from .training import add_training_options, conclude, training_folders, verbosity
 
 INITIAL = "cryores-single"  # whose reading of a map the CNN averages
 CALIBRATING = 72  # structures and experiments that set the temperature and are measured
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> None:
         minutes=(1 - COLLECTING) * args.minutes if args.minutes else None,
         resume=args.resume, verbose=verbosity(),
     )  # fmt: skip
-    draw_curves(work)
+    conclude(work)
     bundle = make_class_bundle(
         best, args.network, config, items[:CALIBRATING], output,
         data=_data(args, structures, experiments) + f"; {len(y)} maps made of them",

@@ -6,7 +6,7 @@ import argparse
 
 from .training import (
     add_training_options,
-    draw_curves,
+    conclude,
     initial_network,
     training_folders,
     verbosity,
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
         )  # fmt: skip
     finally:
         stream.close()
-    draw_curves(work)
+    conclude(work)
     from ..engine.training.single_map_finish import make_bundle
 
     state = read_state(work)

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+CHECKPOINT = "checkpoint.keras"  # in the folder of a run
+
 
 def add_training_options(
     parser: argparse.ArgumentParser, *, steps: int = 20000, epoch: int = 200
@@ -44,19 +46,24 @@ def training_folders(args: argparse.Namespace) -> tuple[Path, Path]:
     if output.exists() and not args.overwrite:
         raise OutputError(f"{output} exists: give another name, or --overwrite")
     check_replaced(output)
-    work = output.with_name(output.name + ".training")
-    begun = (work / "checkpoint.keras").is_file()
+    work = run_folder(output)
+    begun = (work / CHECKPOINT).is_file()
     if args.network.startswith("paper"):
         begun = False
         if args.resume:
             raise SettingError("published networks keep no checkpoints: leave --resume out")
     if args.resume and not begun:
-        raise InputError(f"nothing to resume: '{work / 'checkpoint.keras'}' does not exist")
+        raise InputError(f"nothing to resume: '{work / CHECKPOINT}' does not exist")
     if begun and not args.resume:
         raise OutputError(f"'{work}' holds a training run; use --resume or another folder")
     if args.minutes is not None and args.minutes <= 0:
         raise SettingError(f"--minutes {args.minutes:g} is not a positive number")
     return output, work
+
+
+def run_folder(output: Path) -> Path:
+    """Where a training keeps its checkpoint and log: beside the bundle that it will write."""
+    return output.with_name(output.name + ".training")
 
 
 def initial_network(args: argparse.Namespace) -> tuple[Any, str | None]:
@@ -69,11 +76,24 @@ def initial_network(args: argparse.Namespace) -> tuple[Any, str | None]:
     return bundle.model, bundle.spec["name"]
 
 
-def draw_curves(work: Path) -> None:
-    """The learning curves of a run as a picture beside its log."""
+def conclude(work: Path) -> None:
+    """Say how far a run has come, and draw its learning curves beside its log."""
+    from ..engine.training.fit import read_state
     from ..report.curves import draw_learning_curves
+    from .tables import picture
 
-    draw_learning_curves(work / "log.csv", work / "learning_curves.png")
+    state = read_state(work)
+    if "start" in state:  # not in a run that an earlier version began
+        start, best = state["start"], state["best"]
+        print(f"{state['monitor']}: {start:.4g} at the start, {best:.4g} at best", flush=True)
+        if not best < start:
+            print(
+                "warning: no step of this training was useful, its network is no better than what "
+                "it started from: give it more --steps or --minutes",
+                flush=True,
+            )
+    with picture("learning_curves.png"):
+        draw_learning_curves(work / "log.csv", work / "learning_curves.png")
 
 
 def verbosity() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 
 from .errors import SettingError
@@ -177,10 +177,11 @@ def _without_banner():
     try:
         sys.stderr.flush()
         before = os.dup(2)
-    except (AttributeError, OSError):  # no stderr to keep clean
+        temporary = tempfile.TemporaryFile()
+    except (AttributeError, OSError):  # no stderr to keep clean, or nowhere to keep what it gets
         yield
         return
-    with tempfile.TemporaryFile() as caught:
+    with temporary as caught:
         os.dup2(caught.fileno(), 2)
         try:
             yield
@@ -190,7 +191,8 @@ def _without_banner():
             caught.seek(0)
             for line in caught.read().splitlines(keepends=True):
                 if not any(mark in line for mark in BANNER):
-                    os.write(2, line)
+                    with suppress(OSError):  # its reader has gone
+                        os.write(2, line)
 
 
 def one_answer(network, *sample):

@@ -56,8 +56,8 @@ def whole_folder(
 
     Where the block fails nothing is left of it. A folder that exists is exchanged at once for one
     with the new files and with what else it held: files that are as an earlier run left them (see
-    `record`) are replaced, all others stay. Those whose names are needed go into its subfolder
-    "kept". Where another run was quicker, the results stay under another name.
+    `record`) are replaced, all others stay; those whose names are needed go to NAME.kept. Where
+    another run was quicker, the results stay under another name.
 
     clear : have what an earlier run wrote, and this one has not, go, too
 
@@ -87,6 +87,8 @@ def whole_folder(
         yield work
         _place(work, final, given, overwrite, clear)
         made = []
+    except BrokenPipeError:  # of what listens to the progress
+        raise
     except OSError as error:
         raise cannot_write(given, error) from None
     finally:
@@ -108,7 +110,8 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iter
     try:
         yield part
         _place_file(part, path, overwrite)
-        finished.append(str(path))
+        if not any(parent.name in _begun for parent in path.parents):
+            finished.append(str(path))
     finally:
         part.unlink(missing_ok=True)
 
@@ -184,7 +187,7 @@ def _place(work: Path, final: Path, given: Path, overwrite: bool, clear: bool) -
     try:
         if work.parent == final and _can_be_renamed(final):
             work = work.rename(final.with_name(work.name))
-        if not _replace(work, final, given, overwrite, clear):
+        if not _replace(work, final, overwrite, clear):
             raise OutputError(f"{given} was written by another run meanwhile: this one's result is "
                               f"in {_keep(work, final)}")  # fmt: skip
         finished.append(str(given))
@@ -193,18 +196,18 @@ def _place(work: Path, final: Path, given: Path, overwrite: bool, clear: bool) -
         raise OutputError(f"{cannot_write(given, error)}; the results are in {kept}") from None
 
 
-def _replace(work: Path, final: Path, given: Path, overwrite: bool, clear: bool) -> bool:
+def _replace(work: Path, final: Path, overwrite: bool, clear: bool) -> bool:
     """False where another run was quicker."""
     others = [path for path in final.iterdir() if path != work] if final.is_dir() else []
     written = set(files_of(work))
     if work.parent == final or _stands_in(final) or any(_is_part(path) for path in others):
         if others and not overwrite:
             return False
-        _fill(work, final, given, written, clear)
+        _fill(work, final, written, clear)
     elif not _take_free_place(work, final):
         if not overwrite:
             return False
-        _exchange(work, final, given, written, clear)
+        _exchange(work, final, written, clear)
     return True
 
 
@@ -221,7 +224,7 @@ def _take_free_place(work: Path, final: Path) -> bool:
     return True
 
 
-def _exchange(work: Path, final: Path, given: Path, written: set[str], clear: bool) -> None:
+def _exchange(work: Path, final: Path, written: set[str], clear: bool) -> None:
     """Have a folder change places with a new one that holds, too, what is to stay of it."""
     own = own_files(final)
     drop = own if clear else own & written
@@ -229,15 +232,15 @@ def _exchange(work: Path, final: Path, given: Path, written: set[str], clear: bo
     try:
         _share(final, work, kept, {final / name for name in drop})
     except (OSError, NotImplementedError):  # a file system without links
-        _fill(work, final, given, written, clear)
+        _fill(work, final, written, clear)
         return
-    _tell_kept(kept, work, given)
     exchange(work, final, before=work.with_suffix(".before"))
     try:  # what came between; the old folder has the new one's place now
         _share(work, final, final / kept.name, {work / name for name in drop})
         shutil.rmtree(work, ignore_errors=True)
     except OSError:
         os.rename(work, _free(final.with_name(f"{final.name}.kept")))
+    _set_aside(final / kept.name, final)
 
 
 def _share(old: Path, new: Path, kept: Path, drop: set[Path]) -> None:
@@ -266,26 +269,28 @@ def _share(old: Path, new: Path, kept: Path, drop: set[Path]) -> None:
                 place.rmdir()  # of a run's files alone
 
 
-def _fill(work: Path, final: Path, given: Path, written: set[str], clear: bool) -> None:
+def _fill(work: Path, final: Path, written: set[str], clear: bool) -> None:
     """Move results into a folder that has to stay the same one; their record comes last."""
     own, kept = own_files(final), _free(final / "kept")
     for name in sorted(written - own):
         if os.path.lexists(final / name):
             (kept / name).parent.mkdir(parents=True, exist_ok=True)
             os.rename(final / name, kept / name)
-    _tell_kept(kept, final, given)
     for name in own if clear else own & written:
         (final / name).unlink()
     for name in sorted(written, key=lambda name: (name.endswith(".json"), name)):
         (final / name).parent.mkdir(parents=True, exist_ok=True)
         os.replace(work / name, final / name)
+    _set_aside(kept, final)
 
 
-def _tell_kept(kept: Path, folder: Path, given: Path) -> None:
-    names = ", ".join(sorted(files_of(kept))) if kept.is_dir() else ""
-    if names:
-        place = given / kept.relative_to(folder)
-        log.warning("warning: %s is not as a run of cryodl left it: kept in %s", names, place)
+def _set_aside(kept: Path, final: Path) -> None:
+    """Have what stood in the way of results lie beside their folder, where that can be."""
+    if kept.is_dir():
+        names = ", ".join(sorted(files_of(kept)))
+        with suppress(OSError):
+            kept = kept.rename(_free(final.with_name(f"{final.name}.kept")))
+        log.warning("warning: not as a run of cryodl left it, so kept in %s: %s", kept, names)
 
 
 def _keep(part: Path, final: Path) -> Path:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-# of a run, a bundle, an experiment, an evaluation
-RECORDS = ("stats.json", "spec.json", "experiment.json", "checksums.json")
+RECORDS = ("stats.json", "spec.json", "experiment.json")  # of a run, a bundle, an experiment
+SUMS = "checksums.json"  # of an evaluation; it may have something before it
 KEY = "sha256"  # entry of a record: {file: SHA-256}, of itself too
 LARGEST = 1 << 26  # bytes; no record of ours is larger
 
@@ -55,7 +55,7 @@ def own_files(folder: Path) -> set[str]:
     What was changed since, links, and names that lead out of the folder are none.
     """
     own = set()
-    for name in RECORDS:
+    for name in (*RECORDS, *sorted(path.name for path in folder.glob(f"*{SUMS}"))):
         path = folder / name
         try:
             if path.is_symlink() or not path.is_file() or path.stat().st_size > LARGEST:

@@ -202,10 +202,26 @@ def write_view(
         ),
         "view",
     ]
+    write_script(path, lines)
+
+
+def write_script(path: str | os.PathLike[str], lines: Sequence[str]) -> None:
+    """Write commands of ChimeraX to a file, which is there whole or not at all."""
     temporary = f"{os.fspath(path)}.{os.getpid()}.part"
-    with open(temporary, "w", encoding="utf-8", newline="\n") as script:
-        script.write("\n".join(lines) + "\n")
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as script:
+            script.write("\n".join(lines) + "\n")
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+
+
+def can_be_named(name: str | os.PathLike[str]) -> bool:
+    """Whether a command of ChimeraX can hold a file name."""
+    text = os.fspath(name).replace(os.sep, "/")
+    # two kinds of quotes and backslashes cannot be told from the command's own
+    return text.isprintable() and "\\" not in text and not ("'" in text and '"' in text)
 
 
 def _steps(colours: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
@@ -233,19 +249,27 @@ def _match(value: float, labels: dict[float, str]) -> str:
 
 def _relative(name: str | os.PathLike[str], script: str | os.PathLike[str]) -> str:
     """``name`` as seen from the script's folder, with forward slashes on every system."""
-    folder = os.path.dirname(os.path.abspath(os.fspath(script)))
+    folder, name = os.path.dirname(os.fspath(script)), os.fspath(name)
+    if folder and name.startswith(folder + os.sep):  # so from wherever the folder will be
+        return name[len(folder) + 1 :].replace(os.sep, "/")
+    return seen_from(folder, name).replace(os.sep, "/")
+
+
+def seen_from(folder: str | os.PathLike[str], name: str | os.PathLike[str]) -> str:
+    """The path of a file from a folder: '..' of a folder behind a link is its target's parent."""
+    place, file = os.path.split(os.path.abspath(os.fspath(name)))
+    path = os.path.join(os.path.realpath(place), file)
     try:
-        relative = os.path.relpath(os.path.abspath(os.fspath(name)), folder)
+        return os.path.relpath(path, os.path.realpath(os.fspath(folder)))
     except ValueError:  # another drive on Windows
-        relative = os.path.abspath(os.fspath(name))
-    return relative.replace(os.sep, "/")
+        return path
 
 
 def _quoted(text: str) -> str:
     """One ChimeraX token. Quotes keep spaces and semicolons; the other kind of quote is inside."""
-    quote = "'" if '"' in text else '"'
-    if quote in text or "\n" in text or "\\" in text:
+    if not can_be_named(text):
         raise ValueError(f"ChimeraX cannot read the name {text!r}; rename the file")
+    quote = "'" if '"' in text else '"'
     return quote + text + quote
 
 

@@ -8,7 +8,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from .figure import new_figure, save_figure, style, write_title
+from .figure import new_figure, plain, save_figure, style, write_title
 from .histogram import bin_edges
 from .palette import DEFAULT_PALETTE, UNCERTAINTY_PALETTE, colour_map, resolution_range
 from .slices import _draw_key, _Page, _planes, crop_box, density_limits, molecule_centre
@@ -201,7 +201,7 @@ def draw_filtered(
 def shorten(name: str) -> str:
     """A name that fits a legend: its middle left out where it is too long."""
     half = LONGEST_NAME // 2
-    return name if len(name) <= LONGEST_NAME else name[:half] + "…" + name[-half + 1 :]
+    return plain(name if len(name) <= LONGEST_NAME else name[:half] + "…" + name[-half + 1 :])
 
 
 def _steps(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

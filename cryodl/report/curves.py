@@ -8,7 +8,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from .figure import ONE_COLUMN, TWO_COLUMNS, new_figure, save_figure, style
+from .figure import ONE_COLUMN, TWO_COLUMNS, new_figure, plain, save_figure, style
 
 TRAINING, VALIDATION = "#1f6f8b", "#d1495b"
 RATES = ("lr", "learning_rate")
@@ -95,7 +95,7 @@ def fill_learning_curves(
         for axes in panels[max(0, len(names) - columns) : len(names)]:
             axes.set_xlabel("Epoch")
         if title:
-            figure.suptitle(title, fontsize=9)
+            figure.suptitle(plain(title), fontsize=9)
         figure.tight_layout(pad=0.6, w_pad=1.2)
     return list(panels[: len(names)])
 
@@ -171,7 +171,7 @@ def draw_scatter(
     known = np.isfinite(xs) & np.isfinite(ys)
     if not known.any():
         raise ValueError("no finite pair of values to draw")
-    names = [] if labels is None else [str(n) for n, k in zip(labels, known) if k]
+    names = [] if labels is None else [plain(str(n)) for n, k in zip(labels, known) if k]
     xs, ys = xs[known], ys[known]
     low, high = min(xs.min(), ys.min()), max(xs.max(), ys.max())
     air = 0.08 * (high - low) or 0.5

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from .chimerax import _quoted, _relative
+from .chimerax import _quoted, _relative, write_script
 from .figure import new_figure, save_figure, style
 from .slice_grid import pick_planes
 from .slice_rows import Row, draw_slice_rows
@@ -122,7 +122,4 @@ def write_before_after_view(
             "color sample #2 map #3 palette 0,#762a83:0.5,#f7f7f7:1,#1b7837",
         ]
     lines += ["set bgColor white", "lighting soft", "graphics silhouettes true", "view"]
-    temporary = f"{os.fspath(path)}.{os.getpid()}.part"
-    with open(temporary, "w", encoding="utf-8", newline="\n") as script:
-        script.write("\n".join(lines) + "\n")
-    os.replace(temporary, path)
+    write_script(path, lines)

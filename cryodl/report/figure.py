@@ -48,13 +48,26 @@ def style() -> Any:
     return matplotlib.rc_context(STYLE)
 
 
+def printable(text: str) -> str:
+    """A name without what no font and no file format can hold: control codes, broken bytes."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+def plain(text: str) -> str:
+    """A name as matplotlib shall write it: it takes what stands between two $ for a formula."""
+    return printable(text).replace("$", r"\$")
+
+
 def write_title(figure: Any, left: float, top: float, text: str, *, right: float) -> None:
     """Write ``text`` from ``left`` at ``top`` (inches from the left and top edges), one line.
 
     A title too long to end before ``right`` is set smaller, and shortened in its middle at last.
     """
     width, height = figure.get_size_inches()
-    title = figure.text(left / width, 1 - top / height, text, ha="left", va="top", fontsize=9)
+    text = printable(text)
+    title = figure.text(
+        left / width, 1 - top / height, text, ha="left", va="top", fontsize=9, parse_math=False
+    )
     renderer = figure.canvas.get_renderer()
     for size in (9, 8, 7, 6):
         title.set_fontsize(size)

@@ -6,7 +6,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from .figure import style, write_title
+from .figure import plain, style, write_title
 from .palette import key_labels
 
 CLASSES = "high", "medium", "low"
@@ -81,7 +81,7 @@ def draw_probabilities(
             start += shares
         reach = 0.5 + GAP / (BAR + GAP) / 2
         bars.set(xlim=(0, 100), ylim=(-reach, count - 1 + reach), xlabel="Probability (%)")
-        bars.set_yticks(rows, names)
+        bars.set_yticks(rows, [plain(name) for name in names])
         bars.tick_params(axis="y", length=0)
         _draw_estimates(estimates, rows, resolutions, intervals, claimed)
         estimates.set_ylim(bars.get_ylim())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from .figure import style, write_title
+from .figure import printable, style, write_title
 
 LINE, HEAD, FOOT, MARGIN, AIR = 0.21, 0.1, 0.1, 0.14, 0.3  # inches
 TITLE = 0.28
@@ -54,7 +54,8 @@ def draw_table(
 
         def write(left: float, line: float, text: str, **how: Any) -> Any:
             bottom = height - head - LINE * (line + 0.5)
-            return figure.text(left / width, bottom / height, text, va="center", **how)
+            place = left / width, bottom / height
+            return figure.text(*place, printable(text), va="center", parse_math=False, **how)
 
         for number, row in enumerate(texts):
             weight = "bold" if number == 0 else "normal"

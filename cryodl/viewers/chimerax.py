@@ -6,7 +6,13 @@ import shutil
 import numpy as np
 from pwem.viewers import Chimera, ChimeraView
 
-from cryodl.report.chimerax import fill_outside, surface_level, write_view
+from cryodl.report.chimerax import (
+    can_be_named,
+    fill_outside,
+    seen_from,
+    surface_level,
+    write_view,
+)
 
 from .maps import on_grid_of, same_grid, write_map
 
@@ -56,7 +62,8 @@ def write_scene(
             )
         level = surface_level(shown.data, there)
     map_file = shown.path
-    if not map_file or map_file.endswith((".gz", ".bz2")):  # every ChimeraX reads plain files
+    plain = map_file and not map_file.endswith((".gz", ".bz2"))  # every ChimeraX reads such files
+    if not plain or not can_be_named(seen_from(folder, map_file)):
         map_file = os.path.join(folder, "chimerax_map.mrc")
         write_map(map_file, shown)
     filled = fill_outside(resolution.data, inside, FILLED_RIM)

@@ -25,6 +25,7 @@ from cryodl.engine.memory import check_memory
 PathLike = Union[str, "os.PathLike[str]"]
 
 HEADER_BYTES = 1024
+WRITTEN = {"float32": (2, "<f4"), "float16": (12, "<f2"), "int8": (0, "i1")}  # mode, type
 MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 UNUSABLE_MODES = {3: "complex 16-bit integers", 4: "complex 32-bit reals", 101: "4-bit integers"}
 ANISOTROPY = 0.01  # relative difference of voxel edges that is still called cubic
@@ -126,10 +127,13 @@ def _read(path: Path, only_header: bool) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def write_map(path: PathLike, volume: Volume, *, overwrite: bool = False) -> None:
+def write_map(
+    path: PathLike, volume: Volume, *, overwrite: bool = False, kind: str = "float32"
+) -> None:
     """Write a map so that every program sees it where the map it came from lies.
 
-    The file is MRC2014, little-endian, mode 2 (float32), with the volume's axis order, start and
+    The file is MRC2014, little-endian, of mode 2 (float32; or 12, float16, or 0, int8, as `kind`
+    says), with the volume's axis order, start and
     origin fields; it is compressed if the name ends in ``.gz`` or ``.bz2``. It appears under its
     name only when complete.
 
@@ -145,12 +149,13 @@ def write_map(path: PathLike, volume: Volume, *, overwrite: bool = False) -> Non
         raise OutputError(f"{path} exists; choose another name or allow overwriting")
     if not path.parent.is_dir():
         raise OutputError(f"{path.parent} is not a directory; create it to write {path.name}")
+    mode, stored = WRITTEN[kind]
     try:
         with whole_file(path, overwrite=overwrite) as part:
             with _open_for_writing(part, path.suffix.lower()) as file:
-                file.write(_make_header(volume).tobytes())
+                file.write(_make_header(volume, mode).tobytes())
                 for section in volume.data.transpose(_file_axes(volume.axis_order)):
-                    file.write(np.ascontiguousarray(section, dtype="<f4").data)
+                    file.write(np.ascontiguousarray(section, dtype=stored).data)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
 
@@ -344,14 +349,14 @@ def _fields_to_write(volume: Volume) -> tuple[Triple, tuple[int, int, int], Trip
     return spacing, (0, 0, 0), volume.origin
 
 
-def _make_header(volume: Volume) -> np.ndarray:
+def _make_header(volume: Volume, mode: int = 2) -> np.ndarray:
     from mrcfile.dtypes import HEADER_DTYPE
 
     header = np.zeros((), HEADER_DTYPE.newbyteorder("<"))
     axes = _file_axes(volume.axis_order)
     header["nz"], header["ny"], header["nx"] = (volume.shape[axis] for axis in axes)
     header["mz"], header["my"], header["mx"] = volume.shape
-    header["mode"] = 2
+    header["mode"] = mode
     header["mapc"], header["mapr"], header["maps"] = volume.axis_order
     spacing, start, origin = _fields_to_write(volume)
     header["nxstart"], header["nystart"], header["nzstart"] = start

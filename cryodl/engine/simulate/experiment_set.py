@@ -9,17 +9,17 @@ estimator's labels) without touching the rest. Boxes are cut to the molecule and
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Generator
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from ..folder import whole_file
+from ..record import write_json
+from ..workers import Workers
 from .experiment_config import full_config
 from .simulated_experiment import MAPS, simulate_experiment
 
@@ -69,10 +69,10 @@ class StoredExperiment:
 
     def add(self, name: str, data: np.ndarray) -> None:
         """Store one more map on the experiment's grid, in half precision (masks in bytes)."""
-        work = self.folder / f".{name}.{os.getpid()}.npy"
         data = np.asarray(data)
-        np.save(work, data.astype(np.uint8 if data.dtype == bool else np.float16))
-        work.replace(self.folder / f"{name}.npy")
+        path = self.folder / f"{name}.npy"
+        with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+            np.save(file, data.astype(np.uint8 if data.dtype == bool else np.float16))
 
     @property
     def resolution(self) -> float:
@@ -108,7 +108,7 @@ def make_experiment_set(
     config: dict[str, Any] | None = None,
     resolution: tuple[float, float] = RESOLUTION,
     workers: int = 1,
-) -> Iterator[Path]:
+) -> Generator[Path, None, None]:
     """Simulate a set, yielding each experiment's folder as it is done; those there are kept.
 
     structures : list of Structure; experiment i is made on one of them
@@ -133,9 +133,13 @@ def make_experiment_set(
         _start_worker(structures)
         yield from map(_make, jobs)
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (structures,)) as pool:
+    with Workers(workers, _start_worker, (structures,)) as pool:
         yield from pool.map(_make, jobs)
+
+
+def count_experiments(folder: str | Path, count: int) -> int:
+    """How many of the first so many experiments of a set are complete."""
+    return sum((Path(folder) / f"{i:05d}" / RECORD).is_file() for i in range(count))
 
 
 def _start_worker(structures) -> None:
@@ -174,9 +178,8 @@ def _make(job) -> Path:
         "first_voxel": [int(s.start) for s in cut],
     }
     # Last, since an experiment without its record counts as unfinished.
-    work = folder / f".{RECORD}"
-    work.write_text(json.dumps(info, indent=1), encoding="utf-8")
-    work.replace(folder / RECORD)
+    with whole_file(folder / RECORD, overwrite=True) as part:
+        write_json(part, info, indent=1)
     return folder
 
 

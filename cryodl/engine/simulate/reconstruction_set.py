@@ -4,25 +4,25 @@ half1, half2, signal, model, mask and belt lie on the reconstruction's grid (par
 map is deposited, on a grid of its own, with its true resolutions snr and aspect (deposition.py).
 half1, half2 and signal are in one unit, that of the signal inside the molecule. Densities are in
 half precision (mode 12), masks in bytes. experiment.json holds what was drawn and measured, and
-comes last: a folder without it is unfinished and is made again.
+tells a finished experiment.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, OutputError
-from ..maps.mrc_io import read_map
+from ..errors import InputError
+from ..folder import whole_folder
+from ..maps.mrc_io import read_values, write_map
 from ..maps.volume import Volume
+from ..record import write_json
+from ..workers import Workers
 from . import deposition_config
 from .deposition import Deposited, Source, deposit
 from .particle_config import full_config
@@ -30,7 +30,6 @@ from .particle_experiment import LEAST_ATOMS, MAPS, Reconstruction, simulate_par
 
 RECORD = "experiment.json"
 LARGEST_ATOMS = 60_000  # of larger structures a part is taken before they are placed
-MASKS = ("mask", "belt")
 
 _structures: list = []
 
@@ -55,7 +54,7 @@ class StoredReconstruction:
         """
         for path in self._paths(name):
             if path.is_file():
-                return read_map(path)
+                return read_values(path)
         raise InputError(f"experiment {self.folder} holds no {name}.mrc")
 
     def _paths(self, name: str):
@@ -94,7 +93,7 @@ def make_reconstructions(
     config: dict[str, Any] | None = None,
     resolution: tuple[float, float] | None = None,
     workers: int = 1,
-) -> Iterator[Path]:
+) -> Generator[Path, None, None]:
     """Simulate a set, yielding each experiment's folder as it is done; those there are kept.
 
     structures : list of Structure; experiment i is made on one of them
@@ -124,55 +123,44 @@ def make_reconstructions(
         _start_worker(structures)
         yield from map(_make, jobs)
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (structures,)) as pool:
+    with Workers(workers, _start_worker, (structures,)) as pool:
         yield from pool.map(_make, jobs)
 
 
 def store(made: Reconstruction, deposited: Deposited, folder: Path) -> None:
-    """Write an experiment into a folder of its own.
+    """Write an experiment into a folder of its own, which is there whole or not at all.
 
-    Raises OutputError where it cannot be written; what was begun is removed then.
+    Raises OutputError where it cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    info = {
+        "structure": made.measured["structure"],
+        "seed": made.measured["seed"],
+        "voxel_size": made.voxel_size,
+        "origin": made.origin,
+        "resolution": made.resolution,
+        "config": made.drawn,
+        "measured": made.measured,
+        "deposition": deposited.words,
+        "deposition_config": deposited.drawn,
+        "deposition_finest": deposited.finest,
+    }
+    with whole_folder(folder, overwrite=True) as work:
         for name in MAPS:
-            data = getattr(made, name)
-            if name != "belt" or data.any():
-                _write(folder / f"{name}.mrc", made.volume(name))
+            volume = made.volume(name)
+            if name != "belt" or volume.data.any():
+                write_map(work / f"{name}.mrc", volume, kind=_kind(volume.data))
         for name in ("map", "snr", "aspect"):
-            _write(folder / f"{name}.mrc", getattr(deposited, name))
-        info = {
-            "structure": made.measured["structure"],
-            "seed": made.measured["seed"],
-            "voxel_size": made.voxel_size,
-            "origin": made.origin,
-            "resolution": made.resolution,
-            "config": made.drawn,
-            "measured": made.measured,
-            "deposition": deposited.words,
-            "deposition_config": deposited.drawn,
-            "deposition_finest": deposited.finest,
-        }
-        work = folder / f".{RECORD}"
-        work.write_text(json.dumps(info, indent=1), encoding="utf-8")
-        work.replace(folder / RECORD)
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise OutputError(f"cannot write to {folder}: {error.strerror}") from None
+            volume = getattr(deposited, name)
+            write_map(work / f"{name}.mrc", volume, kind=_kind(volume.data))
+        write_json(work / RECORD, info, indent=1)
 
 
-def _write(path: Path, volume: Volume) -> None:
-    import mrcfile
-
-    data = volume.data
-    kind = np.int8 if data.dtype == bool else np.float16
-    if np.abs(data).max() > 6e4 or 0 < data.std() < 1e-2:  # beyond what half precision holds well
-        kind = np.float32
-    with mrcfile.new(path, overwrite=True) as file:
-        file.set_data(data.astype(kind))
-        file.voxel_size = volume.voxel_size
-        file.header.origin.x, file.header.origin.y, file.header.origin.z = volume.origin
+def _kind(data: np.ndarray) -> str:
+    """What holds it: masks in bytes, and densities of common scales in half precision."""
+    if data.dtype == bool:
+        return "int8"
+    fits = np.abs(data).max() < 6e4 and data.std() > 1e-2
+    return "float16" if fits else "float32"
 
 
 def _start_worker(structures) -> None:
@@ -191,8 +179,6 @@ def _make(job) -> Path:
 
 def _part(structure, seed: int):
     """The structure, or of a very large one a ball around one of its atoms."""
-    from dataclasses import replace
-
     if len(structure) <= LARGEST_ATOMS:
         return structure
     rng = np.random.default_rng([seed, 9])

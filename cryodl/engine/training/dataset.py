@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-
 import numpy as np
 
 from ..maps.features import CHANNELS, band_powers, space_to_depth
 from ..maps.normalise import local_normalise
 from ..maps.whole import whole_features
 from ..simulate.experiment import simulate_box
+from ..workers import Workers
 from .single_map_input import rough_mask
 from .stream import APART
 
@@ -76,12 +74,7 @@ class BoxStream:
         self.structures = [s for s in structures if len(s) >= config["atoms"]]
         self._pool = None
         if workers:
-            self._pool = ProcessPoolExecutor(
-                workers,
-                mp_context=multiprocessing.get_context("spawn"),
-                initializer=_start_worker,
-                initargs=(self.structures,),
-            )
+            self._pool = Workers(workers, _start_worker, (self.structures,))
         self._ahead = 4 * workers
 
     def boxes(self, start=0):
@@ -106,7 +99,7 @@ class BoxStream:
 
     def close(self) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.close()
 
 
 def batches(stream, *, start=0):

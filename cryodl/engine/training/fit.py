@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 import time
@@ -11,7 +12,7 @@ from typing import Any
 
 import keras
 
-from ..errors import InputError, OutputError
+from ..errors import InputError, OutputError, SettingError
 
 CHECKPOINT = "checkpoint.keras"
 STATE = "state.json"
@@ -50,12 +51,18 @@ def fit(
     if resume:
         if not (out_dir / CHECKPOINT).is_file():
             raise InputError(f"nothing to resume: '{out_dir / CHECKPOINT}' does not exist")
-        model = keras.models.load_model(out_dir / CHECKPOINT)
-        state = read_state(out_dir)
+        model = _read_checkpoint(out_dir / CHECKPOINT)
+        state = _state_of(model, out_dir, config)
     else:
         if (out_dir / CHECKPOINT).is_file():
             raise OutputError(f"'{out_dir}' holds a training run; use --resume or another folder")
         out_dir.mkdir(parents=True, exist_ok=True)
+        (out_dir / BEST).unlink(missing_ok=True)  # of a run that was killed before its checkpoint
+        state["monitor"] = monitor = _monitor(config)
+        figures = model.evaluate(*validation, batch_size=1, verbose=0, return_dict=True)
+        state["start"] = float(figures[monitor.replace("val_", "", 1)])
+    for name in (BEST, CHECKPOINT, STATE):
+        (out_dir / f"new.{name}").unlink(missing_ok=True)  # a killed run had begun to write it
     progress = _Progress(config, state, out_dir, steps, minutes)
     # The first epoch of a sitting also compiles; it is logged like the others.
     epoch = state["step"] // config["epoch"]
@@ -71,6 +78,11 @@ def fit(
         shuffle=False,  # what a generator yields cannot be
         verbose=verbose,
     )
+    if not (out_dir / BEST).is_file():
+        raise SettingError(
+            f"training came to nothing: {_monitor(config)} is not a number in any epoch; lower the "
+            "learning rate"
+        )
     return out_dir / BEST
 
 
@@ -80,6 +92,42 @@ def read_state(out_dir) -> dict:
         return json.loads((Path(out_dir) / STATE).read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"the run in '{out_dir}' cannot be gone on with: {error}") from None
+
+
+def _monitor(config) -> str:
+    return config.get("monitor", "val_error")
+
+
+def _read_checkpoint(path: Path):
+    try:
+        return keras.models.load_model(path)
+    except Exception as error:  # of Keras, zip or HDF5
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(
+            f"'{path}' cannot be gone on with ({reason}): remove it and train anew, or give "
+            "another folder"
+        ) from None
+
+
+def _state_of(model, out_dir: Path, config) -> dict[str, Any]:
+    """The state of a run as its checkpoint is: a run may be killed before it has written both."""
+    step = int(model.optimizer.iterations)
+    try:
+        return {**read_state(out_dir), "step": step}
+    except InputError:
+        found = _logged(out_dir / LOG, _monitor(config))
+    best = min(found, default=math.inf)
+    since = len(found) - 1 - found.index(best) if found else 0
+    return {"step": step, "seconds": 0.0, "best": best, "epochs_since_best": since}
+
+
+def _logged(path: Path, name: str) -> list[float]:
+    """A figure of every epoch, as far as a log holds it."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [float(row[name]) for row in csv.DictReader(file) if row[name]]
+    except (OSError, KeyError, ValueError, TypeError):
+        return []
 
 
 class _Progress(keras.callbacks.Callback):
@@ -112,7 +160,7 @@ class _Progress(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         state = self.state
         state["seconds"] = self.earlier + time.monotonic() - self.began
-        found = float(logs[self.config.get("monitor", "val_error")])
+        found = float(logs[_monitor(self.config)])
         if found < state["best"]:
             state["best"], state["epochs_since_best"] = found, 0
             self._store(BEST, self.model.save_weights)

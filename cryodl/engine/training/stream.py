@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from ..workers import Workers
 
 APART = 1000  # handfuls that lie between steps at which runs are resumed, so that none comes twice
 Sample = tuple[np.ndarray, np.ndarray]
@@ -44,10 +43,7 @@ class SampleStream:
         self._cumulative = np.cumsum(weights) / np.sum(weights)
         self._pool = None
         if workers:
-            context = multiprocessing.get_context("spawn")  # a fork would inherit the library
-            self._pool = ProcessPoolExecutor(
-                workers, context, _start_worker, (self.make, self.items)
-            )
+            self._pool = Workers(workers, _start_worker, (self.make, self.items))
         self._ahead = 4 * workers
 
     def handfuls(self, start: int = 0) -> Iterator[list[Sample]]:
@@ -105,4 +101,4 @@ class SampleStream:
 
     def close(self) -> None:
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.close()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-
 import keras
 import numpy as np
 
@@ -14,6 +11,7 @@ from ..maps.rough import rough_molecule
 from ..maps.scale import with_bfactor
 from ..maps.volume import Volume
 from ..maps.voxel_size import FACTORS, GRID, SMALLEST, predict, read_features, wrongness
+from ..workers import Workers
 from .single_map_input import LEAST_SAMPLING, draw_input, rough_mask
 
 RANGE = 0.68, 1.47  # factors by which voxel sizes are changed
@@ -63,8 +61,7 @@ def all_samples(experiments, count, seed, workers=2):
     """Features (n, NUMBERS), factors (n,) and numbers (n,) of all experiments, made by so many
     processes."""
     jobs = [(e, (seed, i), count) for i, e in enumerate(experiments)]
-    context = multiprocessing.get_context("spawn")  # a fork would inherit the library
-    with ProcessPoolExecutor(workers, context) as pool:
+    with Workers(workers) as pool:
         made = list(pool.map(_samples, jobs, chunksize=4))
     numbers = [np.full(len(factors), i) for i, (_, factors) in enumerate(made)]
     features, factors = zip(*(pair for pair in made if len(pair[1])))

@@ -49,7 +49,7 @@ def test_files_of_others_survive_whatever_a_record_lists(tmp_path):
     (out / "stats.json").write_text(record)
     run_fsc(*HALVES, output=out, overwrite=True)
     assert all(file.read_text() == "mine" for file in files) and (out / "link").is_symlink()
-    assert (out / "kept" / "stats.json").read_text() == record
+    assert (tmp_path / "out.kept" / "stats.json").read_text() == record
     assert "fsc.csv" in json.loads((out / "stats.json").read_text())["files"]
 
 
@@ -78,9 +78,9 @@ def test_what_was_changed_since_is_kept(tmp_path):
     (out / "stats.json").write_text(json.dumps({**stats, "note": "mine"}))
     run_fsc(*HALVES, output=out, overwrite=True)
     assert (out / "fsc.csv").read_text() == text
-    assert (out / "kept" / "fsc.csv").read_text() == text + "# looked at\n"
-    assert json.loads((out / "kept" / "stats.json").read_text())["note"] == "mine"
-    assert set(tree(out / "kept")) == {"fsc.csv", "stats.json"}
+    assert (tmp_path / "out.kept" / "fsc.csv").read_text() == text + "# looked at\n"
+    assert json.loads((tmp_path / "out.kept" / "stats.json").read_text())["note"] == "mine"
+    assert set(tree(tmp_path / "out.kept")) == {"fsc.csv", "stats.json"}
 
 
 def test_a_run_of_a_version_without_checksums_is_kept(tmp_path):
@@ -91,8 +91,8 @@ def test_a_run_of_a_version_without_checksums_is_kept(tmp_path):
     (out / "stats.json").write_text(json.dumps(stats))
     before = tree(out)
     run_fsc(*HALVES, output=out, overwrite=True)
-    assert tree(out / "kept") == before
-    assert set(tree(out)) == set(before) | {f"kept/{name}" for name in before}
+    assert tree(tmp_path / "out.kept") == before
+    assert set(tree(out)) == set(before)
 
 
 def test_unchanged_results_are_replaced_and_leave_nothing(tmp_path):
@@ -223,6 +223,19 @@ def test_a_folder_in_which_one_stands_stays_the_same(tmp_path, monkeypatch):
     monkeypatch.chdir(out)
     before = out.stat().st_ino
     write_run(Path("."), ["a.txt", "b.txt"], "new", overwrite=True)
-    assert out.stat().st_ino == before and sorted(os.listdir(tmp_path)) == ["out"]
+    assert out.stat().st_ino == before and sorted(os.listdir(tmp_path)) == ["out", "out.kept"]
+    assert tree(tmp_path / "out.kept") == {"b.txt": b"mine"}
     assert {name: text for name, text in tree(out).items() if name != "stats.json"} == {
-        "a.txt": b"new", "b.txt": b"new", "kept/b.txt": b"mine"}  # fmt: skip
+        "a.txt": b"new", "b.txt": b"new"}  # fmt: skip
+
+
+def test_tables_of_two_models_share_a_folder(tmp_path):
+    from cryodl.cli.tables import write_tables
+
+    out = tmp_path / "out"
+    for prefix, value in (("a_", 1), ("b_", 2), ("a_", 3)):
+        with whole_folder(out, overwrite=True, clear=False) as work:
+            write_tables(work, [("table", [{"value": value}])], prefix)
+    assert json.loads((out / "a_tables.json").read_text()) == {"table": [{"value": 3}]}
+    assert json.loads((out / "b_tables.json").read_text()) == {"table": [{"value": 2}]}
+    assert os.listdir(tmp_path) == ["out"] and len(os.listdir(out)) == 6
