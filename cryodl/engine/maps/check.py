@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.engine.errors import InputError
+from cryodl.engine.maps.clean import clean_warning
 from cryodl.engine.maps.contrast import contrast_warning
 from cryodl.engine.maps.masked import masked_support
 from cryodl.engine.maps.volume import Volume
@@ -12,6 +13,7 @@ from cryodl.engine.maps.voxel_size import voxel_size_warning
 
 VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
 DIAMETERS = (20.0, 1500.0)  # Å, of molecules seen by cryo-EM
+SMALLEST_BOX = 16, 20.0  # voxels, Å: edge of a box, below which no texture is seen
 
 
 def check_map(
@@ -26,7 +28,8 @@ def check_map(
     mask : ndarray, shape (z, y, x), bool, optional
         Where the molecule is; found with `automatic_mask` if not given.
     rough : ndarray, shape (z, y, x), bool, optional
-        What `rough_molecule` finds, which the voxel size is judged by, where it is known already.
+        What `rough_molecule` finds, which voxel size and noise are judged by, where it is known
+        already.
 
     Returns
     -------
@@ -48,6 +51,12 @@ def check_map(
     if not low <= volume.voxel_size <= high:
         found.append(f"the voxel size of {volume.voxel_size:g} Å is implausible for a cryo-EM map"
                      f" ({low:g}-{high:g} Å); give the true one with --voxel-size")
+    edge = min(volume.shape)
+    voxels, least = SMALLEST_BOX
+    if edge < voxels or edge * volume.voxel_size < least:
+        found.append(f"the box of {volume.size} voxels is {edge * volume.voxel_size:.3g} Å at its"
+                     f" shortest edge, and {voxels} voxels and {least:g} Å are the least that tells"
+                     " anything: what is said of the map means nothing; give a larger part of it")
     extents = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     diameter = max((along[-1] - along[0] + 1 for along in extents if along.size), default=0)
     diameter *= volume.voxel_size
@@ -58,6 +67,8 @@ def check_map(
     elif not low <= diameter <= high:
         found.append(f"the molecule would be {diameter:.0f} Å across, which is implausible"
                      f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å")
+    elif (said := clean_warning(volume, support, rough)) is not None:
+        found.append(said)  # nor has the check of voxel sizes seen such maps
     elif (said := voxel_size_warning(volume, rough)) is not None:
         found.append(said)
     edges = [mask[_face(axis, end)].mean() for axis in range(3) for end in (0, -1)]

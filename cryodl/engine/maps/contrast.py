@@ -6,6 +6,8 @@ import numpy as np
 
 from .masked import outside_value
 from .normalise import block_mean
+from .surrogates import SKEWNESS as ASKEW
+from .surrogates import coarse_blocks, differences, is_ordered
 from .volume import Volume
 
 BLOCK = 8.0  # Å; densities are averaged over so much, where a molecule is more than its atoms
@@ -14,8 +16,9 @@ LEAST_MASKED = 30
 SKEWNESS = -1.0  # ten real maps have 0.7 to 7
 CORNERS = -0.5  # standard deviations from the median, of solvent in the corners of a box
 BELOW = -0.5  # standard deviations; masked maps have 0.1 to 5
-# White noise has 1 and 3; unmasked real maps, and simulated ones as they are, more than 2.5 and 7.
-SPREAD, KURTOSIS = 1.3, 3.5
+# Standard deviations from noise of the same spectrum: sixty maps of noise, white or smoothed or
+# low-passed or rounded, have 3.5 at most, unmasked real and simulated maps 8 and more.
+AS_NOISE, AGAINST = 4.5, -6.0
 
 INVERTED = (
     "the contrast looks inverted, the molecule less dense than what is around it: multiply the map "
@@ -23,7 +26,7 @@ INVERTED = (
 )
 NOISE = (
     f"no molecule stands out of the noise: averaged over {BLOCK:g} Å the densities spread as noise "
-    "does; what is said of the map means nothing"
+    "of the same spectrum does; what is said of the map means nothing"
 )
 
 
@@ -42,16 +45,19 @@ def contrast_warning(volume: Volume, support: np.ndarray | None) -> str | None:
         return INVERTED if (held.mean() - outside) / held.std() < BELOW else None
     away = blocks - np.median(blocks)
     spread = float(blocks.std())
-    if away.size < LEAST or not spread > 0:
+    if not spread > 0:
         return None
     away /= spread
-    if np.mean(away**3) < SKEWNESS:
-        # a molecule that fills more than half of the box has a tail below, too: its solvent
-        return INVERTED if _corners(away).mean() > CORNERS else None
-    if size < 2:
-        return None  # single voxels spread as they do
-    alone = spread * size**1.5 / float(volume.data.std(dtype=np.float64))
-    return NOISE if alone < SPREAD and np.mean(away**4) < KURTOSIS else None
+    coarse = coarse_blocks(volume.data, volume.voxel_size)
+    apart = differences(coarse)
+    askew = away.size >= LEAST and np.mean(away**3) < SKEWNESS
+    if apart is not None:
+        faint = apart[ASKEW].max() < 0 and apart[ASKEW].min() < AGAINST
+        if not askew and not faint and np.abs(apart).max() < AS_NOISE:
+            return None if is_ordered(coarse) else NOISE
+        askew |= faint
+    # a molecule that fills more than half of the box has a tail below, too: its solvent
+    return INVERTED if askew and _corners(away).mean() > CORNERS else None
 
 
 def _corners(blocks: np.ndarray) -> np.ndarray:

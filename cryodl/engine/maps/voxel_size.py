@@ -2,7 +2,9 @@
 
 A small network reads `scale.scale_features` and gives a distribution over the factor by which the
 voxel size is too large. It has learnt from simulated experiments whose voxel size was changed
-(training.voxel_size), and its threshold is set so that few right maps are warned of.
+(training.voxel_size), and its threshold is set so that few right maps are warned of. It is asked
+where it has learnt only: at other voxel sizes, and of maps without detail, it would be sure of
+anything.
 """
 
 from __future__ import annotations
@@ -13,16 +15,20 @@ from pathlib import Path
 
 import numpy as np
 
+from .features import BANDS, band_centres
 from .masked import resample_both
 from .parts import bounding_box, cut
 from .rough import rough_molecule
-from .scale import LARGEST, MARGIN, scale_features
+from .scale import LARGEST, MARGIN, RADII, scale_features
 from .volume import Volume
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "voxel_size.npz"
 FACTORS = np.exp(np.linspace(-0.42, 0.42, 29))  # header's voxel size over the true one
 CLEARLY = 0.09  # of the factor's logarithm: less is not worth a word
 GRID = 1.0  # Å
+VOXELS = 0.75, 1.8  # Å, of the maps that were trained on
+DETAIL = 11.5, 3.0  # Å, of the bands of which one is to stand out of the solvent
+STANDS_OUT = 1.1  # logarithm of the power in the molecule over that in the solvent
 SMALLEST = 10_000.0  # Å³ of molecule, below which its statistics tell nothing
 
 
@@ -35,7 +41,11 @@ def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
     """
     if inside is None:
         inside = rough_molecule(volume)
-    probability = predict(read_features(volume, inside))
+    return _factor(read_features(volume, inside))
+
+
+def _factor(features: np.ndarray) -> tuple[float, float]:
+    probability = predict(features)
     logarithm = np.log(FACTORS)
     wrong = float(wrongness(probability))
     side = np.sign(float((probability * logarithm).sum()))
@@ -50,17 +60,20 @@ def voxel_size_warning(volume: Volume, inside: np.ndarray | None = None) -> str 
 
     volume, inside : as in `voxel_size_factor`
 
-    None where they fit, where the molecule is too small to tell, and where the package was
-    installed without the weights.
+    None where they fit, where it cannot be told (a voxel size or a resolution beyond those that
+    were trained on, a molecule that is too small), and where the package was installed without the
+    weights.
     """
-    if not WEIGHTS.is_file():
+    finest, coarsest = VOXELS
+    if not WEIGHTS.is_file() or not finest <= volume.voxel_size <= coarsest:
         return None
     if inside is None:
         inside = rough_molecule(volume)
     if np.count_nonzero(inside) * volume.voxel_size**3 < SMALLEST:
         return None
-    factor, wrong = voxel_size_factor(volume, inside)
-    if wrong < threshold():
+    features = read_features(volume, inside)
+    factor, wrong = _factor(features)
+    if wrong < threshold() or not shows_detail(features):
         return None
     size = "large" if factor > 1 else "small"
     fitting = volume.voxel_size / factor
@@ -69,6 +82,19 @@ def voxel_size_warning(volume: Volume, inside: np.ndarray | None = None) -> str 
         f"(probability {wrong:.0%}); they would fit about {fitting:.2f} Å: check it, and give the "
         "true one with --voxel-size"
     )
+
+
+def shows_detail(features: np.ndarray) -> bool:
+    """Whether a molecule shows more than about 11 Å: otherwise nothing tells the size of features.
+
+    features : ndarray (NUMBERS,), as from `read_features`
+    """
+    if not features[-1]:  # no solvent is left to compare with: a map that was cut out
+        return True
+    told = features[len(RADII) + 2 * BANDS : -1] * 4  # as scale.scale_features stores it
+    coarsest, finest = DETAIL
+    seen = (band_centres() * coarsest >= GRID) & (band_centres() * finest <= GRID)
+    return bool(told[seen].max() > STANDS_OUT)
 
 
 def predict(features: np.ndarray, weights=None) -> np.ndarray:

@@ -10,12 +10,11 @@ from ..maps.masked import resample_both
 from ..maps.rough import rough_molecule
 from ..maps.scale import with_bfactor
 from ..maps.volume import Volume
-from ..maps.voxel_size import FACTORS, GRID, SMALLEST, predict, read_features, wrongness
+from ..maps.voxel_size import FACTORS, GRID, SMALLEST, VOXELS, predict, read_features, wrongness
 from ..workers import Workers
 from .single_map_input import LEAST_SAMPLING, draw_input, rough_mask
 
 RANGE = 0.68, 1.47  # factors by which voxel sizes are changed
-VOXELS = 0.75, 1.8  # Å
 RIGHT = 0.35  # share of inputs whose voxel size is right
 EACH = 3  # inputs of every map drawn
 FALSE = 0.03  # of right voxel sizes that may be called wrong on the data trained on

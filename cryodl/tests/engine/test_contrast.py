@@ -41,6 +41,40 @@ def test_noise_is_no_molecule_and_a_faint_molecule_is_no_noise():
     assert judged(Volume(faint, 1.0)) is None
 
 
+SIZES = [(48, 1.0), (64, 1.0), (64, 1.35), (80, 2.0), (64, 3.0), (96, 1.2)]
+KINDS = {
+    "white": lambda noise: noise,
+    "low-passed": lambda noise: low_passed(noise, 0.2),
+    "low-passed further": lambda noise: low_passed(noise, 0.1),
+    "smoothed": lambda noise: gaussian_filter(noise, 1.0, mode="wrap"),
+    "smoothed further": lambda noise: gaussian_filter(noise, 2.5),
+    "in bytes": lambda noise: np.rint(gaussian_filter(noise, 1.0) * 100),
+}
+
+
+def low_passed(data, cut):
+    squares = sum(f**2 for f in np.meshgrid(*map(np.fft.fftfreq, data.shape), indexing="ij"))
+    return np.fft.ifftn(np.fft.fftn(data) * (squares < cut**2)).real
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_is_known_for_noise_however_it_was_filtered(kind):
+    for seed, (n, voxel) in enumerate(SIZES):
+        noise = np.random.default_rng(seed).normal(size=(n, n, n))
+        assert judged(Volume(KINDS[kind](noise), voxel)) == NOISE, (kind, n, voxel)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_molecule_in_filtered_noise_is_none_and_its_negative_is_inverted(kind):
+    rng = np.random.default_rng(1)
+    z, y, x = np.indices((72,) * 3) - 36
+    ball = z**2 + (y / 1.3) ** 2 + x**2 < 13**2
+    molecule = gaussian_filter(ball * rng.normal(1, 2, ball.shape), 1.0)
+    data = KINDS[kind](molecule / molecule.std() * 0.6 + rng.normal(size=ball.shape))
+    assert judged(Volume(data, 1.3)) is None
+    assert judged(Volume(-data, 1.3)) == INVERTED
+
+
 def test_it_is_said_instead_of_a_wrong_voxel_size():
     volume = read_map(EXAMPLES / "emd_3186.map.gz")
     said = check_map(volume.with_data(-volume.data))

@@ -64,6 +64,30 @@ def test_the_shipped_weights_know_a_real_map(factor, word):
         assert fitting == pytest.approx(1.35, rel=0.1)
 
 
+def low_passed(volume, resolution):
+    frequencies = np.meshgrid(*(np.fft.fftfreq(n, volume.voxel_size) for n in volume.shape))
+    away = np.sqrt(sum(f**2 for f in frequencies)) - 1 / resolution
+    width = 2 / volume.box[0]
+    gain = 0.5 + 0.5 * np.cos(np.pi * np.clip(away / width + 1, 0, 1))  # two shells wide
+    return volume.with_data(np.fft.ifftn(np.fft.fftn(volume.data) * gain).real)
+
+
+@pytest.mark.parametrize("resolution", [12, 14, 16, 20])
+def test_without_detail_nothing_is_said(resolution):
+    volume = low_passed(read_map(EXAMPLE), resolution)
+    assert module.voxel_size_warning(volume, rough_molecule(volume)) is None
+
+
+@pytest.mark.parametrize("voxel", [0.5, 2.4, 4.23, 12.0])
+def test_beyond_the_voxel_sizes_that_were_trained_on_nothing_is_said(voxel, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "WEIGHTS", network(tmp_path / "w.npz", 1.3))
+    module._weights.cache_clear()
+    data, inside = waves(5.0, 40)
+    said = [module.voxel_size_warning(Volume(data, v), inside) for v in (1.3, voxel)]
+    module._weights.cache_clear()
+    assert said[0] is not None and said[1] is None
+
+
 def network(path, factor):
     """Weights that answer with one factor, whatever they read."""
     bias = np.where(np.abs(np.log(module.FACTORS / factor)) < 0.02, 20.0, 0.0)
