@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cryodl.engine.arrays import read_arrays
 from cryodl.engine.errors import InputError
-from cryodl.engine.files import is_file, read_arrays
+from cryodl.engine.files import is_file
 from cryodl.engine.models import read_model
 
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
