@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -104,7 +103,7 @@ def classify_maps(
         )
         show("classify", done, len(maps))
     if json_file is not None:
-        _write(Path(json_file), found)
+        _write(Path(json_file), found, overwrite)
     return found
 
 
@@ -130,16 +129,15 @@ def _check_file(path, overwrite: bool) -> None:
         raise OutputError(f"{path} exists: give another name, or --overwrite")
 
 
-def _write(path: Path, found: list[dict[str, Any]]) -> None:
+def _write(path: Path, found: list[dict[str, Any]], overwrite: bool) -> None:
     """Write the list at once, so that no half of it is ever there."""
     from ..engine.errors import OutputError
+    from ..engine.folder import whole_file
+    from ..engine.record import write_json
 
-    work = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-        work.write_text(text + "\n", encoding="utf-8")
-        os.replace(work, path)
+        with whole_file(path, overwrite=overwrite) as part:
+            write_json(part, found, indent=2, allow_nan=False)
     except OSError as error:
-        work.unlink(missing_ok=True)
         raise OutputError(f"cannot write {path}: {error.strerror}") from None

@@ -112,8 +112,9 @@ def run_enhance(
         tell(enhancer.describe(original, 3 if halves else 1))
         for note in notes:
             tell(f"warning: {note}")
+        told = [None if n is None else n / original.unit for n in (noise_mean, noise_std)]
         with stages("noise"):
-            noise = enhancer.find_noise(original, way, mean=noise_mean, sd=noise_std, inside=inside)
+            noise = enhancer.find_noise(original, way, mean=told[0], sd=told[1], inside=inside)
         with stages("enhance"):
             enhanced = enhancer.enhance(original, noise, progress=partial(show, "enhance"))
         with stages("finish"):
@@ -129,8 +130,8 @@ def run_enhance(
             "bundle_sha256": enhancer.bundle.sha256,
             "source": "half maps" if halves else "one map",
             "normalisation": way,
-            "noise_mean": noise.mean,
-            "noise_std": noise.sd,
+            "noise_mean": noise.mean * original.unit,
+            "noise_std": noise.sd * original.unit,
             "noise_share": None if noise.region is None else round(float(noise.region.mean()), 4),
             "density_added": found.added,
             "density_removed": found.removed,

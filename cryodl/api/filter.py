@@ -57,6 +57,7 @@ def run_filter(
     from ..engine.maps.given import given_map
     from ..engine.maps.result import Result
     from ..engine.maps.stats import resolution_stats
+    from ..engine.maps.unit import as_given
     from ..engine.maps.volume import Volume
 
     start = time.perf_counter()
@@ -81,7 +82,7 @@ def run_filter(
             "warnings": [*found.warnings, *check_map(density, found.mask)],
             "seconds": {"filter": round(time.perf_counter() - start, 3)},
         }
-        volumes = {"filtered": filtered.volume, "resolution": found.resolution}
+        volumes = {"filtered": as_given(filtered.volume), "resolution": found.resolution}
         result = Result(volumes, stats, density)
         finish(result, work, start, partial(_draw, result, found.mask, palette=palette))
     return result

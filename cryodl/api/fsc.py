@@ -15,11 +15,22 @@ import numpy as np
 from ..engine.errors import InputError
 from ..engine.maps.check import check_map
 from ..engine.maps.given import checked_mask, given_map, mask_origin
-from ..engine.maps.mask import automatic_mask
 from ..engine.maps.result import Result
 from ..engine.maps.volume import Volume
-from ..engine.reference.fsc import THRESHOLDS, FscCurve, estimate_fsc, soft_mask
-from ..engine.reference.halves import IDENTICAL, NO_SIGNAL, check_half_maps, half_sum
+from ..engine.reference.fsc import (
+    THRESHOLDS,
+    FscCurve,
+    estimate_fsc,
+    estimate_within,
+    mask_of_halves,
+)
+from ..engine.reference.halves import (
+    IDENTICAL,
+    NO_SIGNAL,
+    check_half_maps,
+    half_sum,
+    on_one_scale,
+)
 from .mask import mask_or_finder
 from .results import finish, results_folder
 
@@ -61,7 +72,9 @@ def run_fsc(
     Returns
     -------
     FscResult : .stats with "resolution_0.143" and "resolution_0.5" (Å, within the mask, corrected
-        by phase randomisation; None where there is no common signal), .volumes "mask", .curve
+        by phase randomisation; None where there is no common signal), "signal_from" (Å, where
+        coarser shells hold no signal and were left out, else None) and "dips" ([from, to], Å, below
+        0.143 with signal beyond), .volumes "mask", .curve
 
     Raises
     ------
@@ -76,9 +89,10 @@ def run_fsc(
 
 
 def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
-    """Two half maps as Volumes, checked; and what is unusual about them."""
+    """Two half maps as Volumes on one scale, checked; and what is unusual about them."""
     first, second = (given_map(half, voxel_size) for half in (half1, half2))
-    return first, second, check_half_maps(first, second)
+    notes = check_half_maps(first, second)
+    return first, on_one_scale(first, second), notes
 
 
 def read_mask(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
@@ -105,16 +119,20 @@ def read_mask(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
 def _estimate(half1, half2, mask, voxel_size) -> FscResult:
     start = time.perf_counter()
     first, second, notes = read_halves(half1, half2, voxel_size)
+    second = on_one_scale(first, second, alike=0.0)
     full = half_sum(first, second)
+    kind, soft = "automatic", False
     if mask is None:
-        kind, weights = "automatic", soft_mask(automatic_mask(full), full.voxel_size)
+        weights = mask_of_halves(first, second)
     else:
         weights, soft, more = read_mask(mask, full)
         notes += more
         kind = mask_origin(mask) + ("" if soft else ", softened")
-        weights = weights if soft else soft_mask(weights != 0, full.voxel_size)
-    notes += check_map(full, weights > 0.5)
-    curve = estimate_fsc(first, second, weights)
+    if soft:
+        curve = estimate_fsc(first, second, weights)
+    else:
+        weights, curve = estimate_within(first, second, weights != 0)
+    notes += check_map(full, weights > 0.5) + curve_notes(curve)
     if not curve.signal:
         notes.append(NO_SIGNAL)
     elif IDENTICAL not in notes and not np.any(curve.corrected < THRESHOLDS[0]):
@@ -130,6 +148,8 @@ def _estimate(half1, half2, mask, voxel_size) -> FscResult:
     stats.update(
         method="fsc",
         phases_randomised_from=_rounded(curve.randomised_from),
+        signal_from=_rounded(curve.signal_from()),
+        dips=[[_rounded(end) for end in dip] for dip in curve.dips()],
         identical_half_maps=IDENTICAL in notes,
         voxel_size=full.voxel_size,
         mask=kind,
@@ -138,6 +158,30 @@ def _estimate(half1, half2, mask, voxel_size) -> FscResult:
         seconds={"total": round(time.perf_counter() - start, 3)},
     )
     return FscResult({"mask": full.with_data(weights)}, stats, full, curve)
+
+
+def curve_notes(curve: FscCurve) -> list[str]:
+    """What is unusual about the course of an FSC, and what is made of it."""
+    notes = []
+    begins = curve.signal_from()
+    if begins:
+        notes.append(
+            f"the half maps hold no common signal coarser than {begins:.1f} Å, as after a "
+            "high-pass filter: these shells are left out"
+        )
+    notes += [
+        f"the FSC lies below 0.143 from {start:.1f} to {end:.1f} Å and rises again, as about a zero"
+        " of the CTF: the resolution is where it falls beyond"
+        for start, end in curve.dips()
+    ]
+    rise = curve.rises_from()
+    if rise:
+        notes.append(
+            f"the FSC rises again from {rise:.1f} Å on and stays high up to the Nyquist frequency: "
+            "that is not counted as signal; interpolation or filters that both half maps share "
+            "make it"
+        )
+    return notes
 
 
 def _rounded(number: float | None) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,13 @@ from ..engine.maps.result import Result
 from ..engine.maps.stats import resolution_stats
 from ..engine.maps.volume import Volume
 from ..engine.reference.bands import LEAST_RANGE
-from ..engine.reference.fsc import estimate_fsc, soft_mask
+from ..engine.reference.fsc import FscCurve, estimate_within, mask_of_halves
 from ..engine.reference.halves import IDENTICAL, NO_SIGNAL, half_difference, half_sum
 from ..engine.reference.local_fsc import WINDOW, local_fsc
 from ..engine.reference.monogenic import monogenic_resolution
 from ..engine.reference.sinusoid import sinusoid_resolution
 from .drawing import check_palette, draw_local_resolution
-from .fsc import read_halves, read_mask
+from .fsc import curve_notes, read_halves, read_mask
 from .mask import NETWORK, with_mask
 from .results import finish, results_folder
 
@@ -162,13 +163,13 @@ def _estimate(
                 f"the map lies {apart:.4g} Å beside its half maps, by its origin: it is shown "
                 "where they are"
             )
-            volume = full.with_data(volume.data)
+            volume = replace(full, data=volume.data, unit=volume.unit)
     else:
         full = volume
     if announced:
         notify(_plan(full, method))
     if mask is None:
-        inside = automatic_mask(full)
+        inside = mask_of_halves(*halves) if halves else automatic_mask(full)
     else:
         weights, _, more = read_mask(mask, full)
         inside, notes = weights > 0.5, notes + more
@@ -176,12 +177,15 @@ def _estimate(
     numbers, coarsest = _limits(full, options)
     found: dict[str, Any] = {"significance": options["significance"]}
     whole: float | None = None
+    gaps: list[tuple[float, float]] = []
     if halves:
-        curve = estimate_fsc(*halves, soft_mask(inside, full.voxel_size))
+        _, curve = estimate_within(*halves, inside)
         whole = curve.resolution()
         if whole is None:
             raise InputError(f"{NO_SIGNAL}; no resolution follows from them, give other half maps")
         found["fsc_resolution"] = round(whole, 4)
+        notes += curve_notes(curve)
+        gaps = _gaps(curve, max(whole, numbers["min_resolution"]))
         notify(f"resolution of the whole map {whole:.2f} Å (FSC 0.143)")
     for note in notes:
         notify(f"warning: {note}")
@@ -191,7 +195,8 @@ def _estimate(
         window = options["window"] or WINDOW * whole
         notify(f"window of {window:.1f} Å (edge of a box of the same volume)")
         values, unseen = local_fsc(
-            *halves, inside, global_resolution=whole, window=window, progress=progress, **numbers
+            *halves, inside, global_resolution=whole, window=window, gaps=gaps, progress=progress,
+            **numbers,
         )
         found = {"fsc_resolution": found["fsc_resolution"], "window": round(window, 3)}
     else:
@@ -199,11 +204,13 @@ def _estimate(
         share = options["significance"]
         if method == "monogenic":
             values, unseen = monogenic_resolution(
-                full, inside, difference, significance=share, progress=progress, **numbers
-            )
+                full, inside, difference, significance=share, gaps=gaps, progress=progress,
+                **numbers,
+            )  # fmt: skip
         else:
             values, unseen = sinusoid_resolution(
-                full, inside, difference, p_value=1 - share, progress=progress, **numbers
+                full, inside, difference, p_value=1 - share, gaps=gaps, progress=progress,
+                **numbers,
             )
     finest = numbers["min_resolution"]
     most = float((values[inside] <= finest * 1.02).mean())
@@ -243,6 +250,16 @@ def _estimate(
     stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
     volumes = {"resolution": full.with_data(values), "mask": full.with_data(inside)}
     return Result(volumes, stats, volume)
+
+
+def _gaps(curve: FscCurve, finest: float) -> list[tuple[float, float]]:
+    """Resolutions (coarser, finer; Å) at which the whole map holds no signal: no voxel ends there.
+
+    Voxels are followed from the coarsest resolution on, and end where they hold no signal.
+    """
+    begins = curve.signal_from()
+    empty = [(np.inf, begins)] if begins and begins > LEAST_RANGE * finest else []
+    return empty + curve.dips() + curve.dips(kind="unmasked")  # a mask may fill a dip
 
 
 def _limits(full: Volume, options: dict[str, Any]):

@@ -28,8 +28,9 @@ from ..engine.maps.check import check_one_grid
 from ..engine.maps.given import given_map
 from ..engine.maps.result import Result
 from ..engine.maps.sharpen import apply_bfactor
+from ..engine.maps.unit import as_given
 from ..engine.maps.volume import Volume
-from ..engine.reference.halves import identical
+from ..engine.reference.halves import identical, on_one_scale
 from ..engine.reference.likeness import most_alike, signal_and_noise
 from .results import finish, results_folder
 from .signal_to_noise import (
@@ -190,7 +191,7 @@ def run_oversharpening(
         }
         stats["seconds"] = {"total": round(time.perf_counter() - start, 3)}
         volumes = {
-            "sharpened": apply_bfactor(filtered, best),
+            "sharpened": as_given(apply_bfactor(filtered, best)),
             "mask": unsharpened.with_data(inside),
         }
         result = Result(volumes, stats, unsharpened)
@@ -234,7 +235,8 @@ def _most_alike(volume: Volume, halves: Sequence[Volume], inside, cutoff: float)
     """The B-factor (Å²) of the highest expected correlation; None without two different halves."""
     if not halves or identical(*halves):
         return None
-    return most_alike(signal_and_noise(volume, halves[0], halves[1], inside, cutoff))
+    second = on_one_scale(halves[0], halves[1])
+    return most_alike(signal_and_noise(volume, halves[0], second, inside, cutoff))
 
 
 def _sharpest_last(entry: dict[str, float]) -> float:

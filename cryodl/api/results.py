@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..engine.folder import whole_folder
+from ..engine.folder import log, whole_folder
+from ..engine.record import sealed
 
 if TYPE_CHECKING:
     from ..engine.maps.result import Result
-
-
-LATER = 1.0  # seconds after its stats.json from which a file is not a run's any more
 
 
 @contextmanager
@@ -26,7 +23,8 @@ def results_folder(
     """The folder to write into, checked before anything is computed; None where none is asked for.
 
     What an earlier run has written there, and this one has not, goes: it would pass for this one's.
-    It stays where it was changed since, and where any of what is read lies in the folder.
+    What was changed since stays (see `whole_folder`), and all where any of what is read lies in the
+    folder.
 
     inputs : what is read; paths among them, and folders of results
 
@@ -37,13 +35,9 @@ def results_folder(
     if output is None:
         yield None
         return
-    folder = Path(output)
-    before = set() if any(_lies_in(given, folder) for given in inputs) else _own_files(folder)
-    with whole_folder(output, overwrite=overwrite) as work:
+    read_here = any(_lies_in(given, Path(output)) for given in inputs)
+    with whole_folder(output, overwrite=overwrite, clear=not read_here) as work:
         yield work
-    for path in before - _own_files(folder):
-        with suppress(OSError):
-            path.unlink()
 
 
 def _lies_in(given: object, folder: Path) -> bool:
@@ -53,19 +47,10 @@ def _lies_in(given: object, folder: Path) -> bool:
     return folder.resolve() in (place, *place.parents)
 
 
-def _own_files(folder: Path) -> set[Path]:
-    """Files that the run of a stats.json lists there, and that are as it left them."""
-    try:
-        last = (folder / "stats.json").stat().st_mtime + LATER
-        stats = json.loads((folder / "stats.json").read_text(encoding="utf-8"))
-        paths = [folder / str(name) for name in stats["files"] if Path(name).name == str(name)]
-        return {path for path in paths if path.is_file() and path.stat().st_mtime <= last}
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-
-
 def finish(result: Result, work: Path | None, start: float, draw: Callable[[Path], object]) -> None:
-    """Draw and save a result, if there is a folder for it, and write down the time it took.
+    """Save and draw a result, if there is a folder for it, and write down the time it took.
+
+    The maps come first: what cannot be drawn is a warning.
 
     work : folder that is written now, or None
     draw : called with it
@@ -73,11 +58,30 @@ def finish(result: Result, work: Path | None, start: float, draw: Callable[[Path
     """
     if work is None:
         return
-    drawing = time.perf_counter()
-    draw(work)
-    seconds = result.stats["seconds"]
-    seconds["report"] = round(time.perf_counter() - drawing, 3)
-    seconds["total"] = round(time.perf_counter() - start, 3)
-    written = {path.name for path in work.iterdir()} | {f"{name}.mrc" for name in result.volumes}
-    result.stats["files"] = sorted({*written, "stats.json"})
+    stats = result.stats
     result.save(work)
+    drawing = time.perf_counter()
+    with figure_of(stats, "the report"):
+        draw(work)
+    stats["seconds"]["report"] = round(time.perf_counter() - drawing, 3)
+    stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
+    stats["files"] = sorted(path.name for path in work.iterdir())
+    stats.update(sealed(stats, "stats.json", work))
+    result.save_stats(work)
+
+
+@contextmanager
+def figure_of(stats: dict[str, Any], name: str) -> Iterator[None]:
+    """Turn whatever goes wrong in the drawing of a file into a warning of the result.
+
+    stats : of the result;  name : of the file
+    """
+    try:
+        yield
+    except OSError:  # where one file cannot be written, no other can
+        raise
+    except Exception as error:  # of ours or of a library; the results shall not be lost by it
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        line = f"{name} could not be made ({reason}); the results are complete without it"
+        stats.setdefault("warnings", []).append(line)
+        log.warning("warning: %s", line)

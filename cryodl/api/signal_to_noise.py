@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..engine.errors import SettingError
 from ..engine.maps.check import check_map, check_one_grid
+from ..engine.maps.given import given_map
 from ..engine.maps.volume import Volume
 
 MapLike = Volume | str | Path
@@ -25,15 +26,17 @@ def from_halves(halves, volume, method, mask, progress, tell):
         "fsc_resolution": result.stats["fsc_resolution"],
         "warnings": result.stats["warnings"],
     }
-    return result.density, inside, result.volumes["resolution"].data[inside], told
+    return given_map(result.density, None), inside, result.volumes["resolution"].data[inside], told
 
 
 def from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
     from ..engine.comparison.load import load_resolution
-    from ..engine.reference.halves import check_half_maps, half_sum
+    from ..engine.reference.halves import check_half_maps, half_sum, on_one_scale
 
     notes = check_half_maps(*halves) if halves else []
-    unsharpened = half_sum(*halves) if volume is None else volume
+    unsharpened = volume
+    if volume is None:
+        unsharpened = half_sum(halves[0], on_one_scale(*halves))
     if halves:
         check_one_grid(halves[0], unsharpened, "the half maps have", "the unsharpened map")
     found = load_resolution(resolution_map, density=unsharpened, mask=mask, voxel_size=voxel_size)

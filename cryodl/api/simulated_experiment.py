@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engine.folder import check_output, whole_folder
+from ..engine.record import sealed, write_json
 
 if TYPE_CHECKING:
     from ..engine.simulate.simulated_experiment import SimulatedExperiment
@@ -72,6 +72,6 @@ def run_simulated_experiment(
             write_map(work / f"{name}.mrc", made.volume(name))
         write_map(work / "fsc_mask.mrc", made.volume("mask").with_data(made.fsc_mask()))
         record = {"seed": seed or 0, "config": made.drawn, "measured": made.measured}
-        text = json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-        (work / "experiment.json").write_text(text, encoding="utf-8")
+        name = "experiment.json"
+        write_json(work / name, sealed(record, name, work), indent=1)
     return made

@@ -71,7 +71,7 @@ def _real(args, enhancer) -> list[dict]:
     from ..engine.evaluation.postprocess import real_row
     from ..engine.evaluation.real import read_table
     from ..engine.files import read_rows
-    from ..engine.maps.mrc_io import read_map
+    from ..engine.maps.given import given_map
 
     table = Path(args.maps)
     entries = read_table(table)
@@ -82,7 +82,7 @@ def _real(args, enhancer) -> list[dict]:
             continue
         try:
             model = path.parent / models[path.name]
-            row = real_row(path, model, claimed, read_map(path, voxel), enhancer)
+            row = real_row(path, model, claimed, given_map(path, voxel), enhancer)
         except InputError as error:
             row = {"map": path.name, "claimed": claimed, "left_out": str(error)}
         rows.append(row)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
+
+from ..engine.record import sealed, write_json
+
+SUMS = "checksums.json"
 
 
 def write_tables(folder: Path, tables: Iterable[tuple[str, list[dict]]], prefix: str = "") -> None:
@@ -18,8 +21,8 @@ def write_tables(folder: Path, tables: Iterable[tuple[str, list[dict]]], prefix:
         print(f"\n{name}\n\n{text}", flush=True)
         (folder / f"{prefix}{name}.md").write_text(text, encoding="utf-8")
         written[name] = rows
-    text = json.dumps(written, indent=1, ensure_ascii=False)
-    (folder / f"{prefix}tables.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / f"{prefix}tables.json", written, indent=1)
+    write_json(folder / SUMS, sealed({}, SUMS, folder), indent=1)
 
 
 def markdown(rows: list[dict]) -> str:

@@ -67,7 +67,7 @@ def _read_array(stream: Any, size: int) -> np.ndarray:
     if min(shape, default=0) < 0 or count * dtype.itemsize > size:
         raise ValueError(f"an array of shape {shape} in {size} bytes")
     array = np.empty(count, dtype)
-    buffer, filled = memoryview(array.view(np.uint8)), 0
+    buffer, filled = array.view(np.uint8).data, 0
     while filled < len(buffer):
         got = stream.readinto(buffer[filled : filled + 2**24])
         if not got:

@@ -7,9 +7,7 @@ with.
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -19,7 +17,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import BundleError, OutputError
+from ..folder import whole_folder
 from ..light import LightNetwork, can_write_light, parts_of, read_light, write_light
+from ..record import file_sha256, sealed
+from .card import CARD_FILE
 from .registry import SHIPPED, find_bundle
 from .spec import (
     FORMAT,
@@ -27,7 +28,6 @@ from .spec import (
     SPEC_FILE,
     WEIGHTS_FILE,
     check_spec,
-    file_sha256,
     read_spec,
     thaw,
     write_spec,
@@ -113,8 +113,16 @@ def load_bundle(name_or_path: str | Path, *, build: Callable[[dict], Any] | None
 def check_replaced(path: Path) -> None:
     """Raise OutputError where what would be replaced by a bundle is anything but one, or empty."""
     held = path.is_dir() and any(path.iterdir())
-    if (path.exists() and not path.is_dir()) or (held and not (path / SPEC_FILE).is_file()):
+    if (path.exists() and not path.is_dir()) or (held and not _holds_bundle(path)):
         raise OutputError(f"{path} is no bundle and will not be replaced by one: give another name")
+
+
+def _holds_bundle(path: Path) -> bool:
+    """Whether a folder holds a bundle's spec; other programs have files of that name, too."""
+    try:
+        return bool(read_spec(path))
+    except BundleError:
+        return False
 
 
 def save_bundle(
@@ -125,8 +133,11 @@ def save_bundle(
     dtype: str = "float16",
     overwrite: bool = False,
     light: bool = False,
+    card: Callable[[Mapping[str, Any]], str] | None = None,
 ) -> Bundle:
     """Write a bundle; the folder appears complete or not at all.
+
+    What else a folder holds that is overwritten stays, as in `whole_folder`.
 
     Parameters
     ----------
@@ -136,6 +147,7 @@ def save_bundle(
     dtype : of the stored kernels; vectors (biases, batch statistics) stay float32
     overwrite : replace a folder that exists
     light : put the network in OpenVINO's format beside it, where OpenVINO and TensorFlow are here
+    card : of the spec, the text of the model card
 
     Raises
     ------
@@ -148,12 +160,7 @@ def save_bundle(
     check_replaced(path)
     spec = {**thaw(spec), "format": FORMAT}
     check_spec(spec)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    except OSError as error:
-        raise OutputError(f"cannot write bundle {path}: {error.strerror}") from None
-    try:
+    with whole_folder(path, overwrite=overwrite) as work:
         _write_weights(work / WEIGHTS_FILE, model, dtype)
         spec["weights_sha256"] = file_sha256(work / WEIGHTS_FILE)
         spec.pop(LIGHT, None)
@@ -166,21 +173,10 @@ def save_bundle(
             except Exception as error:  # of either library; hours of training must not be lost
                 shutil.rmtree(folder, ignore_errors=True)
                 warnings.warn(f"{path.name} goes without OpenVINO's format: {error}", stacklevel=2)
-        write_spec(work, spec)
-        os.chmod(work, 0o755)  # mkdtemp makes folders for the owner alone
-        if path.exists():
-            os.replace(path, work / "replaced")
-        try:
-            os.replace(work, path)
-        except OSError:
-            if (work / "replaced").exists():
-                os.replace(work / "replaced", path)
-            raise
-        shutil.rmtree(path / "replaced", ignore_errors=True)
-    except OSError as error:
-        raise OutputError(f"cannot write bundle {path}: {error}") from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)  # gone already where all went well
+        if card is not None:
+            text = card(spec)
+            (work / CARD_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")
+        write_spec(work, sealed(spec, SPEC_FILE, work))
     return load_bundle(path.resolve())
 
 

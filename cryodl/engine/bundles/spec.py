@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..errors import BundleError
+from ..record import write_json
 
 FORMAT = 1
 SPEC_FILE = "spec.json"
@@ -67,17 +67,7 @@ def check_spec(spec: Any, origin: Path | str = "the bundle's spec") -> None:
 
 def write_spec(folder: Path, spec: Mapping[str, Any]) -> None:
     """Write spec.json into a folder that no one reads yet."""
-    text = json.dumps(thaw(spec), indent=2, ensure_ascii=False, allow_nan=False)
-    (Path(folder) / SPEC_FILE).write_text(text + "\n", encoding="utf-8")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+    write_json(Path(folder) / SPEC_FILE, thaw(spec), indent=2, allow_nan=False)
 
 
 def freeze(value: Any) -> Any:

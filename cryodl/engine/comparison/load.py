@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..maps.given import given_map
+from ..maps.given import given_volume
 from ..maps.mask import automatic_mask, check_mask
 from ..maps.mrc_io import header_voxel_size, read_mask, read_values
 from ..maps.resolution_map import ResolutionMap, read_resolution
@@ -45,7 +45,7 @@ def load_resolution(
     """
     name = source.name if isinstance(source, Path) else str(source)
     if isinstance(source, Volume):
-        name, volume = "the resolution map", given_map(source, voxel_size)
+        name, volume = "the resolution map", given_volume(source, voxel_size)
     else:
         volume = _read(Path(source), voxel_size, density)
     if mask is not None and not isinstance(mask, (Volume, np.ndarray)):

@@ -16,17 +16,13 @@ from ..errors import CryodlError, InputError
 from ..maps.interpolate import density_at
 from ..maps.resample import resample
 from ..maps.sharpen import apply_bfactor, estimate_bfactor
+from ..maps.signal_end import signal_end
 from ..maps.volume import Volume
 from ..methods.postprocess import Enhancer
+from ..reference import fsc
 from ..reference.amplitude_scaling import mask_weights, scaled_by_model
-from ..reference.fourier import (
-    inverse,
-    scale_shells,
-    shell_frequencies,
-    shell_sums,
-    transform,
-)
-from ..reference.fsc import correlate, crossing, estimate_fsc
+from ..reference.fourier import shell_frequencies, shell_sums, transform
+from ..reference.fsc import THRESHOLDS, correlate, crossing, estimate_fsc
 from ..reference.halves import half_sum
 from ..simulate.model_map import model_map
 from ..simulate.structure import read_structure
@@ -90,12 +86,12 @@ def weight_by_fsc(volume: Volume, halves, weights) -> tuple[Volume, float]:
     """A map weighted by sqrt(2 FSC / (1 + FSC)) of its half maps within a mask; and how far (Å)
     that leaves anything of it."""
     curve = estimate_fsc(halves[0], halves[1], weights).corrected
-    first = int(np.argmax(curve < 0)) if (curve < 0).any() else len(curve)
-    fsc = np.where(np.arange(len(curve)) < first, np.clip(curve, 0, 1), 0)
-    spectrum = transform(volume.data)
-    scale_shells(spectrum, volume.shape, np.maximum(np.sqrt(2 * fsc / (1 + fsc)), 1e-4))
+    begins = signal_end(np.arange(len(curve)), curve, THRESHOLDS[0])
+    gone = curve[begins.first if begins else 1 :] < 0
+    first = len(curve) - len(gone) + int(np.argmax(gone)) if gone.any() else len(curve)
+    kept = fsc.weight_by_fsc(volume, np.where(np.arange(len(curve)) < first, curve, 0))
     last = shell_frequencies(volume.shape, volume.voxel_size)[max(1, first - 1)]
-    return volume.with_data(inverse(spectrum, volume.shape)), float(1 / last)
+    return kept, float(1 / last)
 
 
 def best_bfactor(volume: Volume, target) -> tuple[float, float]:

@@ -37,6 +37,9 @@ def check_map(
 
         mask = automatic_mask(volume)
     found = []
+    if volume.mended:
+        found.append(f"{volume.mended} voxel{'s' * (volume.mended > 1)} far beyond all densities of"
+                     " the map (hot voxels): the median of the neighbours is taken instead")
     support = masked_support(volume.data)
     if support is not None:
         found.append(f"the map looks masked already: {1 - support.mean():.0%} of its voxels hold"

@@ -12,17 +12,25 @@ import numpy as np
 from ..errors import InputError
 from .mask import check_mask
 from .mrc_io import check_voxel_size, read_map, read_mask
+from .unit import in_plain_units
 from .volume import Volume
 
 APART = 0.5  # voxels between origins, from which maps do not lie on each other
 
 
 def given_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
-    """The map of the user.
+    """The density of the user, in units near 1 (`Volume.unit` leads back to its own).
 
     volume : Volume, or the path of one
     voxel_size : Å, where the file's header or the Volume is wrong; or None
+
+    Raises InputError for what is no map, or holds values that are NaN or infinite.
     """
+    return in_plain_units(given_volume(volume, voxel_size))
+
+
+def given_volume(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
+    """As `given_map`, with values as they are: of resolutions in Å, not of densities."""
     if not isinstance(volume, Volume):
         return read_map(volume, voxel_size)
     if voxel_size is None:

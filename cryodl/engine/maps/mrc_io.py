@@ -17,6 +17,7 @@ import numpy as np
 
 from cryodl.engine.errors import InputError, OutputError
 from cryodl.engine.files import check_is_file, unpacked
+from cryodl.engine.folder import whole_file
 from cryodl.engine.maps.mrc_bytes import as_meant
 from cryodl.engine.maps.volume import Triple, Volume
 from cryodl.engine.memory import check_memory
@@ -144,20 +145,14 @@ def write_map(path: PathLike, volume: Volume, *, overwrite: bool = False) -> Non
         raise OutputError(f"{path} exists; choose another name or allow overwriting")
     if not path.parent.is_dir():
         raise OutputError(f"{path.parent} is not a directory; create it to write {path.name}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with _open_for_writing(temporary, path.suffix.lower()) as file:
-            file.write(_make_header(volume).tobytes())
-            for section in volume.data.transpose(_file_axes(volume.axis_order)):
-                file.write(np.ascontiguousarray(section, dtype="<f4").data)
-        os.replace(temporary, path)
+        with whole_file(path, overwrite=overwrite) as part:
+            with _open_for_writing(part, path.suffix.lower()) as file:
+                file.write(_make_header(volume).tobytes())
+                for section in volume.data.transpose(_file_axes(volume.axis_order)):
+                    file.write(np.ascontiguousarray(section, dtype="<f4").data)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        try:
-            temporary.unlink()
-        except OSError:
-            pass  # renamed, or never made
 
 
 def _open_for_writing(path: Path, compression: str) -> Any:
@@ -368,7 +363,7 @@ def _make_header(volume: Volume) -> np.ndarray:
     data = volume.data
     mean = float(data.mean(dtype=np.float64))
     offsets = (plane - np.float32(mean) for plane in data)  # plane by plane to spare memory
-    variance = np.mean([np.square(plane).mean(dtype=np.float64) for plane in offsets])
+    variance = np.mean([np.square(plane, dtype=np.float64).mean() for plane in offsets])
     header["dmin"], header["dmax"], header["dmean"] = data.min(), data.max(), mean
     header["rms"] = np.sqrt(variance)
     header["ispg"] = 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..record import write_json
 from .mrc_io import write_map
+from .unit import as_given
 from .volume import Volume
 
 
@@ -20,12 +22,17 @@ class Result:
         known, "uncertainty" in Å, and "mask" (0 or 1); all are 0 outside the mask. Uncertainty is
         the half-width of the calibrated 90 % interval.
     stats : numbers for stats.json
-    density : the map that was judged (sharpened where that was asked for)
+    density : the map that was judged (sharpened where that was asked for), in the unit of the input
     """
 
     volumes: dict[str, Volume]
     stats: dict[str, Any]
     density: Volume = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "density", as_given(self.density))
+        volumes = {name: replace(volume, unit=1.0) for name, volume in self.volumes.items()}
+        object.__setattr__(self, "volumes", volumes)
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write every volume as NAME.mrc, and stats.json, into a folder.
@@ -34,11 +41,12 @@ class Result:
         ------
         OutputError : a file exists, or cannot be written
         """
-        import json
-
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         for name, volume in self.volumes.items():
             write_map(folder / f"{name}.mrc", volume, overwrite=overwrite)
-        text = json.dumps(self.stats, indent=2, ensure_ascii=False, allow_nan=False)
-        (folder / "stats.json").write_text(text + "\n", encoding="utf-8")
+        self.save_stats(folder)
+
+    def save_stats(self, folder: Path) -> None:
+        """Write stats.json alone."""
+        write_json(folder / "stats.json", self.stats, indent=2, allow_nan=False)

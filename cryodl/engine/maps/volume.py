@@ -36,6 +36,10 @@ class Volume:
     header_spacing : tuple (x, y, z), optional
         The header's voxel edges in Å where they differ a little (below 1 %), written back as they
         were read.
+    unit : float
+        What a density of 1 here is in the input, where `unit.in_plain_units` divided by it.
+    mended : int
+        Voxels whose values could not be densities and were taken from their neighbours.
 
     Raises
     ------
@@ -50,6 +54,8 @@ class Volume:
     start: tuple[int, int, int] = (0, 0, 0)
     header_origin: Triple | None = None
     header_spacing: Triple | None = None
+    unit: float = 1.0
+    mended: int = 0
 
     def __post_init__(self) -> None:
         data = np.asarray(self.data, dtype=np.float32)

@@ -7,7 +7,7 @@ noise alike hardly changes what follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ import numpy as np
 from ..errors import InputError
 from ..maps.volume import Volume
 from .fourier import inverse, power_spectrum, scale_shells, transform
+
+Gaps = Sequence[tuple[float, float]]
 
 HALF_WIDTH = 0.15  # of a band, in the logarithm of frequency: localises to about three periods
 STEP = 0.06  # between bands, likewise
@@ -45,10 +47,16 @@ def resolution_range(
     return finest, coarsest
 
 
-def sweep(coarsest: float, finest: float, step: float = STEP) -> np.ndarray:
-    """Centres of the bands, 1/Å, from 1 / coarsest to 1 / finest (Å), evenly spaced in log."""
+def sweep(coarsest: float, finest: float, step: float = STEP, gaps: Gaps = ()) -> np.ndarray:
+    """Centres of the bands, 1/Å, from 1 / coarsest to 1 / finest (Å), evenly spaced in log.
+
+    gaps : (coarser, finer) Å, of which the whole map holds no signal; bands in them are left out
+    """
     count = max(4, int(np.ceil(np.log(coarsest / finest) / step)) + 1)
-    return np.geomspace(1 / coarsest, 1 / finest, count)
+    centres = np.geomspace(1 / coarsest, 1 / finest, count)
+    for coarser, finer in gaps:
+        centres = centres[(centres * coarser < 1) | (centres * finer > 1)]
+    return centres
 
 
 class Spectrum:

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..maps.mask import automatic_mask
+from ..maps.masked import masked_support
+from ..maps.signal_end import LEAST, SignalEnd, signal_end, stretches
 from ..maps.volume import Volume
 from .fourier import (
     inverse,
@@ -21,10 +24,11 @@ from .fourier import (
     shell_sums,
     transform,
 )
-from .halves import have_signal
+from .halves import half_sum, have_signal
 
 THRESHOLDS = (0.143, 0.5)
 RANDOMISE_BELOW = 0.8  # unmasked FSC from which on phases are made random
+EDGE = 6.0  # Å over which a mask falls, at least
 SAFE_SHELLS = 2  # beyond that, in which a mask still mixes kept and random phases
 
 
@@ -38,7 +42,8 @@ class FscCurve:
     unmasked, masked : ndarray (shells,)
     randomised : ndarray (shells,), masked, of maps whose phases beyond `randomised_from` are random
     corrected : ndarray (shells,), (masked - randomised) / (1 - randomised) beyond that
-    randomised_from : Å; None where the FSC never falls below 0.8 and nothing was made random
+    randomised_from : Å, where the unmasked FSC falls below 0.8, or where its signal begins if it is
+        nowhere so high; None where it never falls below and nothing was made random
     signal : whether the half maps have signal in common at all
     """
 
@@ -51,11 +56,37 @@ class FscCurve:
     signal: bool
 
     def resolution(self, threshold: float = 0.143, kind: str = "corrected") -> float | None:
-        """Resolution (Å) where one of the curves first crosses a threshold.
+        """Resolution (Å) where one of the curves falls below a threshold (see `signal_end`).
 
         None where the half maps have no signal in common; Nyquist where it is never crossed.
         """
         return crossing(self.frequencies, getattr(self, kind), threshold) if self.signal else None
+
+    def signal_from(self, threshold: float = 0.143) -> float | None:
+        """Å, of the first shell with signal, where shells before it hold none and are left out.
+
+        Asked of the unmasked maps, since a mask mixes neighbouring shells. None: none is left out.
+        """
+        found = self._end("unmasked", threshold)
+        return float(1 / self.frequencies[found.first]) if found and found.first > 1 else None
+
+    def dips(self, threshold: float = 0.143, kind: str = "corrected") -> list[tuple[float, float]]:
+        """Shells (Å) between which a curve lies below a threshold, to rise again beyond."""
+        found = self._end(kind, threshold)
+        at = self.frequencies
+        return [(float(1 / at[a - 1]), float(1 / at[b])) for a, b in found.dips] if found else []
+
+    def rises_from(self, threshold: float = 0.143, kind: str = "corrected") -> float | None:
+        """Å, from where a curve is clearly above a threshold up to Nyquist, after its end."""
+        found = self._end(kind, threshold)
+        clear = stretches(getattr(self, kind), (1 + threshold) / 2, LEAST)
+        if not found or not clear or clear[-1][1] < len(self.frequencies):
+            return None
+        rise = float(self.frequencies[clear[-1][0]])
+        return 1 / rise if rise > found.frequency else None
+
+    def _end(self, kind: str, threshold: float) -> SignalEnd | None:
+        return signal_end(self.frequencies, getattr(self, kind), threshold) if self.signal else None
 
 
 def estimate_fsc(half1: Volume, half2: Volume, mask: np.ndarray, *, seed: int = 0) -> FscCurve:
@@ -75,11 +106,10 @@ def estimate_fsc(half1: Volume, half2: Volume, mask: np.ndarray, *, seed: int = 
     flat = (inverse(spectrum.copy(), shape) for spectrum in spectra)
     _, masked = correlate((transform(_cut_out(data, weights)) for data in flat), shape)
     frequencies = shell_frequencies(shape, voxel_size)
-    below = np.flatnonzero(unmasked[1:] < RANDOMISE_BELOW)
-    if not len(below):
+    first = _randomise_from(unmasked)
+    if first == len(unmasked):
         nothing = np.zeros_like(masked)
         return FscCurve(frequencies, unmasked, masked, nothing, masked, None, True)
-    first = int(below[0]) + 1
     # a stream of its own: simulated maps may come from the same seed
     rng = np.random.default_rng([seed, 0x46534E])
     for spectrum in spectra:
@@ -88,11 +118,57 @@ def estimate_fsc(half1: Volume, half2: Volume, mask: np.ndarray, *, seed: int = 
     _, randomised = correlate(noisy, shape)
     corrected = masked.copy()
     beyond = slice(first + SAFE_SHELLS, None)
-    corrected[beyond] = (masked - randomised)[beyond] / np.maximum(1 - randomised[beyond], 1e-6)
+    corrected[beyond] = correct(masked[beyond], randomised[beyond])
     signal = have_signal(unmasked, counts)
     return FscCurve(
         frequencies, unmasked, masked, randomised, corrected, float(1 / frequencies[first]), signal
     )
+
+
+def estimate_within(
+    half1: Volume, half2: Volume, inside: np.ndarray
+) -> tuple[np.ndarray, FscCurve]:
+    """FSC within a binary mask, and the soft mask made of it.
+
+    inside : ndarray, shape (z, y, x), bool
+    Its edge falls over 6 Å, or over one resolution where that is more: a mask with finer detail
+    than the maps counts their best parts alone, and mixes shells that are further apart.
+    """
+    weights = soft_mask(inside, half1.voxel_size)
+    curve = estimate_fsc(half1, half2, weights)
+    edge = curve.resolution() or 0.0
+    if edge > max(EDGE, 4 * half1.voxel_size) and not inside.all():
+        weights = soft_mask(inside, half1.voxel_size, edge=edge)
+        curve = estimate_fsc(half1, half2, weights)
+    return weights, curve
+
+
+def mask_of_halves(half1: Volume, half2: Volume) -> np.ndarray:
+    """Where the molecule is, of two half maps: ndarray, shape (z, y, x), bool.
+
+    It is sought in their mean weighted by their FSC, which takes off the noise: in a noisy map a
+    threshold above the noise leaves only the strongest parts, whose FSC is better than the whole's.
+    """
+    full = half_sum(half1, half2)
+    if masked_support(full.data) is not None:  # zeros around it tell where it is, unless filtered
+        return automatic_mask(full)
+    _, curve = correlate([transform(half.data) for half in (half1, half2)], full.shape)
+    end = signal_end(np.arange(len(curve)), curve, THRESHOLDS[0])
+    if end is None:
+        return automatic_mask(full)
+    curve[int(np.ceil(end.frequency)) :] = 0
+    return automatic_mask(weight_by_fsc(full, curve))
+
+
+def weight_by_fsc(volume: Volume, fsc: np.ndarray) -> Volume:
+    """A full map whose shells are weighted by sqrt(2 FSC / (1 + FSC)) of its half maps.
+
+    fsc : ndarray (shells,); negative values count as 0. Rosenthal & Henderson 2003, equation 18.
+    """
+    fsc = np.clip(fsc, 0, 1)
+    spectrum = transform(volume.data)
+    scale_shells(spectrum, volume.shape, np.maximum(np.sqrt(2 * fsc / (1 + fsc)), 1e-4))
+    return volume.with_data(inverse(spectrum, volume.shape))
 
 
 def correlate(
@@ -115,24 +191,42 @@ def correlate(
     return counts, fsc
 
 
+def correct(masked: np.ndarray, randomised: np.ndarray) -> np.ndarray:
+    """The masked FSC without what the mask adds, ndarray (shells,).
+
+    A mask adds to a correlation and never takes off: a negative one of random phases is chance and
+    counts as 0. Where it adds more than there is, nothing is left.
+    """
+    added = np.maximum(randomised, 0)
+    left = (masked - added) / np.maximum(1 - added, 1e-6)
+    return np.where(masked > added, left, np.minimum(masked, 0))
+
+
 def crossing(frequencies: np.ndarray, curve: np.ndarray, threshold: float) -> float | None:
-    """Resolution (Å) at which a curve first falls below a threshold, interpolated linearly.
+    """Resolution (Å) at which the signal of a curve falls below a threshold (see `signal_end`).
 
     frequencies, curve : ndarray (shells,), from frequency 0 on
-    None where it is below from the first shell on; Nyquist where it never falls below.
+    None where there is no signal; Nyquist where it never falls below.
     """
-    below = np.flatnonzero(curve[1:] < threshold) + 1
-    if not len(below):
-        return float(1 / frequencies[-1])
-    last = int(below[0])
-    if last == 1:
-        return None
-    high, low = curve[last - 1], curve[last]
-    part = (high - threshold) / (high - low)
-    return float(1 / (frequencies[last - 1] + part * (frequencies[last] - frequencies[last - 1])))
+    found = signal_end(frequencies, curve, threshold)
+    return 1 / found.frequency if found else None
 
 
-def soft_mask(inside: np.ndarray, voxel_size: float, *, extend: float = 0.0, edge: float = 6.0):
+def _randomise_from(unmasked: np.ndarray) -> int:
+    """First shell whose phases are made random; as many as there are shells if none is.
+
+    It is the one where the FSC falls below 0.8, after shells that hold nothing, such as those of a
+    high-passed map; or where signal begins if the FSC is nowhere so high.
+    """
+    high = stretches(unmasked, RANDOMISE_BELOW)
+    if high:
+        falls = (end for a, end in high if end - a >= LEAST and end < len(unmasked))
+        return next(falls, high[0][1])
+    begins = signal_end(np.arange(len(unmasked)), unmasked, THRESHOLDS[0])
+    return begins.first if begins else 1
+
+
+def soft_mask(inside: np.ndarray, voxel_size: float, *, extend: float = 0.0, edge: float = EDGE):
     """A mask that falls from 1 to 0 along half a cosine.
 
     inside : ndarray, shape (z, y, x), bool

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..errors import InputError
+from ..maps.unit import spread
 from ..maps.volume import Volume
 
 MASK_VALUES = 0.9  # share of exact zeros and ones from which a map is taken for a mask
+ALIKE = 0.03  # logarithm of the ratio of two halves' spreads up to which they have one scale
 SIGNIFICANT = 5.0  # standard deviations by which the FSC of any signal differs from that of noise
 
 
@@ -76,9 +80,26 @@ def looks_like_mask(data: np.ndarray) -> bool:
     return bool(np.mean((data == 0) | (data == 1)) > MASK_VALUES)
 
 
+def on_one_scale(half1: Volume, half2: Volume, alike: float = ALIKE) -> Volume:
+    """The second of two half maps, its densities as far spread as the first's.
+
+    Programs scale half maps one by one; their mean would be the map of the stronger one. Halves
+    whose spreads differ by no more than noise does are left as they are.
+
+    alike : natural logarithm of the ratio of their spreads up to which they are
+    """
+    first, second = spread(half1.data), spread(half2.data)
+    if not (first > 0 and second > 0):
+        return half2
+    if half1.unit == half2.unit and abs(np.log(second / first)) <= alike:
+        return half2
+    return replace(half2, data=half2.data * np.float32(first / second), unit=half1.unit)
+
+
 def half_sum(half1: Volume, half2: Volume) -> Volume:
     """The full map: the mean of both."""
-    return half1.with_data((half1.data + half2.data) / 2)
+    full = half1.with_data((half1.data + half2.data) / 2)
+    return replace(full, mended=half1.mended + half2.mended)
 
 
 def half_difference(half1: Volume, half2: Volume) -> Volume:

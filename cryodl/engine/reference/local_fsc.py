@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..maps.volume import Volume
-from .bands import Spectrum, Window, noise_power, resolution_range, sweep
+from .bands import Gaps, Spectrum, Window, noise_power, resolution_range, sweep
 from .crossing import boxes, crossing_map
 from .points import Points, point_step, taper
 
@@ -35,6 +35,7 @@ def local_fsc(
     threshold: float = 0.143,
     min_resolution: float | None = None,
     max_resolution: float | None = None,
+    gaps: Gaps = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[np.ndarray, float]:
     """Local resolution from the FSC of two half maps in a moving soft window.
@@ -48,6 +49,7 @@ def local_fsc(
         global resolution
     threshold : of the FSC
     min_resolution, max_resolution : Å, finest (at best Nyquist) and coarsest that are looked at
+    gaps : (coarser, finer) Å, dips of the FSC, whose bands are left out
     progress : called with (stage, bands done, bands in all)
 
     Returns
@@ -85,6 +87,6 @@ def local_fsc(
         return around.at_points(fsc) - np.float32(threshold)
 
     return crossing_map(
-        sweep(coarsest, finest), margins, points, box, half1.shape, voxel,
+        sweep(coarsest, finest, gaps=gaps), margins, points, box, half1.shape, voxel,
         patience=1, coarsest=coarsest, progress=progress,
     )  # fmt: skip

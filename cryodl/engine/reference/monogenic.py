@@ -26,7 +26,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..maps.volume import Volume
-from .bands import Spectrum, Window, resolution_range, sweep
+from .bands import Gaps, Spectrum, Window, resolution_range, sweep
 from .beside_noise import beside_noise
 from .crossing import crossing_map
 from .points import Points, point_step
@@ -46,6 +46,7 @@ def monogenic_resolution(
     significance: float = 0.95,
     min_resolution: float | None = None,
     max_resolution: float | None = None,
+    gaps: Gaps = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[np.ndarray, float]:
     """Local resolution where the monogenic amplitude ceases to exceed that of noise.
@@ -57,6 +58,7 @@ def monogenic_resolution(
     difference : half the difference of the half maps; None takes the noise outside the mask
     significance : share of noise that a voxel's amplitude must exceed
     min_resolution, max_resolution : Å, finest (at best Nyquist) and coarsest that are looked at
+    gaps : (coarser, finer) Å, dips of the FSC, whose bands are left out
     progress : called with (stage, bands done, bands in all)
 
     Returns
@@ -89,7 +91,7 @@ def monogenic_resolution(
         return np.log(np.maximum(signal, 1e-30) / np.maximum(threshold, 1e-30))
 
     return crossing_map(
-        sweep(coarsest, finest), margins, points, found.box, volume.shape, voxel,
+        sweep(coarsest, finest, gaps=gaps), margins, points, found.box, volume.shape, voxel,
         patience=PATIENCE, coarsest=coarsest, progress=progress,
     )  # fmt: skip
 

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ..maps.volume import Volume
-from .bands import GRID, Spectrum, Window, resolution_range, sweep
+from .bands import GRID, Gaps, Spectrum, Window, resolution_range, sweep
 from .beside_noise import beside_noise
 from .crossing import crossing_map
 from .monogenic import COARSEST, NOISE_WINDOW, PATIENCE
@@ -50,6 +50,7 @@ def sinusoid_resolution(
     p_value: float = 0.05,
     min_resolution: float | None = None,
     max_resolution: float | None = None,
+    gaps: Gaps = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[np.ndarray, float]:
     """Local resolution where a sinusoid ceases to be likelier than noise.
@@ -61,6 +62,7 @@ def sinusoid_resolution(
     difference : half the difference of the half maps; None takes the noise outside the mask
     p_value : probability with which noise passes for a sinusoid
     min_resolution, max_resolution : Å, finest (at best Nyquist) and coarsest that are looked at
+    gaps : (coarser, finer) Å, dips of the FSC, whose bands are left out
     progress : called with (stage, bands done, bands in all)
 
     Returns
@@ -91,7 +93,7 @@ def sinusoid_resolution(
         return np.log(np.maximum(here.means(energy), 1e-30) / (least * level))
 
     return crossing_map(
-        sweep(coarsest, finest, STEP), margins, points, found.box, volume.shape, voxel,
+        sweep(coarsest, finest, STEP, gaps), margins, points, found.box, volume.shape, voxel,
         patience=PATIENCE, coarsest=coarsest, progress=progress,
     )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 Convention of the FSC: both half maps are multiplied by `fsc_mask`, which is 1 in the exact
 molecular mask and falls over one resolution beyond it; shells are one Fourier voxel wide; the
-resolution is where the curve, joined by straight lines, first falls below 0.143. A hard mask would
+resolution is where the curve, joined by straight lines, falls below 0.143. A hard mask would
 smear the strong low frequencies over the weak high ones and read a better resolution (8 Å where
 the signal ends at 10), and a wide one would count noise where there is no molecule; so softened,
 the FSC of a molecule of one B-factor and the signal-to-noise ratio of its voxels agree. The noise
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..maps.signal_end import signal_end
 from .density import atom_density, deblur_table, default_blur
 from .filters import raised_cosine
 from .fourier_box import FourierBox
@@ -153,15 +154,10 @@ def _fsc(sums, signs, level: float) -> np.ndarray:
 
 
 def fsc_crossing(frequencies, curve, threshold: float = FSC_THRESHOLD) -> float:
-    """Frequency at which a curve first falls below a threshold; the last where it never does."""
-    below = np.flatnonzero(curve < threshold)
-    below = below[below > 0]
-    if not len(below):
-        return float(frequencies[-1])
-    k = int(below[0])
-    part = (curve[k - 1] - threshold) / max(curve[k - 1] - curve[k], 1e-12)
-    crossing = frequencies[k - 1] + np.clip(part, 0, 1) * (frequencies[k] - frequencies[k - 1])
-    return max(float(crossing), float(frequencies[1]) / 2)
+    """Frequency at which a curve falls below a threshold; half that of shell 1 if it is nowhere
+    above, and the last where it never falls."""
+    found = signal_end(frequencies, curve, threshold)
+    return found.frequency if found else float(frequencies[1]) / 2
 
 
 def _bisect(sums, signs, frequencies, target: float) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 from cryodl.engine.arrays import read_arrays
 from cryodl.engine.errors import InputError
 from cryodl.engine.files import is_file
+from cryodl.engine.folder import whole_file
 from cryodl.engine.models import read_model
 
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
@@ -105,14 +106,15 @@ def pack_structures(structures, path: str | Path) -> None:
     """Write structures into one compressed file (coordinates rounded to 0.01 Å)."""
     structures = list(structures)
     positions = np.concatenate([s.positions - s.positions.mean(axis=0) for s in structures])
-    np.savez_compressed(
-        path,
-        positions=np.round(positions * 100).astype(np.int32),
-        elements=np.concatenate([s.elements for s in structures]),
-        chains=np.concatenate([s.chains for s in structures]),
-        lengths=np.array([len(s) for s in structures], np.int64),
-        names=np.array([s.name for s in structures]),
-    )
+    with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+        np.savez_compressed(
+            file,
+            positions=np.round(positions * 100).astype(np.int32),
+            elements=np.concatenate([s.elements for s in structures]),
+            chains=np.concatenate([s.chains for s in structures]),
+            lengths=np.array([len(s) for s in structures], np.int64),
+            names=np.array([s.name for s in structures]),
+        )
 
 
 def unpack_structures(path: str | Path) -> list[Structure]:

@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 
 from ..bundles import save_bundle
-from ..bundles.card import CARD_FILE, model_card
+from ..bundles.card import model_card
 from ..maps.features import CHANNELS
 from ..maps.normalise import FLOOR, WINDOW
 from ..networks.trunk import receptive_radius
@@ -64,9 +64,7 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, init
         "licence": "GPL-3.0-or-later",
         "citation": "RamirezAportela2019",
     }
-    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
-    (bundle.path / CARD_FILE).write_text(model_card(bundle.spec), encoding="utf-8")
-    return bundle
+    return save_bundle(path, model, spec, overwrite=True, light=True, card=model_card)
 
 
 def _normalisation(network):

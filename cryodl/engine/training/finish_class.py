@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from ..bundles import load_bundle, save_bundle
-from ..bundles.card import CARD_FILE
 from ..device import one_answer
 from ..maps import resolution_bins as answers
 from ..maps.mask import automatic_mask
@@ -140,9 +139,7 @@ def make_class_bundle(
     if cnn:
         spec["stride"] = network["local"]["stride"]
         spec["overlap"] = receptive_radius(network["local"])
-    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
-    (bundle.path / CARD_FILE).write_text(class_card(bundle.spec), encoding="utf-8")
-    return bundle
+    return save_bundle(path, model, spec, overwrite=True, light=True, card=class_card)
 
 
 def class_card(spec) -> str:

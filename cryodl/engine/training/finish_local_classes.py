@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from ..bundles import save_bundle
-from ..bundles.card import CARD_FILE
 from ..maps.normalise import FLOOR, WINDOW
 from ..maps.whole import stack
 from ..networks.local_classes import build_local_classes
@@ -121,9 +120,7 @@ def make_local_classes_bundle(
         "licence": "GPL-3.0-or-later",
         "citation": "Avramov2019",
     }
-    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
-    (bundle.path / CARD_FILE).write_text(local_classes_card(bundle.spec), encoding="utf-8")
-    return bundle
+    return save_bundle(path, model, spec, overwrite=True, light=True, card=local_classes_card)
 
 
 def local_classes_card(spec) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import is_file, read_rows
+from ..maps.given import given_map, given_volume
 from ..maps.masked import resample_masked
-from ..maps.mrc_io import read_map
 from ..maps.normalise import block_mean
 from ..maps.parts import cut
 from ..maps.resample import resample_to
@@ -102,9 +102,10 @@ def load_item(item: Pair | Labelled, config, rng) -> tuple[np.ndarray, np.ndarra
     if isinstance(item, Labelled):
         data, _ = draw_input(item.experiment, rng)
         return data, item.experiment.load(item.label) * (data != 0)
-    volume = read_map(item.map)
+    volume = given_map(item.map, None)
     # Some packages write voxels of 1 Å whatever they are; only the shape is theirs to tell.
-    known = read_resolution(read_map(item.resolution, volume.voxel_size), name=str(item.resolution))
+    found = given_volume(item.resolution, volume.voxel_size)
+    known = read_resolution(found, name=str(item.resolution))
     if known.resolution.shape != volume.shape:
         raise InputError(
             f"{item.resolution} has {known.resolution.shape} voxels and {item.map} "

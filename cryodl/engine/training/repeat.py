@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import read_arrays
 from ..errors import InputError
+from ..folder import whole_file
 from .stream import SampleStream
 
 
@@ -53,7 +54,8 @@ def kept_samples(
     if held is not None:
         x, y = np.concatenate([held[0], x]), np.concatenate([held[1], y])
     if path is not None:
-        np.savez(path, x=x, y=y, handfuls=start)
+        with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+            np.savez(file, x=x, y=y, handfuls=start)
     return x, y
 
 
@@ -65,7 +67,8 @@ def kept_arrays(
         return _read(path, width)
     x, y = make()
     if path is not None:
-        np.savez(path, x=x, y=y)
+        with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+            np.savez(file, x=x, y=y)
     return x, y
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from ..bundles import save_bundle
-from ..bundles.card import CARD_FILE
 from ..maps.whole import stack
 from ..methods.single_map_resolution.answer import (
     MASK,
@@ -84,9 +83,7 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
         "licence": "GPL-3.0-or-later",
         "citation": "Dai2023",
     }
-    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
-    (bundle.path / CARD_FILE).write_text(card(bundle.spec), encoding="utf-8")
-    return bundle
+    return save_bundle(path, model, spec, overwrite=True, light=True, card=card)
 
 
 class Prediction:

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 import keras
 import numpy as np
 
+from ..folder import whole_file
 from ..maps.masked import resample_both
 from ..maps.rough import rough_molecule
 from ..maps.scale import with_bfactor
@@ -100,7 +101,8 @@ def train_voxel_size(trained, validation, path, seed=0):
         if own.any():
             name = f"wrong by {np.expm1(low):.0%} to {np.expm1(high):.0%} warned of"
             figures[name] = float(warned[own].mean())
-    np.savez(path, **weights)
+    with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+        np.savez(file, **weights)
     return figures
 
 

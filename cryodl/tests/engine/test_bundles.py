@@ -168,3 +168,34 @@ def test_weights_of_another_network_are_refused(copy):
     edit(copy, network={"architecture": "tiny", "filters": 4})
     with pytest.raises(BundleError, match="do not fit"):
         load_bundle(copy, build=tiny).model  # noqa: B018
+
+
+def test_a_bundle_replaces_nothing_but_a_bundle_as_it_was_written(copy, tmp_path):
+    files = {"thesis.txt": "mine", "raw/movie.mrc": "mine", "light/notes.txt": "mine"}
+    for name, text in files.items():
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).write_text(text)
+    (copy / "spec.json").write_text((copy / "spec.json").read_text() + "\n\n")  # the same content
+    save_bundle(copy, tiny_with_weights(), {**SPEC, "name": "newer"}, overwrite=True)
+    assert load_bundle(copy).spec["name"] == "newer" and not (copy / "kept").exists()
+    assert all((copy / name).read_text() == text for name, text in files.items())
+
+    (copy / "model.weights.h5").write_bytes(b"changed")
+    save_bundle(copy, tiny_with_weights(), SPEC, overwrite=True)
+    assert (copy / "kept" / "model.weights.h5").read_bytes() == b"changed"
+    assert load_bundle(copy).spec["name"] == "tiny"
+
+
+def test_a_spec_of_another_program_is_no_bundle(tmp_path):
+    from cryodl.cli.main import main
+
+    folder = tmp_path / "study"
+    (folder / "raw").mkdir(parents=True)
+    files = {"spec.json": '{"openapi": "3.0"}', "thesis.txt": "mine", "raw/movie.mrc": "mine"}
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    with pytest.raises(OutputError, match="is no bundle and will not be replaced"):
+        save_bundle(folder, tiny_with_weights(), SPEC, overwrite=True)
+    words = ["train", "local-resolution", "--structures", str(tmp_path), "-o", str(folder)]
+    assert main([*words, "--overwrite"]) == 2
+    assert all((folder / name).read_text() == text for name, text in files.items())

@@ -208,3 +208,46 @@ def test_python_gives_what_the_command_gives(inputs, halves, tmp_path):
     assert "method localfsc; about " in said[0] and said[0].endswith("on two CPU cores")
     assert local.stats["median"] == pytest.approx(6, abs=1.0)
     assert set(local.volumes) == {"resolution", "mask"}
+
+
+def without_band(half, coarser, finer, seed):
+    """A half map that holds noise alone from `coarser` to `finer` Å."""
+    axes = np.meshgrid(*[np.fft.fftfreq(n, half.voxel_size) for n in half.shape], indexing="ij")
+    s = np.sqrt(sum(k**2 for k in axes))
+    other = np.fft.fftn(np.random.default_rng(seed).standard_normal(half.shape))
+    empty = (s * coarser > 1) & (s * finer < 1)  # the mean density stays
+    kept = np.where(empty, 0.3 * half.data.std() * other, np.fft.fftn(half.data))
+    return half.with_data(np.fft.ifftn(kept).real)
+
+
+@pytest.mark.parametrize("band", [(1e6, 27.0), (27.0, 15.0)])
+def test_shells_without_signal_are_left_out_with_a_word(band, tmp_path, capsys):
+    """Also by the methods that follow every voxel from coarse to fine."""
+    positions, elements = packed_ball(30)
+    regions = np.zeros(len(positions), int)
+    *pair, inside, _ = simulate_half_maps(positions, elements, regions, [6.0], 2.0, (40, 40, 40))
+    write_map(tmp_path / "mask.mrc", pair[0].with_data(inside))
+    stats, medians = [], []
+    for name in ("whole", "changed"):
+        files = [tmp_path / f"{name}{number}.mrc" for number in (1, 2)]
+        for number, (file, half) in enumerate(zip(files, pair)):
+            changed = half if name == "whole" else without_band(half, *band, number)
+            write_map(file, changed)
+        mask = ["--mask", tmp_path / "mask.mrc"]
+        assert main(["fsc", *files, *mask, "-o", tmp_path / name]) == 0
+        stats.append(read(tmp_path / name / "stats.json"))
+        told = capsys.readouterr().out
+        given = ["--half1", files[0], "--half2", files[1], *mask, "--max-resolution", "36"]
+        out = tmp_path / f"{name}_local"
+        assert main(["localres", *given, "--method", "localfsc", "-o", out]) == 0
+        medians.append(read(out / "stats.json")["median"])
+        capsys.readouterr()
+    whole, changed = stats
+    assert whole["signal_from"] is None and whole["dips"] == []
+    assert changed["resolution_0.143"] == pytest.approx(whole["resolution_0.143"], rel=0.03)
+    assert medians[1] == pytest.approx(medians[0], rel=0.1)
+    if band[0] > 80:
+        begins = changed["signal_from"]
+        assert 80 / 3 <= begins + 0.001 and begins < 41  # to a shell
+        assert f"no common signal coarser than {begins:.1f} Å" in told and "left out" in told
+        assert changed["phases_randomised_from"] < 26

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from half_maps import packed_ball, simulate_half_maps
+from scipy.ndimage import gaussian_filter
 
 from cryodl.engine.errors import InputError
 from cryodl.engine.maps.sharpen import apply_bfactor
@@ -49,11 +50,12 @@ def test_transform_and_its_inverse():
     np.testing.assert_allclose(fourier.inverse(spectrum, data.shape), data, atol=1e-5)
 
 
-def test_crossing_is_the_first_and_is_interpolated():
+def test_crossing_is_interpolated_and_leaves_out_first_shells_without_signal():
     s = np.arange(6) / 20
     assert fsc.crossing(s, np.array([1, 0.9, 0.5, 0.1, 0.9, 0]), 0.3) == pytest.approx(20 / 2.5)
     assert fsc.crossing(s, np.ones(6), 0.143) == pytest.approx(4)
-    assert fsc.crossing(s, np.array([1, 0.1, 0.9, 0.9, 0.9, 0.9]), 0.143) is None
+    assert fsc.crossing(s, np.array([1, 0.1, 0.9, 0.9, 0.9, 0.9]), 0.143) == pytest.approx(4)
+    assert fsc.crossing(s, np.array([1, 0.1, 0.0, 0.1, -0.2, 0.1]), 0.143) is None
 
 
 def test_resolution_is_the_simulated_one(made):
@@ -82,6 +84,85 @@ def test_correction_takes_off_what_a_tight_mask_adds(made):
     assert abs(curve.corrected[beyond].mean()) < 0.6 * curve.masked[beyond].mean()
     kept = curve.frequencies < 0.999 / curve.randomised_from
     assert curve.unmasked[kept].min() >= 0.8 > curve.unmasked[np.argmin(kept)]
+
+
+def filtered(half, gain, seed=0):
+    """A half map of which a share of each frequency (1/Å) is kept, and the rest is noise."""
+    axes = [np.fft.fftfreq(n, half.voxel_size) for n in half.shape[:2]]
+    axes.append(np.fft.rfftfreq(half.shape[2], half.voxel_size))
+    s = np.sqrt(sum(k**2 for k in np.meshgrid(*axes, indexing="ij")))
+    spectrum, other = fourier.transform(half.data), fourier.transform(noise(half.shape, seed).data)
+    other *= np.sqrt(np.mean(np.abs(spectrum[(s > 1 / 20) & (s < 1 / 10)]) ** 2) / other.size)
+    kept = gain(s).astype(np.float32)
+    spectrum = np.where(kept > 0, kept * spectrum, 1e-3 * other)
+    return half.with_data(fourier.inverse(spectrum, half.shape))
+
+
+def high_pass(s):
+    return s > 1 / 31
+
+
+def two_bands(s):
+    return (s < 1 / 20) | (s > 1 / 13)
+
+
+@pytest.mark.parametrize("kind", ["corrected", "masked", "unmasked"])
+@pytest.mark.parametrize("gain", [high_pass, two_bands])
+def test_shells_without_signal_do_not_move_it(made, gain, kind):
+    half1, half2, _, weights, whole = made
+    pair = [filtered(half, gain, seed) for seed, half in enumerate((half1, half2))]
+    curve = fsc.estimate_fsc(*pair, weights)
+    assert curve.resolution(kind=kind) == pytest.approx(whole.resolution(kind=kind), rel=0.02)
+    shells = 1 / (curve.frequencies[1] * np.array([31, 20, 13]))
+    if gain is high_pass:
+        assert curve.signal_from() == pytest.approx(31, rel=1 / shells[0])
+        assert curve.randomised_from == pytest.approx(whole.randomised_from, rel=0.2)
+        assert whole.signal_from() is None
+    else:
+        assert curve.signal_from() is None
+        (dip,) = curve.dips(kind="unmasked")
+        assert dip == pytest.approx((20, 13), rel=1 / shells[1])
+
+
+def test_the_correction_makes_no_nonsense():
+    masked, added = np.meshgrid(np.linspace(-0.6, 1, 33), np.linspace(-0.9, 1, 39))
+    left = fsc.correct(masked, added)
+    assert np.all(left <= masked) and np.all(left >= np.minimum(masked, 0))
+    np.testing.assert_array_equal(left[added <= 0], masked[added <= 0])
+    both = (masked > added) & (added > 0) & (added < 1)
+    m, a = masked[both], added[both]
+    np.testing.assert_allclose(left[both], (m - a) / (1 - a))
+
+
+def test_the_mask_of_noisy_halves_covers_weak_parts():
+    positions, elements = packed_ball(30)
+    kept = (positions[:, 0] < 0) | (np.random.default_rng(0).random(len(positions)) < 0.6)
+    given = positions[kept], elements[kept], np.zeros(kept.sum(), int)
+    *pair, inside, _ = simulate_half_maps(*given, [8.0], 2.5, (52, 50, 48))
+    smooth = [gaussian_filter(noise(inside.shape, seed).data, 1.2) for seed in (1, 2)]
+    unit = (pair[0].data[inside].mean() - pair[0].data[~inside].mean()) / smooth[0].std()
+    for level in (0.0, 0.25, 0.5):
+        noisy = [h.with_data(h.data + level * unit * more) for h, more in zip(pair, smooth)]
+        found = fsc.mask_of_halves(*noisy)
+        assert (found & inside).sum() > 0.95 * inside.sum()
+        assert (found & ~inside).sum() < 0.35 * inside.sum()
+        (_, own), (_, true) = (fsc.estimate_within(*noisy, mask) for mask in (found, inside))
+        assert own.resolution() == pytest.approx(true.resolution(), rel=0.06)
+
+
+def test_the_edge_of_a_mask_is_no_sharper_than_the_maps(made):
+    positions, elements = packed_ball(24)
+    for asked, half1, half2, inside in [
+        (5, *made[:3]),
+        (12, *simulate_half_maps(
+            positions, elements, np.zeros(len(positions), int), [12.0], 2.5, (36, 36, 36))[:3]),
+    ]:  # fmt: skip
+        weights, curve = fsc.estimate_within(half1, half2, inside)
+        first = fsc.estimate_fsc(half1, half2, fsc.soft_mask(inside, half1.voxel_size))
+        edge = max(6, 4 * half1.voxel_size, first.resolution())
+        expected = fsc.soft_mask(inside, half1.voxel_size, edge=edge)
+        np.testing.assert_allclose(weights, expected, atol=1e-6)
+        assert curve.resolution() == pytest.approx(asked, rel=0.2)
 
 
 def test_noise_has_no_resolution():

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...bundles import save_bundle
-from ...bundles.card import CARD_FILE
 from ...maps import whitened
 from ...networks import build
 from ...networks.postprocess_unet import VOXELS, blend_heads
@@ -61,9 +60,7 @@ def make_bundle(
         "licence": "GPL-3.0-or-later",
         "citation": "SanchezGarcia2021",
     }
-    bundle = save_bundle(path, model, spec, overwrite=True, light=True)
-    (bundle.path / CARD_FILE).write_text(model_card(bundle.spec), encoding="utf-8")
-    return bundle
+    return save_bundle(path, model, spec, overwrite=True, light=True, card=model_card)
 
 
 def measure(model, samples, border: int) -> dict[str, Any]:

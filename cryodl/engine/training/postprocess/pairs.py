@@ -10,11 +10,11 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import is_file, read_json, read_rows
-from ...maps.mrc_io import read_map
+from ...maps.given import given_map
 from ...maps.parts import bounding_box
 from ...maps.resample import resample
 from ...reference.fsc import estimate_fsc, soft_mask
-from ...reference.halves import check_half_maps
+from ...reference.halves import check_half_maps, on_one_scale
 from ...simulate.experiment_set import RECORD, StoredExperiment, check_record
 from ...simulate.model_map import model_map
 from ...simulate.structure import read_structure, structure_name
@@ -48,7 +48,7 @@ def store_pairs(table: str | Path, folder: str | Path, voxel_size: float = 1.0):
         made_of = _made_of(files, voxel_size)
         info = _record(place)
         if info.get("made_of") != made_of:
-            for old in place.glob("*"):  # what was derived of it, too
+            for old in place.glob("*.npy") if info else ():  # what was derived of it, too
                 old.unlink()
             _store(files, place, voxel_size, made_of)
             info = _record(place)
@@ -73,9 +73,9 @@ def _record(place: Path) -> dict[str, Any]:
 
 
 def _store(files: list[Path], place: Path, voxel_size: float, made_of: list) -> None:
-    first, second = (read_map(file) for file in files[:2])
+    first, second = (given_map(file, None) for file in files[:2])
     check_half_maps(first, second)
-    halves = [resample(half, voxel_size) for half in (first, second)]
+    halves = [resample(half, voxel_size) for half in (first, on_one_scale(first, second))]
     model, mask = model_map(read_structure(files[2]), halves[0])
     curve = estimate_fsc(halves[0], halves[1], soft_mask(mask, halves[0].voxel_size))
     resolution = curve.resolution()

@@ -1,0 +1,101 @@
+"""Densities of any size in units near 1: float32 holds neither the square of 1e-25 nor of 1e25.
+
+A map is divided by a power of two, which changes no digit of it, so that nothing after this needs
+to think of its scale. Its size is told by what most of its voxels hold: a single hot voxel is no
+scale. Such voxels, beyond anything that a density does, would swamp every mean and every Fourier
+transform; they take their neighbours' median, and are counted.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import InputError
+from .volume import Volume
+
+PLAIN = 10  # binary orders of magnitude from 1 within which densities are left as they are
+SAMPLE = 200_003  # voxels from which the size of densities is told
+MOST = 0.999  # share of them that tells it
+HOT = 100.0  # times what MOST of the voxels stay below
+ALONE = 30.0  # times the median of its neighbours, from which on a voxel stands alone
+FEW = 1e-4  # share of the box: more is density, not a defect
+
+
+def in_plain_units(volume: Volume) -> Volume:
+    """A density whose spread is between 0.001 and 1000, and without hot voxels.
+
+    Returns the volume itself where there is nothing to change.
+
+    Raises InputError for values that are NaN or infinite.
+    """
+    data = volume.data
+    lowest, highest = float(data.min()), float(data.max())
+    if not (math.isfinite(lowest) and math.isfinite(highest)):
+        count = int(data.size - np.isfinite(data).sum())
+        raise InputError(f"the map has {count} values that are NaN or infinite; mend the map first")
+    middle, spread, most = _size(data)
+    if spread <= 0:
+        return volume
+    if max(highest - middle, middle - lowest) > HOT * most:
+        data, mended = _without_hot(data, middle, most)
+        volume = replace(volume, data=data, mended=volume.mended + mended)
+    exponent = round(math.log2(spread))
+    if abs(exponent) <= PLAIN:
+        return volume
+    exponent = min(max(exponent, -126), 126)
+    unit = 2.0**exponent
+    return replace(volume, data=data * np.float32(1 / unit), unit=volume.unit * unit)
+
+
+def as_given(volume: Volume) -> Volume:
+    """A density in the unit of the input."""
+    if volume.unit == 1:
+        return volume
+    return replace(volume, data=volume.data * np.float32(volume.unit), unit=1.0)
+
+
+def spread(data: np.ndarray) -> float:
+    """Root mean square of most densities about their median; 0 where they are all the same.
+
+    data : ndarray, shape (z, y, x), float32, any scale
+    """
+    return _size(data)[1]
+
+
+def _size(data: np.ndarray) -> tuple[float, float, float]:
+    """Median, spread, and the distance from the median that most of the voxels stay below."""
+    sample = data.reshape(-1)[:: max(1, data.size // SAMPLE)].astype(np.float64)
+    middle = float(np.median(sample))
+    away = np.sort(np.abs(sample - middle))
+    away = away[: max(1, int(MOST * away.size))]
+    if not away[-1] > 0:  # nearly all of the box holds one value: the rest tells
+        away = np.abs(data[data != np.float32(middle)].astype(np.float64) - middle)
+        away = np.sort(away)[: max(1, int(MOST * away.size))] if away.size else np.zeros(1)
+    largest = float(away[-1])
+    if not largest > 0:
+        return middle, 0.0, 0.0
+    away /= largest  # squares of 1e-200 would vanish in float64, too
+    return middle, largest * math.sqrt(float(np.mean(away * away))), largest
+
+
+def _without_hot(data: np.ndarray, middle: float, most: float) -> tuple[np.ndarray, int]:
+    """Voxels that stand alone far beyond all others take the median of their neighbours."""
+    with np.errstate(over="ignore"):
+        far = np.argwhere(np.abs(data - np.float32(middle)) > HOT * most)
+    if len(far) > max(8, FEW * data.size):
+        return data, 0
+    found = []
+    for place in far:
+        near = data[tuple(slice(max(0, i - 1), i + 2) for i in place)]
+        value = float(np.median(near))
+        if abs(float(data[tuple(place)]) - middle) > ALONE * max(abs(value - middle), most):
+            found.append((tuple(place), value))
+    if not found:
+        return data, 0
+    data = data.copy()
+    for index, value in found:
+        data[index] = value
+    return data, len(found)
