@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from ..engine.errors import InputError, SettingError
+from ..engine.errors import SettingError
+from ..engine.files import read_json
 
 PARAMS_HELP = "JSON object of these options by their long names; the command line prevails"
 
@@ -32,9 +31,7 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
     if path is None or not rest:
         return list(arguments)
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+        values = read_json(path)
     except ValueError as error:
         raise SettingError(f"{path} is not JSON: {error}") from None
     if not isinstance(values, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 from ..engine.folder import whole_folder
@@ -71,15 +70,12 @@ def _real(args, enhancer) -> list[dict]:
     from ..engine.errors import InputError
     from ..engine.evaluation.postprocess import real_row
     from ..engine.evaluation.real import read_table
+    from ..engine.files import read_rows
     from ..engine.maps.given import given_map
 
     table = Path(args.maps)
     entries = read_table(table)
-    with open(table, encoding="utf-8", newline="") as lines:
-        models = {
-            Path(row["file"]).name: row.get("model_file")
-            for row in csv.DictReader(lines, delimiter="\t")
-        }
+    models = {Path(row["file"]).name: row.get("model_file") for row in read_rows(table, "file")}
     rows = []
     for path, claimed, voxel in entries:
         if models.get(path.name) in (None, "", "-"):

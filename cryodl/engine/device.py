@@ -93,7 +93,7 @@ def choose_gpus(gpus: str | None) -> None:
         return
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
     try:
-        numbers = [int(part) for part in gpus.split(",")]
+        numbers = [int(part) for part in str(gpus).split(",")]
         if min(numbers) < 0:
             raise IndexError
         chosen = [visible[n] for n in numbers] if visible != [""] else [str(n) for n in numbers]
@@ -101,10 +101,15 @@ def choose_gpus(gpus: str | None) -> None:
         raise SettingError(f"gpus {gpus!r} is not a list of numbers such as 0,1") from None
     except IndexError:
         raise SettingError(
-            f"gpus {gpus!r}: only {len(visible)} can be seen "
-            f"(CUDA_VISIBLE_DEVICES={os.environ['CUDA_VISIBLE_DEVICES']}); count from 0"
+            f"gpus {gpus!r}: {_what_is_visible(visible)}; count from 0"
         ) from None
     os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+
+
+def _what_is_visible(visible: list[str]) -> str:
+    if visible == [""]:
+        return "these are no numbers of GPUs"
+    return f"only {len(visible)} can be seen (CUDA_VISIBLE_DEVICES={','.join(visible)})"
 
 
 def load_network(bundle, device: str = "auto"):

@@ -1,5 +1,4 @@
-"""What a user gives as a file, read with its size and its kind known first: text, JSON, tables,
-packed arrays.
+"""What a user gives as a file, read with its size and its kind known first: text, JSON, tables.
 
 Nothing is read from a pipe, which may never end; nothing larger than it can sensibly be; and a
 compressed file is unpacked no further than that.
@@ -14,25 +13,19 @@ import io
 import json
 import os
 import stat
-import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .errors import InputError
-from .memory import check_memory
 
 MOST_TEXT = 64 * 2**20  # bytes of a JSON file or a table: far more than any sensible one
 RATIO = 200  # times, to which text may be compressed; models and tables reach 20
 MOST_FIELD = 2**16  # characters of a field of a table
 KINDS = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket",
          stat.S_ISCHR: "a device", stat.S_ISBLK: "a device"}  # fmt: skip
-DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, SyntaxError, RecursionError,
-           NotImplementedError, zipfile.BadZipFile, zlib.error)  # fmt: skip
 
 
 def is_file(path: str | os.PathLike[str]) -> bool:
@@ -141,70 +134,8 @@ def read_rows(path: str | os.PathLike[str], *columns: str) -> list[dict[str, str
         found = ", ".join(names)[:200] or "none"
         raise InputError(
             f"the table {path} has no column {', '.join(missing)}: it needs"
-            f" {', '.join(columns)}, separated by tabs, and has {found}"
+            f" {' and '.join([', '.join(columns[:-1]), columns[-1]][len(columns) < 2 :])},"
+            f" separated by tabs, and has {found}"
         )
     short = [fields + [""] * (len(names) - len(fields)) for fields in lines[1:]]
     return [dict(zip(names, fields)) for fields in short]
-
-
-def read_arrays(path: str | os.PathLike[str], *names: str) -> dict[str, np.ndarray]:
-    """Arrays of a .npz file, of numbers or text, by name.
-
-    names : that it must hold; others are read, too
-
-    Raises InputError where it is damaged, or promises more than it holds or memory can.
-    """
-    check_is_file(path, "packed set")
-    try:
-        with zipfile.ZipFile(path) as packed:
-            entries = packed.infolist()
-            check_memory(sum(entry.file_size for entry in entries), f"{path} promises arrays",
-                         "it is damaged, or for a larger machine")  # fmt: skip
-            arrays = {}
-            for entry in entries:
-                with packed.open(entry) as stream:
-                    held = _read_array(stream, entry.file_size)
-                arrays[entry.filename.removesuffix(".npy")] = held
-    except DAMAGED as error:
-        raise InputError(f"'{path}' is damaged ({_one_line(error)}): make it again") from None
-    missing = [name for name in names if name not in arrays]
-    if missing:
-        raise InputError(f"'{path}' is damaged: it holds no {', '.join(missing)}; make it again")
-    return arrays
-
-
-def read_array(path: str | os.PathLike[str]) -> np.ndarray:
-    """The array of a .npy file. Raises InputError as `read_arrays` does."""
-    check_is_file(path, "array")
-    try:
-        with open(path, "rb") as stream:
-            return _read_array(stream, os.fstat(stream.fileno()).st_size)
-    except DAMAGED as error:
-        raise InputError(f"'{path}' is damaged ({_one_line(error)}): make it again") from None
-
-
-def _read_array(stream: Any, size: int) -> np.ndarray:
-    """An array in NumPy's format, of so many bytes with its header."""
-    version = np.lib.format.read_magic(stream)
-    read_header = {(1, 0): np.lib.format.read_array_header_1_0,
-                   (2, 0): np.lib.format.read_array_header_2_0}[version]  # fmt: skip
-    shape, columns_first, dtype = read_header(stream)
-    if dtype.kind not in "biufU" or dtype.itemsize == 0:
-        raise ValueError(f"an array of {dtype}")
-    count = 1
-    for length in shape:
-        count *= int(length)
-    if min(shape, default=0) < 0 or count * dtype.itemsize > size:
-        raise ValueError(f"an array of shape {shape} in {size} bytes")
-    array = np.empty(count, dtype)
-    buffer, filled = array.view(np.uint8).data, 0
-    while filled < len(buffer):
-        got = stream.readinto(buffer[filled : filled + 2**24])
-        if not got:
-            raise ValueError(f"{filled} bytes of {len(buffer)}")
-        filled += got
-    return array.reshape(shape, order="F" if columns_first else "C")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

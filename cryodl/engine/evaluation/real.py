@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+import math
 import re
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
+from ..files import is_file, read_rows
 from ..maps.mrc_io import read_map
 from ..methods.local_resolution import run_local_resolution
 from ..methods.local_resolution.config import choose_range
@@ -26,28 +27,25 @@ def read_table(path):
     Raises InputError : no such table, or nothing in it; a row that has no such number, or no file
     """
     path = Path(path)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"no table at '{path}'; give a tab-separated list with file, resolution_A")
-    with open(path, encoding="utf-8", newline="") as lines:
-        rows = list(csv.DictReader(lines, delimiter="\t"))
-    if not rows or not {"file", "resolution_A"} <= set(rows[0]):
-        raise InputError(f"'{path}' needs tab-separated columns named file and resolution_A")
+    rows = read_rows(path, "file", "resolution_A")
     maps = []
     for number, entry in enumerate(rows, 2):
-        claim = (entry["resolution_A"] or "").strip()
+        claim = entry["resolution_A"].strip()
         if claim in NO_CLAIM:
             continue
         name = f"row {number} of '{path}'"
         found = re.fullmatch(NUMBER, claim)
-        if found is None:
+        if found is None or not math.isfinite(float(found.group(1))):
             raise InputError(
                 f"{name} has the resolution '{claim}': give a number of Å, such as 3.5, or - where "
                 "none is claimed"
             )
         # one voxel size, or the edges along three axes
-        voxel = re.match(r"\d+(\.\d+)?", (entry.get("voxel_A") or "").strip())
-        places = [folder / (entry["file"] or "") for folder in (path.parent, path.parent / "maps")]
-        place = next((place for place in places if place.is_file()), None)
+        voxel = re.match(r"\d+(\.\d+)?", entry.get("voxel_A", "").strip())
+        places = [folder / entry["file"] for folder in (path.parent, path.parent / "maps")]
+        place = next((place for place in places if is_file(place)), None)
         if place is None:
             raise InputError(
                 f"{name} names '{entry['file']}', which is neither in {path.parent} nor in "

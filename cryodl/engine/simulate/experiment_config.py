@@ -8,7 +8,6 @@ number is spent on every key, drawn or not.
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, SettingError
+from ..files import read_json
 
 COARSEST_SAMPLING = 2.1  # a resolution is at least so many voxels
 
@@ -98,7 +98,7 @@ def full_config(
         if key not in ranges and key not in chances:
             raise SettingError(f"a simulated experiment has no ingredient {key!r}")
         numbers = value if isinstance(value, (list, tuple)) and key in ranges else [value]
-        if len(numbers) not in (1, 2) or not all(_is_number(n) for n in numbers):
+        if len(numbers) not in (1, 2) or not all(is_number(n) for n in numbers):
             kinds = "number or [low, high]" if key in ranges else "number"
             raise SettingError(f"{key}: {value!r} is no {kinds}")
         if key in chances and not 0 <= value <= 1:
@@ -118,15 +118,13 @@ def read_config(path: str | Path) -> tuple[dict[str, Any], int | None]:
     Raises InputError where the file cannot be read, SettingError where it is no JSON object.
     """
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
+        values = read_json(path)
     except ValueError as error:
         raise SettingError(f"{path} is not JSON: {error}") from None
     seed = None
     if isinstance(values, dict) and "config" in values:
         values, seed = values["config"], values.get("seed")
-    if not isinstance(values, dict) or not (seed is None or isinstance(seed, int)):
+    if not isinstance(values, dict) or not (seed is None or _is_seed(seed)):
         raise SettingError(f"{path} must hold a JSON object of ingredients")
     return values, seed
 
@@ -168,5 +166,10 @@ def draw_numbers(
     return drawn
 
 
-def _is_number(value: Any) -> bool:
+def _is_seed(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value from JSON is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -8,7 +8,6 @@ estimator's labels) without touching the rest. Boxes are cut to the molecule and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import read_array
 from ..errors import InputError
+from ..files import read_json
 from ..folder import whole_file
 from ..record import write_json
 from ..workers import Workers
-from .experiment_config import full_config
+from .experiment_config import full_config, is_number
 from .simulated_experiment import MAPS, simulate_experiment
 
 VOXEL_SIZE = 1.0  # Å
@@ -62,7 +63,10 @@ class StoredExperiment:
         path = self.folder / f"{name}.npy"
         if not path.is_file():
             raise InputError(f"experiment {self.folder} holds no {name}: add it to the set first")
-        return np.load(path).astype(np.float32)
+        data = read_array(path)
+        if data.ndim != 3 or data.dtype.kind not in "fbiu" or not np.isfinite(data).all():
+            raise InputError(f"'{path}' is damaged: it holds no map; make the experiment again")
+        return data.astype(np.float32)
 
     def has(self, name: str) -> bool:
         return (self.folder / f"{name}.npy").is_file()
@@ -86,7 +90,7 @@ def open_experiment_set(folder: str | Path) -> list[StoredExperiment]:
     Raises InputError where there is none.
     """
     paths = sorted(Path(folder).glob(f"*/{RECORD}"))
-    found = [StoredExperiment(p.parent, json.loads(p.read_text(encoding="utf-8"))) for p in paths]
+    found = [StoredExperiment(path.parent, _read_record(path)) for path in paths]
     if not found:
         raise InputError(
             f"'{folder}' is not a set of experiments: make one with 'cryodl experiments'"
@@ -97,6 +101,37 @@ def open_experiment_set(folder: str | Path) -> list[StoredExperiment]:
             "on 1 Å voxels with 'cryodl experiments --kind density'"
         )
     return found
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        return check_record(read_json(path), path)
+    except (InputError, ValueError) as error:
+        raise InputError(
+            f"the record {path} of an experiment is damaged ({error}): delete its folder, and it "
+            "will be made again"
+        ) from None
+
+
+def check_record(info: Any, path: Path) -> dict[str, Any]:
+    """The record of an experiment, if it says what is read of it.
+
+    Raises InputError where it does not.
+    """
+    if not isinstance(info, dict) or not isinstance(info.get("config"), dict):
+        raise InputError(f"{path} holds no config")
+    if not isinstance(info.get("structure"), str) or not isinstance(info.get("measured"), dict):
+        raise InputError(f"{path} does not say its structure and what was measured")
+    numbers = {
+        "resolution": info["config"].get("resolution"),
+        "voxel_size": info.get("voxel_size", VOXEL_SIZE),
+    }
+    if "fall_off" in info["measured"]:
+        numbers["fall_off"] = info["measured"]["fall_off"]
+    for name, value in numbers.items():
+        if not is_number(value) or not 0 < value < 1e6:
+            raise InputError(f"{path} gives its {name} as {str(value)[:40]!r}")
+    return info
 
 
 def make_experiment_set(

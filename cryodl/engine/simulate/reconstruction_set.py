@@ -9,7 +9,6 @@ tells a finished experiment.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files import read_json
 from ..folder import whole_folder
 from ..maps.mrc_io import read_values, write_map
 from ..maps.volume import Volume
@@ -71,9 +71,14 @@ def open_reconstructions(folder: str | Path) -> list[StoredReconstruction]:
     found = []
     for path in paths:
         try:
-            info = json.loads(path.read_text(encoding="utf-8"))
+            info = read_json(path)
+            if not isinstance(info, dict):
+                raise ValueError("it holds no object")
         except ValueError as error:
-            raise InputError(f"{path} is no record of an experiment ({error})") from None
+            raise InputError(
+                f"the record {path} of an experiment is damaged ({error}): delete its folder, and "
+                "it will be made again"
+            ) from None
         stored = StoredReconstruction(path.parent, info)
         if stored.has("half1") and stored.has("signal"):
             found.append(stored)

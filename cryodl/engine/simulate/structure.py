@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cryodl.engine.arrays import read_arrays
 from cryodl.engine.errors import InputError
-from cryodl.engine.files import is_file, read_arrays
+from cryodl.engine.files import is_file
 from cryodl.engine.folder import whole_file
 from cryodl.engine.models import read_model
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..files import is_file, read_rows
 from ..maps.given import given_map, given_volume
 from ..maps.masked import resample_masked
 from ..maps.normalise import block_mean
@@ -80,25 +81,13 @@ def read_pairs(table: str | Path) -> list[Pair]:
     file that is missing.
     """
     table = Path(table)
-    try:
-        lines = table.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the table {table}: {error}") from None
-    names = lines[0].split("\t") if lines else []
-    if "map" not in names or "resolution" not in names:
-        raise InputError(
-            f"the table {table} has the columns {', '.join(names) or 'none'}: it needs map and "
-            "resolution, separated by tabs"
-        )
     pairs = []
-    for line in lines[1:]:
-        if line.strip():
-            row = dict(zip(names, line.split("\t")))
-            files = [table.parent / row.get(name, "") for name in ("map", "resolution")]
-            for file in files:
-                if not file.is_file():
-                    raise InputError(f"the table {table} names '{file}', which is no file")
-            pairs.append(Pair(*files))
+    for row in read_rows(table, "map", "resolution"):
+        files = [table.parent / row[name] for name in ("map", "resolution")]
+        for file in files:
+            if not is_file(file):
+                raise InputError(f"the table {table} names '{file}', which is no file")
+        pairs.append(Pair(*files))
     if not pairs:
         raise InputError(f"the table {table} holds no pair")
     return pairs

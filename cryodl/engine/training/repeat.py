@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import read_arrays
 from ..errors import InputError
 from ..folder import whole_file
 from .stream import SampleStream
@@ -47,8 +48,8 @@ def kept_samples(
         if seconds is None or len(held[1]) >= count:
             return held
         count -= len(held[1])
-        with np.load(path) as kept:  # an older file does not say it: there were not more handfuls
-            start = int(kept["handfuls"]) if "handfuls" in kept else len(held[1])
+        kept = read_arrays(path)  # an older file does not say it: there were not more handfuls
+        start = int(kept["handfuls"]) if "handfuls" in kept else len(held[1])
     x, y, start = collect_samples(stream, count, seconds, start)
     if held is not None:
         x, y = np.concatenate([held[0], x]), np.concatenate([held[1], y])
@@ -72,8 +73,10 @@ def kept_arrays(
 
 
 def _read(path: Path, width: int) -> tuple[np.ndarray, np.ndarray]:
-    with np.load(path) as kept:
-        x, y = kept["x"], kept["y"]
+    kept = read_arrays(path, "x", "y")
+    x, y = kept["x"], kept["y"]
+    if x.ndim != 2 or x.shape[:1] != y.shape[:1]:
+        raise InputError(f"'{path}' is damaged: its arrays do not fit each other; make it again")
     if x.shape[1] != width:
         raise InputError(
             f"samples in {path} have {x.shape[1]} numbers and this version reads {width}: give "

@@ -219,7 +219,7 @@ def test_bad_maps(case, inputs, tmp_path, capsys):
         (lambda f: f / "absent.mrc", "no such file"),
         (lambda f: write(f / "mask.mrc", ball(20)), "mask has"),
         (lambda f: write(f / "mask.mrc", np.clip(ball(), 0, 0.4)), "mask is empty"),
-        (lambda f: write(f / "mask.mrc", np.zeros_like(ball())), "largest value is 0"),
+        (lambda f: write(f / "mask.mrc", 0 * ball()), "mask is empty: its largest value is 0"),
     ],
 )
 def test_bad_masks(mask, message, inputs, tmp_path, capsys):

@@ -16,7 +16,12 @@ PACKAGE = ROOT / "cryodl"
 DIRECTIONS = {
     "cryodl.engine.errors": (),
     "cryodl.engine.memory": ("cryodl.engine.errors",),
-    "cryodl.engine.files": ("cryodl.engine.memory", "cryodl.engine.errors"),
+    "cryodl.engine.files": ("cryodl.engine.errors",),
+    "cryodl.engine.arrays": (
+        "cryodl.engine.files",
+        "cryodl.engine.memory",
+        "cryodl.engine.errors",
+    ),
     "cryodl.engine.models": ("cryodl.engine.files", "cryodl.engine.errors"),
     "cryodl.engine.device": (
         "cryodl.engine.light",
@@ -51,6 +56,7 @@ DIRECTIONS = {
     "cryodl.engine.bundles": (
         "cryodl.engine.networks",
         "cryodl.engine.light",
+        "cryodl.engine.arrays",
         "cryodl.engine.files",
         "cryodl.engine.folder",
         "cryodl.engine.record",
@@ -81,6 +87,7 @@ DIRECTIONS = {
     "cryodl.engine.simulate": (
         "cryodl.engine.maps",
         "cryodl.engine.models",
+        "cryodl.engine.arrays",
         "cryodl.engine.files",
         "cryodl.engine.memory",
         "cryodl.engine.workers",
@@ -90,6 +97,7 @@ DIRECTIONS = {
     ),
     "cryodl.engine.training": (
         "cryodl.engine.maps",
+        "cryodl.engine.arrays",
         "cryodl.engine.files",
         "cryodl.engine.simulate",
         "cryodl.engine.reference",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ...files import is_file, read_json, read_rows
 from ...maps.given import given_map
 from ...maps.parts import bounding_box
 from ...maps.resample import resample
 from ...reference.fsc import estimate_fsc, soft_mask
 from ...reference.halves import check_half_maps, on_one_scale
-from ...simulate.experiment_set import RECORD, StoredExperiment
+from ...simulate.experiment_set import RECORD, StoredExperiment, check_record
 from ...simulate.model_map import model_map
 from ...simulate.structure import read_structure, structure_name
 
@@ -35,18 +35,16 @@ def store_pairs(table: str | Path, folder: str | Path, voxel_size: float = 1.0):
     Returns a list of StoredExperiment. Raises InputError for a row that cannot be used.
     """
     table, folder = Path(table), Path(folder)
-    try:
-        with open(table, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except OSError as error:
-        raise InputError(f"cannot read {table}: {error.strerror}") from None
-    missing = [name for name in COLUMNS if not rows or name not in rows[0]]
-    if missing:
-        raise InputError(f"{table} has no column {', '.join(missing)}: give half1, half2 and model")
+    rows = read_rows(table, *COLUMNS)
+    if not rows:
+        raise InputError(f"the table {table} holds no pair")
     stored = []
     for number, row in enumerate(rows):
         place = folder / f"pair_{number:05d}"
-        files = [table.parent / str(row[name]) for name in COLUMNS]
+        files = [table.parent / row[name] for name in COLUMNS]
+        for file in files:
+            if not is_file(file):
+                raise InputError(f"the table {table} names '{file}', which is no file")
         made_of = _made_of(files, voxel_size)
         info = _record(place)
         if info.get("made_of") != made_of:
@@ -55,7 +53,7 @@ def store_pairs(table: str | Path, folder: str | Path, voxel_size: float = 1.0):
             _store(files, place, voxel_size, made_of)
             info = _record(place)
         # different maps may have models of one name, in folders of their own
-        shared = sum(Path(str(other["model"])).name == files[2].name for other in rows) > 1
+        shared = sum(Path(other["model"]).name == files[2].name for other in rows) > 1
         molecule = str(files[2].resolve()) if shared else structure_name(files[2])
         stored.append(StoredExperiment(place, {**info, "molecule": molecule}))
     return stored
@@ -69,8 +67,8 @@ def _made_of(files: list[Path], voxel_size: float) -> list:
 
 def _record(place: Path) -> dict[str, Any]:
     try:
-        return json.loads((place / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # not there, or not whole
+        return check_record(read_json(place / RECORD), place)
+    except (InputError, ValueError):  # not there, or not whole
         return {}
 
 

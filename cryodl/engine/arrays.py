@@ -1,0 +1,80 @@
+"""Arrays from .npy and .npz files, none of which may promise more than its file holds."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .files import check_is_file
+from .memory import check_memory
+
+DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, SyntaxError, RecursionError,
+           NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+
+
+def read_arrays(path: str | os.PathLike[str], *names: str) -> dict[str, np.ndarray]:
+    """Arrays of a .npz file, of numbers or text, by name.
+
+    names : that it must hold; others are read, too
+
+    Raises InputError where it is damaged, or promises more than it holds or memory can.
+    """
+    check_is_file(path, "packed set")
+    try:
+        with zipfile.ZipFile(path) as packed:
+            entries = packed.infolist()
+            check_memory(sum(entry.file_size for entry in entries), f"{path} promises arrays",
+                         "it is damaged, or for a larger machine")  # fmt: skip
+            arrays = {}
+            for entry in entries:
+                with packed.open(entry) as stream:
+                    held = _read_array(stream, entry.file_size)
+                arrays[entry.filename.removesuffix(".npy")] = held
+    except DAMAGED as error:
+        raise InputError(f"'{path}' is damaged ({_one_line(error)}): make it again") from None
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise InputError(f"'{path}' is damaged: it holds no {', '.join(missing)}; make it again")
+    return arrays
+
+
+def read_array(path: str | os.PathLike[str]) -> np.ndarray:
+    """The array of a .npy file. Raises InputError as `read_arrays` does."""
+    check_is_file(path, "array")
+    try:
+        with open(path, "rb") as stream:
+            return _read_array(stream, os.fstat(stream.fileno()).st_size)
+    except DAMAGED as error:
+        raise InputError(f"'{path}' is damaged ({_one_line(error)}): make it again") from None
+
+
+def _read_array(stream: Any, size: int) -> np.ndarray:
+    """An array in NumPy's format, of so many bytes with its header."""
+    version = np.lib.format.read_magic(stream)
+    read_header = {(1, 0): np.lib.format.read_array_header_1_0,
+                   (2, 0): np.lib.format.read_array_header_2_0}[version]  # fmt: skip
+    shape, columns_first, dtype = read_header(stream)
+    if dtype.kind not in "biufU" or dtype.itemsize == 0:
+        raise ValueError(f"an array of {dtype}")
+    count = 1
+    for length in shape:
+        count *= int(length)
+    if min(shape, default=0) < 0 or count * dtype.itemsize > size:
+        raise ValueError(f"an array of shape {shape} in {size} bytes")
+    array = np.empty(count, dtype)
+    buffer, filled = array.view(np.uint8).data, 0
+    while filled < len(buffer):
+        got = stream.readinto(buffer[filled : filled + 2**24])
+        if not got:
+            raise ValueError(f"{filled} bytes of {len(buffer)}")
+        filled += got
+    return array.reshape(shape, order="F" if columns_first else "C")
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
