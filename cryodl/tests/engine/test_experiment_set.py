@@ -87,7 +87,7 @@ def test_bad_sets(tmp_path, molecule):  # noqa: F811
         (["--resolution", "5"], "is not BEST,WORST"),
         (["--resolution", "7,5"], "is not a range between"),
         (["--seed", "-1"], "below 0"),
-        ([], f"no structure has the {LEAST_ATOMS} atoms"),
+        (["--kind", "density"], f"no structure has the {LEAST_ATOMS} atoms"),
     ],
 )
 def test_bad_requests(options, message, tmp_path, molecule, capsys):  # noqa: F811
@@ -103,7 +103,7 @@ def test_command_makes_a_set_with_two_workers(tmp_path, molecule, capsys, monkey
     monkeypatch.setattr(experiment_set, "LEAST_ATOMS", 100)
     write_model(tmp_path / "a.pdb", molecule)
     command = ["experiments", tmp_path, "-o", tmp_path / "set", "--count", 2, "--workers", 2,
-               "--resolution", "6,7"]  # fmt: skip
+               "--kind", "density", "--resolution", "6,7"]  # fmt: skip
     assert main(command) == 0
     assert "wrote 2 experiments" in capsys.readouterr().out
     assert len(open_experiment_set(tmp_path / "set")) == 2
