@@ -44,7 +44,7 @@ RANGES: dict[str, Any] = {
     # thresholds, in standard deviations of the map
     "floor": [-1.0, 1.5],
     # the grid
-    "voxels": [0.6, 2.5],  # of the new ones, in the old
+    "voxels": [0.4, 2.5],  # of the new ones, in the old
     "finest_voxel": 0.5,
     "coarsest_voxel": 6.0,
     "largest_box": 160,  # voxels

@@ -25,7 +25,7 @@ _SPECIMEN = (
 
 RANGES: dict[str, Any] = {
     "resolution": [2.2, 13.0],  # where the masked FSC of the half maps falls to 0.143
-    "sampling": [2.4, 5.0],  # voxels a resolution; ignored where voxel_size is given
+    "sampling": [2.4, 7.0],  # voxels a resolution; ignored where voxel_size is given
     "voxel_size": 0,  # 0: as the sampling has it
     "box": 0,  # voxels; 0: what molecule and margin need
     "largest_box": 112,  # voxels; of a larger molecule a part is taken
@@ -96,12 +96,12 @@ def full_config(config: dict[str, Any] | None = None) -> dict[str, Any]:
 
 
 def draw(config: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    """A number for every ingredient of a full config; resolutions evenly in their logarithm.
+    """A number for every ingredient of a full config; sizes and numbers evenly in the logarithm.
 
     Raises InputError where a voxel size that is given cannot hold the resolution.
     """
     drawn = shared.draw_numbers(config, rng, RANGES, CHANCES, COUNTS)
-    for key in ("resolution", "particles"):
+    for key in ("resolution", "particles", "sampling"):
         if isinstance(config[key], (list, tuple)):
             low, high = config[key][0], config[key][-1]
             share = (drawn[key] - low) / max(high - low, 1e-9)

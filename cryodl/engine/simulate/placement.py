@@ -13,6 +13,7 @@ from .structure import Structure
 from .symmetry import IDENTITY, assemble, helix, point_group
 
 LEAST_BOX = 32  # voxels
+LEAST_SHELLS = 12  # of an FSC, up to the resolution
 
 
 def place(structure: Structure, drawn: dict[str, Any], rng: np.random.Generator):
@@ -100,6 +101,7 @@ def _box(centred, drawn, helical: bool) -> int:
     length += 2 * drawn["belt"] * drawn["belt_width"]
     if helical:
         length *= 1.5
+    length = max(length, LEAST_SHELLS * drawn["resolution"])
     return _fast_even(max(int(np.ceil(length / drawn["voxel_size"])), LEAST_BOX))
 
 

@@ -29,6 +29,7 @@ from .particle_config import full_config
 from .particle_experiment import LEAST_ATOMS, MAPS, Reconstruction, simulate_particles
 
 RECORD = "experiment.json"
+TRIES, CLOSE = 3, 0.05
 LARGEST_ATOMS = 60_000  # of larger structures a part is taken before they are placed
 
 _structures: list = []
@@ -177,7 +178,10 @@ def _make(job) -> Path:
     which, folder, (seed, number), (config, deposition) = job
     structure = _structures[which]
     single = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    made = simulate_particles(_part(structure, single), config, single)
+    for again in range(TRIES):  # until the FSC is as drawn, which some specimens do not reach
+        made = simulate_particles(_part(structure, single), config, single + again)
+        if abs(made.measured["fsc_resolution"] / made.resolution - 1) < CLOSE:
+            break
     store(made, deposit(Source.of(made), deposition, single), folder)
     return folder
 
