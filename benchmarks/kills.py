@@ -170,7 +170,10 @@ def kill_once(
     ended = run.poll() is not None
     done, steps = finished_parts(name, place), epochs(place)
     run.send_signal(number)
-    told = run.communicate()[1]
+    try:
+        told = run.communicate(timeout=60)[1]
+    except subprocess.TimeoutExpired:
+        told = ""
     until = time.monotonic() + 20
     while of_session(run.pid) and time.monotonic() < until:
         time.sleep(0.1)

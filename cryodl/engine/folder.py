@@ -75,20 +75,22 @@ def whole_folder(
                 parent.mkdir()
                 made.append(parent)
         inside = _is_empty(final) or not _can_be_renamed(final)
-        work = _make_part(part_of(final, inside=inside))
+        work = _own_part(part_of(final, inside=inside))
+        work.mkdir()
     except OSError as error:
         _remove_empty(made)
         raise cannot_write(given, error) from None
     except OutputError:
         _remove_empty(made)
         raise
-    _begun.add(work.name)
     try:
         yield work
         _place(work, final, given, overwrite, clear)
         made = []
     except BrokenPipeError:  # of what listens to the progress
         raise
+    except OutputError as error:  # of a file in the folder, as the user knows it
+        raise OutputError(str(error).replace(str(work), str(given))) from None
     except OSError as error:
         raise cannot_write(given, error) from None
     finally:
@@ -105,14 +107,15 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iter
     name then. Errors of the system go through.
     """
     path = Path(path)
-    part = part_of(path)
     remove_abandoned(path)
+    part = _own_part(part_of(path))
     try:
         yield part
         _place_file(part, path, overwrite)
         if not any(parent.name in _begun for parent in path.parents):
             finished.append(str(path))
     finally:
+        _begun.discard(part.name)
         part.unlink(missing_ok=True)
 
 
@@ -135,14 +138,14 @@ def part_of(final: Path, *, inside: bool = False) -> Path:
     return final / name if inside else final.with_name(name)
 
 
-def _make_part(path: Path) -> Path:
-    """A folder of this name; of another one where this process works in such a one already."""
-    number = 1
-    while path.name in _begun:
+def _own_part(path: Path) -> Path:
+    """This name, or one like it where another thread of this process works on such a one."""
+    number, own = 1, path
+    while own.name in _begun:
         number += 1
-        path = path.with_name(f"{path.name.rpartition('.part')[0]}.{number}.part")
-    path.mkdir()
-    return path
+        own = path.with_name(f"{path.name.rpartition('.part')[0]}.{number}.part")
+    _begun.add(own.name)
+    return own
 
 
 def remove_abandoned(final: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from cryodl.api.fsc import run_fsc
 from cryodl.engine.errors import OutputError
-from cryodl.engine.folder import whole_folder
+from cryodl.engine.folder import whole_file, whole_folder
 from cryodl.engine.maps.mrc_io import read_map, write_map
 from cryodl.engine.maps.volume import Volume
 
@@ -131,20 +131,38 @@ def test_what_came_into_a_folder_meanwhile_stays(tmp_path, there):
     assert tree(out) == {"thesis.txt": b"mine"} and tree(tmp_path / "out-2") == {"a.txt": b"result"}
 
 
+def test_two_threads_write_one_file_each_in_its_own_part(tmp_path):
+    path = tmp_path / "a.txt"
+    with whole_file(path, overwrite=True) as first:
+        first.write_text("first")
+        with whole_file(path, overwrite=True) as second:
+            second.write_text("second")
+        assert path.read_text() == "second" and first.read_text() == "first"
+    assert path.read_text() == "first" and os.listdir(tmp_path) == ["a.txt"]
+
+
 def test_of_two_runs_into_one_file_both_results_stay(tmp_path, monkeypatch):
     from cryodl.engine.maps import mrc_io
 
     path, header = tmp_path / "map.mrc", mrc_io._make_header
 
-    def meanwhile(volume):  # another run is quicker
+    def meanwhile(volume, *kind):  # another run is quicker
         path.write_text("early")
-        return header(volume)
+        return header(volume, *kind)
 
     monkeypatch.setattr(mrc_io, "_make_header", meanwhile)
     with pytest.raises(OutputError, match="by another run meanwhile.*map-2.mrc"):
         write_map(path, HALVES[0])
     assert path.read_text() == "early" and len(os.listdir(tmp_path)) == 2
     assert np.array_equal(read_map(tmp_path / "map-2.mrc").data, HALVES[0].data)
+
+
+def test_a_file_that_cannot_be_written_is_named_as_it_would_be(tmp_path):
+    with pytest.raises(OutputError, match=f"^{tmp_path}/out/map.mrc is a directory"):
+        with whole_folder(tmp_path / "out") as work:
+            (work / "map.mrc").mkdir()
+            write_map(work / "map.mrc", HALVES[0])
+    assert not os.listdir(tmp_path)
 
 
 def test_results_that_cannot_have_their_name_stay(tmp_path):

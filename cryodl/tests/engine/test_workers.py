@@ -33,7 +33,7 @@ def double(number):
     return 2 * number
 
 
-def wait_for(what, seconds=60):
+def wait_for(what, seconds=300):
     """Until something is so; nothing is measured."""
     for _ in range(20 * seconds):
         if what():
@@ -80,6 +80,28 @@ def test_workers_answer_and_close_in_the_middle_of_work(tmp_path):
     wait_for(lambda: not runs(worker))
 
 
+def large(number):
+    return bytes(3 * 10**7)
+
+
+CLOSING = """
+from cryodl.engine.workers import Workers
+from cryodl.tests.engine.test_workers import large
+if __name__ == "__main__":
+    workers = Workers(2)
+    jobs = [workers.submit(large, i) for i in range(100)]
+    jobs[0].result()
+    workers.close()
+"""
+
+
+def test_workers_that_are_closed_while_they_answer_hold_up_nobody(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(CLOSING)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, script], env=environment, check=True, timeout=300)
+
+
 def structure(seed):
     rng = np.random.default_rng(seed)
     atoms = 1200
@@ -98,9 +120,9 @@ def test_an_interrupted_set_says_what_it_keeps(tmp_path, workers):
         [sys.executable, "-m", "cryodl", "experiments", *words], text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
-    wait_for(lambda: list(out.glob("*/experiment.json")), 200)
+    wait_for(lambda: list(out.glob("*/experiment.json")))
     run.send_signal(signal.SIGINT)
-    error = run.communicate(timeout=60)[1]
+    error = run.communicate(timeout=300)[1]
     kept = len(list(out.glob("*/experiment.json")))
     assert run.returncode == 130 and 1 <= kept < 40
     assert f"interrupted; {kept} of 40 experiments are kept in {out}" in error
