@@ -1,7 +1,8 @@
 """Whether a map holds any noise: networks learn from maps with noise, and are lost without.
 
-Maps computed from models fade to exact zeros, or into the ripples of a filter that grow fainter
-with every Ångström from the molecule. A mask cuts, and noise does not fade.
+Maps computed from models fade to exact zeros and are nowhere below them, or else into the ripples
+of a filter that grow fainter with every Ångström from the molecule. A hard mask cuts, under a soft
+one noise has either sign, and noise does not fade.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ NEAR, FAR = (4.0, 8.0), (12.0, 16.0)  # Å from the molecule
 # Local spread FAR from the molecule, over that in it: real maps have 0.15 to 1; and over that NEAR
 # it: of noise about 1, of ripples 0.45.
 FAINT, FADING = 0.1, 0.6
+EITHER = 0.01  # share of that border below the constant, from which on it is noise
 LEAST = 100  # voxels that tell a spread
 
 CLEAN = (
@@ -48,7 +50,7 @@ def _fades(data: np.ndarray, support: np.ndarray) -> bool:
     density = data[support] - outside_value(data, support)
     held = np.sqrt(np.mean(np.square(density, dtype=np.float64)))
     edge = data[border] - outside_value(data, support)
-    if edge.size < LEAST or not held > 0:
+    if edge.size < LEAST or not held > 0 or np.mean(edge < 0) > EITHER:
         return False
     return bool(np.sqrt(np.mean(np.square(edge, dtype=np.float64))) < FADED * held)
 
