@@ -110,7 +110,7 @@ def write_light(folder: Path, parts: Mapping[str, Any]) -> None:
     """
     openvino = import_openvino()
     for name, network in parts.items():
-        with tempfile.TemporaryDirectory() as saved:
+        with tempfile.TemporaryDirectory(dir=folder) as saved:  # where there is room for them
             network.export(saved, format="tf_saved_model", verbose=False)
             graph = openvino.Core().read_model(saved)
         openvino.save_model(graph, folder / f"{name}.xml", compress_to_fp16=False)

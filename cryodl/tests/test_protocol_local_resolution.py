@@ -123,15 +123,15 @@ class TestLocalResolution(BaseTest):
         self.assertFalse(os.path.exists(results))
         self.assertFalse(hasattr(stopped, "resolution_Volume"))
 
-        blocked = protocol._getExtraPath("stats.json")
-        os.makedirs(blocked)  # a folder where the engine's file must go
+        away = f"{self.volume.getFileName()}.away"
+        os.rename(self.volume.getFileName(), away)
         stopped.runMode.set(MODE_RESUME)
         self.proj.launchProtocol(stopped, wait=True)
         failed = self.proj.getProtocol(protocol.getObjId())
         self.assertTrue(failed.isFailed())
-        self.assertIn("cannot write to", failed.getErrorMessage())
+        self.assertIn(self.volume.getFileName(), failed.getErrorMessage())
 
-        os.rmdir(blocked)
+        os.rename(away, self.volume.getFileName())
         failed.runMode.set(MODE_RESUME)
         self.launchProtocol(failed)
         self.assertEqual(failed.getStats()["sharpen_resolution"], 5.0)

@@ -23,7 +23,8 @@ def experiment(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("set") / "00000"
     folder.mkdir()
-    (folder / "experiment.json").write_text(json.dumps({"config": {"resolution": 5.0}}))
+    record = {"structure": "blobs", "config": {"resolution": 5.0}, "measured": {}}
+    (folder / "experiment.json").write_text(json.dumps(record))
     stored = open_experiment_set(folder.parent)[0]
     rng = np.random.default_rng(0)
     atoms = np.zeros((48, 52, 56))
