@@ -8,7 +8,6 @@ import tempfile
 import numpy as np
 import pytest
 
-from cryodl.engine.errors import OutputError
 from cryodl.engine.maps.mrc_io import write_map
 from cryodl.engine.maps.volume import Volume
 
