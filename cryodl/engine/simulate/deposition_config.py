@@ -64,15 +64,35 @@ CHANCES: dict[str, float] = {
 }
 COUNTS = ("filter", "mask", "grid", "stored", "largest_box")
 SIGNED = ("tight_radius", "zone_radius", "floor", "log_scale", "offset")
+LIMITS: dict[str, tuple[float, float]] = {
+    "filter": (0, len(FILTERS) - 1),
+    "mask": (0, len(MASKS) - 1),
+    "grid": (0, len(GRIDS) - 1),
+    "stored": (0, len(STORED) - 1),
+    "low_pass": (0.1, 10),
+    "final_low_pass": (0.1, 10),
+    "low_pass_width": (1e-3, 1),
+    "order": (1, 50),
+    "local_error": (0.1, 10),
+    "rim_radius": (0.05, 1),
+    "voxels": (0.1, 10),
+    "finest_voxel": (0.1, 20),
+    "coarsest_voxel": (0.1, 20),
+    "largest_box": (32, 600),
+    "pad": (0, 2),
+    "log_scale": (-20, 20),
+}
 
 
 def full_config(config: dict[str, Any] | None = None) -> dict[str, Any]:
     """The defaults, with `config` in their place; a filter, mask, grid or storage by its name."""
-    config = dict(config or {})
-    for key, names in (("filter", FILTERS), ("mask", MASKS), ("grid", GRIDS), ("stored", STORED)):
-        if isinstance(config.get(key), str) and config[key] in names:
-            config[key] = names.index(config[key])
-    return shared.full_config(config, RANGES, CHANCES, SIGNED)
+    names = {"filter": FILTERS, "mask": MASKS, "grid": GRIDS, "stored": STORED}
+    if isinstance(config, dict):
+        config = {
+            key: names[key].index(value) if key in names and value in names[key] else value
+            for key, value in config.items()
+        }
+    return shared.full_config(config, RANGES, CHANCES, SIGNED, LIMITS)
 
 
 def draw(config: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:

@@ -8,7 +8,9 @@ number is spent on every key, drawn or not.
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,21 +84,48 @@ CHANCES: dict[str, float] = {
 }
 COUNTS = ("box", "domains", "flexible_parts")
 SIGNED = ("b_wave", "belt_offset", "belt_tails", "noise_b", "noise_radial", "log_scale", "offset")
+# between which an ingredient means something, and a machine can make it; the others: above 0
+LIMITS: dict[str, tuple[float, float]] = {
+    "resolution": (0.5, 40),
+    "voxel_size": (0, 20),
+    "box": (0, 600),
+    "margin": (0, 300),
+    "domains": (1, 100),
+    "domain_border": (0.1, 100),
+    "wavelength": (1, 1e4),
+    "flexible_parts": (0, 100),
+    "noise_low_at": (1, 1e4),
+    "noise_radius": (0.01, 10),
+    "native_voxel": (1, 10),
+    "low_pass": (0.1, 10),
+    "over_filter": (0.1, 10),
+    "low_pass_width": (1e-3, 1),
+    "log_scale": (-20, 20),
+}
 
 
 def full_config(
-    config: dict[str, Any] | None = None, ranges=RANGES, chances=CHANCES, signed=SIGNED
+    config: dict[str, Any] | None = None,
+    ranges=RANGES,
+    chances=CHANCES,
+    signed=SIGNED,
+    limits: Mapping[str, tuple[float, float]] = LIMITS,
 ) -> dict[str, Any]:
     """The defaults, with `config` in their place.
 
-    ranges, chances, signed : the tables of another kind of experiment
+    ranges, chances, signed, limits : the tables of another kind of experiment
 
-    Raises SettingError for a key that is unknown or a value that is no number or range.
+    Raises SettingError for a key that is unknown, or a value that is no number or range or lies
+    beyond the ingredient's limits.
     """
+    if config is not None and not isinstance(config, Mapping):
+        raise SettingError(f"ingredients are an object of names and numbers, not {config!r:.40}")
     config = dict(config or {})
     for key, value in config.items():
         if key not in ranges and key not in chances:
-            raise SettingError(f"a simulated experiment has no ingredient {key!r}")
+            near = difflib.get_close_matches(str(key), [*ranges, *chances], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise SettingError(f"a simulated experiment has no ingredient {key!r}{hint}")
         numbers = value if isinstance(value, (list, tuple)) and key in ranges else [value]
         if len(numbers) not in (1, 2) or not all(is_number(n) for n in numbers):
             kinds = "number or [low, high]" if key in ranges else "number"
@@ -107,6 +136,9 @@ def full_config(
             raise SettingError(f"{key}: the range {value} ends below its beginning")
         if key in ranges and key not in signed and numbers[0] < 0:
             raise SettingError(f"{key}: {value} is below 0")
+        low, high = limits.get(key, (-math.inf, math.inf))
+        if numbers[0] < low or numbers[-1] > high:
+            raise SettingError(f"{key}: {value} is not between {low:g} and {high:g}")
     return {**ranges, **chances, **config}
 
 

@@ -88,11 +88,34 @@ COUNTS = (
     "preferred_views", "gridding",
 )  # fmt: skip
 SIGNED = (*shared.SIGNED, "twist")
+LIMITS: dict[str, tuple[float, float]] = {
+    **shared.LIMITS,
+    "sampling": (COARSEST_SAMPLING, 30),
+    "box": (0, 400),
+    "largest_box": (32, 400),
+    "margin": (0, 3),
+    "bodies": (0, 20),
+    "body_share": (0, 0.9),
+    "conformations": (1, 100),
+    "swing": (0, 100),
+    "body_presence": (0, 1),
+    "symmetry": (0, len(SYMMETRIES) - 1),
+    "rise": (0.5, 500),
+    "kilovolts": (50, 1000),
+    "cs": (0, 20),
+    "amplitude_contrast": (0, 1),
+    "particles": (2, 1e6),
+    "preferred": (0, 1),
+    "preferred_views": (1, 100),
+    "wrong_share": (0, 0.95),
+    "gridding": (0, 100),
+    "rim_radius": (0.05, 1),
+}
 
 
 def full_config(config: dict[str, Any] | None = None) -> dict[str, Any]:
     """The defaults, with `config` in their place; raises SettingError as experiment_config does."""
-    return shared.full_config(config, RANGES, CHANCES, SIGNED)
+    return shared.full_config(config, RANGES, CHANCES, SIGNED, LIMITS)
 
 
 def draw(config: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import read_json
-from ..folder import whole_folder
+from ..folder import cannot_write, whole_folder
 from ..maps.mrc_io import read_values, write_map
 from ..maps.volume import Volume
 from ..record import write_json
@@ -112,13 +112,16 @@ def make_reconstructions(
     if not structures:
         raise InputError(f"no structure has the {LEAST_ATOMS} atoms that an experiment needs")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     config = dict(config or {})
     deposition = config.pop("deposition", None)
     if resolution is not None:
         config.setdefault("resolution", list(resolution))
     full_config(config)  # before any worker starts
     deposition_config.full_config(deposition)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from None
     order = np.random.default_rng([seed, 1]).permutation(len(structures))
     jobs = [
         (int(order[i % len(order)]), folder / f"{i:05d}", (seed, i), (config, deposition))
