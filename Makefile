@@ -4,11 +4,13 @@
 # make docs      write the generated page docs/commands.rst again
 # make clean     remove everything that the targets above made
 #
-# PYTHON=python3.12 chooses another interpreter, EXTRAS=gpu,train another set of packages.
+# PYTHON=python3.12 chooses another interpreter, EXTRAS=gpu,train another set of packages,
+# WORKERS=1 how many processes run the tests (as many as processor cores, up to 4: each needs 2 GB).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 EXTRAS ?= cpu,scipion,train,test
 VENV   ?= .venv
+WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -35,7 +37,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --max-worker-restart 0
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_commands.py

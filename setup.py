@@ -23,7 +23,7 @@ EXTRAS = {
     "scipion": ["scipion-pyworkflow>=3.11.2", "scipion-em>=3.11.1", "scipion-app>=3.8.3"],
     # atomic models, for `cryodl simulate` and training
     "train": ["gemmi>=0.6.5" + ENGINE],
-    "test": ["pytest>=8", "ruff>=0.12", "mypy>=1.10"],
+    "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.12", "mypy>=1.10"],
 }
 EXTRAS["all"] = EXTRAS["cpu"] + EXTRAS["scipion"] + EXTRAS["train"] + EXTRAS["test"]
 

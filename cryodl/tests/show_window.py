@@ -14,7 +14,7 @@ import sys
 from contextlib import contextmanager
 
 SIZE = (1400, 900)
-SECONDS = 4  # for a window to be drawn
+SECONDS = 1  # between steps, which follow one another however slow the machine is
 
 
 @contextmanager
@@ -106,9 +106,9 @@ def show(kind, project_path, protocol, out):
         print("LOADED", *sorted(heavy), flush=True)  # os._exit flushes nothing
         os._exit(0)  # threads of the project window would keep the process alive
 
-    window.root.after(2000 * SECONDS, picture)
-    window.root.after(500 * SECONDS, fit_screen)
-    window.root.after(1000 * SECONDS, open_it)
+    window.root.after(1000 * SECONDS, fit_screen)
+    window.root.after(2000 * SECONDS, open_it)
+    window.root.after(3000 * SECONDS, picture)
     window.show()
 
 

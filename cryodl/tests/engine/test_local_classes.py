@@ -305,7 +305,9 @@ def test_another_method_s_bundle_is_refused(volume, tmp_path, capsys):
     assert "takes one map" in capsys.readouterr().err
 
 
-def test_training_from_pairs_writes_a_bundle_that_predicts(volume, tmp_path):
+def test_training_from_pairs_writes_a_bundle_that_predicts(volume, tmp_path, monkeypatch):
+    for name, number in (("crop", 32), ("validation", 4)):  # 48 crops of one map are alike
+        monkeypatch.setitem(TRAINING, name, number)
     pair_of(volume, tmp_path)
     table = tmp_path / "pairs.tsv"
     table.write_text("map\tresolution\n" + 2 * "map.mrc\tlocres.mrc\n", encoding="utf-8")
