@@ -109,6 +109,7 @@ def write_light(folder: Path, parts: Mapping[str, Any]) -> None:
     folder : to write into;  parts : keras.Models of the TensorFlow backend, by name
     """
     openvino = import_openvino()
+    folder.mkdir(exist_ok=True)
     for name, network in parts.items():
         with tempfile.TemporaryDirectory(dir=folder) as saved:  # where there is room for them
             network.export(saved, format="tf_saved_model", verbose=False)

@@ -119,6 +119,7 @@ def test_an_interrupted_set_says_what_it_keeps(tmp_path, workers):
     run = subprocess.Popen(
         [sys.executable, "-m", "cryodl", "experiments", *words], text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # deaf in the background
     )  # fmt: skip
     wait_for(lambda: list(out.glob("*/experiment.json")))
     run.send_signal(signal.SIGINT)
