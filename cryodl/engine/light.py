@@ -106,10 +106,10 @@ def read_light(folder: Path) -> dict[str, LightNetwork]:
 def write_light(folder: Path, parts: Mapping[str, Any]) -> None:
     """Write networks in this format, each of one input and one output.
 
-    folder : to write into, made if absent;  parts : keras.Models of the TensorFlow backend, by name
+    folder : to write into;  parts : keras.Models of the TensorFlow backend, by name
     """
     openvino = import_openvino()
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for name, network in parts.items():
         with tempfile.TemporaryDirectory(dir=folder) as saved:  # where there is room for them
             network.export(saved, format="tf_saved_model", verbose=False)

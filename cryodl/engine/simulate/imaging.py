@@ -14,7 +14,7 @@ from .slices import HalfPlane, Insertion
 from .symmetry import Symmetry
 
 LEAST_PARTICLES = 40  # of an experiment of high symmetry, whose particles count many times
-BATCH = 1 << 20  # points of slices that are held at a time
+BATCH = 1 << 18  # points of slices that are held at a time
 
 
 def reconstruct(bodies: Bodies, symmetry: Symmetry, drawn: dict[str, Any], error: float, rng):
@@ -38,7 +38,7 @@ def reconstruct(bodies: Bodies, symmetry: Symmetry, drawn: dict[str, Any], error
         size = min(step, count - start)
         views = draw_views(size, _views(drawn), rng)
         points = plane.points(views)
-        values = np.zeros(points.shape[:2], np.complex64)
+        values = np.zeros(points.shape[1:], np.complex64)
         for body, density in zip(bodies.parts, fourier):
             values += _slices_of(body, density, views, plane, drawn, error, reach, rng)
         true, believed = _transfer(plane, size, drawn, error, rng)
@@ -53,8 +53,9 @@ def reconstruct(bodies: Bodies, symmetry: Symmetry, drawn: dict[str, Any], error
             assigned[wrong] = draw_views(size, _views(drawn), rng)[wrong]
         places = plane.points(assigned)
         for rotation, shift in operators:
-            turned = places @ rotation.T.astype(np.float32)
-            phase = _phases(turned @ shift.astype(np.float32), n * voxel) if shift.any() else 1
+            turned = np.tensordot(rotation.astype(np.float32), places, 1)
+            along = np.tensordot(shift.astype(np.float32), turned, 1)
+            phase = _phases(along, n * voxel) if shift.any() else 1
             insertion.add(turned, believed, values * phase, noise * phase)
     return tuple(insertion.density(part, drawn["gridding"]) for part in range(2))
 

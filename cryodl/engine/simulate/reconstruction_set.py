@@ -3,7 +3,8 @@
 half1, half2, signal, model, mask and belt lie on the reconstruction's grid (particle_experiment),
 map is deposited, on a grid of its own, with its true resolutions snr and aspect (deposition.py).
 half1, half2 and signal are in one unit, that of the signal inside the molecule. Densities are in
-half precision (mode 12), masks in bytes. experiment.json holds what was drawn and measured, and
+half precision (mode 12), masks in bytes; map keeps every bit, since rounding is noise that a
+low-passed map has not. experiment.json holds what was drawn and measured, and
 tells a finished experiment.
 """
 
@@ -160,14 +161,17 @@ def store(made: Reconstruction, deposited: Deposited, folder: Path) -> None:
                 write_map(work / f"{name}.mrc", volume, kind=_kind(volume.data))
         for name in ("map", "snr", "aspect"):
             volume = getattr(deposited, name)
-            write_map(work / f"{name}.mrc", volume, kind=_kind(volume.data))
+            write_map(work / f"{name}.mrc", volume, kind=_kind(volume.data, exact=name == "map"))
         write_json(work / RECORD, info, indent=1)
 
 
-def _kind(data: np.ndarray) -> str:
+def _kind(data: np.ndarray, exact: bool = False) -> str:
     """What holds it: masks in bytes, and densities of common scales in half precision."""
     if data.dtype == bool:
         return "int8"
+    if exact:
+        with np.errstate(over="ignore"):
+            return "float16" if np.array_equal(data, data.astype(np.float16)) else "float32"
     fits = np.abs(data).max() < 6e4 and data.std() > 1e-2
     return "float16" if fits else "float32"
 

@@ -36,10 +36,10 @@ class HalfPlane:
 
         rotations : ndarray (particles, 3, 3), whose rows are the image's axes in the specimen's
             frame, x y z
-        Returns ndarray (particles, points, 3), float32, x y z in Fourier voxels of the box.
+        Returns ndarray (3, particles, points), float32, x y z in Fourier voxels of the box.
         """
-        rows = np.asarray(rotations, np.float32)
-        return self.u[:, None] * rows[:, None, 0] + self.v[:, None] * rows[:, None, 1]
+        along = np.asarray(rotations, np.float32).transpose(1, 2, 0)[..., None]
+        return along[0] * self.u + along[1] * self.v
 
 
 class FourierDensity:
@@ -56,18 +56,20 @@ class FourierDensity:
         padded = np.zeros((grid,) * 3, np.float32)
         _middle(padded, self.size)[...] = density / interpolation_window(self.size)
         padded = np.fft.ifftshift(padded)
-        spectrum = scipy.fft.rfftn(padded, workers=1)
-        self._columns = spectrum.reshape(-1, 1).view(np.float32)
+        values = scipy.fft.rfftn(padded, workers=1).ravel()
+        # each beside its neighbour along x, so that a point has four places instead of eight
+        self._pairs = np.stack([values, np.roll(values, -1)], axis=1).view(np.float32)
 
     def read(self, points) -> np.ndarray:
-        """Coefficients at points; ndarray of the points' shape less its last axis, complex64.
+        """Coefficients at points; ndarray of the points' shape less its first axis, complex64.
 
-        points : ndarray (..., 3), float32, as from HalfPlane.points
+        points : ndarray (3, ...), float32, as from HalfPlane.points
         """
-        weights, flipped = _interpolation(points, self.size)
-        values = np.ascontiguousarray(weights @ self._columns).view(np.complex64)[:, 0]
+        weights, along, flipped = _interpolation(points, self.size)
+        near = np.ascontiguousarray(weights @ self._pairs).view(np.complex64)
+        values = near[:, 0] + along * (near[:, 1] - near[:, 0])
         np.conjugate(values, out=values, where=flipped)
-        return values.reshape(points.shape[:-1])
+        return values.reshape(points.shape[1:])
 
 
 class Insertion:
@@ -80,23 +82,34 @@ class Insertion:
     def __init__(self, size: int, parts: int = 1) -> None:
         grid = PADDING * size
         self.size, self.parts = size, parts
-        self._sums = np.zeros((grid * grid * (size + 1), 2 * parts + 1), np.float32)
+        # of a place, and of its neighbour along x
+        self._sums = np.zeros((grid * grid * (size + 1), 2 * (2 * parts + 1)), np.float32)
 
     def add(self, points, ctf, *slices) -> None:
         """Add slices of each part.
 
-        points : ndarray (particles, points, 3);  ctf : ndarray (particles, points), that is
+        points : ndarray (3, particles, points);  ctf : ndarray (particles, points), that is
         believed of them;  slices : ndarrays (particles, points), complex64, one for each part
         """
-        weights, flipped = _interpolation(points, self.size)
-        columns = np.empty((ctf.size, 2 * self.parts + 1), np.float32)
+        weights, along, flipped = _interpolation(points, self.size)
+        width = 2 * self.parts + 1
+        columns = np.empty((ctf.size, 2 * width), np.float32)
         for part, values in enumerate(slices):
             weighted = (values * ctf).ravel()
             np.conjugate(weighted, out=weighted, where=flipped)
             columns[:, 2 * part] = weighted.real
             columns[:, 2 * part + 1] = weighted.imag
-        columns[:, -1] = np.square(ctf).ravel()
-        self._sums += weights.T @ columns
+        columns[:, width - 1] = np.square(ctf).ravel()
+        np.multiply(columns[:, :width], along[:, None], out=columns[:, width:])
+        columns[:, :width] -= columns[:, width:]
+        _add_product(weights, columns, self._sums)
+
+    def _sum(self, first: int, last: int):
+        """Some columns, with what came to each place as a neighbour."""
+        width = 2 * self.parts + 1
+        sums = self._sums[:, first:last].copy()
+        sums[1:] += self._sums[:-1, width + first : width + last]
+        return sums
 
     def density(self, part: int = 0, gridding: int = 0) -> np.ndarray:
         """The reconstruction of one part; ndarray (n, n, n), float32.
@@ -108,8 +121,8 @@ class Insertion:
 
         grid = PADDING * self.size
         shape = (grid, grid, self.size + 1)
-        weight = _with_conjugates(self._sums[:, -1].reshape(shape).copy())
-        pair = np.ascontiguousarray(self._sums[:, 2 * part : 2 * part + 2])
+        weight = _with_conjugates(self._sum(2 * self.parts, 2 * self.parts + 1).reshape(shape))
+        pair = self._sum(2 * part, 2 * part + 2)
         spectrum = _with_conjugates(pair.view(np.complex64).reshape(shape))
         weight = np.maximum(weight, LEAST_WEIGHT * _shell_means(weight))
         spectrum /= _refined(weight, gridding) if gridding else weight
@@ -131,39 +144,54 @@ def _middle(padded, size: int):
 
 
 def _interpolation(points, size: int):
-    """Sparse matrix (points, grid) of trilinear weights, and which points stand for conjugates."""
+    """Trilinear interpolation at points (3, ...).
+
+    Returns a sparse matrix (points, grid) of the weights of the four rows along x that are around a
+    point, how far the point lies along them, (points,), and which points stand for conjugates.
+    """
     from scipy.sparse import csr_matrix
 
-    flat = points.reshape(-1, 3)
-    index = np.empty((len(flat), 8), np.int32)
-    weight = np.empty((len(flat), 8), np.float32)
-    for start in range(0, len(flat), CHUNK):  # as much as a processor's cache holds
+    flat = points.reshape(3, -1)
+    count = flat.shape[1]
+    index, weight = np.empty((count, 4), np.int32), np.empty((count, 4), np.float32)
+    along = np.empty(count, np.float32)
+    for start in range(0, count, CHUNK):  # as much as a processor's cache holds
         here = slice(start, start + CHUNK)
-        _neighbours(flat[here], size, index[here], weight[here])
-    ends = np.arange(0, index.size + 1, 8, dtype=np.int32)
-    columns = PADDING * size * PADDING * size * (size + 1)
-    matrix = csr_matrix((weight.ravel(), index.ravel(), ends), (len(flat), columns))
-    return matrix, flat[:, 0] < 0
+        along[here] = _neighbours(flat[:, here], size, index[here], weight[here])
+    ends = np.arange(0, index.size + 1, 4, dtype=np.int32)
+    rows = PADDING * size * PADDING * size * (size + 1)
+    matrix = csr_matrix((weight.ravel(), index.ravel(), ends), (count, rows))
+    return matrix, along, flat[0] < 0
 
 
-def _neighbours(flat, size: int, index, weight) -> None:
-    """Fill in the eight grid points around each point, and their weights."""
+def _add_product(weights, columns, sums) -> None:
+    """sums += weights.T @ columns, without another array of the size of the sums."""
+    try:
+        from scipy.sparse._sparsetools import csc_matvecs
+    except ImportError:  # it is not of scipy's public interface
+        sums += weights.T @ columns
+        return
+    count, rows = weights.shape
+    csc_matvecs(rows, count, sums.shape[1], weights.indptr, weights.indices, weights.data,
+                columns.ravel(), sums.reshape(-1))  # fmt: skip
+
+
+def _neighbours(flat, size: int, index, weight):
+    """Fill in the four rows around each point, and their weights; return its place along them."""
     grid = PADDING * size
     # the grid holds x from 0 on: the others stand for their conjugates
-    at = np.where(flat[:, :1] < 0, np.float32(-PADDING), np.float32(PADDING)) * flat
+    at = np.where(flat[0] < 0, np.float32(-PADDING), np.float32(PADDING)) * flat
     low = np.floor(at)
     part = at - low
     low = low.astype(np.int32)
-    x = (low[:, 0], low[:, 0] + 1)
-    y = tuple((low[:, 1] + k) % grid * np.int32(size + 1) for k in (0, 1))
-    z = tuple((low[:, 2] + k) % grid * np.int32(grid * (size + 1)) for k in (0, 1))
-    near = [(1 - part[:, axis], part[:, axis]) for axis in range(3)]
+    y = [(low[1] + k) % grid * np.int32(size + 1) for k in (0, 1)]
+    z = [(low[2] + k) % grid * np.int32(grid * (size + 1)) + low[0] for k in (0, 1)]
     for k in range(2):
+        along_z = part[2] if k else 1 - part[2]
         for j in range(2):
-            row, both = z[k] + y[j], near[2][k] * near[1][j]
-            for i in range(2):
-                index[:, 4 * k + 2 * j + i] = row + x[i]
-                weight[:, 4 * k + 2 * j + i] = both * near[0][i]
+            index[:, 2 * k + j] = z[k] + y[j]
+            weight[:, 2 * k + j] = along_z * (part[1] if j else 1 - part[1])
+    return part[0]
 
 
 def _with_conjugates(sums):

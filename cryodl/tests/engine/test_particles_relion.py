@@ -119,7 +119,7 @@ def both(tmp_path_factory, molecule):  # noqa: F811
     for half in (1, 2):
         insertion = Insertion(N)
         mine = np.arange(COUNT) % 2 == half - 1
-        insertion.add(points[mine], ctf[mine], slices[mine])
+        insertion.add(points[:, mine], ctf[mine], slices[mine])
         ours.append(insertion.density(gridding=10))
         subprocess.run(
             ["relion_reconstruct", "--i", "stack.star", "--o", f"half{half}.mrc", "--ctf",

@@ -96,7 +96,6 @@ def test_nor_who_writes_a_network(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    (tmp_path / "bundle").mkdir()
     write_light(tmp_path / "bundle", {"network": network})
     assert sorted(p.name for p in (tmp_path / "bundle").iterdir()) == ["network.bin", "network.xml"]
     given = np.ones((1, 4), np.float32)
