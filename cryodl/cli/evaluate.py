@@ -7,6 +7,10 @@ import argparse
 from .common import add_methods
 
 METHODS = {
+    "experiments": (
+        "cryodl.cli.evaluate_experiments",
+        "measure every method on experiments from particles, simulated or reconstructed by RELION",
+    ),
     "resolution-class": (
         "cryodl.cli.evaluate_resolution_class",
         "measure whole-map classes: the tables of the paper, boundaries, real maps",

@@ -332,6 +332,12 @@ def _at(field, places, spacing: float, order: int = 1):
     return map_coordinates(data, places / spacing, order=order, mode="grid-wrap")
 
 
+def spread(field, volume: Volume, spacing: float) -> np.ndarray:
+    """A field on points that lie `spacing` Å apart, on a map's grid; ndarray (z, y, x), float32."""
+    axes = [np.arange(n) * volume.voxel_size for n in volume.shape]
+    return _at(field, np.stack(np.meshgrid(*axes, indexing="ij")), spacing)
+
+
 def _stored(density, drawn):
     """Scaled, lifted and rounded, as a file of its kind holds it."""
     spread = max(float(density.std()), 1e-30)

@@ -1,0 +1,158 @@
+"""`cryodl evaluate experiments`: all methods on experiments from particles, with known truth."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ..engine.record import write_json
+from .tables import markdown
+from .training import count
+
+METHODS = (
+    "cryores", "deepres", "unet-monores", "unet-resmap", "monogenic", "localfsc", "enhance",
+)  # fmt: skip
+HALF_MAPS = "monogenic", "localfsc"
+ROWS = "rows.jsonl"
+Answer = tuple[Any, Any]  # Å, shape (z, y, x); half-width of its interval, or None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("experiments", metavar="FOLDER", nargs="+",
+        help="sets that 'cryodl experiments' wrote, or folders of reconstructions by RELION with "
+        "half1, half2, signal, model and mask (.mrc) and experiment.json")  # fmt: skip
+    add("-o", "--output", metavar="OUT", required=True,
+        help="folder for tables; experiments that it has judged are kept")  # fmt: skip
+    add("--methods", metavar="NAME,...", type=_methods, default=METHODS,
+        help=f"of {', '.join(METHODS)} (default: all)")  # fmt: skip
+    add("--count", metavar="N", type=count, help="experiments to take at most")
+    add("--workers", metavar="N", type=count, default=1, help="processes that judge")
+
+
+def run(args: argparse.Namespace) -> None:
+    from ..engine.errors import OutputError
+    from ..engine.evaluation.reconstructions import open_experiments
+    from ..engine.folder import whole_file
+    from ..engine.workers import Workers
+    from .common import Progress
+
+    found = open_experiments(args.experiments)[: args.count]
+    folder = Path(args.output)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not (folder / ROWS).is_file():
+            raise OutputError(f"{folder} holds other things: give a new name")
+    rows = _read_rows(folder / ROWS) if (folder / ROWS).is_file() else []
+    judged = {(row["experiment"], row["method"]) for row in rows}
+    jobs = []
+    for stored in found:
+        left = [name for name in args.methods if (stored.folder.name, name) not in judged]
+        if left:
+            jobs.append((stored, left))
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / ROWS, overwrite=True) as part:  # without a line that was cut off
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    print(f"{len(found)} experiments, {len(found) - len(jobs)} of them judged before", flush=True)
+    with Progress() as progress, open(folder / ROWS, "a", encoding="utf-8") as file:
+        if args.workers > 1:
+            with Workers(args.workers) as pool:
+                rows += _keep(pool.map(_judge, jobs), len(jobs), file, progress)
+        else:
+            rows += _keep(map(_judge, jobs), len(jobs), file, progress)
+    names = {stored.folder.name for stored in found}
+    _write(folder, [r for r in rows if r["experiment"] in names and r["method"] in args.methods])
+
+
+def _keep(judged, total: int, file, progress) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for done, found in enumerate(judged, 1):
+        rows += found
+        file.write("".join(json.dumps(row) + "\n" for row in found))
+        file.flush()
+        progress("experiments", done, total)
+    return rows
+
+
+def _read_rows(path: Path) -> list[dict[str, Any]]:
+    """Rows of an earlier run; one that was cut off is made again."""
+    rows = []
+    for line in path.read_text("utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and "experiment" in row and "method" in row:
+            rows.append(row)
+    return rows
+
+
+def _judge(job) -> list[dict[str, Any]]:
+    from ..engine.evaluation.enhanced import judge_enhanced
+    from ..engine.evaluation.reconstructions import Method, judge, load
+
+    stored, names = job
+    experiment = load(stored)
+    single: dict[str, Method] = {name: partial(_single, name) for name in names
+              if name not in (*HALF_MAPS, "enhance")}  # fmt: skip
+    halves: dict[str, Method] = {name: partial(_half_maps, name) for name in names if name in HALF_MAPS}
+    rows = list(judge(experiment, single, halves))
+    if "enhance" in names:
+        rows.append(judge_enhanced(experiment, _enhance))
+    return rows
+
+
+def _single(name: str, volume) -> Answer:
+    """The answer to a map as it is: nothing is told."""
+    from ..api.local_classes import run_local_classes
+    from ..api.local_resolution import run_local_resolution
+    from ..api.single_map_resolution import run_single_map_resolution
+
+    if name == "cryores":
+        result = run_single_map_resolution(volume)
+    elif name == "deepres":
+        result = run_local_resolution(volume, sharpen="auto")
+    else:
+        result = run_local_classes(volume, name)
+    width = result.volumes.get("uncertainty")
+    return result.volumes["resolution"].data, None if width is None else width.data
+
+
+def _half_maps(name: str, half1, half2) -> Answer:
+    from ..api.half_map_resolution import run_half_map_resolution
+
+    result = run_half_map_resolution(half1, half2, method=name)
+    return result.volumes["resolution"].data, None
+
+
+def _enhance(half1, half2):
+    from ..api.enhance import run_enhance
+
+    return run_enhance(half1=half1, half2=half2).volumes["enhanced"].data
+
+
+def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
+    from ..engine.evaluation.enhanced import enhanced_table
+    from ..engine.evaluation.reconstructions import tables
+    from ..engine.folder import whole_file
+
+    found = tables([r for r in rows if r["method"] != "enhance"])
+    found["enhance"] = enhanced_table([r for r in rows if r["method"] == "enhance"])
+    written = {name: table for name, table in found.items() if table}
+    for name, table in written.items():
+        text = markdown(table)
+        print(f"\n{name}\n\n{text}", flush=True)
+        with whole_file(folder / f"{name}.md", overwrite=True) as part:
+            part.write_text(text, encoding="utf-8")
+    with whole_file(folder / "tables.json", overwrite=True) as part:
+        write_json(part, written, indent=1)
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    for name in names:
+        if name not in METHODS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(METHODS)}")
+    return names
