@@ -95,9 +95,13 @@ def _judge(job) -> list[dict[str, Any]]:
 
     stored, names = job
     experiment = load(stored)
-    single: dict[str, Method] = {name: partial(_single, name) for name in names
-              if name not in (*HALF_MAPS, "enhance")}  # fmt: skip
-    halves: dict[str, Method] = {name: partial(_half_maps, name) for name in names if name in HALF_MAPS}
+    single: dict[str, Method] = {}
+    halves: dict[str, Method] = {}
+    for name in names:
+        if name in HALF_MAPS:
+            halves[name] = partial(_half_maps, name)
+        elif name != "enhance":
+            single[name] = partial(_single, name)
     rows = list(judge(experiment, single, halves))
     if "enhance" in names:
         rows.append(judge_enhanced(experiment, _enhance))
