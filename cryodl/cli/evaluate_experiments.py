@@ -30,17 +30,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--methods", metavar="NAME,...", type=_methods, default=METHODS,
         help=f"of {', '.join(METHODS)} (default: all)")  # fmt: skip
     add("--count", metavar="N", type=count, help="experiments to take at most")
+    add("--longest", metavar="LENGTH", type=float, default=float("inf"),
+        help="leave out reconstructions of longer boxes in Å, which take minutes each")  # fmt: skip
     add("--workers", metavar="N", type=count, default=1, help="processes that judge")
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.errors import OutputError
+    from ..engine.errors import OutputError, SettingError
     from ..engine.evaluation.reconstructions import open_experiments
     from ..engine.folder import whole_file
     from ..engine.workers import Workers
     from .common import Progress
 
-    found = open_experiments(args.experiments)[: args.count]
+    found = [e for e in open_experiments(args.experiments) if _length(e) <= args.longest]
+    found = found[: args.count]
+    if not found:
+        raise SettingError(f"no reconstruction has a box of at most {args.longest:g} Å")
     folder = Path(args.output)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not (folder / ROWS).is_file():
@@ -64,6 +69,13 @@ def run(args: argparse.Namespace) -> None:
             rows += _keep(map(_judge, jobs), len(jobs), file, progress)
     names = {stored.folder.name for stored in found}
     _write(folder, [r for r in rows if r["experiment"] in names and r["method"] in args.methods])
+
+
+def _length(stored) -> float:
+    """Å, of the box of a reconstruction; 0 where its record does not say it."""
+    info = stored.info
+    box = info.get("box") or info.get("measured", {}).get("box") or 0
+    return float(box) * float(info.get("voxel_size") or info.get("apix") or 0)
 
 
 def _keep(judged, total: int, file, progress) -> list[dict[str, Any]]:
