@@ -1,0 +1,18 @@
+"""The page of promises names tests that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).parents[3] / "docs" / "reliability.rst"
+
+
+def test_every_promise_has_its_test():
+    if not PAGE.is_file():
+        pytest.skip("an installed package has no docs")
+    named = re.findall(r"``(\w+)::(\w+)``", PAGE.read_text("utf-8"))
+    assert len(named) > 30
+    for file, test in named:
+        text = (Path(__file__).parent / f"test_{file}.py").read_text("utf-8")
+        assert f"def {test}(" in text, f"{file} has no {test}"
