@@ -95,6 +95,13 @@ def deposit(source: Source, config: dict[str, Any] | None = None, seed: int = 0)
     if weights is not None:
         outside = drawn["rim_left"] if MASKS[drawn["mask"]] in ("rim", "cylinder") else 0.0
         density = density * (outside + (1 - outside) * weights)
+    if drawn["filtered_last"]:
+        end = drawn["last_low_pass"] * source.resolution
+        last = raised_cosine(box.frequencies, end, drawn["last_width"] / end)
+        density = box.to_map(box.to_spectrum(density), last)
+        gain = gain * _of_bands(last, source.bands, box, np.ndim(gain))
+        snr_floor = max(snr_floor, held_to(box.frequencies, last))
+        words.append("filtered last")
     inside = source.mask if weights is None else source.mask & (weights > 0.5)
     density, more = _thresholded(density, drawn)
     words += more
@@ -151,6 +158,12 @@ def _filtered(source: Source, drawn, box: FourierBox):
         else:
             gain = raised_cosine(s, end, width / end)
     return box.to_map(full, gain), np.interp(bands, s, gain), held_to(s, gain), words
+
+
+def _of_bands(gain, bands: Bands, box: FourierBox, dimensions: int) -> np.ndarray:
+    """A radial gain at the bands' frequencies, to multiply one of so many dimensions by."""
+    found = np.interp(bands.frequencies, box.frequencies, gain)
+    return found.reshape(-1, *(1,) * (dimensions - 1))
 
 
 def _locally_filtered(source: Source, drawn, full, box: FourierBox):

@@ -14,11 +14,11 @@ from . import experiment_config as shared
 # what the full map is filtered by; a kind is drawn evenly, so a name twice is twice as likely
 FILTERS = (
     "none", "relion", "relion", "cryosparc", "local", "gaussian", "butterworth", "cosine",
-    "sharpened",
+    "cosine", "sharpened",
 )  # fmt: skip
-MASKS = ("none", "none", "none", "rim", "cylinder", "soft", "soft", "tight", "zone", "part")
-GRIDS = ("kept", "kept", "kept", "fourier", "linear", "cubic", "nearest", "binned")
-STORED = ("float32", "float32", "float16", "bytes")
+MASKS = ("none", "none", "none", "none", "rim", "cylinder", "soft", "soft", "tight", "zone", "part")
+GRIDS = ("kept", "kept", "kept", "fourier", "fourier", "linear", "cubic", "nearest", "binned")
+STORED = ("float32", "float32", "float32", "float32", "float16", "bytes")
 
 RANGES: dict[str, Any] = {
     "filter": [0, len(FILTERS) - 1],
@@ -28,9 +28,11 @@ RANGES: dict[str, Any] = {
     # filters
     "sharpening": [0.3, 1.7],  # of the B-factor that makes up for the map's fall-off
     "low_pass": [0.5, 2.0],  # times the resolution, of one that is the whole filter
-    "final_low_pass": [0.8, 1.1],  # times the resolution, of one that ends a sharpening
-    "low_pass_width": [0.01, 0.2],  # of its frequency
+    "final_low_pass": [0.8, 1.2],  # times the resolution, of one that ends a sharpening
+    "low_pass_width": [0.005, 0.2],  # of its frequency
     "order": [2.0, 10.0],  # of a Butterworth filter
+    "last_low_pass": [0.8, 2.0],  # times the resolution, of one after the mask
+    "last_width": [0.005, 0.05],  # of its frequency
     "local_error": [0.8, 1.3],  # times the true local resolution, to which a local filter goes
     # masks
     "rim_radius": [0.3, 0.5],  # of the box
@@ -44,7 +46,7 @@ RANGES: dict[str, Any] = {
     # thresholds, in standard deviations of the map
     "floor": [-1.0, 1.5],
     # the grid
-    "voxels": [0.4, 2.5],  # of the new ones, in the old
+    "voxels": [0.35, 3.0],  # of the new ones, in the old
     "finest_voxel": 0.5,
     "coarsest_voxel": 6.0,
     "largest_box": 160,  # voxels
@@ -55,6 +57,7 @@ RANGES: dict[str, Any] = {
     "offset": [-0.5, 0.5],  # of the map's standard deviation
 }
 CHANCES: dict[str, float] = {
+    "filtered_last": 0.15,  # low-passed after the mask, as archives' older maps are
     "other_hand": 0.15,
     "thresholded": 0.12,
     "negative_to_zero": 0.08,
@@ -72,6 +75,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "low_pass": (0.1, 10),
     "final_low_pass": (0.1, 10),
     "low_pass_width": (1e-3, 1),
+    "last_low_pass": (0.1, 10),
+    "last_width": (1e-3, 1),
     "order": (1, 50),
     "local_error": (0.1, 10),
     "rim_radius": (0.05, 1),

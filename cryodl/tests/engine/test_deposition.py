@@ -115,6 +115,22 @@ def test_masks_empty_the_outside_and_the_truth_with_it(source, name):
         assert 0 < (found.snr.data > 0).sum() < 0.8 * source.mask.sum()
 
 
+@pytest.mark.parametrize("name", ("none", "local", "relion"))
+def test_a_low_pass_after_the_mask_leaves_nothing_beyond_it(source, name):
+    changes = dict(filter=name, mask="tight", tight_radius=1.0)
+    before = made(source, **changes)
+    found = made(source, **changes, filtered_last=1, last_low_pass=1.6, last_width=0.02)
+    assert found.finest == pytest.approx(8.0, rel=0.06)
+    inside = found.snr.data > 0
+    expected = np.maximum(before.snr.data[inside], found.finest)
+    assert np.allclose(found.snr.data[inside], expected, atol=1e-3)
+    assert np.all(found.aspect.data[inside] >= 0.999 * found.finest)
+    k = np.fft.fftfreq(len(source.mask), VOXEL)
+    radius = np.sqrt(k[:, None, None] ** 2 + k[None, :, None] ** 2 + k**2)
+    power = np.abs(np.fft.fftn(found.map.data)) ** 2
+    assert power[radius > 1 / 7].sum() < 1e-9 * power.sum() < power.sum()
+
+
 def test_a_rim_leaves_a_share_of_the_noise(source):
     found = made(source, mask="rim", rim_radius=0.3, rim_edge=0, rim_left=0.004)
     corner = (slice(0, 6),) * 3
