@@ -26,3 +26,7 @@ class BundleError(CryodlError):
 
 class SettingError(CryodlError):
     """An option, or a combination of options, that makes no sense."""
+
+
+class BundleWarning(UserWarning):
+    """A network bundle that is used although it cannot prove itself, in one sentence."""

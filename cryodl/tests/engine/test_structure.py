@@ -28,7 +28,7 @@ DIRECTIONS = {
         "cryodl.engine.memory",
         "cryodl.engine.errors",
     ),
-    "cryodl.engine.light": ("cryodl.engine.threads",),
+    "cryodl.engine.light": ("cryodl.engine.threads", "cryodl.engine.errors"),
     "cryodl.engine.threads": ("cryodl.engine.errors",),
     "cryodl.engine.record": (),
     "cryodl.engine.exchange": (),
