@@ -127,8 +127,9 @@ def load_network(bundle, device: str = "auto"):
 
 def load_parts(bundle, device: str = "auto"):
     """As `load_network`, of all the networks that a bundle's is made of, by name."""
-    check_network_memory()
-    if _light_will_do(device) and bundle.light:
+    light_will_do = _light_will_do(device) and bool(bundle.light)
+    check_network_memory(keras=not light_will_do)
+    if light_will_do:
         light = {name: part.load() for name, part in bundle.light.items()}
         bundle.prove(light_answers(light), "OpenVINO")
         return light, "cpu"

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import BundleError
+from .errors import BundleError, is_shortage
 from .threads import thread_count
 
 WHOLE = "network"  # name of the part where a network is not cut into parts
@@ -93,6 +93,8 @@ class LightNetwork:
             core = openvino.Core()
             return core.compile_model(core.read_model(*held), "CPU", hints)
         except RuntimeError as error:
+            if is_shortage(error):
+                raise
             raise BundleError(
                 f"OpenVINO cannot use {self.path} ({_last_line(error)}): update OpenVINO, or copy"
                 " or train the bundle again"

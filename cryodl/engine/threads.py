@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 from .errors import SettingError
 
@@ -35,3 +36,32 @@ def limit_threads(count: int | None) -> None:
     # TensorFlow reads the first two, every library on OpenMP the third.
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(count)
+
+
+def check_threads(cores: int | None = None) -> None:
+    """Raise SettingError where the system does not let this process have the threads that its
+    libraries will start; some end the process then, others wait for ever.
+
+    cores : that will be used; None takes `thread_count`
+
+    As many are started for a moment, since no number tells: limits count all processes of a user.
+    """
+    cores = max(1, cores or thread_count())
+    needed = 3 * cores + 5  # for transforms, matrices and networks
+    over, started, before = threading.Event(), [], threading.stack_size(2**18)
+    try:
+        for _ in range(needed):
+            thread = threading.Thread(target=over.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except (RuntimeError, MemoryError):
+        raise SettingError(
+            f"not enough threads: this process may start {len(started)} more, and needs {needed} on"
+            f" {cores} processor core{'s' * (cores > 1)}: raise the limit (ulimit -u, or the"
+            " queue's), or use fewer cores with --threads"
+        ) from None
+    finally:
+        over.set()
+        for thread in started:
+            thread.join()
+        threading.stack_size(before)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import DAMAGED, read_packed
-from ..errors import BundleError
+from ..errors import BundleError, is_shortage
 from .architectures import reads_and_answers
 
 VECTOR_FILE = "vector.npz"
@@ -107,9 +107,9 @@ def check_answers(vector: Mapping[str, tuple], answer: Answer, origin: Any, back
         try:
             answered, on_gpu = answer(part, given)
             found = thinned(np.asarray(answered, np.float32))
-        except BundleError:
-            raise
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            if is_shortage(error):
+                raise
             raise BundleError(
                 f"{backend} cannot compute with bundle {origin} ({error}): update {backend}, or"
                 " copy the bundle again"
