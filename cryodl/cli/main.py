@@ -16,7 +16,7 @@ from typing import NoReturn
 from ..engine.errors import CryodlError, SettingError, is_shortage
 from ..engine.folder import finished
 from ..engine.memory import check_start_memory, limits_in_words
-from ..engine.threads import check_threads
+from ..engine.threads import check_threads, share_arenas
 from ..version import __version__
 from .common import read_params
 from .streams import lenient_streams, one_line_warnings
@@ -67,8 +67,9 @@ def _run(argv: Sequence[str] | None) -> int:
             if unknown:
                 words = " ".join(["cryodl", *filter(None, [args.command])])
                 raise SettingError(f"unknown arguments {' '.join(unknown)}: see '{words} --help'")
-            check_start_memory()
             check_threads(getattr(args, "threads", None))
+            if check_start_memory():
+                share_arenas(2)
             with one_line_warnings():
                 args.run(args)
         return 0

@@ -40,14 +40,18 @@ def check_memory(needed: float, what: str, remedy: str) -> None:
     if needed > free:
         raise InputError(
             f"{what}, which need {needed / 1e9:.3g} GB of memory where {free / 1e9:.3g} GB are"
-            f" free: {remedy}"
+            f" free{_under_limits()}: {remedy}"
         )
 
 
-def check_start_memory() -> None:
-    """Raise SettingError where a limit on the address space leaves no room for the libraries that
-    every command loads; some of them end the process where they are refused memory."""
+def check_start_memory() -> bool:
+    """Whether there is a limit on the address space.
+
+    Raise SettingError where it leaves no room for the libraries that every command loads; some of
+    them end the process where they are refused memory.
+    """
     _check_address_space(START, "its libraries need")
+    return address_space() < float("inf")
 
 
 def check_network_memory(keras: bool = False) -> None:
@@ -67,6 +71,11 @@ def _check_address_space(needed: float, who: str) -> None:
             f"not enough memory: this process may take {max(left, 0) / 1e9:.2g} GB more of address"
             f" space, and {who} {needed / 1e9:.2g} GB: raise the limit (ulimit -v, or the queue's)"
         )
+
+
+def _under_limits() -> str:
+    limits = limits_in_words() if address_space() < float("inf") else ""
+    return f" ({limits})" if limits else ""
 
 
 def limits_in_words() -> str:

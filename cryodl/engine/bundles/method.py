@@ -46,15 +46,13 @@ def bundle_for(
     spec, origin = bundle.spec, bundle.path / SPEC_FILE
     if spec["method"] != method:
         raise BundleError(
-            f"bundle {spec['name']} is for {spec['method']}, not for {method}: give one written by"
-            f" 'cryodl train {method}'"
+            f"bundle {spec['name']} is for {spec['method']}, not for {method}: give one of this"
+            f" method, as 'cryodl train {method}' writes it"
         )
     network, normalisation = spec["network"], spec["normalisation"]["name"]
     if normalisation not in reads:
-        raise BundleError(
-            f"bundle {spec['name']} wants normalisation {normalisation!r}, this cryodl knows "
-            f"{', '.join(reads)} for {method}: update cryodl"
-        )
+        words = f"{' or '.join(reads)}, which {method} gives"
+        raise wrong(origin, "normalisation.name", normalisation, words)
     architecture, given = reads[normalisation]
     if network["architecture"] != architecture:
         raise wrong(
@@ -72,12 +70,16 @@ def bundle_for(
     return bundle
 
 
-def check_stride(bundle: Bundle) -> None:
-    """Raise BundleError where tiles would begin where the network's coarser grid does not."""
-    network, stride = bundle.spec["network"], bundle.spec["stride"]
-    due = network.get("local", network)["stride"]
-    if stride != due:
-        raise wrong(bundle.path / SPEC_FILE, "stride", stride, f"{due}, as of its network")
+def check_tiles(bundle: Bundle) -> None:
+    """Raise BundleError where the network would not answer in tiles as in one piece."""
+    spec, origin = bundle.spec, bundle.path / SPEC_FILE
+    check_values(spec, TILES, origin)
+    network = spec["network"].get("local", spec["network"])
+    if spec["stride"] != network["stride"]:
+        raise wrong(origin, "stride", spec["stride"], f"{network['stride']}, as of its network")
+    sees = 4 + 4 * network["quarter_blocks"]  # steps, as of networks.trunk.receptive_radius
+    if spec["overlap"] < sees:
+        raise wrong(origin, "overlap", spec["overlap"], f"{sees} or more: its network sees so far")
 
 
 def check_curve(bundle: Bundle) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ...bundles import Bundle
-from ...bundles.method import TEMPERATURE, TILES, bundle_for, check_stride
+from ...bundles.method import TEMPERATURE, bundle_for, check_tiles
 from ...bundles.values import TEXT, optional
 from ...maps.whole import WHOLE_CHANNELS
 
 METHOD = "local-classes"
 READS = {"whole_features": ("local_classes", {"channels": WHOLE_CHANNELS})}
-REQUIRED = {**TILES, **TEMPERATURE, "labels": optional(TEXT)}
+REQUIRED = {**TEMPERATURE, "labels": optional(TEXT)}
 
 
 def choose_bundle(bundle: Bundle | str | Any) -> Bundle:
@@ -24,5 +24,5 @@ def choose_bundle(bundle: Bundle | str | Any) -> Bundle:
     BundleError : unknown, damaged, of another method, or incomplete
     """
     bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
-    check_stride(bundle)
+    check_tiles(bundle)
     return bundle

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...bundles import Bundle
-from ...bundles.method import CURVE, INTERVAL, LIMITS, TILES, bundle_for, check_curve, check_stride
+from ...bundles.method import CURVE, INTERVAL, LIMITS, bundle_for, check_curve, check_tiles
 from ...bundles.spec import SPEC_FILE
-from ...bundles.values import FLAG, check_values, number, one_of, optional
+from ...bundles.values import FLAG, check_values, number, one_of
 from ...errors import BundleError, SettingError
 from ...maps.features import CHANNELS
 from ...maps.whole import WHOLE_CHANNELS
@@ -45,16 +45,13 @@ READS = {
     "whole_features": ("unet3d", {"channels": WHOLE_CHANNELS}),
 }
 REQUIRED = {
-    **TILES,
     **LIMITS,
     "range": one_of(*RANGES),
     "calibration.interval": INTERVAL,
-    "normalisation.parameters.window": optional(number(1, 100)),
-    "normalisation.parameters.floor": optional(number(0, 1)),
-    "normalisation.parameters.level": optional(FLAG),
 }
 ONE_FACTOR = {"calibration.factor": number(0.001, 1000)}
-PARAMETERS = {"whole_features": ("level",)}  # others: window, floor
+PARAMETERS = {"whole_features": {"level": FLAG}}  # of the normalisation
+OTHERS = {"window": number(1, 100), "floor": number(0, 1)}
 
 
 def choose_range(voxel_size: float, asked: str = "auto") -> str:
@@ -89,7 +86,7 @@ def choose_bundle(voxel_size: float, asked: str = "auto", bundle: Any = None) ->
     if bundle is None:
         bundle = RANGES[wanted].bundle
     bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
-    check_stride(bundle)
+    check_tiles(bundle)
     spec, origin = bundle.spec, bundle.path / SPEC_FILE
     if isinstance(spec["calibration"].get("factor"), tuple):
         check_values(spec, CURVE, origin)
@@ -97,12 +94,14 @@ def choose_bundle(voxel_size: float, asked: str = "auto", bundle: Any = None) ->
     else:
         check_values(spec, ONE_FACTOR, origin)
     name = spec["normalisation"]["name"]
-    known = PARAMETERS.get(name, ("window", "floor"))
-    for key in spec["normalisation"].get("parameters", {}):
+    known = PARAMETERS.get(name, OTHERS)
+    place = "normalisation.parameters"
+    check_values(spec, {f"{place}.{key}": kind for key, kind in known.items()}, origin)
+    for key in spec["normalisation"]["parameters"]:
         if key not in known:
             raise BundleError(
-                f"{origin}: normalisation.parameters has {key[:60]!r}, {name} takes "
-                f"{' and '.join(known)}: update cryodl, or train the bundle again"
+                f"{origin}: {place} has {key[:60]!r}, {name} takes {' and '.join(known)}: "
+                "update cryodl, or train the bundle again"
             )
     if asked != "auto" and spec["range"] != asked:
         raise SettingError(

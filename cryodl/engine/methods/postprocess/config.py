@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from ...bundles import Bundle
-from ...bundles.method import LIMITS, TILES, bundle_for, check_stride
+from ...bundles.method import LIMITS, bundle_for, check_tiles
 from ...bundles.values import TEXT, optional
 from ...errors import SettingError
 from ...maps.whitened import CHANNELS, GROUPS, VOXELS
 
 METHOD = "postprocess"
 MODELS = {"tight": "enhance-tight", "wide": "enhance-wide", "highres": "enhance-highres"}
-REQUIRED = {**TILES, **LIMITS, "model": optional(TEXT)}
+REQUIRED = {**LIMITS, "model": optional(TEXT)}
 CHANNELS_BEFORE = CHANNELS - GROUPS * VOXELS
 READS = {"whitened": ("postprocess_unet", {"channels": CHANNELS_BEFORE, "groups": GROUPS})}
 
@@ -32,5 +32,5 @@ def choose_bundle(model: str = "tight", bundle: Any = None) -> Bundle:
             raise SettingError(f"model {model!r} is unknown: choose one of {', '.join(MODELS)}")
         bundle = MODELS[model]
     bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
-    check_stride(bundle)
+    check_tiles(bundle)
     return bundle

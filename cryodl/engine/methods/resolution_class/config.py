@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...bundles import Bundle
-from ...bundles.method import INTERVAL, TEMPERATURE, TILES, bundle_for, check_stride
-from ...bundles.spec import SPEC_FILE
-from ...bundles.values import check_values
+from ...bundles.method import INTERVAL, TEMPERATURE, bundle_for, check_tiles
 from ...errors import SettingError
 from ...maps.description import LENGTH
 from ...maps.whole import WHOLE_CHANNELS
@@ -36,6 +34,5 @@ def choose_bundle(model: str = "cnn", bundle: Any = None) -> Bundle:
     bundle = MODELS[model] if bundle is None else bundle
     bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
     if bundle.spec["network"]["architecture"] == "resolution_cnn":  # it reads in tiles
-        check_values(bundle.spec, TILES, bundle.path / SPEC_FILE)
-        check_stride(bundle)
+        check_tiles(bundle)
     return bundle

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from ...bundles import Bundle
-from ...bundles.method import CURVE, LIMITS, TILES, bundle_for, check_curve, check_stride
+from ...bundles.method import CURVE, LIMITS, bundle_for, check_curve, check_tiles
 from ...bundles.values import number, one_of, optional
 from ...maps.whole import WHOLE_CHANNELS
 
 METHOD = "single-map-resolution"
 BUNDLE = "cryores-single"
 REQUIRED = {
-    **TILES,
     **LIMITS,
     **CURVE,
     "local": one_of("alone", "relative", "both"),
@@ -32,7 +31,7 @@ def choose_bundle(bundle: Any = None) -> Bundle:
     BundleError : unknown or damaged, or not a bundle of this method
     """
     bundle = bundle_for(METHOD, BUNDLE if bundle is None else bundle, REQUIRED, READS)
-    check_stride(bundle)
+    check_tiles(bundle)
     check_curve(bundle)
     return bundle
 
