@@ -39,6 +39,10 @@ WORDS = ("name", "licence", "citation", "labels", "model", "training", "metrics"
 POSSIBLE = (
     ("normalisation.parameters.level", True),
     ("normalisation.parameters.floor", 0),
+    ("normalisation.parameters.floor", DELETED),  # there are defaults
+    ("normalisation.parameters.window", DELETED),
+    ("normalisation.parameters", DELETED),
+    ("normalisation.parameters", {}),
     ("network.quarter_blocks", 0),
     ("network.local.quarter_blocks", 0),
 )

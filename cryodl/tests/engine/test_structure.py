@@ -44,6 +44,7 @@ DIRECTIONS = {
         "cryodl.engine.tiles",
     ),
     "cryodl.engine.maps": (
+        "cryodl.engine.arrays",
         "cryodl.engine.threads",
         "cryodl.engine.memory",
         "cryodl.engine.files",

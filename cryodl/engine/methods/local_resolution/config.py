@@ -11,7 +11,7 @@ import numpy as np
 from ...bundles import Bundle
 from ...bundles.method import CURVE, INTERVAL, LIMITS, bundle_for, check_curve, check_tiles
 from ...bundles.spec import SPEC_FILE
-from ...bundles.values import FLAG, check_values, number, one_of
+from ...bundles.values import FLAG, check_values, number, one_of, optional
 from ...errors import BundleError, SettingError
 from ...maps.features import CHANNELS
 from ...maps.whole import WHOLE_CHANNELS
@@ -51,7 +51,7 @@ REQUIRED = {
 }
 ONE_FACTOR = {"calibration.factor": number(0.001, 1000)}
 PARAMETERS = {"whole_features": {"level": FLAG}}  # of the normalisation
-OTHERS = {"window": number(1, 100), "floor": number(0, 1)}
+OTHERS = {"window": optional(number(1, 100)), "floor": optional(number(0, 1))}
 
 
 def choose_range(voxel_size: float, asked: str = "auto") -> str:
@@ -97,7 +97,7 @@ def choose_bundle(voxel_size: float, asked: str = "auto", bundle: Any = None) ->
     known = PARAMETERS.get(name, OTHERS)
     place = "normalisation.parameters"
     check_values(spec, {f"{place}.{key}": kind for key, kind in known.items()}, origin)
-    for key in spec["normalisation"]["parameters"]:
+    for key in spec["normalisation"].get("parameters", ()):
         if key not in known:
             raise BundleError(
                 f"{origin}: {place} has {key[:60]!r}, {name} takes {' and '.join(known)}: "
