@@ -13,11 +13,13 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import NoReturn
 
-from ..engine.errors import CryodlError, SettingError
+from ..engine.errors import CryodlError, SettingError, is_shortage
 from ..engine.folder import finished
+from ..engine.memory import check_start_memory, limits_in_words
+from ..engine.threads import check_threads, share_arenas
 from ..version import __version__
 from .common import read_params
-from .streams import lenient_streams
+from .streams import lenient_streams, one_line_warnings
 
 # The module is imported when its command is called.
 COMMANDS = {
@@ -65,18 +67,34 @@ def _run(argv: Sequence[str] | None) -> int:
             if unknown:
                 words = " ".join(["cryodl", *filter(None, [args.command])])
                 raise SettingError(f"unknown arguments {' '.join(unknown)}: see '{words} --help'")
-            args.run(args)
+            check_threads(getattr(args, "threads", None))
+            if check_start_memory():
+                share_arenas(2)
+            with one_line_warnings():
+                args.run(args)
         return 0
     except CryodlError as error:
         return _fail(str(error), 2)
-    except MemoryError as error:
-        reason = f" ({error})" if str(error) else ""
-        return _fail(f"not enough memory{reason}: close other programs or crop the map's box", 2)
+    except Exception as error:
+        if not is_shortage(error):
+            raise
+        return _fail(_shortage(error), 2)
     except KeyboardInterrupt as stopped:
         written = ", ".join(finished) or "nothing"
         return _fail(f"interrupted; {str(stopped) or f'{written} was written'}", 130)
     except SystemExit as leaving:  # argparse has printed help or version
         return leaving.code if isinstance(leaving.code, int) else 0
+
+
+def _shortage(error: Exception) -> str:
+    """What to say where memory or threads ran out, whichever library says so and however."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reason = f" ({lines[-1][:200]})" if lines else ""
+    limits = limits_in_words()
+    under = f", under the limit {limits}" if limits else ""
+    remedy = "raise it" if limits else "close other programs"
+    what = "threads" if "thread" in reason or "temporarily" in reason else "memory"
+    return f"not enough {what}{reason}{under}: {remedy} or crop the map's box"
 
 
 def make_parser(command: str = "") -> argparse.ArgumentParser:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+
+from ..engine.errors import BundleWarning
 
 
 class Lenient:
@@ -69,3 +72,21 @@ def _fill_closed() -> None:
     while number <= 2:
         number = os.open(os.devnull, os.O_RDWR)
     os.close(number)
+
+
+@contextmanager
+def one_line_warnings() -> Iterator[None]:
+    """Have our own warnings written as one sentence, without the place in the code."""
+    before = warnings.showwarning
+
+    def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
+        if issubclass(category, BundleWarning):
+            print(f"warning: {message}", file=sys.stderr, flush=True)
+        else:
+            before(message, category, *place, **more)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zipfile
 import zlib
@@ -26,20 +27,36 @@ def read_arrays(path: str | os.PathLike[str], *names: str) -> dict[str, np.ndarr
     """
     check_is_file(path, "packed set")
     try:
-        with zipfile.ZipFile(path) as packed:
-            entries = packed.infolist()
-            check_memory(sum(entry.file_size for entry in entries), f"{path} promises arrays",
-                         "it is damaged, or for a larger machine")  # fmt: skip
-            arrays = {}
-            for entry in entries:
-                with packed.open(entry) as stream:
-                    held = _read_array(stream, entry.file_size)
-                arrays[entry.filename.removesuffix(".npy")] = held
+        with open(path, "rb") as file:
+            arrays = read_packed(file, name=path)
     except DAMAGED as error:
         raise InputError(f"'{path}' is damaged ({_one_line(error)}): make it again") from None
     missing = [name for name in names if name not in arrays]
     if missing:
         raise InputError(f"'{path}' is damaged: it holds no {', '.join(missing)}; make it again")
+    return arrays
+
+
+def read_packed(file: Any, most: float = math.inf, name: Any = "it") -> dict[str, np.ndarray]:
+    """Arrays of an open .npz file, by name.
+
+    most : bytes, unpacked, beyond which it is refused;  name : of the file, for messages
+
+    Raises one of DAMAGED where it is damaged, or promises more than it holds; InputError where it
+    promises more than memory can hold.
+    """
+    with zipfile.ZipFile(file) as packed:
+        entries = packed.infolist()
+        promised = sum(entry.file_size for entry in entries)
+        if promised > most:
+            raise ValueError(f"it promises {promised} bytes")
+        check_memory(promised, f"{name} promises arrays",
+                     "it is damaged, or for a larger machine")  # fmt: skip
+        arrays = {}
+        for entry in entries:
+            with packed.open(entry) as stream:
+                held = _read_array(stream, entry.file_size)
+            arrays[entry.filename.removesuffix(".npy")] = held
     return arrays
 
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 
 from .errors import SettingError
-from .light import WHOLE, LightNetwork, can_run_light, parts_of
+from .light import WHOLE, LightNetwork, can_run_light, light_answers, parts_of
+from .memory import check_network_memory
 
 DEVICES = ("auto", "cpu", "gpu")
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -126,8 +127,12 @@ def load_network(bundle, device: str = "auto"):
 
 def load_parts(bundle, device: str = "auto"):
     """As `load_network`, of all the networks that a bundle's is made of, by name."""
-    if _light_will_do(device) and bundle.light:
-        return {name: part.load() for name, part in bundle.light.items()}, "cpu"
+    light_will_do = _light_will_do(device) and bool(bundle.light)
+    check_network_memory(keras=not light_will_do)
+    if light_will_do:
+        light = {name: part.load() for name, part in bundle.light.items()}
+        bundle.prove(light_answers(light), "OpenVINO")
+        return light, "cpu"
     device = prepare_device(device)
     with device_scope(device):
         model = bundle.model

@@ -12,6 +12,21 @@ class CryodlError(Exception):
         super().__init__(" ".join(str(message).split()))  # one line, whatever a library told us
 
 
+# What libraries say where a system gives them no memory or no thread.
+SHORTAGES = ("bad_alloc", "failed to allocate", "cannot allocate memory", "out of memory",
+             "failed to map segment", "unable to allocate", "cannot create thread",
+             "can't start new thread", "resource temporarily unavailable", "resource exhausted",
+             "resourceexhausted")  # fmt: skip
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error of whatever library says that memory or threads ran out."""
+    if isinstance(error, CryodlError):
+        return False
+    words = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(said in words for said in SHORTAGES)
+
+
 class InputError(CryodlError):
     """A map, mask, model or value that cannot be used."""
 
@@ -26,3 +41,7 @@ class BundleError(CryodlError):
 
 class SettingError(CryodlError):
     """An option, or a combination of options, that makes no sense."""
+
+
+class BundleWarning(UserWarning):
+    """A network bundle that is used although it cannot prove itself, in one sentence."""

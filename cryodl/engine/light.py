@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import BundleError, is_shortage
 from .threads import thread_count
 
 WHOLE = "network"  # name of the part where a network is not cut into parts
@@ -64,11 +65,17 @@ def parts_of(model: Any) -> dict[str, Any]:
 class LightNetwork:
     """What stands for a keras.Model where nothing but its answers is wanted.
 
-    path : of the .xml file
+    path : of the .xml file; beside it lies a .bin file
+    read : gives a file's bytes, or an error where they are not what they should be
+
+    Raises
+    ------
+    BundleError : at the first use, where the files hold no network
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> None:
         self.path = path
+        self._read = read
 
     @cached_property
     def _compiled(self) -> Any:
@@ -80,7 +87,18 @@ class LightNetwork:
             # runs side by side do not know of each other, and would take the same cores
             "ENABLE_CPU_PINNING": False,
         }
-        return openvino.Core().compile_model(self.path, "CPU", hints)
+        # bytes, so that what computes is what was checked
+        held = [self._read(path) for path in (self.path, self.path.with_suffix(".bin"))]
+        try:
+            core = openvino.Core()
+            return core.compile_model(core.read_model(*held), "CPU", hints)
+        except RuntimeError as error:
+            if is_shortage(error):
+                raise
+            raise BundleError(
+                f"OpenVINO cannot use {self.path} ({_last_line(error)}): update OpenVINO, or copy"
+                " or train the bundle again"
+            ) from None
 
     def load(self) -> LightNetwork:
         """Read and compile now, not at the first batch."""
@@ -101,6 +119,17 @@ class LightNetwork:
 def read_light(folder: Path) -> dict[str, LightNetwork]:
     """The networks in a folder, by name."""
     return {path.stem: LightNetwork(path) for path in sorted(folder.glob("*.xml"))}
+
+
+def light_answers(parts: Mapping[str, LightNetwork]) -> Callable:
+    """What asks these networks: part, input (batch, ...) to answer, and False: no GPU computes."""
+    return lambda part, given: (parts[part].predict_on_batch(given), False)
+
+
+def _last_line(error: RuntimeError) -> str:
+    """What went wrong; the lines before it say where in OpenVINO."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else "it does not say why"
 
 
 def write_light(folder: Path, parts: Mapping[str, Any]) -> None:

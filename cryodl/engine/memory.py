@@ -13,7 +13,10 @@ from .errors import InputError, SettingError
 
 VARIABLE = "CRYODL_MEMORY"  # GB that a run may take at most, where the user sets it
 CGROUP = Path("/sys/fs/cgroup")
-NETWORK = 0.9e9  # bytes of address space that a library for networks takes before it answers
+# Bytes of address space, more than of memory, since every thread reserves some: that the libraries
+# of all commands take; that one for networks takes, and with it a map of 100³ voxels; or Keras with
+# TensorFlow.
+START, NETWORK, KERAS = 0.35e9, 1.2e9, 2.0e9
 
 
 def free_memory() -> float:
@@ -37,22 +40,61 @@ def check_memory(needed: float, what: str, remedy: str) -> None:
     if needed > free:
         raise InputError(
             f"{what}, which need {needed / 1e9:.3g} GB of memory where {free / 1e9:.3g} GB are"
-            f" free: {remedy}"
+            f" free{_under_limits()}: {remedy}"
         )
 
 
-def check_network_memory() -> None:
+def check_start_memory() -> bool:
+    """Whether there is a limit on the address space.
+
+    Raise SettingError where it leaves no room for the libraries that every command loads; some of
+    them end the process where they are refused memory.
+    """
+    _check_address_space(START, "its libraries need")
+    return address_space() < float("inf")
+
+
+def check_network_memory(keras: bool = False) -> None:
     """Raise SettingError where a limit on the address space would stop a library for networks.
+
+    keras : whether it is one of Keras's, which take more
 
     Some of them try again for ever when they are refused memory, deaf to all signals.
     """
+    _check_address_space(KERAS if keras else NETWORK, "networks need")
+
+
+def _check_address_space(needed: float, who: str) -> None:
     left = address_space()
-    if left < NETWORK:
+    if left < needed:
         raise SettingError(
-            f"not enough memory: this process may take {left / 1e9:.2g} GB more of address space,"
-            f" and networks need {NETWORK / 1e9:.2g} GB: raise the limit (ulimit -v, or the"
-            " queue's)"
+            f"not enough memory: this process may take {max(left, 0) / 1e9:.2g} GB more of address"
+            f" space, and {who} {needed / 1e9:.2g} GB: raise the limit (ulimit -v, or the queue's)"
         )
+
+
+def _under_limits() -> str:
+    limits = limits_in_words() if address_space() < float("inf") else ""
+    return f" ({limits})" if limits else ""
+
+
+def limits_in_words() -> str:
+    """The limits that a user or a queue has set on this process, such as "ulimit -v 1.2 GB"."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return ""
+    said = []
+    for name, unit, letter in (("RLIMIT_AS", 1e9, "v"), ("RLIMIT_DATA", 1e9, "d"),
+                               ("RLIMIT_NPROC", 1, "u")):  # fmt: skip
+        limit = resource.getrlimit(getattr(resource, name))[0] if hasattr(resource, name) else -1
+        # systems set one on threads that no one meets
+        if limit not in (-1, resource.RLIM_INFINITY) and not (letter == "u" and limit > 4096):
+            amount = f"{limit / unit:.3g} GB" if unit > 1 else f"{limit}"
+            said.append(f"ulimit -{letter} {amount}")
+    if os.environ.get(VARIABLE):
+        said.append(f"{VARIABLE} {os.environ[VARIABLE]}")
+    return ", ".join(said)
 
 
 def address_space() -> float:

@@ -40,7 +40,7 @@ def sealed(record: Mapping[str, Any], name: str, folder: Path) -> dict[str, Any]
     sums = {
         file: file_sha256(folder / file) for file in sorted(files_of(folder)) if file != name
     }
-    return {**record, KEY: {**sums, name: _own_sum({**record, KEY: sums}, name)}}
+    return {**record, KEY: {**sums, name: own_sum({**record, KEY: sums}, name)}}
 
 
 def write_json(path: Path, content: Any, **layout: Any) -> None:
@@ -63,7 +63,7 @@ def own_files(folder: Path) -> set[str]:
             record = json.loads(path.read_text(encoding="utf-8"))
             for file, found in _sums(record, name).items():
                 if _lies_plainly(folder, file):
-                    kept = _own_sum(record, name) if file == name else file_sha256(folder / file)
+                    kept = own_sum(record, name) if file == name else file_sha256(folder / file)
                     if kept == found:
                         own.add(file)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -78,9 +78,9 @@ def _sums(record: Any, name: str) -> dict[str, str]:
     return record[KEY]
 
 
-def _own_sum(record: Mapping[str, Any], name: str) -> str:
-    """Of a record's content, without this checksum itself."""
-    plain = json.loads(json.dumps(record))  # as a reader will have it
+def own_sum(record: Mapping[str, Any], name: str) -> str:
+    """Of a record's content, without this checksum itself; read-only mappings are taken, too."""
+    plain = json.loads(json.dumps(record, default=dict))  # as a reader will have it
     plain[KEY].pop(name, None)
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 

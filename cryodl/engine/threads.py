@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
+from pathlib import Path
 
 from .errors import SettingError
 
 VARIABLE = "CRYODL_THREADS"  # an environment variable, so that worker processes keep to it too
+
+PIDS = Path("/sys/fs/cgroup/pids.max")
+MANY = 4096  # threads; nobody meets a limit beyond
 
 
 def thread_count() -> int:
@@ -35,3 +41,66 @@ def limit_threads(count: int | None) -> None:
     # TensorFlow reads the first two, every library on OpenMP the third.
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = str(count)
+
+
+def check_threads(cores: int | None = None) -> None:
+    """Raise SettingError where the system does not let this process have the threads that its
+    libraries will start; some end the process then, others wait for ever.
+
+    cores : that will be used; None takes `thread_count`
+
+    Where there is a limit as many are started for a moment, since no number tells: it counts all
+    processes of a user, or of a container.
+    """
+    cores = max(1, cores or thread_count())
+    needed = 3 * cores + 5  # for transforms, matrices and networks
+    if _most_threads() > MANY + needed:
+        return
+    share_arenas(1)
+    over, started, before = threading.Event(), [], threading.stack_size(2**18)
+    try:
+        for _ in range(needed):
+            thread = threading.Thread(target=over.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except (RuntimeError, MemoryError):
+        raise SettingError(
+            f"not enough threads: this process may start {len(started)} more, and needs {needed} on"
+            f" {cores} processor core{'s' * (cores > 1)}: raise the limit (ulimit -u, or the"
+            " queue's), or use fewer cores with --threads"
+        ) from None
+    finally:
+        over.set()
+        for thread in started:
+            thread.join()
+        threading.stack_size(before)
+        share_arenas(0)
+
+
+def share_arenas(count: int) -> None:
+    """Have all threads allocate from so many regions of memory, 0 for as many as the system likes;
+    without it every thread reserves 64 MB of address space. Only where glibc allocates, and unless
+    the user has said how many (MALLOC_ARENA_MAX)."""
+    if os.environ.get("MALLOC_ARENA_MAX") or not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(-8, count)  # M_ARENA_MAX of <malloc.h>
+
+
+def _most_threads() -> float:
+    """Processes and threads that the user, or the container, may have in all."""
+    most = float("inf")
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+        most = limit if limit != resource.RLIM_INFINITY else most
+    except (ImportError, AttributeError):  # not on Windows
+        pass
+    try:
+        return min(most, int(PIDS.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # none, or "max"
+        return most

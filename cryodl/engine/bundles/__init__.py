@@ -1,4 +1,4 @@
-"""Trained networks as folders of data: spec.json and model.weights.h5."""
+"""Trained networks as folders of data: spec.json, weights, and a test vector that proves them."""
 
 from .bundle import Bundle, load_bundle, save_bundle
 from .registry import list_bundles

@@ -1,9 +1,4 @@
-"""Save and load a bundle.
-
-The weights file is plain HDF5, one dataset for each of `model.weights`, under the weight's path and
-in the network's order; it does not depend on Keras's own layout nor on the backend it was written
-with.
-"""
+"""Save and load a bundle."""
 
 from __future__ import annotations
 
@@ -11,17 +6,17 @@ import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
-from ..errors import BundleError, OutputError
+from ..errors import BundleError, BundleWarning, OutputError
 from ..folder import whole_folder
-from ..light import LightNetwork, can_write_light, parts_of, read_light, write_light
-from ..record import file_sha256, sealed
+from ..light import LightNetwork, can_write_light, light_answers, parts_of, read_light, write_light
+from ..record import KEY, file_sha256, sealed
+from .architectures import reads_and_answers
 from .card import CARD_FILE
-from .registry import SHIPPED, find_bundle
+from .listed import check_listed, check_lists, listed_files, not_listed, read_listed
+from .registry import find_bundle
 from .spec import (
     FORMAT,
     LIGHT,
@@ -32,6 +27,10 @@ from .spec import (
     thaw,
     write_spec,
 )
+from .vector import VECTOR_FILE, Answer, check_answers, read_vector, write_vector
+from .weights import check_sizes, read_weights, set_weights, write_weights
+
+_proven: set[tuple] = set()  # what has answered its test vector in this process
 
 
 class Bundle:
@@ -60,28 +59,84 @@ class Bundle:
 
     @cached_property
     def light(self) -> dict[str, LightNetwork]:
-        """LightNetwork by name. BundleError where a file is missing or damaged."""
-        for name, checksum in self.spec.get(LIGHT, {}).items():
-            path = self.path / LIGHT / name
-            if not path.is_file() or file_sha256(path) != checksum:
-                raise BundleError(f"{path} is missing or damaged: {_remedy(self.path)}")
-        return read_light(self.path / LIGHT) if LIGHT in self.spec else {}
+        """LightNetwork by name, each checked when it is loaded.
+
+        BundleError where their files do not belong to the spec's network.
+        """
+        names = [name for name in self.spec.get(LIGHT, {}) if name.endswith(".xml")]
+        found = {PurePosixPath(name).stem: self._light_network(name) for name in names}
+        expected = reads_and_answers(self.spec["network"])
+        if found and expected and found.keys() != expected.keys():
+            raise BundleError(
+                f"{self.path / SPEC_FILE}: {LIGHT} lists {' and '.join(sorted(names))}, expected"
+                f" {' and '.join(f'{part}.xml' for part in expected)}: copy or train the bundle"
+                " again"
+            )
+        return found
+
+    def _light_network(self, name: str) -> LightNetwork:
+        for file in (name, str(PurePosixPath(name).with_suffix(".bin"))):
+            check_listed(self.path, self.spec, f"{LIGHT}/{file}")
+        return LightNetwork(
+            self.path / LIGHT / name,
+            lambda path: read_listed(
+                self.path, self.spec, path.relative_to(self.path).as_posix()
+            ),
+        )  # fmt: skip
 
     @cached_property
     def model(self) -> Any:
-        """The network with its weights. BundleError where they do not fit each other."""
+        """The network with its weights, which has answered its test vector.
+
+        BundleError where they do not fit each other.
+        """
         from .. import networks
 
+        path = check_listed(self.path, self.spec, WEIGHTS_FILE)
+        weights = read_weights(path)
+        if self._build is None:
+            check_sizes(self.spec["network"], weights, self.path / SPEC_FILE)
         build = self._build or networks.build
         try:
             model = build(thaw(self.spec["network"]))
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
             raise BundleError(
                 f"this cryodl cannot build the network of bundle {self.path} ({error}): "
                 "update cryodl"
             ) from None
-        _read_weights(self.path / WEIGHTS_FILE, model)
+        set_weights(model, weights, path)
+        self.prove(keras_answers(model), _backend())
         return model
+
+    def prove(self, answer: Answer, backend: str) -> None:
+        """Raise BundleError unless a library answers the bundle's test vector as it was written.
+
+        answer : asks the library;  backend : its name, for the message
+
+        Asked once of every library in a process; of bundles that hold a vector.
+        """
+        listed = listed_files(self.spec)
+        asked = (str(self.path), backend, *sorted(listed.items()))
+        if VECTOR_FILE not in listed or asked in _proven:
+            return
+        held = read_listed(self.path, self.spec, VECTOR_FILE)
+        vector = read_vector(held, self.spec["network"], self.path / VECTOR_FILE)
+        check_answers(vector, answer, self.path, backend)
+        _proven.add(asked)
+
+
+def keras_answers(model: Any) -> Answer:
+    """Asks the parts of a keras.Model."""
+    parts = parts_of(model)
+
+    def answer(part, given):
+        from keras import ops
+
+        found = ops.stop_gradient(parts[part](given, training=False))
+        where = str(getattr(found, "device", "")).lower()
+        return ops.convert_to_numpy(found), "gpu" in where or "cuda" in where
+
+    return answer
 
 
 def load_bundle(name_or_path: str | Path, *, build: Callable[[dict], Any] | None = None) -> Bundle:
@@ -94,19 +149,23 @@ def load_bundle(name_or_path: str | Path, *, build: Callable[[dict], Any] | None
 
     Raises
     ------
-    BundleError : unknown bundle, missing file, wrong checksum, unknown format version, bad JSON
+    BundleError : unknown bundle, missing file, wrong checksum, unknown format version, bad JSON, or
+        an entry of the spec that is missing or wrong
+
+    Warns in one sentence of a bundle that cannot prove itself: one of an earlier version, which
+    lists not all its files or holds no test vector; and of files that are not listed.
     """
     path = find_bundle(name_or_path)
     spec = read_spec(path)
-    weights = path / WEIGHTS_FILE
-    if not weights.is_file():
-        raise BundleError(f"bundle {path} has no {WEIGHTS_FILE}: {_remedy(path)}")
-    found = file_sha256(weights)
-    if found != spec.get("weights_sha256"):
-        raise BundleError(
-            f"checksum of {weights} is {found[:12]}..., its spec says "
-            f"{str(spec.get('weights_sha256'))[:12]}...: the file is damaged, {_remedy(path)}"
+    check_lists(path, spec)
+    check_listed(path, spec, WEIGHTS_FILE)
+    if KEY not in spec or VECTOR_FILE not in listed_files(spec):
+        _warn(
+            f"bundle {path} is of an earlier version, and cannot prove that it answers as it was"
+            " trained: train it again if you can"
         )
+    for name in not_listed(path, spec):
+        _warn(f"{path / name} is not listed in the bundle's {SPEC_FILE}, so it is not used")
     return Bundle(path, spec, build)
 
 
@@ -134,8 +193,9 @@ def save_bundle(
     overwrite: bool = False,
     light: bool = False,
     card: Callable[[Mapping[str, Any]], str] | None = None,
+    build: Callable[[dict], Any] | None = None,
 ) -> Bundle:
-    """Write a bundle; the folder appears complete or not at all.
+    """Write a bundle with its test vector; the folder appears complete or not at all.
 
     What else a folder holds that is overwritten stays, as in `whole_folder`.
 
@@ -143,15 +203,16 @@ def save_bundle(
     ----------
     path : folder to make
     model : keras.Model whose layers have names of their own
-    spec : entries of spec.REQUIRED and the method's own; format and checksum are added
+    spec : entries of spec.REQUIRED and the method's own; format and checksums are added
     dtype : of the stored kernels; vectors (biases, batch statistics) stay float32
     overwrite : replace a folder that exists
     light : put the network in OpenVINO's format beside it, where OpenVINO and TensorFlow are here
     card : of the spec, the text of the model card
+    build : network config -> keras.Model, where the network is not one of cryodl's own
 
     Raises
     ------
-    BundleError : entries missing from `spec`
+    BundleError : entries missing from `spec` or wrong; a network that answers with no numbers
     OutputError : the folder exists or cannot be written
     """
     path = Path(path)
@@ -159,59 +220,52 @@ def save_bundle(
         raise OutputError(f"bundle {path} exists: give another name, or a folder to overwrite")
     check_replaced(path)
     spec = {**thaw(spec), "format": FORMAT}
+    for key in (LIGHT, KEY):  # of a bundle whose spec was taken over
+        spec.pop(key, None)
     check_spec(spec)
     with whole_folder(path, overwrite=overwrite) as work:
-        _write_weights(work / WEIGHTS_FILE, model, dtype)
+        write_weights(work / WEIGHTS_FILE, model, dtype)
         spec["weights_sha256"] = file_sha256(work / WEIGHTS_FILE)
-        spec.pop(LIGHT, None)
+        # of the weights as they were stored, so that all give the same answers
+        stored = write_proof(Bundle(work, spec, build), work / VECTOR_FILE)
         if light and can_write_light():
-            # of the weights as they were stored, so that both give the same answers
             folder = work / LIGHT
             try:
-                write_light(folder, parts_of(Bundle(work, spec).model))
+                write_light(folder, parts_of(stored))
+                _check_light(folder, work / VECTOR_FILE, spec)
                 spec[LIGHT] = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
             except Exception as error:  # of either library; hours of training must not be lost
                 shutil.rmtree(folder, ignore_errors=True)
-                warnings.warn(f"{path.name} goes without OpenVINO's format: {error}", stacklevel=2)
+                _warn(f"{path.name} goes without OpenVINO's format: {error}")
         if card is not None:
             text = card(spec)
             (work / CARD_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")
         write_spec(work, sealed(spec, SPEC_FILE, work))
-    return load_bundle(path.resolve())
+    return load_bundle(path.resolve(), build=build)
 
 
-def _write_weights(path: Path, model: Any, dtype: str) -> None:
-    import h5py
+def write_proof(bundle: Bundle, vector: Path) -> Any:
+    """The stored network; its test vector is written as a processor answers it: GPUs may round."""
+    import keras
 
-    order = []
-    with h5py.File(path, "w") as file:
-        for weight, given in zip(model.weights, model.get_weights()):
-            values = np.asarray(given, np.float32)
-            with np.errstate(over="ignore"):
-                small = values.astype(dtype)
-            # Half precision is enough for kernels, unless a number leaves its range.
-            keep = values.ndim < 2 or not np.isfinite(small).all()
-            file.create_dataset(weight.path, data=values if keep else small)
-            order.append(weight.path)
-        file.attrs["order"] = order
+    with keras.device("cpu:0"):
+        model = bundle.model
+        shapes = {name: part.input_shape for name, part in parts_of(model).items()}
+        free = 2 * bundle.spec["network"].get("stride", 2)
+        write_vector(vector, shapes, keras_answers(model), free)
+    return model
 
 
-def _read_weights(path: Path, model: Any) -> None:
-    import h5py
-
-    with h5py.File(path, "r") as file:
-        order = [str(name) for name in file.attrs["order"]]
-        arrays = [np.asarray(file[name], np.float32) for name in order]
-    wanted = [(weight.path, tuple(weight.shape)) for weight in model.weights]
-    stored = [(name, array.shape) for name, array in zip(order, arrays)]
-    if stored != wanted:
-        odd = next((pair for pair in zip(stored, wanted) if pair[0] != pair[1]), None)
-        what = f"{odd[0]} where {odd[1]} was due" if odd else f"{len(stored)} of {len(wanted)}"
-        raise BundleError(f"weights in {path} do not fit the network of its spec: {what}")
-    model.set_weights(arrays)
+def _check_light(folder: Path, vector: Path, spec: Mapping[str, Any]) -> None:
+    found = read_vector(vector.read_bytes(), spec["network"], vector)
+    check_answers(found, light_answers(read_light(folder)), folder, "OpenVINO")
 
 
-def _remedy(path: Path) -> str:
-    if path.parent == SHIPPED:
-        return "reinstall with 'pip install --force-reinstall scipion-em-cryodl'"
-    return "copy or train the bundle again"
+def _backend() -> str:
+    import keras
+
+    return f"Keras on {keras.backend.backend()}"
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, BundleWarning, stacklevel=3)

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..errors import BundleError
-from ..record import write_json
+from ..errors import BundleError, InputError
+from ..files import read_json
+from ..record import KEY, write_json
+from .architectures import check_network
+from .values import (
+    CHECKSUM,
+    CHECKSUMS,
+    OBJECT,
+    REMEDY,
+    TEXT,
+    Table,
+    check_values,
+    not_finite,
+    number,
+    optional,
+    shown,
+)
 
 FORMAT = 1
 SPEC_FILE = "spec.json"
@@ -18,17 +32,25 @@ LIGHT = "light"  # folder with the same network in OpenVINO's format, and the sp
 
 # Without these a bundle cannot be used or must not be passed on; a method asks for more (its
 # config.py).
-REQUIRED = (
-    "name",
-    "method",
-    "network",  # config of networks.build, with "architecture"
-    "voxel_size",  # Å, of the grid the network was trained on
-    "normalisation",  # {"name": ..., "parameters": {...}}
-    "training",  # data, seed, machine, seconds
-    "metrics",
-    "licence",
-    "citation",
-)
+REQUIRED: Table = {
+    "name": TEXT,
+    "method": TEXT,
+    "network": OBJECT,  # config of networks.build
+    "network.architecture": TEXT,
+    "voxel_size": number(0.1, 20),  # Å, of the grid the network was trained on
+    "normalisation": OBJECT,
+    "normalisation.name": TEXT,
+    "normalisation.parameters": optional(OBJECT),
+    "training": OBJECT,  # data, seed, machine, seconds
+    "metrics": OBJECT,
+    "licence": TEXT,
+    "citation": TEXT,
+}
+SUMS: Table = {
+    "weights_sha256": CHECKSUM,
+    LIGHT: optional(CHECKSUMS),  # in bundles of earlier versions the only list of these files
+    KEY: optional(CHECKSUMS),
+}
 
 
 def read_spec(folder: Path) -> Mapping[str, Any]:
@@ -36,18 +58,21 @@ def read_spec(folder: Path) -> Mapping[str, Any]:
 
     Raises
     ------
-    BundleError : file missing, not JSON, unknown format version, or entries missing
+    BundleError : file missing, not JSON, unknown format version, entries missing or of a wrong kind
     """
     path = Path(folder) / SPEC_FILE
-    try:
-        spec = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise BundleError(
             f"bundle {folder} has no {SPEC_FILE}: give a folder written by 'cryodl train'"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read as JSON ({_one_line(error)})") from None
+        )
+    try:
+        spec = read_json(path)
+    except InputError as error:
+        raise BundleError(str(error)) from None
+    except ValueError as error:
+        raise BundleError(f"{path} cannot be read as JSON ({error}): {REMEDY}") from None
     check_spec(spec, path)
+    check_values(spec, SUMS, path)
     return freeze(spec)
 
 
@@ -55,14 +80,16 @@ def check_spec(spec: Any, origin: Path | str = "the bundle's spec") -> None:
     """Raise BundleError unless `spec` is of a known format and complete."""
     if not isinstance(spec, Mapping):
         raise BundleError(f"{origin} must hold a JSON object, not {type(spec).__name__}")
-    if spec.get("format") != FORMAT:
+    if spec.get("format") != FORMAT or isinstance(spec["format"], bool):
         raise BundleError(
-            f"{origin} has format version {spec.get('format')!r}, this cryodl reads {FORMAT}: "
+            f"{origin} has format version {shown(spec.get('format'))}, this cryodl reads {FORMAT}: "
             "update cryodl, or train the bundle again"
         )
-    missing = [key for key in REQUIRED if key not in spec]
-    if missing:
-        raise BundleError(f"{origin} lacks {', '.join(missing)}")
+    odd = not_finite(spec)
+    if odd is not None:
+        raise BundleError(f"{origin}: {odd} is NaN or infinite, expected a number: {REMEDY}")
+    check_values(spec, REQUIRED, origin)
+    check_network(spec["network"], origin)
 
 
 def write_spec(folder: Path, spec: Mapping[str, Any]) -> None:
@@ -88,7 +115,3 @@ def thaw(value: Any) -> Any:
     if hasattr(value, "tolist"):  # NumPy arrays and scalars
         return value.tolist()
     return value
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -21,6 +21,7 @@ from .parts import bounding_box, cut
 from .rough import rough_molecule
 from .scale import LARGEST, MARGIN, RADII, scale_features
 from .volume import Volume
+from .voxel_size_weights import proven_weights
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "voxel_size.npz"
 FACTORS = np.exp(np.linspace(-0.42, 0.42, 29))  # header's voxel size over the true one
@@ -143,5 +144,4 @@ def read_features(volume: Volume, inside: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _weights():
-    with np.load(WEIGHTS) as stored:
-        return {name: stored[name].astype(np.float32) for name in stored.files}
+    return proven_weights(WEIGHTS, predict)

@@ -38,4 +38,4 @@ def build(config: dict):
         from . import local_classes
 
         return getattr(local_classes, f"build_{architecture}")(config)
-    raise ValueError(f"unknown network architecture {architecture!r}; known: unet3d, deepres_paper")
+    raise ValueError(f"unknown network architecture {architecture!r}")

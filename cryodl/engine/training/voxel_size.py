@@ -11,6 +11,7 @@ from ..maps.rough import rough_molecule
 from ..maps.scale import with_bfactor
 from ..maps.volume import Volume
 from ..maps.voxel_size import FACTORS, GRID, SMALLEST, VOXELS, predict, read_features, wrongness
+from ..maps.voxel_size_weights import sealed_weights
 from ..workers import Workers
 from .single_map_input import LEAST_SAMPLING, draw_input, rough_mask
 
@@ -98,7 +99,7 @@ def train_voxel_size(trained, validation, path, seed=0):
             name = f"wrong by {np.expm1(low):.0%} to {np.expm1(high):.0%} warned of"
             figures[name] = float(warned[own].mean())
     with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
-        np.savez(file, **weights)
+        np.savez(file, **sealed_weights(weights, predict))
     return figures
 
 

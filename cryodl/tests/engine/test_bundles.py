@@ -2,12 +2,15 @@
 
 import json
 import os
+from functools import partial
 
 import numpy as np
 import pytest
 
-from cryodl.engine.bundles import list_bundles, load_bundle, save_bundle
+from cryodl.engine import bundles
+from cryodl.engine.bundles import list_bundles, load_bundle
 from cryodl.engine.errors import BundleError, OutputError
+from cryodl.engine.record import sealed
 
 SPEC = {
     "name": "tiny",
@@ -28,6 +31,9 @@ def tiny(config):
     x = keras.layers.Conv3D(config["filters"], 3, padding="same", name="first")(density)
     x = keras.layers.BatchNormalization(name="norm")(x)
     return keras.Model(density, keras.layers.Conv3D(2, 1, name="last")(x))
+
+
+save_bundle = partial(bundles.save_bundle, build=tiny)
 
 
 def tiny_with_weights():
@@ -136,8 +142,9 @@ def test_unknown_bundle_lists_the_known():
 
 
 def edit(path, **changes):
-    spec = json.loads((path / "spec.json").read_text())
-    (path / "spec.json").write_text(json.dumps({**spec, **changes}))
+    """A spec that was written so."""
+    spec = {**json.loads((path / "spec.json").read_text()), **changes}
+    (path / "spec.json").write_text(json.dumps(sealed(spec, "spec.json", path)))
 
 
 def flip(path):
@@ -153,7 +160,7 @@ def flip(path):
         (lambda p: (p / "spec.json").write_text("{"), "cannot be read as JSON"),
         (lambda p: (p / "spec.json").write_text("[1]"), "must hold a JSON object"),
         (lambda p: edit(p, format=99), "format version 99"),
-        (lambda p: (p / "model.weights.h5").unlink(), "has no model.weights.h5"),
+        (lambda p: (p / "model.weights.h5").unlink(), "model.weights.h5 is missing"),
         (flip, "checksum"),
         (lambda p: edit(p, weights_sha256="0" * 64), "checksum"),
     ],

@@ -93,11 +93,11 @@ def test_what_is_saved_answers_as_the_weights_that_were_stored(small):
     assert not again.light and not (again.path / "light").exists()
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone"])
+@pytest.mark.parametrize("damage", ["damaged", "missing"])
 def test_a_damaged_file_has_its_sentence(small, damage):
     path = small.path / "light" / "network.bin"
-    path.write_bytes(path.read_bytes()[:-1]) if damage == "cut" else path.unlink()
-    with pytest.raises(BundleError, match="network.bin is missing or damaged: copy or train"):
+    path.write_bytes(path.read_bytes()[:-1]) if damage == "damaged" else path.unlink()
+    with pytest.raises(BundleError, match=f"network.bin .*{damage}.* copy or train"):
         device.load_network(load_bundle(small.path), "cpu")
 
 

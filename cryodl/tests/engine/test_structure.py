@@ -28,7 +28,7 @@ DIRECTIONS = {
         "cryodl.engine.memory",
         "cryodl.engine.errors",
     ),
-    "cryodl.engine.light": ("cryodl.engine.threads",),
+    "cryodl.engine.light": ("cryodl.engine.threads", "cryodl.engine.errors"),
     "cryodl.engine.threads": ("cryodl.engine.errors",),
     "cryodl.engine.record": (),
     "cryodl.engine.exchange": (),
@@ -44,6 +44,7 @@ DIRECTIONS = {
         "cryodl.engine.tiles",
     ),
     "cryodl.engine.maps": (
+        "cryodl.engine.arrays",
         "cryodl.engine.threads",
         "cryodl.engine.memory",
         "cryodl.engine.files",

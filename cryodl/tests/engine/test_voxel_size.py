@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cryodl.engine.errors import BundleError, InputError
 from cryodl.engine.maps import voxel_size as module
+from cryodl.engine.maps import voxel_size_weights
 from cryodl.engine.maps.mrc_io import read_map
 from cryodl.engine.maps.rough import rough_molecule
 from cryodl.engine.maps.scale import NUMBERS, RADII, scale_features, with_bfactor
 from cryodl.engine.maps.sharpen import apply_bfactor
 from cryodl.engine.maps.volume import Volume
+from cryodl.engine.maps.voxel_size_weights import proven_weights, sealed_weights
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "emd_3186.map.gz"
 
@@ -91,9 +94,30 @@ def test_beyond_the_voxel_sizes_that_were_trained_on_nothing_is_said(voxel, tmp_
 def network(path, factor):
     """Weights that answer with one factor, whatever they read."""
     bias = np.where(np.abs(np.log(module.FACTORS / factor)) < 0.02, 20.0, 0.0)
-    np.savez(path, mean=np.zeros(NUMBERS), sd=np.ones(NUMBERS), layers=1, threshold=0.7,
-             kernel0=np.zeros((NUMBERS, len(bias))), bias0=bias)  # fmt: skip
+    weights = dict(mean=np.zeros(NUMBERS), sd=np.ones(NUMBERS), layers=1, threshold=0.7,
+                   kernel0=np.zeros((NUMBERS, len(bias))), bias0=bias)  # fmt: skip
+    np.savez(path, **sealed_weights(weights, module.predict))
     return path
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"bias0": np.zeros(29)}, "checksum of what .* damaged"),
+    ({"vector_answer": np.full(29, 1 / 29)}, "NumPy does not answer .* off by"),
+    ({"vector_answer": np.full(29, np.nan)}, "NumPy does not answer .* off by nan"),
+    ({"sha256": None}, "holds no sha256"),
+])  # fmt: skip
+def test_weights_prove_themselves(change, message, tmp_path):
+    path = network(tmp_path / "w.npz", 1.3)
+    assert set(proven_weights(path, module.predict)) == {
+        "mean", "sd", "layers", "threshold", "kernel0", "bias0"}  # fmt: skip
+    with np.load(path) as held:
+        arrays = {**held, **change}
+    if "vector_answer" in change:  # written so
+        del arrays["sha256"]
+        arrays["sha256"] = np.array(voxel_size_weights._sum(arrays))
+    np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
+    with pytest.raises((BundleError, InputError), match=message):
+        proven_weights(path, module.predict)
 
 
 @pytest.mark.parametrize(("factor", "word"), [(1.0, None), (1.28, "large"), (0.78, "small")])
@@ -141,3 +165,4 @@ def test_training_learns_what_tells_and_measures_on_other_experiments(tmp_path):
     assert figures["wrong by 22% to 30% warned of"] > 0.9
     with np.load(tmp_path / "w.npz") as stored:
         assert 0 < stored["threshold"] < 1 and stored["kernel0"].shape[0] == NUMBERS
+    assert len(proven_weights(tmp_path / "w.npz", module.predict)["bias0"]) == len(module.FACTORS)

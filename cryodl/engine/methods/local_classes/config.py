@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...bundles import Bundle, load_bundle
-from ...errors import BundleError
+from ...bundles import Bundle
+from ...bundles.method import TEMPERATURE, bundle_for, check_tiles
+from ...bundles.values import TEXT, optional
+from ...maps.whole import WHOLE_CHANNELS
 
 METHOD = "local-classes"
-INPUT = "whole_features"
-REQUIRED = ("overlap", "stride", "calibration")
+READS = {"whole_features": ("local_classes", {"channels": WHOLE_CHANNELS})}
+REQUIRED = {**TEMPERATURE, "labels": optional(TEXT)}
 
 
 def choose_bundle(bundle: Bundle | str | Any) -> Bundle:
@@ -21,17 +23,6 @@ def choose_bundle(bundle: Bundle | str | Any) -> Bundle:
     ------
     BundleError : unknown, damaged, of another method, or incomplete
     """
-    if not isinstance(bundle, Bundle):
-        bundle = load_bundle(bundle)
-    spec = bundle.spec
-    if spec["method"] != METHOD:
-        raise BundleError(f"bundle {spec['name']} is for {spec['method']}, not for {METHOD}")
-    if spec["normalisation"]["name"] != INPUT:
-        raise BundleError(
-            f"bundle {spec['name']} reads {spec['normalisation']['name']}, and this method gives "
-            f"{INPUT}: train one with 'cryodl train local-classes'"
-        )
-    missing = [key for key in REQUIRED if key not in spec]
-    if missing:
-        raise BundleError(f"the spec of bundle {spec['name']} lacks {', '.join(missing)}")
+    bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
+    check_tiles(bundle)
     return bundle

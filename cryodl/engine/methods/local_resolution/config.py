@@ -8,8 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...bundles import Bundle, load_bundle
+from ...bundles import Bundle
+from ...bundles.method import CURVE, INTERVAL, LIMITS, bundle_for, check_curve, check_tiles
+from ...bundles.spec import SPEC_FILE
+from ...bundles.values import FLAG, check_values, number, one_of, optional
 from ...errors import BundleError, SettingError
+from ...maps.features import CHANNELS
+from ...maps.whole import WHOLE_CHANNELS
 
 METHOD = "local-resolution"
 
@@ -34,7 +39,19 @@ RANGES = {
 # range; the low range holds all that a coarser one can hold, down to 13 Å.
 HIGH_BELOW = 0.75
 
-REQUIRED = ("range", "stride", "overlap", "resolution_limits", "calibration")
+READS = {
+    "local_normalise": ("unet3d", {"channels": 1}),
+    "local_features": ("unet3d", {"channels": CHANNELS}),
+    "whole_features": ("unet3d", {"channels": WHOLE_CHANNELS}),
+}
+REQUIRED = {
+    **LIMITS,
+    "range": one_of(*RANGES),
+    "calibration.interval": INTERVAL,
+}
+ONE_FACTOR = {"calibration.factor": number(0.001, 1000)}
+PARAMETERS = {"whole_features": {"level": FLAG}}  # of the normalisation
+OTHERS = {"window": optional(number(1, 100)), "floor": optional(number(0, 1))}
 
 
 def choose_range(voxel_size: float, asked: str = "auto") -> str:
@@ -68,14 +85,24 @@ def choose_bundle(voxel_size: float, asked: str = "auto", bundle: Any = None) ->
     wanted = choose_range(voxel_size, asked)
     if bundle is None:
         bundle = RANGES[wanted].bundle
-    if not isinstance(bundle, Bundle):
-        bundle = load_bundle(bundle)
-    spec = bundle.spec
-    if spec["method"] != METHOD:
-        raise BundleError(f"bundle {spec['name']} is for {spec['method']}, not for {METHOD}")
-    missing = [key for key in REQUIRED if key not in spec]
-    if missing:
-        raise BundleError(f"the spec of bundle {spec['name']} lacks {', '.join(missing)}")
+    bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
+    check_tiles(bundle)
+    spec, origin = bundle.spec, bundle.path / SPEC_FILE
+    if isinstance(spec["calibration"].get("factor"), tuple):
+        check_values(spec, CURVE, origin)
+        check_curve(bundle)
+    else:
+        check_values(spec, ONE_FACTOR, origin)
+    name = spec["normalisation"]["name"]
+    known = PARAMETERS.get(name, OTHERS)
+    place = "normalisation.parameters"
+    check_values(spec, {f"{place}.{key}": kind for key, kind in known.items()}, origin)
+    for key in spec["normalisation"].get("parameters", ()):
+        if key not in known:
+            raise BundleError(
+                f"{origin}: {place} has {key[:60]!r}, {name} takes {' and '.join(known)}: "
+                "update cryodl, or train the bundle again"
+            )
     if asked != "auto" and spec["range"] != asked:
         raise SettingError(
             f"range {asked} was asked for but bundle {spec['name']} has range {spec['range']}: "

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...bundles import Bundle, load_bundle
-from ...errors import BundleError, SettingError
+from ...bundles import Bundle
+from ...bundles.method import LIMITS, bundle_for, check_tiles
+from ...bundles.values import TEXT, optional
+from ...errors import SettingError
+from ...maps.whitened import CHANNELS, GROUPS, VOXELS
 
 METHOD = "postprocess"
 MODELS = {"tight": "enhance-tight", "wide": "enhance-wide", "highres": "enhance-highres"}
-REQUIRED = ("stride", "overlap", "resolution_limits")
+REQUIRED = {**LIMITS, "model": optional(TEXT)}
+CHANNELS_BEFORE = CHANNELS - GROUPS * VOXELS
+READS = {"whitened": ("postprocess_unet", {"channels": CHANNELS_BEFORE, "groups": GROUPS})}
 
 
 def choose_bundle(model: str = "tight", bundle: Any = None) -> Bundle:
@@ -26,20 +31,6 @@ def choose_bundle(model: str = "tight", bundle: Any = None) -> Bundle:
         if model not in MODELS:
             raise SettingError(f"model {model!r} is unknown: choose one of {', '.join(MODELS)}")
         bundle = MODELS[model]
-    if not isinstance(bundle, Bundle):
-        bundle = load_bundle(bundle)
-    spec = bundle.spec
-    if spec["method"] != METHOD:
-        raise BundleError(
-            f"bundle {spec['name']} is for {spec['method']}: give one for post-processing, such as "
-            f"{MODELS['tight']}"
-        )
-    missing = [key for key in REQUIRED if key not in spec]
-    if missing:
-        raise BundleError(f"bundle {spec['name']} lacks {', '.join(missing)}: train it again")
-    if spec["normalisation"]["name"] != "whitened":
-        raise BundleError(
-            f"bundle {spec['name']} wants normalisation {spec['normalisation']['name']!r}, this "
-            "cryodl knows whitened: update cryodl"
-        )
+    bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
+    check_tiles(bundle)
     return bundle

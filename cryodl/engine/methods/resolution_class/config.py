@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...bundles import Bundle, load_bundle
-from ...errors import BundleError, SettingError
+from ...bundles import Bundle
+from ...bundles.method import INTERVAL, TEMPERATURE, bundle_for, check_tiles
+from ...errors import SettingError
+from ...maps.description import LENGTH
+from ...maps.whole import WHOLE_CHANNELS
 
 METHOD = "resolution-class"
 MODELS = {"cnn": "class-cnn", "dnn": "class-dnn"}
-INPUTS = "whole_features", "description"  # of the CNN, of the dense network
-REQUIRED = ("calibration",)
+REQUIRED = {**TEMPERATURE, "calibration.interval": INTERVAL}
+READS = {
+    "whole_features": ("resolution_cnn", {"local.channels": WHOLE_CHANNELS, "inputs": LENGTH}),
+    "description": ("resolution_dnn", {"inputs": LENGTH}),
+}
 
 
 def choose_bundle(model: str = "cnn", bundle: Any = None) -> Bundle:
@@ -26,18 +32,7 @@ def choose_bundle(model: str = "cnn", bundle: Any = None) -> Bundle:
     if model not in MODELS:
         raise SettingError(f"model {model!r} is unknown: choose {' or '.join(MODELS)}")
     bundle = MODELS[model] if bundle is None else bundle
-    if not isinstance(bundle, Bundle):
-        bundle = load_bundle(bundle)
-    spec = bundle.spec
-    if spec["method"] != METHOD:
-        raise BundleError(f"bundle {spec['name']} is for {spec['method']}, not for {METHOD}")
-    reads = spec["normalisation"]["name"]
-    if reads not in INPUTS:
-        raise BundleError(
-            f"bundle {spec['name']} reads {reads}, and this method gives {' or '.join(INPUTS)}: "
-            "train one with 'cryodl train resolution-class'"
-        )
-    missing = [key for key in REQUIRED if key not in spec]
-    if missing:
-        raise BundleError(f"the spec of bundle {spec['name']} lacks {', '.join(missing)}")
+    bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
+    if bundle.spec["network"]["architecture"] == "resolution_cnn":  # it reads in tiles
+        check_tiles(bundle)
     return bundle

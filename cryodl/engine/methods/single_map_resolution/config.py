@@ -7,13 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from ...bundles import Bundle, load_bundle
-from ...errors import BundleError
+from ...bundles import Bundle
+from ...bundles.method import CURVE, LIMITS, bundle_for, check_curve, check_tiles
+from ...bundles.values import number, one_of, optional
+from ...maps.whole import WHOLE_CHANNELS
 
 METHOD = "single-map-resolution"
 BUNDLE = "cryores-single"
-REQUIRED = ("stride", "overlap", "resolution_limits", "calibration", "local")
-NORMALISATION = "whole_features"
+REQUIRED = {
+    **LIMITS,
+    **CURVE,
+    "local": one_of("alone", "relative", "both"),
+    "mask_threshold": optional(number(0.01, 0.99)),
+}
+READS = {"whole_features": ("single_map", {"channels": WHOLE_CHANNELS})}
 
 
 def choose_bundle(bundle: Any = None) -> Bundle:
@@ -23,19 +30,9 @@ def choose_bundle(bundle: Any = None) -> Bundle:
     ------
     BundleError : unknown or damaged, or not a bundle of this method
     """
-    if not isinstance(bundle, Bundle):
-        bundle = load_bundle(BUNDLE if bundle is None else bundle)
-    spec = bundle.spec
-    if spec["method"] != METHOD:
-        raise BundleError(f"bundle {spec['name']} is for {spec['method']}, not for {METHOD}")
-    missing = [key for key in REQUIRED if key not in spec]
-    if missing:
-        raise BundleError(f"the spec of bundle {spec['name']} lacks {', '.join(missing)}")
-    if spec["normalisation"]["name"] != NORMALISATION:
-        raise BundleError(
-            f"bundle {spec['name']} wants normalisation {spec['normalisation']['name']!r}, this "
-            f"cryodl knows {NORMALISATION}: update cryodl"
-        )
+    bundle = bundle_for(METHOD, BUNDLE if bundle is None else bundle, REQUIRED, READS)
+    check_tiles(bundle)
+    check_curve(bundle)
     return bundle
 
 

@@ -1,0 +1,164 @@
+"""What a value of spec.json may be, in words for people and as a test of the value."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import BundleError
+
+LONGEST = 60  # characters of a wrong value that are shown
+REMEDY = "copy or train the bundle again"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of value.
+
+    words : what is expected, for people
+    fits : tells whether a value is of this kind; it may be given anything that JSON holds
+    optional : whether the key may be missing
+    """
+
+    words: str
+    fits: Callable[[Any], bool]
+    optional: bool = False
+
+
+Table = Mapping[str, Kind]  # by key; a dot leads into an object
+
+
+def optional(kind: Kind) -> Kind:
+    return replace(kind, optional=True)
+
+
+def number(least: float, most: float) -> Kind:
+    """A finite number, ends included."""
+    return Kind(f"a number from {least:g} to {most:g}", lambda value: _within(value, least, most))
+
+
+def whole(least: int, most: int) -> Kind:
+    """A whole number, ends included."""
+
+    def fits(value: Any) -> bool:
+        return isinstance(value, int) and _within(value, least, most)
+
+    return Kind(f"a whole number from {least} to {most}", fits)
+
+
+def one_of(*values: str) -> Kind:
+    words = " or ".join([", ".join(map(repr, values[:-1])), repr(values[-1])][len(values) < 2 :])
+    return Kind(words, lambda value: isinstance(value, str) and value in values)
+
+
+def numbers(
+    least: float, most: float, *, count: int | None = None, ascending: bool = False
+) -> Kind:
+    """A list of numbers; ascending strictly."""
+    words = f"{count or 'some'} {'ascending ' * ascending}numbers from {least:g} to {most:g}"
+
+    def fits(value: Any) -> bool:
+        return (
+            _is_list(value)
+            and (len(value) == count if count else 1 <= len(value) <= MOST)
+            and all(_within(item, least, most) for item in value)
+            and not (ascending and any(b <= a for a, b in zip(value, value[1:])))
+        )
+
+    return Kind(f"a list of {words}", fits)
+
+
+def whole_numbers(least: int, most: int) -> Kind:
+    """A list of whole numbers, of one or more."""
+    kind = numbers(least, most)
+
+    def fits(value: Any) -> bool:
+        return kind.fits(value) and all(isinstance(item, int) for item in value)
+
+    return Kind(f"a list of whole numbers from {least} to {most}", fits)
+
+
+MOST = 1000  # entries of a list
+TEXT = Kind(
+    "a line of text",
+    lambda value: isinstance(value, str) and 0 < len(value) <= 300 and value.isprintable(),
+)
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+OBJECT = Kind("an object", lambda value: isinstance(value, Mapping))
+CHECKSUM = Kind(
+    "a SHA-256 of 64 hexadecimal digits",
+    lambda value: isinstance(value, str) and bool(re.fullmatch("[0-9a-f]{64}", value)),
+)
+CHECKSUMS = Kind(
+    "an object of files and their SHA-256",
+    lambda value: isinstance(value, Mapping) and all(map(CHECKSUM.fits, value.values())),
+)
+
+
+def check_values(spec: Mapping[str, Any], table: Table, origin: Any) -> None:
+    """Raise BundleError unless every key holds what the table says; other keys are not looked at.
+
+    origin : what holds the keys, for the message
+    """
+    for key, kind in table.items():
+        parents, _, last = key.rpartition(".")
+        place: Any = spec
+        for name in parents.split(".") if parents else ():
+            place = place.get(name) if isinstance(place, Mapping) else None
+        if not isinstance(place, Mapping):
+            if not kind.optional:
+                raise _missing(origin, key, kind)
+        elif last not in place:
+            if not kind.optional:
+                raise _missing(origin, key, kind)
+        elif not kind.fits(place[last]):
+            raise wrong(origin, key, place[last], kind.words)
+
+
+def wrong(origin: Any, key: str, value: Any, words: str) -> BundleError:
+    """The error of a key whose value is not what is expected."""
+    return BundleError(f"{origin}: {key} is {shown(value)}, expected {words}: {REMEDY}")
+
+
+def _missing(origin: Any, key: str, kind: Kind) -> BundleError:
+    return BundleError(f"{origin} lacks {key}, expected {kind.words}: {REMEDY}")
+
+
+def shown(value: Any) -> str:
+    """A value as JSON has it, shortened."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, Mapping):
+        return f"an object of {len(value)} entries"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, int):
+        return f"{value:d}" if abs(value) < 10**18 else "a number beyond 1e+18"
+    if _is_list(value) and len(value) > 8:
+        return f"a list of {len(value)} entries"
+    text = repr(list(value) if _is_list(value) else value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def not_finite(value: Any, key: str = "") -> str | None:
+    """The key of a number that is none (NaN, infinite) anywhere in a spec; None without one."""
+    if isinstance(value, Mapping):
+        entries = [(f"{key}.{name}" if key else str(name), item) for name, item in value.items()]
+    elif _is_list(value):
+        entries = [(f"{key}[{place}]", item) for place, item in enumerate(value)]
+    else:
+        return key if isinstance(value, float) and not math.isfinite(value) else None
+    return next((found for name, item in entries if (found := not_finite(item, name))), None)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+
+
+def _within(value: Any, least: float, most: float) -> bool:
+    return (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
+    )

@@ -1,0 +1,333 @@
+"""Bundles prove themselves: their files, every value of their specs, and what they answer."""
+
+import copy
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryodl.engine.bundles import list_bundles, load_bundle
+from cryodl.engine.bundles.registry import SHIPPED
+from cryodl.engine.bundles.vector import TOLERANCE
+from cryodl.engine.device import load_parts
+from cryodl.engine.errors import BundleError, BundleWarning
+from cryodl.engine.light import can_run_light
+from cryodl.engine.methods.local_classes import config as local_classes
+from cryodl.engine.methods.local_resolution import config as local_resolution
+from cryodl.engine.methods.postprocess import config as postprocess
+from cryodl.engine.methods.resolution_class import config as resolution_class
+from cryodl.engine.methods.single_map_resolution import config as single_map
+from cryodl.engine.record import KEY, file_sha256, own_sum
+
+CHOOSE = {
+    "local-classes": local_classes.choose_bundle,
+    "local-resolution": lambda bundle: local_resolution.choose_bundle(1.0, bundle=bundle),
+    "postprocess": lambda bundle: postprocess.choose_bundle(bundle=bundle),
+    "resolution-class": lambda bundle: resolution_class.choose_bundle(bundle=bundle),
+    "single-map-resolution": single_map.choose_bundle,
+}
+DELETED = object()
+VALUES = (DELETED, None, "text", "a\nb", [], [1, "x"], {}, True, -3, 0, 1e300, 10**30, math.nan,
+          math.inf)  # fmt: skip
+# Keys that change no result. What follows from them is not computed: words, and records.
+WORDS = ("name", "licence", "citation", "labels", "model", "training", "metrics",
+         "network.dropout", "light", "sha256")  # fmt: skip
+# What these keys may be, though it is not what was written: only the checksum of the spec tells.
+POSSIBLE = (
+    ("normalisation.parameters.level", True),
+    ("normalisation.parameters.floor", 0),
+    ("normalisation.parameters.floor", DELETED),  # there are defaults
+    ("normalisation.parameters.window", DELETED),
+    ("normalisation.parameters", DELETED),
+    ("normalisation.parameters", {}),
+    ("network.quarter_blocks", 0),
+    ("network.local.quarter_blocks", 0),
+)
+
+
+@pytest.fixture(autouse=True)
+def nobody_asked(monkeypatch):
+    for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A copy of the smallest shipped bundle, to damage."""
+    return Path(shutil.copytree(SHIPPED / "class-dnn", tmp_path / "small"))
+
+
+def read(folder):
+    return json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+
+
+def write(folder, spec):
+    """A spec that was written so: sealed, where it lists files."""
+    if isinstance(spec.get(KEY), dict):
+        sums = {name: value for name, value in spec[KEY].items() if name != "spec.json"}
+        spec = {**spec, KEY: sums}
+        spec[KEY] = {**sums, "spec.json": own_sum(spec, "spec.json")}
+    (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
+def relist(folder, *names):
+    """List files as they are now."""
+    spec = read(folder)
+    for name in names:
+        spec[KEY][name] = file_sha256(folder / name)
+        if name.startswith("light/"):
+            spec["light"][name.removeprefix("light/")] = spec[KEY][name]
+        if name == "model.weights.h5":
+            spec["weights_sha256"] = spec[KEY][name]
+    write(folder, spec)
+
+
+def keys_of(spec, above=()):
+    """Paths of all entries but those within what is recorded alone."""
+    for key, value in spec.items():
+        yield (*above, key)
+        if isinstance(value, dict) and key not in ("training", "metrics", "light", KEY):
+            yield from keys_of(value, (*above, key))
+
+
+def changed(spec, path, value):
+    spec = copy.deepcopy(spec)
+    place = spec
+    for key in path[:-1]:
+        place = place[key]
+    if value is DELETED:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return spec
+
+
+@pytest.mark.filterwarnings("ignore::cryodl.engine.errors.BundleWarning")
+@pytest.mark.parametrize("name", list_bundles())
+def test_a_value_that_cannot_be_is_named_whatever_it_is(name, tmp_path):
+    """Every key of a shipped spec, every kind of value: one line that names the key, or a key that
+    changes no result."""
+    (tmp_path / "model.weights.h5").write_bytes(b"weights")
+    spec = read(SHIPPED / name)
+    spec["weights_sha256"] = file_sha256(tmp_path / "model.weights.h5")
+    spec[KEY]["model.weights.h5"] = spec["weights_sha256"]
+    write(tmp_path, spec)
+    choose = CHOOSE[spec["method"]]
+    assert choose(tmp_path).spec["name"] == name
+    for path in keys_of(spec):
+        for value in VALUES:
+            key = ".".join(path)
+            write(tmp_path, changed(spec, path, value))
+            try:
+                choose(tmp_path)
+            except BundleError as error:
+                assert "\n" not in str(error) and len(str(error)) < 600
+                assert path[-1] in str(error), f"{key} {value}: {error}"
+            else:
+                possible = (key, value) in POSSIBLE or (key, value) == ("mask_threshold", DELETED)
+                unused = "parameters" in key and spec["method"] != "local-resolution"
+                assert key.startswith(WORDS) or possible or unused, f"{key} {value!r} passed"
+
+
+def test_a_spec_that_was_changed_by_hand_is_told(small):
+    for key, value in (("name", "other"), ("calibration", {"temperature": 0.85, "interval": 0.9})):
+        before = read(small)
+        (small / "spec.json").write_text(json.dumps({**before, key: value}), encoding="utf-8")
+        with pytest.raises(BundleError, match=r"spec.json was changed after it was written"):
+            load_bundle(small)
+        (small / "spec.json").write_text(json.dumps(before, indent=7), encoding="utf-8")
+        assert load_bundle(small).spec["name"] == "class-dnn"  # laid out anew: the same content
+
+
+@pytest.mark.parametrize("key", ["half", "bins", "hidden"])
+def test_sizes_that_the_weights_lack_are_named_before_anything_is_built(key, tmp_path):
+    pytest.importorskip("keras")
+    name = "class-dnn" if key == "hidden" else "deepres-low"
+    folder = Path(shutil.copytree(SHIPPED / name, tmp_path / "small"))
+    spec = read(folder)
+    spec["network"][key] = [777, 100] if key == "hidden" else 777
+    write(folder, spec)
+    with pytest.raises(BundleError, match=rf"network.{key}.* is 777, expected a size"):
+        load_bundle(folder).model  # noqa: B018
+
+
+@pytest.mark.parametrize("name", list_bundles())
+def test_shipped_bundles_list_all_they_compute_with(name):
+    folder = SHIPPED / name
+    listed = read(folder)[KEY]
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files - {"MODEL_CARD.md", "spec.json"} <= set(listed)
+    assert all(file_sha256(folder / file) == listed[file]
+               for file in files - {"MODEL_CARD.md", "spec.json"})  # fmt: skip
+    assert (folder / "vector.npz").stat().st_size < 8000
+
+
+@pytest.mark.parametrize("file", ["light/network.bin", "light/network.xml", "vector.npz"])
+def test_no_file_is_used_unchecked(file, small):
+    if not can_run_light():
+        pytest.skip("OpenVINO is not installed")
+    raw = bytearray((small / file).read_bytes())
+    raw[len(raw) // 2] ^= 1
+    (small / file).write_bytes(raw)
+    with pytest.raises(BundleError, match=rf"checksum of .*{file} is .* damaged"):
+        load_parts(load_bundle(small), "cpu")
+    (small / file).unlink()
+    with pytest.raises(BundleError, match=rf"{file} is missing, and spec.json lists it"):
+        load_parts(load_bundle(small), "cpu")
+
+
+def test_files_that_are_not_listed_are_named_and_not_used(small):
+    spec = read(small)
+    del spec["light"]["network.bin"], spec[KEY]["light/network.bin"]
+    write(small, spec)
+    with pytest.warns(BundleWarning, match=r"light/network.bin is not listed .* not used"):
+        bundle = load_bundle(small)
+    with pytest.raises(BundleError, match=r"light/network.bin is not listed .* not used"):
+        bundle.light  # noqa: B018
+    spec[KEY]["../other/network.bin"] = "0" * 64
+    write(small, spec)
+    with pytest.raises(BundleError, match=r"which is no file of the bundle"):
+        load_bundle(small)
+
+
+def test_a_bundle_of_an_earlier_version_loads_with_one_sentence(small):
+    spec = read(small)
+    del spec[KEY]
+    write(small, spec)
+    (small / "vector.npz").unlink()
+    with pytest.warns(BundleWarning, match="of an earlier version") as said:
+        load_parts(load_bundle(small), "cpu")
+    assert len(said) == 1
+
+
+def vector(folder, **arrays):
+    """Another test vector, listed."""
+    with np.load(folder / "vector.npz") as held:
+        arrays = {**held, **{name.replace("_", "."): value for name, value in arrays.items()}}
+    np.savez(folder / "vector.npz", **{k: v for k, v in arrays.items() if v is not None})
+    relist(folder, "vector.npz")
+
+
+@pytest.mark.parametrize("backend", ["OpenVINO", "Keras"])
+def test_an_answer_that_is_off_is_told_with_who_gave_it(backend, small, monkeypatch):
+    if backend == "OpenVINO" and not can_run_light():
+        pytest.skip("OpenVINO is not installed")
+    if backend == "Keras":
+        keras = pytest.importorskip("keras")
+        monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+        monkeypatch.delenv("CRYODL_CHOSE_BACKEND", raising=False)
+    load_parts(load_bundle(small), "cpu")
+    with np.load(small / "vector.npz") as held:
+        answer = held["network.answer"]
+    for share, fails in ((0.5, False), (2.0, True)):
+        off = answer.copy()
+        off.flat[3] += share * TOLERANCE
+        vector(small, network_answer=off)
+        if not fails:
+            load_parts(load_bundle(small), "cpu")
+            continue
+        with pytest.raises(BundleError, match=f"{backend}.* does not answer .* off by 0.002"):
+            load_parts(load_bundle(small), "cpu")
+
+
+def test_a_library_is_asked_once_in_a_process(small):
+    asked = []
+    bundle = load_bundle(small)
+    with np.load(small / "vector.npz") as held:
+        answer = held["network.answer"]
+
+    def ask(part, given):
+        asked.append(part)
+        return answer, False
+
+    for _ in range(2):
+        bundle.prove(ask, "a library")
+        load_bundle(small).prove(ask, "a library")
+    assert asked == ["network"]
+    with pytest.raises(BundleError, match="another library does not answer"):
+        bundle.prove(lambda part, given: (answer + np.nan, False), "another library")
+    with pytest.raises(BundleError, match="a broken one cannot compute with"):
+        bundle.prove(lambda part, given: {}[part], "a broken one")
+
+
+MALFORMED = {
+    "no input": {"network_input": None},
+    "no answer": {"network_answer": None},
+    "another part": {"trunk_input": np.ones((1, 2), np.int8)},
+    "floats": {"network_input": np.ones((1, 105), np.float32)},
+    "no numbers": {"network_answer": np.full((1, 45), np.nan, np.float32)},
+    "nothing": {"network_input": np.ones((1, 0), np.int8)},
+    "other channels": {"network_input": np.ones((1, 104), np.int8)},
+    "other answers": {"network_answer": np.ones((1, 44), np.float32)},
+}
+
+
+@pytest.mark.parametrize("fault", [*MALFORMED, "empty", "garbage", "bomb"])
+def test_a_malformed_vector_is_named(fault, small):
+    if fault in MALFORMED:
+        vector(small, **MALFORMED[fault])
+    elif fault == "bomb":
+        huge = np.zeros((1, 2**26), np.int8)
+        np.savez_compressed(small / "vector.npz", **{"network.input": huge})
+        relist(small, "vector.npz")
+    else:
+        (small / "vector.npz").write_bytes(b"" if fault == "empty" else b"PK\x03\x04" + bytes(99))
+        relist(small, "vector.npz")
+    with pytest.raises(BundleError, match="vector.npz is (no test vector|of a network)") as error:
+        load_bundle(small).prove(lambda part, given: pytest.fail("asked"), "a library")
+    assert "\n" not in str(error.value)
+
+
+def external(file, folder):
+    (folder / "other.raw").write_bytes(bytes(400))
+    file.create_dataset("a", (10, 10), "f4", external=[(str(folder / "other.raw"), 0, 400)])
+
+
+def linked(file, folder, soft=False):
+    import h5py
+
+    with h5py.File(folder / "other.h5", "w") as other:
+        other["b"] = np.ones((10, 10), np.float32)
+    file["c"] = np.ones((10, 10), np.float32)
+    file["a"] = h5py.SoftLink("/c") if soft else h5py.ExternalLink(str(folder / "other.h5"), "/b")
+
+
+def virtual(file, folder):
+    import h5py
+
+    layout = h5py.VirtualLayout((10, 10), "f4")
+    layout[:] = h5py.VirtualSource(str(folder / "other.h5"), "b", (10, 10))
+    file.create_virtual_dataset("a", layout)
+
+
+WEIGHTS = {
+    "external storage": external,
+    "external link": linked,
+    "soft link": lambda file, folder: linked(file, folder, True),
+    "virtual": virtual,
+    "bomb": lambda file, _: file.create_dataset("a", (2**16, 2**16), "f4", chunks=(2**10, 2**10)),
+    "text": lambda file, _: file.create_dataset("a", data=[b"text"]),
+    "NaN": lambda file, _: file.create_dataset("a", data=np.full(3, np.nan)),
+    "group": lambda file, _: file.create_group("a"),
+    "nothing": lambda file, _: None,
+    "twice": lambda file, _: file.create_dataset("a", data=np.ones(3)),
+}
+
+
+@pytest.mark.parametrize("fault", [*WEIGHTS, "no order", "no HDF5", "empty"])
+def test_weights_that_lie_elsewhere_or_nowhere_are_refused(fault, small, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = small / "model.weights.h5"
+    if fault in WEIGHTS or fault == "no order":
+        with h5py.File(path, "w") as file:
+            WEIGHTS.get(fault, WEIGHTS["twice"])(file, tmp_path)
+            if fault != "no order":
+                file.attrs["order"] = ["a", "a"] if fault == "twice" else ["a"]
+    else:
+        path.write_bytes(b"" if fault == "empty" else b"\x89HDF\r\n\x1a\n" + bytes(100))
+    relist(small, "model.weights.h5")
+    with pytest.raises(BundleError, match="model.weights.h5 holds no weights of a network"):
+        load_bundle(small).model  # noqa: B018
