@@ -35,7 +35,6 @@ def _check_volume(volume, finite=True):
 
 
 def read_maps(folder):
-    from cryodl.engine.maps.check import check_map
     from cryodl.engine.maps.given import given_map
     from cryodl.engine.maps.mrc_io import header_voxel_size, write_map
 
@@ -175,10 +174,10 @@ def read_judged(folder):
 
 
 def read_training(folder):
-    from cryodl.engine.training.fit import _logged, read_state
+    from cryodl.engine.training.state import logged, read_state
     from cryodl.report.curves import read_log
 
-    assert all(isinstance(value, float) for value in _logged(folder / "log.csv", "val_error"))
+    assert all(isinstance(value, float) for value in logged(folder / "log.csv", "val_error"))
     try:
         read_log(folder / "log.csv")
     except ValueError as error:  # of the report, whose callers say it as a warning
@@ -222,10 +221,9 @@ def read_bundle(folder):
     """The spec as its method asks for it, and its networks."""
     from cryodl.engine.bundles import load_bundle
 
-    bundle = load_bundle(folder / "bundle", build=samples.tiny_network)
+    bundle = load_bundle(folder / "bundle", build=samples.TinyNetwork)
     _choose(bundle)
-    answer = bundle.model.get_weights()
-    assert sum(each.size for each in answer) < 100
+    assert [each.shape for each in bundle.model.get_weights()] == [(1, 2), (2,), (2, 3), (3,)]
     for network in bundle.light.values():
         if network.load().output_shape[-1] == 3:
             assert network.predict_on_batch(np.ones((2, 4), "f4")).shape == (2, 3)
