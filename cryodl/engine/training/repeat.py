@@ -48,10 +48,14 @@ def kept_samples(
         if seconds is None or len(held[1]) >= count:
             return held
         count -= len(held[1])
-        kept = read_arrays(path)  # an older file does not say it: there were not more handfuls
-        start = int(kept["handfuls"]) if "handfuls" in kept else len(held[1])
+        start = _handfuls(path, len(held[1]))
     x, y, start = collect_samples(stream, count, seconds, start)
     if held is not None:
+        if held[1].shape[1:] != y.shape[1:]:
+            raise InputError(
+                f"samples in {path} have labels of {held[1].shape[1:]} numbers, and those made now"
+                f" of {y.shape[1:]}: give another name, and they will be made"
+            )
         x, y = np.concatenate([held[0], x]), np.concatenate([held[1], y])
     if path is not None:
         with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
@@ -75,7 +79,8 @@ def kept_arrays(
 def _read(path: Path, width: int) -> tuple[np.ndarray, np.ndarray]:
     kept = read_arrays(path, "x", "y")
     x, y = kept["x"], kept["y"]
-    if x.ndim != 2 or x.shape[:1] != y.shape[:1]:
+    fits = x.ndim == 2 and y.ndim in (1, 2) and x.shape[:1] == y.shape[:1] and len(x)
+    if not fits or not all(each.dtype.kind == "f" and np.isfinite(each).all() for each in (x, y)):
         raise InputError(f"'{path}' is damaged: its arrays do not fit each other; make it again")
     if x.shape[1] != width:
         raise InputError(
@@ -83,6 +88,17 @@ def _read(path: Path, width: int) -> tuple[np.ndarray, np.ndarray]:
             "another name, and they will be made"
         )
     return x, y
+
+
+def _handfuls(path: Path, count: int) -> int:
+    """After how many handfuls a file of so many samples ended.
+
+    An older file does not say it: there were not more of them than samples.
+    """
+    stored = read_arrays(path).get("handfuls", np.array(count))
+    if stored.size != 1 or stored.dtype.kind not in "iu" or not 0 <= int(stored.item()) < 2**40:
+        raise InputError(f"'{path}' is damaged: it does not say where it ended; make it again")
+    return int(stored.item())
 
 
 def repeated_batches(

@@ -87,18 +87,14 @@ def judge(reader, folder):
             reader.read(folder)
         outcome, why = "read", ""
     except CryodlError as error:
-        odd = odd_words(str(error).replace(str(folder), ""))
-        outcome, why = ("failed", odd) if odd else ("refused", "")
-        why = f"{why} in: {str(error)[:300]!r}" if odd else str(error).replace(str(folder), "")[:300]
+        message = str(error).replace(str(folder), "")
+        odd = odd_words(message)
+        outcome = "failed" if odd else "refused"
+        why = f"{odd} in: {message[:300]!r}" if odd else message[:300]
     except Late:
         outcome, why = "failed", f"more than {LIMIT} s of computing, or {WAIT} s of waiting"
     except BaseException as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(where.filename).name}:{where.lineno}"
-        own = [each for each in traceback.extract_tb(error.__traceback__) if "cryodl" in each.filename]
-        if own:
-            place += f", of {Path(own[-1].filename).name}:{own[-1].lineno}"
-        outcome, why = "failed", f"{type(error).__name__}: {str(error)[:300]} ({place})"
+        outcome, why = "failed", f"{type(error).__name__}: {str(error)[:300]} ({_place(error)})"
     finally:
         _set_alarms(0, 0)
     seconds, grown = time.process_time() - start, (_memory_peak() - before) / 1e6
@@ -108,6 +104,13 @@ def judge(reader, folder):
     elif grown > MOST:
         outcome, why = "failed", f"{grown:.0f} MB"
     return {"outcome": outcome, "why": why, "seconds": seconds, "megabytes": max(0.0, grown)}
+
+
+def _place(error):
+    """Where it was raised, and from which line of ours."""
+    calls = traceback.extract_tb(error.__traceback__)
+    own = [call for call in calls if "cryodl" in call.filename] or calls
+    return ", of ".join(f"{Path(call.filename).name}:{call.lineno}" for call in (calls[-1], own[-1]))
 
 
 def _set_alarms(computing, waiting):

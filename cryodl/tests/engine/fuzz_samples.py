@@ -30,6 +30,10 @@ def density(seed=0, side=SIDE, noise=0.1):
     return (blob + np.random.default_rng(seed).normal(0, noise, blob.shape)).astype("f4")
 
 
+def cube(seed, noise):
+    return density(seed, 24, noise)[:, :24, :24]
+
+
 def map_file():
     return {"map.mrc": header_and_data(density())}
 
@@ -49,7 +53,8 @@ def mask_file():
 
 
 def resolution_map():
-    return {"resolution.mrc": header_and_data(np.where(density() > 0.5, 4 + density(1), 0).astype("f4"))}
+    values = np.where(density() > 0.5, 4 + density(1), 0).astype("f4")
+    return {"resolution.mrc": header_and_data(values)}
 
 
 def half_maps():
@@ -104,7 +109,7 @@ def structures():
     rng = np.random.default_rng(0)
     made = [
         Structure(rng.normal(0, 9, (n, 3)).astype("f4"), np.full(n, 6, "u1"), np.zeros(n, "i2"), name)
-        for n, name in ((30, "one"), (20, "two"))
+        for n, name in ((30, "a"), (20, "b"))
     ]
     with tempfile.TemporaryDirectory() as folder:
         pack_structures(made, Path(folder) / "set.npz")
@@ -160,7 +165,9 @@ def rows_of_methods():
     row = {"experiment": "00000", "method": "deepres", "map": "deposited", "words": ["raw"],
            "fsc": 4.0, "truth": 4.2, "answered": 0.9, "rmse": 0.5, "bias": -0.1, "rank": 0.6,
            "covered": None, "seconds": 2.0}  # fmt: skip
-    enhanced = {"experiment": "00000", "method": "enhance", "map": "half maps", "words": []}
+    enhanced = {"experiment": "00000", "method": "enhance", "map": "half maps", "words": [],
+                "fsc": 4.0, "truth": 4.2, "input": 0.7, "enhanced": 0.8, "best_bfactor": 0.75,
+                "bfactor": -80.0, "relion": None}  # fmt: skip
     lines = [json.dumps(each) + "\n" for each in (row, {**row, "experiment": "00001"}, enhanced)]
     return {"rows.jsonl": "".join(lines).encode()}
 
@@ -174,8 +181,10 @@ def training_state():
 
 def experiment():
     """A set of experiments of the kind "density", with one in it."""
-    info = {"structure": "one", "seed": 1, "config": {"resolution": 4.0},
-            "measured": {"fall_off": 100.0}, "voxel_size": 1.0, "first_voxel": [0, 0, 0]}  # fmt: skip
+    drawn = {"resolution": 4.0, "low_passed": 1, "low_pass": 1.1}
+    drawn |= {"over_filtered": 1, "over_filter": 1.5}
+    info = {"structure": "one", "seed": 1, "config": drawn, "measured": {"fall_off": 100.0},
+            "voxel_size": 1.0, "first_voxel": [0, 0, 0]}  # fmt: skip
     files = {"00000/experiment.json": json.dumps(info).encode()}
     for number, name in enumerate(("half1", "map", "mask")):
         file = io.BytesIO()
@@ -188,8 +197,9 @@ def reconstruction():
     """A set of experiments from particles, with one in it."""
     info = {"structure": "one", "seed": 1, "voxel_size": VOXEL, "resolution": 5.0, "box": 24,
             "origin": [0, 0, 0], "measured": {"box": 24}, "deposition": ["raw"]}  # fmt: skip
-    signal = density(0, 24, 0)
-    maps = {**half_maps(), "signal.mrc": header_and_data(signal), "model.mrc": header_and_data(signal)}
+    signal = cube(0, 0)
+    maps = {f"half{n}.mrc": header_and_data(signal + 0.1 * cube(n, 1)) for n in (1, 2)}
+    maps |= {f"{name}.mrc": header_and_data(signal) for name in ("signal", "model")}
     maps["mask.mrc"] = header_and_data((signal > 0.3).astype("i1"))
     files = {f"00000/{name}": data for name, data in maps.items()}
     return {"00000/experiment.json": json.dumps(info).encode(), **files}
@@ -222,7 +232,7 @@ class TinyNetwork:
     """What a bundle asks of a keras.Model, without the seconds that Keras takes to be imported."""
 
     def __init__(self, config=None):
-        shapes = {"first/kernel": (1, 2), "first/bias": (2,), "last/kernel": (2, 3), "last/bias": (3,)}
+        shapes = {"first/kernel": (1, 2), "first/bias": (2,), "last/kernel": (2, 3)}
         self.weights = [SimpleNamespace(path=path, shape=shape) for path, shape in shapes.items()]
         self.set_weights([np.full(weight.shape, 0.5, "f4") for weight in self.weights])
 
