@@ -149,7 +149,7 @@ def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
         text = markdown(table)
         print(f"\n{name}\n\n{text}", flush=True)
         with whole_file(folder / f"{name}.md", overwrite=True) as part:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
     with whole_file(folder / "tables.json", overwrite=True) as part:
         write_json(part, written, indent=1)
 

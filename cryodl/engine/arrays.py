@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tokenize
 import warnings
 import zipfile
@@ -81,6 +82,8 @@ def _read_array(stream: Any, size: int) -> np.ndarray:
         if not got:
             raise ValueError(f"{filled} bytes of {len(buffer)}")
         filled += got
+    if dtype.kind == "U" and count and array.view(dtype.byteorder + "u4").max() > sys.maxunicode:
+        raise ValueError("letters that there are not")
     return array.reshape(shape, order="F" if columns_first else "C")
 
 

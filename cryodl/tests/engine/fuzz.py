@@ -71,14 +71,14 @@ def reader_name(reader):
     return next(name for name, each in READERS.items() if each is reader)
 
 
-def judge(reader, folder):
+def judge(reader, folder, limit=LIMIT):
     """Read, and return {"outcome": read, refused or failed, "why", "seconds", "megabytes"}."""
     from cryodl.engine.errors import CryodlError
 
     unraisable = []
     sys.unraisablehook = lambda found: unraisable.append(f"{found.exc_value!r}")
     before, start = _memory_now(), time.process_time()
-    _set_alarms(LIMIT, WAIT)
+    _set_alarms(limit, WAIT)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -92,7 +92,7 @@ def judge(reader, folder):
         outcome = "failed" if odd else "refused"
         why = f"{odd} in: {message[:300]!r}" if odd else message[:300]
     except Late:
-        outcome, why = "failed", f"more than {LIMIT} s of computing, or {WAIT} s of waiting"
+        outcome, why = "failed", f"more than {limit} s of computing, or {WAIT} s of waiting"
     except BaseException as error:
         outcome, why = "failed", f"{type(error).__name__}: {str(error)[:300]} ({_place(error)})"
     finally:
@@ -110,7 +110,8 @@ def _place(error):
     """Where it was raised, and from which line of ours."""
     calls = traceback.extract_tb(error.__traceback__)
     own = [call for call in calls if "cryodl" in call.filename] or calls
-    return ", of ".join(f"{Path(call.filename).name}:{call.lineno}" for call in (calls[-1], own[-1]))
+    lines = [f"{Path(call.filename).name}:{call.lineno}" for call in (calls[-1], own[-1])]
+    return ", of ".join(lines)
 
 
 def _set_alarms(computing, waiting):
@@ -161,7 +162,7 @@ def serve():
         asked = json.loads(line)
         reader = READERS[asked["reader"]]
         if "folder" in asked:
-            found = judge(reader, Path(asked["folder"]))
+            found = judge(reader, Path(asked["folder"]), asked.get("limit", LIMIT))
         else:
             with tempfile.TemporaryDirectory(prefix="cryodl-fuzz-") as folder:
                 name = write_input(Path(folder), reader, asked["seed"], asked["number"])

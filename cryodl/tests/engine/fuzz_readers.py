@@ -143,7 +143,7 @@ def read_parameters(folder):
     except SystemExit as leaving:  # "help": true
         assert leaving.code == 0
         return
-    assert args.output
+    assert args.output is not None
 
 
 def read_ingredients(folder):
@@ -312,6 +312,13 @@ def _dies(folder):
     os.abort()
 
 
+class _Untold(InputError):
+    """An error that is not told in one line."""
+
+    def __str__(self):
+        return self.args[0] + "\x07"
+
+
 def _raises(error):
     def read(folder):
         raise error
@@ -322,7 +329,7 @@ def _raises(error):
 # What has to be found, to see that it would be.
 FAULTS = {
     "another error": _raises(KeyError("x")),
-    "control characters": _raises(InputError("x")),
+    "control characters": _raises(_Untold("\x1b[2J")),
     "senseless": _raises(AssertionError("x")),
     "endless": _never_ends,
     "greedy": lambda folder: bytearray(600 * 2**20).count(1),

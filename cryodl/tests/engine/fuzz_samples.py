@@ -107,10 +107,10 @@ def structures():
     from cryodl.engine.simulate.structure import Structure, pack_structures
 
     rng = np.random.default_rng(0)
-    made = [
-        Structure(rng.normal(0, 9, (n, 3)).astype("f4"), np.full(n, 6, "u1"), np.zeros(n, "i2"), name)
-        for n, name in ((30, "a"), (20, "b"))
-    ]
+    made = []
+    for n in (30, 20):
+        positions = rng.normal(0, 9, (n, 3)).astype("f4")
+        made.append(Structure(positions, np.full(n, 6, "u1"), np.zeros(n, "i2"), f"of {n}"))
     with tempfile.TemporaryDirectory() as folder:
         pack_structures(made, Path(folder) / "set.npz")
         return {"set.npz": (Path(folder) / "set.npz").read_bytes()}
