@@ -61,13 +61,15 @@ def read_bytes(path: str | os.PathLike[str], most: int, what: str = "file") -> b
     check_is_file(path, what)
     try:
         with open(path, "rb") as file, unpacked(file) as stream:
-            most = min(most, RATIO * os.fstat(file.fileno()).st_size + 2**16)
-            held = stream.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            most = min(most, RATIO * size + 2**16)
+            too_large = stream is file and size > most
+            held = b"" if too_large else stream.read(most + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} is truncated or damaged ({error}); copy it again") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(held) > most:
+    if too_large or len(held) > most:
         raise InputError(f"{path} holds more than {most / 1e6:.2g} MB: that is no {what}")
     return held
 
@@ -103,13 +105,23 @@ def read_text(path: str | os.PathLike[str], what: str = "text file") -> str:
 def read_json(path: str | os.PathLike[str]) -> Any:
     """The value that a JSON file holds.
 
-    Raises InputError where the file cannot be read; ValueError, in one line, where it is no JSON.
+    Raises InputError where the file cannot be read; ValueError, in one line, where it is no JSON,
+    or says one thing twice.
     """
     text = read_text(path, "JSON file")
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has the key {twice!r:.80} twice")
+    return found
 
 
 def read_rows(path: str | os.PathLike[str], *columns: str) -> list[dict[str, str]]:

@@ -117,8 +117,8 @@ def _finite(stored: StoredReconstruction, name: str) -> Volume:
     largest = float(np.abs(volume.data).max())
     if not SCALES[0] <= largest <= SCALES[1]:
         raise InputError(
-            f"experiment {stored.folder}: {name} has densities up to {largest:.3g}, and their squares"
-            f" are summed: scale the maps to between {SCALES[0]:g} and {SCALES[1]:g}"
+            f"experiment {stored.folder}: {name} has densities up to {largest:.3g}, and their"
+            f" squares are summed: scale the maps to between {SCALES[0]:g} and {SCALES[1]:g}"
         )
     return volume
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..files import MOST_TEXT, read_bytes
 from ..simulate.experiment_config import is_number
 
 NAMES = "experiment", "method", "map"
@@ -14,9 +15,12 @@ LARGEST = 1e9  # in any of its figures, which are of Å, seconds and shares
 
 
 def read_judged(path: Path) -> list[dict[str, Any]]:
-    """Rows of an earlier run; what was cut off or is damaged is left out, to be made again."""
+    """Rows of an earlier run; what was cut off or is damaged is left out, to be made again.
+
+    Raises InputError where the file itself cannot be read.
+    """
     rows = []
-    for line in path.read_bytes().splitlines():
+    for line in read_bytes(path, MOST_TEXT, "list of rows").splitlines():
         try:
             row = json.loads(line)
         except (ValueError, RecursionError):

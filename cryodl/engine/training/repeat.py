@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..arrays import read_arrays
 from ..errors import InputError
+from ..files import check_is_file
 from ..folder import whole_file
 from .stream import SampleStream
 
@@ -43,6 +45,7 @@ def kept_samples(
     width : numbers of a sample, which those in the file must have
     """
     held, start = None, 0
+    _check_place(path)
     if path is not None and path.is_file():
         held = _read(path, width)
         if seconds is None or len(held[1]) >= count:
@@ -67,6 +70,7 @@ def kept_arrays(
     path: Path | None, make: Callable[[], tuple[np.ndarray, np.ndarray]], width: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """What `make` returns, (x, y), kept in a file: taken from it where it exists."""
+    _check_place(path)
     if path is not None and path.is_file():
         return _read(path, width)
     x, y = make()
@@ -74,6 +78,12 @@ def kept_arrays(
         with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
             np.savez(file, x=x, y=y)
     return x, y
+
+
+def _check_place(path: Path | None) -> None:
+    """Raise InputError, before samples are made for hours, where no file can be kept."""
+    if path is not None and os.path.lexists(path):
+        check_is_file(path, "file of samples")
 
 
 def _read(path: Path, width: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ AssertionError says that what it read makes no sense, and anything else is a fau
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import fuzz_samples as samples
@@ -34,11 +35,11 @@ def _check_volume(volume, finite=True):
         assert np.isfinite(volume.data).all()
 
 
-def read_maps(folder):
+def read_maps(name, folder):
     from cryodl.engine.maps.given import given_map
     from cryodl.engine.maps.mrc_io import header_voxel_size, write_map
 
-    path = next(folder.glob("map*"))
+    path = folder / name
     assert (header_voxel_size(path) or 0) >= 0
     volume = given_map(path, None)
     _check_volume(volume)
@@ -74,11 +75,11 @@ def read_resolution_maps(folder):
     _check_words([found.note, *found.warnings])
 
 
-def read_models(folder):
+def read_models(name, folder):
     from cryodl.engine.comparison.chains import _read_atoms
     from cryodl.engine.simulate.structure import read_structure
 
-    path = next(folder.glob("model*"))
+    path = folder / name
     found = read_structure(path)
     assert len(found) and found.positions.shape == (len(found), 3)
     assert np.isfinite(found.positions).all() and np.ptp(found.positions, axis=0).max() < 1e5
@@ -271,16 +272,16 @@ def seal_bundle(folder):
 
 
 READERS = {
-    "map": Reader(samples.map_file, read_maps),
-    "map, CCP4": Reader(samples.ccp4_file, read_maps),
-    "map, gzip": Reader(samples.packed_map, read_maps),
+    "map": Reader(samples.map_file, partial(read_maps, "map.mrc")),
+    "map, CCP4": Reader(samples.ccp4_file, partial(read_maps, "map.map")),
+    "map, gzip": Reader(samples.packed_map, partial(read_maps, "map.mrc.gz")),
     "mask": Reader(samples.mask_file, read_masks),
     "resolution map": Reader(samples.resolution_map, read_resolution_maps),
     "half maps": Reader(samples.half_maps, read_halves),
-    "model, PDB": Reader(samples.pdb_file, read_models),
-    "model, PDB, gzip": Reader(samples.packed_pdb, read_models),
-    "model, mmCIF": Reader(samples.mmcif_file, read_models),
-    "model, mmCIF, gzip": Reader(samples.packed_mmcif, read_models),
+    "model, PDB": Reader(samples.pdb_file, partial(read_models, "model.pdb")),
+    "model, PDB, gzip": Reader(samples.packed_pdb, partial(read_models, "model.pdb.gz")),
+    "model, mmCIF": Reader(samples.mmcif_file, partial(read_models, "model.cif")),
+    "model, mmCIF, gzip": Reader(samples.packed_mmcif, partial(read_models, "model.cif.gz")),
     "packed structures": Reader(samples.structures, read_packed),
     "table of maps": Reader(samples.table_of_maps, read_tables, (".tsv",)),
     "table of pairs": Reader(samples.table_of_pairs, read_pairs),
