@@ -115,7 +115,7 @@ def _finite(stored: StoredReconstruction, name: str) -> Volume:
     if not np.isfinite(volume.data).all():
         raise InputError(f"experiment {stored.folder}: {name} has values that are NaN or infinite")
     largest = float(np.abs(volume.data).max())
-    if not SCALES[0] <= largest <= SCALES[1]:
+    if largest and not SCALES[0] <= largest <= SCALES[1]:
         raise InputError(
             f"experiment {stored.folder}: {name} has densities up to {largest:.3g}, and their"
             f" squares are summed: scale the maps to between {SCALES[0]:g} and {SCALES[1]:g}"

@@ -14,6 +14,11 @@ from test_maps_mrc_io import header_and_data
 from cryodl.engine.bundles.registry import SHIPPED
 
 PDB = Path(__file__).parents[1] / "data" / "1c75.pdb"
+HEAD = [
+    "TITLE     AN ELECTRON CARRIER",
+    "EXPDTA    ELECTRON MICROSCOPY",
+    "CRYST1   37.140   39.420   44.020  90.00  90.00  90.00 P 21 21 21    4",
+]
 SIDE = 16  # voxels of the maps
 ATOMS = 60
 VOXEL = 1.5  # Å, as header_and_data has it
@@ -66,8 +71,8 @@ def half_maps():
 @cache
 def pdb_lines():
     lines = PDB.read_text().splitlines()
-    first = next(i for i, line in enumerate(lines) if line.startswith("ATOM"))
-    return "\n".join([*lines[:1], *lines[first : first + ATOMS], "END", ""])
+    atoms = [line for line in lines if line.startswith("ATOM")][:ATOMS]
+    return "\n".join([*HEAD, *atoms, "TER", "END", ""])
 
 
 def pdb_file():
@@ -83,8 +88,10 @@ def mmcif():
     import gemmi
 
     model = gemmi.read_structure_string(pdb_lines())
+    model.setup_entities()
     groups = gemmi.MmcifOutputGroups(False)
     groups.atoms = groups.cell = groups.symmetry = groups.entity = groups.exptl = True
+    groups.group_pdb = groups.auth_all = True
     return model.make_mmcif_document(groups).as_string().encode()
 
 
