@@ -20,7 +20,7 @@ MOST = 2**29  # bytes of a model, unpacked; the largest of the Protein Data Bank
 FAR = 5000.0  # Å from the middle of all atoms; the largest viruses reach 1000
 FORMATS = {".pdb": "Pdb", ".ent": "Pdb", ".cif": "Mmcif", ".mmcif": "Mmcif"}
 ATOM_LINE = re.compile(rb"^(?:ATOM  |HETATM)[^\r\n]*", re.MULTILINE)
-ASCII = bytes(range(128)) + b"?" * 128
+ASCII = bytes(range(128)) + b"X" * 128  # "?" and "_" have a meaning in mmCIF
 NUMBER = re.compile(rb"\s*[-+]?(\d+\.?\d*|\.\d+)\s*")
 # Columns without which gemmi finds no atom though it can do without what they say
 SPARE = {"label_alt_id": ".", "id": ".", "label_asym_id": "A"}
