@@ -1,6 +1,7 @@
 # make demo      install into .venv, then local resolution of a real map, into demo/
 # make test      install into .venv, then lint, types and tests
 # make install   only install
+# make fuzz      give every reader a thousand damaged files; minutes, on two processor cores
 # make docs      write the generated page docs/commands.rst again
 # make clean     remove everything that the targets above made
 #
@@ -15,7 +16,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test docs clean
+.PHONY: install demo test fuzz docs clean
 
 install: $(STAMP)
 
@@ -38,6 +39,9 @@ test: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --max-worker-restart 0
+
+fuzz: $(STAMP)
+	$(BIN)/python cryodl/tests/engine/fuzz.py --count 1000 --workers 2 --table benchmarks/fuzz.md
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_commands.py

@@ -49,6 +49,8 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
         if value is None or value is False:
             continue
         items = value if isinstance(value, list) else [value]
+        if not items:
+            raise SettingError(f"{path}: {key} is an empty list: give a value, or null for none")
         if not action.option_strings:
             positional += [str(item) for item in items]
         elif isinstance(value, list) and not _takes_many(action):

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.errors import OutputError, SettingError
     from ..engine.evaluation.reconstructions import open_experiments
+    from ..engine.evaluation.rows import read_judged
     from ..engine.folder import whole_file
     from ..engine.workers import Workers
     from .common import Progress
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not (folder / ROWS).is_file():
             raise OutputError(f"{folder} holds other things: give a new name")
-    rows = _read_rows(folder / ROWS) if (folder / ROWS).is_file() else []
+    rows = read_judged(folder / ROWS) if (folder / ROWS).is_file() else []
     judged = {(row["experiment"], row["method"]) for row in rows}
     jobs = []
     for stored in found:
@@ -85,19 +86,6 @@ def _keep(judged, total: int, file, progress) -> list[dict[str, Any]]:
         file.write("".join(json.dumps(row) + "\n" for row in found))
         file.flush()
         progress("experiments", done, total)
-    return rows
-
-
-def _read_rows(path: Path) -> list[dict[str, Any]]:
-    """Rows of an earlier run; one that was cut off is made again."""
-    rows = []
-    for line in path.read_text("utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "experiment" in row and "method" in row:
-            rows.append(row)
     return rows
 
 
@@ -161,7 +149,7 @@ def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
         text = markdown(table)
         print(f"\n{name}\n\n{text}", flush=True)
         with whole_file(folder / f"{name}.md", overwrite=True) as part:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
     with whole_file(folder / "tables.json", overwrite=True) as part:
         write_json(part, written, indent=1)
 

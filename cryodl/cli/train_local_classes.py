@@ -38,9 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.device import prepare_device
     from ..engine.training.finish_local_classes import make_local_classes_bundle
-    from ..engine.training.fit import fit, read_state
+    from ..engine.training.fit import fit
     from ..engine.training.local_classes import TRAINING, make_samples, validation_samples
     from ..engine.training.losses import compiled_network
+    from ..engine.training.state import read_state
     from ..engine.training.stream import SampleStream
     from ..engine.training.structures import hold_out
 

@@ -72,8 +72,9 @@ def run(args: argparse.Namespace) -> None:
         return
     from ..engine.training.dataset import BoxStream, batches, fixed_boxes
     from ..engine.training.finish import make_bundle
-    from ..engine.training.fit import fit, read_state
+    from ..engine.training.fit import fit
     from ..engine.training.losses import average_weights, compiled_network
+    from ..engine.training.state import read_state
 
     usable = [s for s in validation if len(s) >= config["atoms"]]
     if not usable or not any(len(s) >= config["atoms"] for s in structures):

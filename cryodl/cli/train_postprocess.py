@@ -50,10 +50,11 @@ def run(args: argparse.Namespace) -> None:
 
         train_published_postprocess(config, experiments, validation, data, output, args)
         return
-    from ..engine.training.fit import fit, read_state
+    from ..engine.training.fit import fit
     from ..engine.training.postprocess.finish import make_bundle
     from ..engine.training.postprocess.network import compiled_network
     from ..engine.training.postprocess.samples import make_samples, whole_sample
+    from ..engine.training.state import read_state
     from ..engine.training.stream import SampleStream
 
     print("making validation samples", flush=True)

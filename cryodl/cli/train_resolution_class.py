@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
         train_paper_class(args.network, structures, held_out, output, args)
         return
     from ..engine.training.finish_class import make_class_bundle
-    from ..engine.training.fit import fit, read_state
+    from ..engine.training.fit import fit
     from ..engine.training.repeat import kept_arrays, kept_samples, repeated_batches
     from ..engine.training.resolution_class import (
         WIDTH,
@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
         trunk_of,
         validation_samples,
     )
+    from ..engine.training.state import read_state
     from ..engine.training.stream import SampleStream
 
     config, initial = _config(args), args.initial or INITIAL

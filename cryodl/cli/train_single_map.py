@@ -46,13 +46,14 @@ def run(args: argparse.Namespace) -> None:
 
         train_paper(experiments, validation, output, args)
         return
-    from ..engine.training.fit import fit, read_state
+    from ..engine.training.fit import fit
     from ..engine.training.single_map import (
         TRAINING,
         compiled,
         sample_maker,
         validation_crops,
     )
+    from ..engine.training.state import read_state
     from ..engine.training.stream import SampleStream
 
     config = {**TRAINING, "seed": args.seed, "epoch": args.epoch}

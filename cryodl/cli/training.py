@@ -78,7 +78,7 @@ def initial_network(args: argparse.Namespace) -> tuple[Any, str | None]:
 
 def conclude(work: Path) -> None:
     """Say how far a run has come, and draw its learning curves beside its log."""
-    from ..engine.training.fit import read_state
+    from ..engine.training.state import read_state
     from ..report.curves import draw_learning_curves
     from .tables import picture
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+import tokenize
+import warnings
 import zipfile
 import zlib
 from typing import Any
@@ -15,7 +18,8 @@ from .files import check_is_file
 from .memory import check_memory
 
 DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, SyntaxError, RecursionError,
-           NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)  # fmt: skip
+           NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error,
+           tokenize.TokenError)  # fmt: skip
 
 
 def read_arrays(path: str | os.PathLike[str], *names: str) -> dict[str, np.ndarray]:
@@ -75,7 +79,12 @@ def _read_array(stream: Any, size: int) -> np.ndarray:
     version = np.lib.format.read_magic(stream)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0,
                    (2, 0): np.lib.format.read_array_header_2_0}[version]  # fmt: skip
-    shape, columns_first, dtype = read_header(stream)
+    try:
+        with warnings.catch_warnings():  # of a header that is nearly Python, as old ones are
+            warnings.simplefilter("ignore")
+            shape, columns_first, dtype = read_header(stream)
+    except MemoryError:  # what Python's parser says of brackets without end
+        raise ValueError("a header that cannot be read") from None
     if dtype.kind not in "biufU" or dtype.itemsize == 0:
         raise ValueError(f"an array of {dtype}")
     count = 1
@@ -90,6 +99,8 @@ def _read_array(stream: Any, size: int) -> np.ndarray:
         if not got:
             raise ValueError(f"{filled} bytes of {len(buffer)}")
         filled += got
+    if dtype.kind == "U" and count and array.view(dtype.byteorder + "u4").max() > sys.maxunicode:
+        raise ValueError("letters that there are not")
     return array.reshape(shape, order="F" if columns_first else "C")
 
 

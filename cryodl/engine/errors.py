@@ -4,12 +4,27 @@ Each message is one line: what was received, and what to do about it. The comman
 after ``cryodl:`` and exits with code 2; anything else that is raised is a bug.
 """
 
+from unicodedata import category
+
+LONGEST = 1200  # characters of a message: paths have their room, contents of files have not
+
+
+def one_line(message: object) -> str:
+    """A message as one line that a terminal shows and does not obey."""
+    text = " ".join(str(message).split())
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST - 400]} ... {text[-395:]}"
+    return "".join(
+        letter.encode("unicode_escape").decode() if category(letter) == "Cc" else letter
+        for letter in text
+    )
+
 
 class CryodlError(Exception):
     """Base of all errors that a user can mend."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(str(message).split()))  # one line, whatever a library told us
+        super().__init__(one_line(message))  # whatever a library told us, or a file held
 
 
 # What libraries say where a system gives them no memory or no thread.

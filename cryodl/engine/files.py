@@ -14,6 +14,7 @@ import json
 import os
 import stat
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ from typing import Any
 
 from .errors import InputError
 
-MOST_TEXT = 64 * 2**20  # bytes of a JSON file or a table: far more than any sensible one
+MOST_TEXT = 64 * 2**20  # bytes of a text: far more than any sensible one
+MOST_PARSED = 8 * 2**20  # bytes of JSON or a table, whose smallest parts take a hundred times that
 RATIO = 200  # times, to which text may be compressed; models and tables reach 20
 MOST_FIELD = 2**16  # characters of a field of a table
 KINDS = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket",
@@ -61,13 +63,15 @@ def read_bytes(path: str | os.PathLike[str], most: int, what: str = "file") -> b
     check_is_file(path, what)
     try:
         with open(path, "rb") as file, unpacked(file) as stream:
-            most = min(most, RATIO * os.fstat(file.fileno()).st_size + 2**16)
-            held = stream.read(most + 1)
+            size = os.fstat(file.fileno()).st_size
+            most = min(most, RATIO * size + 2**16)
+            too_large = stream is file and size > most
+            held = b"" if too_large else stream.read(most + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"{path} is truncated or damaged ({error}); copy it again") from None
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(held) > most:
+    if too_large or len(held) > most:
         raise InputError(f"{path} holds more than {most / 1e6:.2g} MB: that is no {what}")
     return held
 
@@ -87,12 +91,14 @@ def unpacked(file: Any) -> Iterator[Any]:
         yield file
 
 
-def read_text(path: str | os.PathLike[str], what: str = "text file") -> str:
-    """A text in UTF-8.
+def read_text(
+    path: str | os.PathLike[str], what: str = "text file", most: int = MOST_TEXT
+) -> str:
+    """A text in UTF-8, of so many bytes at most.
 
     Raises InputError where it cannot be read, is too large, or is no such text.
     """
-    held = read_bytes(path, MOST_TEXT, what)
+    held = read_bytes(path, most, what)
     try:
         return held.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -103,13 +109,22 @@ def read_text(path: str | os.PathLike[str], what: str = "text file") -> str:
 def read_json(path: str | os.PathLike[str]) -> Any:
     """The value that a JSON file holds.
 
-    Raises InputError where the file cannot be read; ValueError, in one line, where it is no JSON.
+    Raises InputError where the file cannot be read; ValueError, in one line, where it is no JSON,
+    or says one thing twice.
     """
-    text = read_text(path, "JSON file")
+    text = read_text(path, "JSON file", MOST_PARSED)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"it has the key {twice!r:.80} twice")
+    return found
 
 
 def read_rows(path: str | os.PathLike[str], *columns: str) -> list[dict[str, str]]:
@@ -119,7 +134,7 @@ def read_rows(path: str | os.PathLike[str], *columns: str) -> list[dict[str, str
 
     Raises InputError where it cannot be read, or lacks a column.
     """
-    text = read_text(path, "table")
+    text = read_text(path, "table", MOST_PARSED)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
     before = csv.field_size_limit(MOST_FIELD)
     try:

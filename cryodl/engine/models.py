@@ -6,6 +6,7 @@ finds no atom at all where a column that it does not even need is missing.
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ MOST = 2**29  # bytes of a model, unpacked; the largest of the Protein Data Bank
 FAR = 5000.0  # Å from the middle of all atoms; the largest viruses reach 1000
 FORMATS = {".pdb": "Pdb", ".ent": "Pdb", ".cif": "Mmcif", ".mmcif": "Mmcif"}
 ATOM_LINE = re.compile(rb"^(?:ATOM  |HETATM)[^\r\n]*", re.MULTILINE)
+ASCII = bytes(range(128)) + b"X" * 128  # "?" and "_" have a meaning in mmCIF
 NUMBER = re.compile(rb"\s*[-+]?(\d+\.?\d*|\.\d+)\s*")
 # Columns without which gemmi finds no atom though it can do without what they say
 SPARE = {"label_alt_id": ".", "id": ".", "label_asym_id": "A"}
@@ -34,7 +36,7 @@ def read_model(path: str | Path) -> Any:
     import gemmi
 
     check_is_file(path, "PDB or mmCIF file")
-    held = read_bytes(path, MOST, "PDB or mmCIF file")
+    held = _in_ascii(read_bytes(path, MOST, "PDB or mmCIF file"))
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     known = [FORMATS[suffix] for suffix in suffixes[-2:] if suffix in FORMATS] or ["Detect"]
     try:
@@ -49,6 +51,12 @@ def read_model(path: str | Path) -> Any:
         _check_lines(path, held)
     _check_positions(path, model)
     return model
+
+
+def _in_ascii(held: bytes) -> bytes:
+    """As both formats are defined. gemmi cuts names out of columns of bytes, and half a letter of
+    UTF-8 is none; such letters stand in titles and remarks."""
+    return held.removeprefix(codecs.BOM_UTF8).translate(ASCII)
 
 
 def _atoms_of(model: Any) -> bool:

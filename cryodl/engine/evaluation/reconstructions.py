@@ -22,6 +22,7 @@ from ..simulate.reconstruction_set import StoredReconstruction, open_reconstruct
 from .real import rank_correlation
 
 BANDS = 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 13.0  # Å, of the median of the truth
+SCALES = 1e-12, 1e12  # of the largest density of a map
 LEAST = 200  # voxels of which a row is made
 
 # of a map or of two half maps, an answer: Å, shape (z, y, x), 0 where there is none; and the
@@ -63,9 +64,21 @@ def open_experiments(folders: Iterable[str | Path]) -> list[StoredReconstruction
 
 
 def load(stored: StoredReconstruction) -> Experiment:
-    """Read an experiment, and measure its truth on the grid of its half maps."""
-    half1, half2, signal, model = map(stored.volume, ("half1", "half2", "signal", "model"))
-    mask = stored.volume("mask").data > 0.5
+    """Read an experiment, and measure its truth on the grid of its half maps.
+
+    Raises InputError where a map is missing or none, or lies on another grid, or on no cube.
+    """
+    names = "half1", "half2", "signal", "model", "mask"
+    half1, half2, signal, model, region = (_finite(stored, name) for name in names)
+    for name, volume in zip(names, (half1, half2, signal, model, region)):
+        if volume.shape != half1.shape or len(set(volume.shape)) > 1:
+            raise InputError(
+                f"experiment {stored.folder}: {name} has {volume.size} voxels and half1"
+                f" {half1.size}; the truth is measured in cubes of one size"
+            )
+    mask = region.data > 0.5
+    if not mask.any() or not signal.data[mask].any():
+        raise InputError(f"experiment {stored.folder} has no signal inside its mask")
     full = half1.with_data((half1.data + half2.data) / 2)
     # another program's scale: noise is no more like the signal than by chance
     scale = np.sum(full.data[mask] * signal.data[mask]) / np.sum(np.square(signal.data[mask]))
@@ -76,14 +89,38 @@ def load(stored: StoredReconstruction) -> Experiment:
     maps = [("unfiltered", ["raw"], full, snr)]
     if stored.has("map"):
         words = list(stored.info.get("deposition", [])) or ["raw"]
-        maps = [("deposited", words, stored.volume("map"), stored.volume("snr").data)]
+        given, truth = _finite(stored, "map"), _finite(stored, "snr")
+        if given.shape != truth.shape:
+            raise InputError(
+                f"experiment {stored.folder}: map has {given.size} voxels, its truth {truth.size}"
+            )
+        maps = [("deposited", words, given, truth.data)]
     if stored.has("post"):
-        maps.append(("post-processed", ["sharpened"], stored.volume("post"), snr))
+        post = _finite(stored, "post")
+        if post.shape != half1.shape:
+            raise InputError(
+                f"experiment {stored.folder}: post has {post.size} voxels and half1 {half1.size}"
+            )
+        maps.append(("post-processed", ["sharpened"], post, snr))
     info = stored.info
     resolution = info.get("resolution") or info.get("fsc_masked_relion")
-    if not isinstance(resolution, (int, float)):
+    if not resolution:
         raise InputError(f"{stored.folder} does not say the resolution of its half maps")
     return Experiment(stored.folder.name, float(resolution), half1, half2, model, mask, snr, maps)
+
+
+def _finite(stored: StoredReconstruction, name: str) -> Volume:
+    """A map of an experiment, of densities whose squares float32 holds, too."""
+    volume = stored.volume(name)
+    if not np.isfinite(volume.data).all():
+        raise InputError(f"experiment {stored.folder}: {name} has values that are NaN or infinite")
+    largest = float(np.abs(volume.data).max())
+    if largest and not SCALES[0] <= largest <= SCALES[1]:
+        raise InputError(
+            f"experiment {stored.folder}: {name} has densities up to {largest:.3g}, and their"
+            f" squares are summed: scale the maps to between {SCALES[0]:g} and {SCALES[1]:g}"
+        )
+    return volume
 
 
 def judge(

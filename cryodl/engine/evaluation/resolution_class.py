@@ -97,7 +97,7 @@ def deposited(experiment) -> tuple[np.ndarray, float]:
     """The deposited map of an experiment, and the resolution that can be told from it (Å): of the
     half maps' FSC, or of the filter where someone filtered coarser."""
     drawn, resolution = experiment.info["config"], experiment.resolution
-    if drawn["low_passed"] and drawn["over_filtered"]:
+    if drawn.get("low_passed") and drawn.get("over_filtered"):
         resolution = max(resolution, resolution * drawn["low_pass"] * drawn["over_filter"])
     return experiment.load("map"), resolution
 

@@ -125,7 +125,8 @@ def _border_value(data: np.ndarray) -> float | None:
     border = border[np.isfinite(border)]
     if not border.size:
         return None
-    value = float(np.median(border))  # a value of more than half of them is their median
+    # a value of more than half of them is their median; of float32 its sums may be infinite
+    value = float(np.median(border.astype(float)))
     return value if _is_value(border, value).mean() >= BORDER_SHARE else None
 
 

@@ -22,6 +22,7 @@ MOST = 0.999  # share of them that tells it
 HOT = 100.0  # times what MOST of the voxels stay below
 ALONE = 30.0  # times the median of its neighbours, from which on a voxel stands alone
 FEW = 1e-4  # share of the box: more is density, not a defect
+FURTHEST = 1e15  # times the spread: the square of more is beyond float32, and no density
 
 
 def in_plain_units(volume: Volume) -> Volume:
@@ -42,12 +43,24 @@ def in_plain_units(volume: Volume) -> Volume:
     if max(highest - middle, middle - lowest) > HOT * most:
         data, mended = _without_hot(data, middle, most)
         volume = replace(volume, data=data, mended=volume.mended + mended)
+    check_span(data, spread)
     exponent = round(math.log2(spread))
     if abs(exponent) <= PLAIN:
         return volume
     exponent = min(max(exponent, -126), 126)
     unit = 2.0**exponent
     return replace(volume, data=data * np.float32(1 / unit), unit=volume.unit * unit)
+
+
+def check_span(data: np.ndarray, spread: float = 1.0, name: str = "the map") -> None:
+    """Raise InputError where values lie so far beyond the spread that no density does."""
+    furthest = max(abs(float(data.min())), abs(float(data.max())))
+    if not furthest <= FURTHEST * spread:
+        far = np.abs(data) > np.float32(min(FURTHEST * spread, 3e38))
+        raise InputError(
+            f"{name} has {int(far.sum())} values beyond {FURTHEST:g} times the others, up to"
+            f" {furthest:.3g}: no density is so; mend the map first"
+        )
 
 
 def as_given(volume: Volume) -> Volume:

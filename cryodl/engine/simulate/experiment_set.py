@@ -64,9 +64,12 @@ class StoredExperiment:
         if not path.is_file():
             raise InputError(f"experiment {self.folder} holds no {name}: add it to the set first")
         data = read_array(path)
-        if data.ndim != 3 or data.dtype.kind not in "fbiu" or not np.isfinite(data).all():
-            raise InputError(f"'{path}' is damaged: it holds no map; make the experiment again")
-        return data.astype(np.float32)
+        if data.ndim == 3 and data.size and data.dtype.kind in "fbiu":
+            with np.errstate(over="ignore"):
+                data = data.astype(np.float32)
+            if np.isfinite(data).all():
+                return data
+        raise InputError(f"'{path}' is damaged: it holds no map; make the experiment again")
 
     def has(self, name: str) -> bool:
         return (self.folder / f"{name}.npy").is_file()
@@ -130,8 +133,15 @@ def check_record(info: Any, path: Path) -> dict[str, Any]:
         numbers["fall_off"] = info["measured"]["fall_off"]
     for name, value in numbers.items():
         if not is_number(value) or not 0 < value < 1e6:
-            raise InputError(f"{path} gives its {name} as {str(value)[:40]!r}")
-    return info
+            raise InputError(f"{path} gives its {name} as {value!r:.40}")
+    if not isinstance(info.get("molecule", ""), str):
+        raise InputError(f"{path} gives its molecule as {info['molecule']!r:.40}")
+    drawn = info["config"]
+    filtered = drawn.get("low_passed") and drawn.get("over_filtered")
+    for name in ("low_pass", "over_filter") if filtered else ():
+        if not is_number(drawn.get(name)):
+            raise InputError(f"{path} gives its {name} as {drawn.get(name)!r:.40}")
+    return {"voxel_size": VOXEL_SIZE, **info}
 
 
 def make_experiment_set(

@@ -26,10 +26,12 @@ from ..record import write_json
 from ..workers import Workers
 from . import deposition_config
 from .deposition import Deposited, Source, deposit
+from .experiment_config import is_number
 from .particle_config import full_config
 from .particle_experiment import LEAST_ATOMS, MAPS, Reconstruction, simulate_particles
 
 RECORD = "experiment.json"
+NUMBERS = "voxel_size", "apix", "box", "resolution", "fsc_masked_relion"  # all above 0
 TRIES, CLOSE = 3, 0.05
 LARGEST_ATOMS = 60_000  # of larger structures a part is taken before they are placed
 
@@ -73,10 +75,8 @@ def open_reconstructions(folder: str | Path) -> list[StoredReconstruction]:
     found = []
     for path in paths:
         try:
-            info = read_json(path)
-            if not isinstance(info, dict):
-                raise ValueError("it holds no object")
-        except ValueError as error:
+            info = check_info(read_json(path))
+        except (InputError, ValueError) as error:
             raise InputError(
                 f"the record {path} of an experiment is damaged ({error}): delete its folder, and "
                 "it will be made again"
@@ -89,6 +89,25 @@ def open_reconstructions(folder: str | Path) -> list[StoredReconstruction]:
             f"'{folder}' holds no experiment from particles: make some with 'cryodl experiments'"
         )
     return found
+
+
+def check_info(info: Any) -> dict[str, Any]:
+    """The record of an experiment, if what is read of it is what it should be.
+
+    Other programs' records may lack all of it. Raises ValueError where something else is told.
+    """
+    if not isinstance(info, dict):
+        raise ValueError("it holds no object")
+    if not isinstance(info.get("measured", {}), dict):
+        raise ValueError("what was measured is no object")
+    words = info.get("deposition", [])
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError("its deposition is no list of words")
+    for name in NUMBERS:
+        value = info.get(name, info.get("measured", {}).get(name) if name == "box" else None)
+        if value is not None and not (is_number(value) and 0 <= value < 1e6):
+            raise ValueError(f"its {name} is {value!r:.40}")
+    return info
 
 
 def make_reconstructions(

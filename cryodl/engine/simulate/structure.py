@@ -26,7 +26,7 @@ class Structure:
 
     positions : ndarray, shape (n, 3), float32, x y z in Å
     elements : ndarray, shape (n,), uint8, atomic numbers
-    chains : ndarray, shape (n,), int16, counted from 0
+    chains : ndarray, shape (n,), int16 or wider, counted from 0
     name : str
     """
 
@@ -71,7 +71,7 @@ def read_structure(path: str | Path) -> Structure:
     return Structure(
         np.asarray(positions, np.float32),
         np.asarray(elements, np.uint8),
-        np.asarray(chains, np.int16),
+        np.asarray(chains, np.int16 if chain_count < 2**15 else np.int32),
         structure_name(path),
     )
 

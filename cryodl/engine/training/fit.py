@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
@@ -13,10 +12,9 @@ from typing import Any
 import keras
 
 from ..errors import InputError, OutputError, SettingError
+from .state import LOG, STATE, logged, read_state
 
 CHECKPOINT = "checkpoint.keras"
-STATE = "state.json"
-LOG = "log.csv"
 BEST = "best.weights.h5"
 
 
@@ -86,14 +84,6 @@ def fit(
     return out_dir / BEST
 
 
-def read_state(out_dir) -> dict:
-    """How far a run has come: step, seconds, best (of what is monitored), epochs_since_best."""
-    try:
-        return json.loads((Path(out_dir) / STATE).read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"the run in '{out_dir}' cannot be gone on with: {error}") from None
-
-
 def _monitor(config) -> str:
     return config.get("monitor", "val_error")
 
@@ -115,19 +105,10 @@ def _state_of(model, out_dir: Path, config) -> dict[str, Any]:
     try:
         return {**read_state(out_dir), "step": step}
     except InputError:
-        found = _logged(out_dir / LOG, _monitor(config))
+        found = logged(out_dir / LOG, _monitor(config))
     best = min(found, default=math.inf)
     since = len(found) - 1 - found.index(best) if found else 0
     return {"step": step, "seconds": 0.0, "best": best, "epochs_since_best": since}
-
-
-def _logged(path: Path, name: str) -> list[float]:
-    """A figure of every epoch, as far as a log holds it."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return [float(row[name]) for row in csv.DictReader(file) if row[name]]
-    except (OSError, KeyError, ValueError, TypeError):
-        return []
 
 
 class _Progress(keras.callbacks.Callback):

@@ -154,12 +154,13 @@ def experiment_maps(experiment: StoredExperiment, config, rng):
         voxels = rng.uniform(1, coarsest)
     if rng.random() < 0.5:
         end, deposited = resolution, experiment.load("map")
-        if drawn["low_passed"] and drawn["over_filtered"]:
+        if drawn.get("low_passed") and drawn.get("over_filtered"):
             end = max(end, resolution * drawn["low_pass"] * drawn["over_filter"])
         return [(masked_as(on_voxels(deposited, voxels), deposited), end)]
     mean = (experiment.load("half1") + experiment.load("half2")) / 2
     frequencies = bin_frequencies(mean.shape, config["voxel_size"])
-    b_factor = experiment.info["measured"]["fall_off"] * rng.uniform(0, 1.3)
+    # of a user's own half maps it is not measured, and they are taken as they fall off
+    b_factor = experiment.info["measured"].get("fall_off", 0.0) * rng.uniform(0, 1.3)
     held = np.minimum(frequencies, 1 / (0.8 * resolution))
     gain = np.exp(b_factor * held**2 / 4)
     if rng.random() < 0.5:
