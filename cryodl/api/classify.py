@@ -21,6 +21,7 @@ def classify_maps(
     claimed: float | Sequence[float | None] | None = None,
     mask: Volume | str | Path | None = None,
     voxel_size: float | Sequence[float | None] | None = None,
+    thorough: bool = False,
     device: str = "auto",
     json_file: str | Path | None = None,
     overwrite: bool = False,
@@ -37,6 +38,7 @@ def classify_maps(
     mask : of the molecule, above 0.5 inside, for one map; "network" has that of each found as
         `run_mask` does; None finds it by a rule
     voxel_size : Å, where headers are wrong, or one for each map
+    thorough : average the probabilities over the 24 rotations of the cube, at 24 times the time
     device : "auto", "cpu" or "gpu"
     json_file : file for the list; None writes nothing
     overwrite : replace that file
@@ -55,6 +57,7 @@ def classify_maps(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     from ..engine.errors import InputError, SettingError
+    from ..engine.maps.rotations import rotations
     from ..engine.maps.volume import Volume
     from ..engine.methods.resolution_class import Classifier
     from ..engine.methods.resolution_class.run import check_claim
@@ -68,7 +71,7 @@ def classify_maps(
         check_claim(claim)
     if not maps:
         raise SettingError("no map is given: give one or more")
-    mask = mask_or_finder(mask, device=device, notify=notify)
+    mask = mask_or_finder(mask, thorough=thorough, device=device, notify=notify)
     if mask is not None and not callable(mask) and len(maps) > 1:
         raise SettingError(f"one mask is given for {len(maps)} maps: give one map, or no mask")
     _check_file(json_file, overwrite)
@@ -80,7 +83,7 @@ def classify_maps(
     found = []
     for done, (volume, claim, voxel) in enumerate(zip(maps, claims, voxels), 1):
         start = time.perf_counter()
-        answer = classifier(volume, mask=mask, voxel_size=voxel)
+        answer = classifier(volume, mask=mask, voxel_size=voxel, thorough=thorough)
         path = None if isinstance(volume, Volume) else str(volume)
         for warning in answer.warnings:
             tell(f"warning: {path or 'map'}: {warning}")
@@ -97,6 +100,7 @@ def classify_maps(
                 "verdict": verdict,
                 "model": classifier.spec["name"],
                 "bundle_sha256": classifier.bundle.sha256,
+                "rotations": len(rotations(thorough)),
                 "warnings": list(answer.warnings),
                 "seconds": round(time.perf_counter() - start, 3),
             }
