@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ def classify_maps(
     device : "auto", "cpu" or "gpu"
     json_file : file for the list; None writes nothing
     overwrite : replace that file
-    progress : called with ("classify", maps done, maps in all)
+    progress : called with ("classify", maps done, maps in all), thorough with rotations of all maps
     notify : called with each line worth telling
 
     Returns
@@ -80,10 +81,16 @@ def classify_maps(
     for volume in maps:  # a name mistyped shall not cost what was found of the others
         if not isinstance(volume, Volume) and not Path(volume).exists():
             raise InputError(f"no such file: {volume}; check the name")
+    passes = len(rotations(thorough))
+    if thorough:
+        tell(f"every map is read in {passes} rotations, in {passes} times the time")
     found = []
     for done, (volume, claim, voxel) in enumerate(zip(maps, claims, voxels), 1):
         start = time.perf_counter()
-        answer = classifier(volume, mask=mask, voxel_size=voxel, thorough=thorough)
+        turns = partial(_show_rotations, show, done - 1, len(maps)) if thorough else None
+        answer = classifier(
+            volume, mask=mask, voxel_size=voxel, thorough=thorough, progress=turns
+        )
         path = None if isinstance(volume, Volume) else str(volume)
         for warning in answer.warnings:
             tell(f"warning: {path or 'map'}: {warning}")
@@ -100,15 +107,20 @@ def classify_maps(
                 "verdict": verdict,
                 "model": classifier.spec["name"],
                 "bundle_sha256": classifier.bundle.sha256,
-                "rotations": len(rotations(thorough)),
+                "rotations": passes,
                 "warnings": list(answer.warnings),
                 "seconds": round(time.perf_counter() - start, 3),
             }
         )
-        show("classify", done, len(maps))
+        if not thorough:
+            show("classify", done, len(maps))
     if json_file is not None:
         _write(Path(json_file), found, overwrite)
     return found
+
+
+def _show_rotations(show, before: int, maps: int, done: int, total: int) -> None:
+    show("classify", before * total + done, maps * total)
 
 
 def _for_each(given, maps, what: str) -> list[float | None]:

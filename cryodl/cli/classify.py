@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
     if not maps:
         raise SettingError("no map is given: give MAP, one or more, or --table")
-    with Progress("map") as progress:
+    with Progress("rotation" if args.thorough else "map") as progress:
         found = classify_maps(
             maps,
             args.model,
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
             device=args.device,
             json_file=args.json,
             overwrite=args.overwrite,
-            progress=progress if len(maps) > 1 else None,
+            progress=progress if len(maps) > 1 or args.thorough else None,
             notify=say,
         )
     for entry in found:

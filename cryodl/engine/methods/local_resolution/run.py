@@ -91,7 +91,7 @@ def run_local_resolution(
         plan = plan_local_resolution(volume, spec, box=box, part=part, passes=len(chosen))
         tell(plan.describe(volume, spec))
         with stages("sharpen"):
-            sharpened = sharpen_map(volume, inside, sharpen, claimed)
+            sharpened = sharpen_map(volume, inside, sharpen, claimed, chosen)
             notes += advise_on_input(volume, sharpened, spec)
         for note in notes:
             tell(f"warning: {note}")
@@ -101,7 +101,7 @@ def run_local_resolution(
             limit = float(first[0])
             fall_off = sharpened.guinier_bfactor  # over the whole spectrum
             with stages("sharpen"):
-                sharpened = sharpen_map(volume, inside, sharpen, limit)
+                sharpened = sharpen_map(volume, inside, sharpen, limit, chosen)
             sharpened = replace(sharpened, guinier_bfactor=fall_off)
             tell(f"flattened up to {limit:.2f} Å, the median of a first look")
         resolution, deviation = (

@@ -100,7 +100,7 @@ class Classifier:
         mask : on the map's grid, above 0.5 inside the molecule; None finds one
         voxel_size : Å, where the header of the file is wrong
         thorough : average the probabilities over the 24 rotations of the cube
-        progress : called with (tiles done, tiles in all)
+        progress : called with (tiles done, tiles in all), or thorough with (rotations done, 24)
 
         Raises
         ------
@@ -117,7 +117,11 @@ class Classifier:
 
         def look(this: Pass, volume: Volume, inside: np.ndarray) -> list[np.ndarray]:
             molecule = find_molecule(volume, self.spec["voxel_size"], inside)
-            return [self.distribution(molecule, this.progress)]
+            if this.count == 1:
+                return [self.distribution(molecule, this.progress)]
+            probability = self.distribution(molecule)
+            this.progress(1, 1)
+            return [probability]
 
         [probability] = mean_over(chosen, look, volume, inside, progress=progress)
         answer = answer_of(probability, self.edges, self.spec["calibration"]["interval"])
