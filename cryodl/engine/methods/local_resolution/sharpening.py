@@ -75,7 +75,7 @@ def sharpen_map(
     sharpen : "none"; "auto", which gives the radial spectrum the course that atoms have up to
         `resolution`; or the B-factor in Å² to apply
     resolution : Å; claimed for the map, or None, which takes the end of its spectrum
-    chosen : rotations over which the sharpened map is averaged: the shells of a small box hold other
+    chosen : rotations over which the sharpened map is averaged: shells of a small box hold other
         waves when it is turned
     """
     part = tuple(slice(max(0, first - MARGIN), last + MARGIN) for first, last in bounding_box(mask))
