@@ -12,7 +12,9 @@ the other hand: that its answer is the same is not to be asked, and told for com
 A row is a method on a map: the mean and the largest change of its voxels, or of its one number,
 over all three turns; with --thorough of one, about x, since a map turned about any axis is read in
 the same 24 orientations (--axes 3 measures all). The mask is given, and moves with the map, but for
-cryores, whose mask is its own; "mask" is the probability that cryodl mask draws it from. --rows keeps finished rows in a file of JSON lines, with which a run that was cut goes on. Two
+cryores, whose mask is its own; "mask" is the probability that cryodl mask draws it from.
+
+--rows keeps finished rows in a file of JSON lines, with which a run that was cut goes on. Two
 processes, each on one core.
 """
 
@@ -64,7 +66,7 @@ def read(name: str, edge: int):
 
 
 def judge(method: str, data: np.ndarray, inside: np.ndarray, voxel_size: float, thorough: bool):
-    """What is compared: by name, (values, where they mean something), ndarrays (z, y, x) or (1,)."""
+    """By name what is compared, and where it means something: ndarrays (z, y, x), or (1,)."""
     import cryodl
     from cryodl.engine.maps.volume import Volume
 
