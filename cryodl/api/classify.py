@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ def classify_maps(
     claimed: float | Sequence[float | None] | None = None,
     mask: Volume | str | Path | None = None,
     voxel_size: float | Sequence[float | None] | None = None,
+    thorough: bool = False,
     device: str = "auto",
     json_file: str | Path | None = None,
     overwrite: bool = False,
@@ -37,10 +39,11 @@ def classify_maps(
     mask : of the molecule, above 0.5 inside, for one map; "network" has that of each found as
         `run_mask` does; None finds it by a rule
     voxel_size : Å, where headers are wrong, or one for each map
+    thorough : average the probabilities over the 24 rotations of the cube, at 24 times the time
     device : "auto", "cpu" or "gpu"
     json_file : file for the list; None writes nothing
     overwrite : replace that file
-    progress : called with ("classify", maps done, maps in all)
+    progress : called with ("classify", maps done, maps in all), thorough with rotations of all maps
     notify : called with each line worth telling
 
     Returns
@@ -55,6 +58,7 @@ def classify_maps(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     from ..engine.errors import InputError, SettingError
+    from ..engine.maps.rotations import rotations
     from ..engine.maps.volume import Volume
     from ..engine.methods.resolution_class import Classifier
     from ..engine.methods.resolution_class.run import check_claim
@@ -68,7 +72,7 @@ def classify_maps(
         check_claim(claim)
     if not maps:
         raise SettingError("no map is given: give one or more")
-    mask = mask_or_finder(mask, device=device, notify=notify)
+    mask = mask_or_finder(mask, thorough=thorough, device=device, notify=notify)
     if mask is not None and not callable(mask) and len(maps) > 1:
         raise SettingError(f"one mask is given for {len(maps)} maps: give one map, or no mask")
     _check_file(json_file, overwrite)
@@ -77,10 +81,16 @@ def classify_maps(
     for volume in maps:  # a name mistyped shall not cost what was found of the others
         if not isinstance(volume, Volume) and not Path(volume).exists():
             raise InputError(f"no such file: {volume}; check the name")
+    passes = len(rotations(thorough))
+    if thorough:
+        tell(f"every map is read in {passes} rotations, in {passes} times the time")
     found = []
     for done, (volume, claim, voxel) in enumerate(zip(maps, claims, voxels), 1):
         start = time.perf_counter()
-        answer = classifier(volume, mask=mask, voxel_size=voxel)
+        turns = partial(_show_rotations, show, done - 1, len(maps)) if thorough else None
+        answer = classifier(
+            volume, mask=mask, voxel_size=voxel, thorough=thorough, progress=turns
+        )
         path = None if isinstance(volume, Volume) else str(volume)
         for warning in answer.warnings:
             tell(f"warning: {path or 'map'}: {warning}")
@@ -97,14 +107,20 @@ def classify_maps(
                 "verdict": verdict,
                 "model": classifier.spec["name"],
                 "bundle_sha256": classifier.bundle.sha256,
+                "rotations": passes,
                 "warnings": list(answer.warnings),
                 "seconds": round(time.perf_counter() - start, 3),
             }
         )
-        show("classify", done, len(maps))
+        if not thorough:
+            show("classify", done, len(maps))
     if json_file is not None:
         _write(Path(json_file), found, overwrite)
     return found
+
+
+def _show_rotations(show, before: int, maps: int, done: int, total: int) -> None:
+    show("classify", before * total + done, maps * total)
 
 
 def _for_each(given, maps, what: str) -> list[float | None]:

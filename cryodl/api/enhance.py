@@ -55,6 +55,7 @@ def run_enhance(
     protect_mask: MapLike | np.ndarray | None = None,
     clean: float = 0.0,
     voxel_size: float | None = None,
+    thorough: bool = False,
     batch_size: int = 1,
     device: str = "auto",
     output: str | Path | None = None,
@@ -78,6 +79,7 @@ def run_enhance(
     protect_mask : where the input's density is kept, sharpened to match, such as at a ligand
     clean : pieces below this fraction of the largest one are removed
     voxel_size : Å, where the headers are wrong
+    thorough : average over the 24 rotations of the cube, at 24 times the time
     batch_size, device : tiles predicted at a time; "auto", "cpu" or "gpu"
     output : folder for maps, stats.json, slices and ChimeraX script; None writes nothing
     overwrite : replace results of an earlier run
@@ -103,9 +105,13 @@ def run_enhance(
     inputs = (volume, half1, half2, mask, protect_mask)
     with results_folder(output, *inputs, overwrite=overwrite) as work:
         with stages("read"):
-            enhancer = Enhancer(model, bundle, batch_size=batch_size, device=device)
+            enhancer = Enhancer(
+                model, bundle, thorough=thorough, batch_size=batch_size, device=device
+            )
             original, halves, notes = _read(volume, half1, half2, voxel_size)
-            mask = mask_or_finder(mask, dilate=APART, device=device, notify=notify)
+            mask = mask_or_finder(
+                mask, dilate=APART, thorough=thorough, device=device, notify=notify
+            )
             inside, more = given_mask(mask, original)
             kept, _ = given_mask(protect_mask, original)
             notes += more + check_map(original, inside)
@@ -156,6 +162,7 @@ def run_enhance(
             "voxel_size": original.voxel_size,
             "voxel_size_given": voxel_size is not None,
             "network_steps": enhanced.steps,
+            "rotations": len(enhancer.rotations),
             "device": enhancer.device,
             "warnings": notes + found.warnings,
             "seconds": stages.seconds,

@@ -36,9 +36,9 @@ def run_local_classes(
     output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
     overwrite : replace results of an earlier run
     palette : colours of the figures
-    **options : mask, probabilities, claimed, voxel_size, batch_size, device, progress, notify, as
-        in `cryodl.engine.methods.local_classes.run_local_classes`; mask "network" has one found as
-        `run_mask` does
+    **options : mask, probabilities, claimed, voxel_size, thorough, batch_size, device, progress,
+        notify, as in `cryodl.engine.methods.local_classes.run_local_classes`; mask "network" has
+        one found as `run_mask` does
 
     Returns
     -------

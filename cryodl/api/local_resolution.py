@@ -35,9 +35,9 @@ def run_local_resolution(
     output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
     overwrite : replace results of an earlier run
     palette : colours of the figures
-    **options : mask, range, sharpen, claimed, voxel_size, batch_size, device, progress, notify, as
-        in `cryodl.engine.methods.local_resolution.run_local_resolution`; mask "network" has one
-        found as `run_mask` does
+    **options : mask, range, sharpen, claimed, voxel_size, thorough, batch_size, device, progress,
+        notify, as in `cryodl.engine.methods.local_resolution.run_local_resolution`; mask "network"
+        has one found as `run_mask` does
 
     Returns
     -------

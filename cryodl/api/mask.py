@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..engine.bundles import Bundle
     from ..engine.maps.volume import Volume
 
+FROM_NETWORK = ("rotations", "bundle", "bundle_sha256", "device", "warnings")  # of its stats
 NETWORK = "network"  # as a mask: the one that this network finds
 
 
@@ -30,6 +31,7 @@ def run_mask(
     output: str | Path | None = None,
     overwrite: bool = False,
     voxel_size: float | None = None,
+    thorough: bool = False,
     batch_size: int = 1,
     device: str = "auto",
     progress: Callable[[str, int, int], None] | None = None,
@@ -49,7 +51,7 @@ def run_mask(
     output : file to write the mask to; None writes nothing
     overwrite : replace a file that exists
     voxel_size : Å, where the header of the file is wrong
-    batch_size, device, progress, notify : as in `run_single_map_resolution`
+    thorough, batch_size, device, progress, notify : as in `run_single_map_resolution`
 
     Returns
     -------
@@ -67,8 +69,8 @@ def run_mask(
     if output is not None:
         check_file(output, overwrite, volume)
     result = run_single_map_resolution(
-        volume, bundle, voxel_size=voxel_size, batch_size=batch_size, device=device,
-        progress=progress, notify=notify,
+        volume, bundle, voxel_size=voxel_size, thorough=thorough, batch_size=batch_size,
+        device=device, progress=progress, notify=notify,
     )  # fmt: skip
     density, probability = result.density, result.volumes["probability"]
     inside = result.volumes["mask"].data > 0
@@ -90,7 +92,7 @@ def run_mask(
         "threshold": threshold,
         "dilate": dilate,
         "soft": soft,
-        **{key: result.stats[key] for key in ("bundle", "bundle_sha256", "device", "warnings")},
+        **{key: result.stats[key] for key in FROM_NETWORK},
     }
     if output is not None:
         write_map(output, mask, overwrite=overwrite)
@@ -107,6 +109,7 @@ def mask_or_finder(
     mask: Any,
     *,
     dilate: float = 0.0,
+    thorough: bool = False,
     device: str = "auto",
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
@@ -115,7 +118,7 @@ def mask_or_finder(
 
     mask : what a task was given: None, a path, Volume or ndarray, or NETWORK
     dilate : Å, by which a mask that is found is widened
-    device, progress, notify : as in `run_mask`; the stage is "mask"
+    thorough, device, progress, notify : as in `run_mask`; the stage is "mask"
 
     Returns what `engine.maps.given` takes. The function raises InputError where it finds nothing,
     and tells how much of the box it found.
@@ -130,7 +133,7 @@ def mask_or_finder(
 
     def find(volume: Volume) -> np.ndarray:
         made = run_single_map_resolution(
-            volume, bundle, device=device,
+            volume, bundle, thorough=thorough, device=device,
             progress=lambda _, done, every: show("mask", done, every),
             # what is unusual about the map is said by the task
             notify=lambda line: None if line.startswith("warning: ") else tell(line),
@@ -146,7 +149,8 @@ def mask_or_finder(
 
 def with_mask(options: dict[str, Any]) -> dict[str, Any]:
     """Options of a task, its mask as `mask_or_finder` gives it."""
-    shared = {k: options[k] for k in ("device", "progress", "notify") if k in options}
+    names = ("thorough", "device", "progress", "notify")
+    shared = {name: options[name] for name in names if name in options}
     return {**options, "mask": mask_or_finder(options.get("mask"), **shared)}
 
 

@@ -37,7 +37,7 @@ def run_single_map_resolution(
     output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
     overwrite : replace results of an earlier run
     palette : colours of the figures
-    **options : mask, claimed, voxel_size, batch_size, device, progress, notify, as in
+    **options : mask, claimed, voxel_size, thorough, batch_size, device, progress, notify, as in
         `cryodl.engine.methods.single_map_resolution.run_single_map_resolution`; mask "network" is
         that of None
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
+from .common import (
+    Progress,
+    add_compute_options,
+    add_output_options,
+    add_thorough_option,
+    apply_compute_options,
+    say,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "that cryodl mask finds; without it a simple rule finds one")  # fmt: skip
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the model's")
     add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
+    add_thorough_option(parser, "probabilities")
     add_compute_options(parser, tiles=False)
     add_output_options(parser, replace="the file of --json")
 
@@ -43,7 +51,7 @@ def run(args: argparse.Namespace) -> None:
         maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
     if not maps:
         raise SettingError("no map is given: give MAP, one or more, or --table")
-    with Progress("map") as progress:
+    with Progress("rotation" if args.thorough else "map") as progress:
         found = classify_maps(
             maps,
             args.model,
@@ -51,10 +59,11 @@ def run(args: argparse.Namespace) -> None:
             claimed=claimed,
             mask=args.mask,
             voxel_size=voxels,
+            thorough=args.thorough,
             device=args.device,
             json_file=args.json,
             overwrite=args.overwrite,
-            progress=progress if len(maps) > 1 else None,
+            progress=progress if len(maps) > 1 or args.thorough else None,
             notify=say,
         )
     for entry in found:

@@ -155,6 +155,13 @@ def add_compute_options(parser: argparse.ArgumentParser, *, tiles: bool = True) 
         add("--batch-size", metavar="N", type=int, default=1, help="tiles predicted at a time")
 
 
+def add_thorough_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """`--thorough` of a command that runs a network;  what : is averaged"""
+    parser.add_argument("--thorough", action="store_true", help=f"average {what} over the 24 "
+        "rotations of the cube, in 24 times the time: a map that is turned by 90 degrees then "
+        "gives the turned answer")  # fmt: skip
+
+
 def apply_compute_options(args: argparse.Namespace) -> None:
     """Make this process keep to `--gpus` and `--threads`."""
     from ..engine.device import choose_gpus

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
+from .common import (
+    Progress,
+    add_compute_options,
+    add_output_options,
+    add_thorough_option,
+    apply_compute_options,
+    say,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "this fraction of the largest one")  # fmt: skip
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the model's")
     add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
+    add_thorough_option(parser, "the network's answer")
     add_compute_options(parser)
     add_output_options(parser)
 
@@ -60,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
             protect_mask=args.protect,
             clean=args.clean,
             voxel_size=args.voxel_size,
+            thorough=args.thorough,
             batch_size=args.batch_size,
             device=args.device,
             output=args.output,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
+from .common import (
+    Progress,
+    add_compute_options,
+    add_output_options,
+    add_thorough_option,
+    apply_compute_options,
+    say,
+)
 
 CLASSES = ("unet-monores", "unet-resmap")
 NETWORKS = ("deepres", "cryores", *CLASSES)
@@ -16,6 +23,7 @@ ONLY = {
     "sharpen": (("deepres",), "none"),
     "probabilities": (CLASSES, False),
     "bundle": (NETWORKS, None),
+    "thorough": (NETWORKS, False),
     "batch_size": (NETWORKS, 1),
     "min_resolution": (NOISE, None),
     "max_resolution": (NOISE, None),
@@ -75,6 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--claimed", metavar="Å", type=float, help="resolution claimed for the map")
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the range's")
     add("--voxel-size", metavar="Å", type=float, help="where the map's header is wrong")
+    add_thorough_option(parser, "a network's answer")
     add_compute_options(parser)
     add_output_options(parser, palette=True)
 
@@ -124,6 +133,7 @@ def _by_network(args: argparse.Namespace, **shared):
         args.bundle,
         range=args.range,
         sharpen=args.sharpen,
+        thorough=args.thorough,
         batch_size=args.batch_size,
         device=args.device,
         **shared,
@@ -134,8 +144,9 @@ def _by_single_map(args: argparse.Namespace, **shared):
     from ..api.single_map_resolution import run_single_map_resolution
 
     return run_single_map_resolution(
-        _one_map(args), args.bundle, batch_size=args.batch_size, device=args.device, **shared
-    )
+        _one_map(args), args.bundle, thorough=args.thorough, batch_size=args.batch_size,
+        device=args.device, **shared,
+    )  # fmt: skip
 
 
 def _by_classes(args: argparse.Namespace, **shared):
@@ -143,6 +154,7 @@ def _by_classes(args: argparse.Namespace, **shared):
 
     return run_local_classes(
         _one_map(args), args.bundle or args.method, probabilities=args.probabilities,
+        thorough=args.thorough,
         batch_size=args.batch_size, device=args.device, **shared,
     )  # fmt: skip
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
+from .common import (
+    Progress,
+    add_compute_options,
+    add_output_options,
+    add_thorough_option,
+    apply_compute_options,
+    say,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "without one the mask is 0 or 1")  # fmt: skip
     add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the shipped")
     add("--voxel-size", metavar="Å", type=float, help="where the map's header is wrong")
+    add_thorough_option(parser, "the network's answer")
     add_compute_options(parser)
     add_output_options(parser, replace="a file that exists")
 
@@ -38,6 +46,7 @@ def run(args: argparse.Namespace) -> None:
             output=args.output,
             overwrite=args.overwrite,
             voxel_size=args.voxel_size,
+            thorough=args.thorough,
             batch_size=args.batch_size,
             device=args.device,
             progress=progress,

@@ -16,6 +16,7 @@ def announce(
     memory: float,
     *,
     words: str = "",
+    passes: int = 1,
 ) -> str:
     """The sentence for a network's run.
 
@@ -24,28 +25,44 @@ def announce(
     tiles : in which it is read;  seconds, memory : expected of the whole command on two CPU cores;
         memory in bytes
     words : put before the bundle's name
+    passes : over which the answer is averaged, one for each rotation of the map
     """
     grid = " x ".join(str(n) for n in reversed(shape))
+    often = f", in {passes} rotations" if passes > 1 else ""
     return (
         f"map of {volume.size} voxels of {volume.voxel_size:g} Å; {words}bundle "
         f"{spec['name']}; grid of {grid} voxels of {spec['voxel_size']:g} Å in {tiles} "
-        f"tile{'s' * (tiles != 1)}; {needs(seconds, memory)}"
+        f"tile{'s' * (tiles != 1)}{often}; {needs(seconds, memory)}"
     )
 
 
 def expected(
-    volume, shape: Sequence[int], grid, seconds: Mapping[str, float], memory: Mapping[str, float]
+    volume,
+    shape: Sequence[int],
+    grid,
+    seconds: Mapping[str, float],
+    memory: Mapping[str, float],
+    *,
+    passes: int = 1,
+    means: int = 0,
 ) -> tuple[float, float]:
     """Seconds and bytes of a network's run.
 
     volume : the map;  shape : of the grid that features are made of, voxels;  grid : TileGrid
     seconds, memory : what it takes to begin ("start") and for each voxel of the map ("voxel"), each
         of the grid ("feature") and each step that the network reads ("step")
+    passes : over which the answer is averaged;  means : maps kept meanwhile
     """
     counts = {"start": 1, "voxel": volume.data.size, "feature": math.prod(shape)}
     time = sum(seconds[name] * n for name, n in {**counts, "step": grid.read_voxels}.items())
     space = sum(memory[name] * n for name, n in {**counts, "step": grid.largest_read}.items())
-    return time, space
+    time = seconds["start"] + passes * (time - seconds["start"])
+    return time, space + mean_memory(volume, passes, means)
+
+
+def mean_memory(volume, passes: int, means: int) -> float:
+    """Bytes of the maps that are kept while passes over a map are averaged."""
+    return 4.0 * means * volume.data.size if passes > 1 else 0.0
 
 
 def needs(seconds: float, memory: float) -> str:

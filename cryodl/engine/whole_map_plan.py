@@ -22,10 +22,19 @@ def tile_grid(prepared: WholeInput, spec: Mapping[str, Any], device: str = "cpu"
     return fitting_grid(prepared.data.shape[:3], spec, TILE_MEMORY[device], BYTES["step"])
 
 
-def plan(volume: Volume, prepared: WholeInput, spec: Mapping[str, Any]) -> str:
-    """What a run will do and need, in one sentence."""
+def plan(
+    volume: Volume,
+    prepared: WholeInput,
+    spec: Mapping[str, Any],
+    *,
+    passes: int = 1,
+    means: int = 0,
+) -> str:
+    """What a run will do and need, in one sentence.
+
+    passes, means : as `announce.expected` takes them
+    """
     grid = tile_grid(prepared, spec)
     shape = prepared.grid.shape
-    return announce(
-        volume, spec, shape, len(grid), *expected(volume, shape, grid, SECONDS, BYTES)
-    )
+    needs = expected(volume, shape, grid, SECONDS, BYTES, passes=passes, means=means)
+    return announce(volume, spec, shape, len(grid), *needs, passes=passes)

@@ -69,6 +69,20 @@ class CryodlProtBase(EMProtocol):
             "it.",
         )
 
+    @staticmethod
+    def _defineThoroughParam(form):
+        """Define whether the answer is averaged over orientations of the map."""
+        form.addParam(
+            "thorough",
+            params.BooleanParam,
+            default=False,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Average over 24 rotations",
+            help="The network reads the map in the 24 orientations that its grid can take, and the "
+            "mean of the answers is given: it does not depend on how the map lies in its box. It "
+            "costs 24 times the time.",
+        )
+
     # --------------------------- steps ------------------------------------
     def _insertAllSteps(self):
         self._insertFunctionStep(self.convertInputStep, needsGPU=False)
@@ -201,6 +215,12 @@ class CryodlProtBase(EMProtocol):
             ]
         return []
 
+    @staticmethod
+    def _rotationLines(stats):
+        """Return a line where the figures say that orientations were averaged."""
+        count = stats.get("rotations", 1)
+        return [f"Averaged over {count} rotations of the map"] if count > 1 else []
+
     def _warningLines(self):
         return [f"Warning: {line}" for line in self.getStats().get("warnings", [])]
 
@@ -248,4 +268,4 @@ class CryodlProtResolutionBase(CryodlProtBase):
             f"95 % of the voxels: {percentiles['2.5']:.2f} - {percentiles['97.5']:.2f} Å",
             f"Voxels in the mask: {stats['voxels']}",
         ]
-        return lines + self._warningLines()
+        return lines + self._rotationLines(stats) + self._warningLines()

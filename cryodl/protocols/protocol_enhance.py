@@ -88,6 +88,7 @@ class CryodlProtEnhance(CryodlProtBase):
             "tells how the map looks, not what it holds.",
         )
         self._defineNetworkParam(form, "postprocess")
+        self._defineThoroughParam(form)
         self._defineTilesParam(form, "batch_size")
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
@@ -196,6 +197,7 @@ class CryodlProtEnhance(CryodlProtBase):
             "model": MODELS[self.modelType.get()],
             "bundle": self.networkFolder.get() or None,
             "normalisation": NORMALISATIONS[self.normalization.get()],
+            "thorough": self.thorough.get(),
             "batch-size": self.batch_size.get(),
         }
         if self.normalization.get() == NORMALISE_STATS:
@@ -300,7 +302,7 @@ class CryodlProtEnhance(CryodlProtBase):
         if len(found) == 2:
             before, after = (found[name]["median"] for name in (BEFORE, AFTER))
             lines.append(f"Median local resolution: {before:.2f} Å before, *{after:.2f} Å* after")
-        return lines + self._warningLines()
+        return lines + self._rotationLines(stats) + self._warningLines()
 
     def getResolutionStats(self):
         """Return the figures of the local resolutions before and after; {} where not asked for."""

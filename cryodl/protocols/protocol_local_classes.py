@@ -74,6 +74,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             help="A map of every class's probability: class_1.mrc to class_10.mrc in the folder of "
             "the results.",
         )
+        self._defineThoroughParam(form)
         self._defineTilesParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
@@ -84,6 +85,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             # a network of one's own says itself what it was trained on
             "method": METHODS.get(self.network.get(), METHODS[AS_MONORES]),
             "bundle": self._bundle(),
+            "thorough": self.thorough.get(),
             "batch-size": self.batchSize.get(),
             "probabilities": self.probabilities.get(),
         }

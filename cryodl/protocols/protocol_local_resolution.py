@@ -74,6 +74,7 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             label="B-factor (Å²)",
             help="Negative values sharpen.",
         )
+        self._defineThoroughParam(form)
         self._defineTilesParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
@@ -84,6 +85,7 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             "range": RANGES[self.range.get()],
             "sharpen": self._sharpen(),
             "claimed": self._claimed(),
+            "thorough": self.thorough.get(),
             "batch-size": self.batchSize.get(),
         }
 

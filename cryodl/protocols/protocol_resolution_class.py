@@ -76,6 +76,7 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
             help="Such as its FSC says, for all maps. Whether each agrees is told.",
         )
         self._defineNetworkParam(form, "resolution-class")
+        self._defineThoroughParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
     # --------------------------- engine -----------------------------------
@@ -89,6 +90,7 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
             "model": MODELS[self.model.get()],
             "bundle": self.networkFolder.get() or None,
             "claimed": self.claimed.get(),
+            "thorough": self.thorough.get(),
         }
 
     def _sources(self):
@@ -178,7 +180,7 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
             lines += [f"Warning: {line}" for line in entry["warnings"]]
         if len(stats) > SHOWN:
             lines.append(f"... and {len(stats) - SHOWN} more")
-        return lines
+        return lines + self._rotationLines(stats[0])
 
     @staticmethod
     def _verdict(entry):

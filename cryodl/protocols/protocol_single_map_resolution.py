@@ -44,6 +44,7 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
             help="Drawn in the histogram and told beside the estimate. It changes no result.",
         )
         self._defineNetworkParam(form, "single-map-resolution")
+        self._defineThoroughParam(form)
         self._defineTilesParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
@@ -54,6 +55,7 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
             "method": "cryores",
             "bundle": self.networkFolder.get() or None,
             "claimed": self.claimed.get(),
+            "thorough": self.thorough.get(),
             "batch-size": self.batchSize.get(),
         }
 

@@ -12,6 +12,7 @@ from pwem import Domain
 from pyworkflow.tests import BaseTest
 
 import cryodl
+from cryodl import protocols
 from cryodl.constants import CRYODL_HOME
 from cryodl.plugin import Plugin
 
@@ -51,6 +52,26 @@ class TestPlugin(BaseTest):
         variable = pw.VariablesRegistry.variables()[CRYODL_HOME]
         self.assertEqual(variable.source, "cryodl")
         self.assertIn("environment", variable.description)
+
+    def test_every_protocol_of_a_network_can_average_over_rotations(self):
+        networks = (
+            protocols.CryodlProtLocalResolution,
+            protocols.CryodlProtSingleMapResolution,
+            protocols.CryodlProtLocalClasses,
+            protocols.CryodlProtResolutionClass,
+            protocols.CryodlProtEnhance,
+        )
+        for network in networks:
+            param = network()._definition.getParam("thorough")
+            self.assertTrue(param.isExpert(), network)
+            self.assertFalse(network().thorough.get())
+            self.assertIn("24 times the time", param.help.get())
+            for wanted in (False, True):
+                protocol = network(thorough=wanted)
+                with mock.patch.multiple(
+                    protocol, _engineInputs=dict, _voxelSize=lambda *names: {}
+                ):
+                    self.assertIs(protocol._engineParams()["thorough"], wanted, network)
 
     def test_references_are_in_the_bibliography(self):
         bibtex = Domain.getPlugins()["cryodl"]._bibtex

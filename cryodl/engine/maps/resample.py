@@ -18,7 +18,7 @@ PADDING = 12  # voxels over which the box's end is led back to its beginning
 SLAB = 2**19  # voxels transformed at a time: little memory, and it stays in the cache
 
 
-def resample(volume: Volume, voxel_size: float) -> Volume:
+def resample(volume: Volume, voxel_size: float, *, centred: bool = False) -> Volume:
     """Bring a density map to another voxel size by cropping or padding its Fourier transform.
 
     A Fourier transform fits only grids of whole numbers of voxels to the box. So each axis is
@@ -32,11 +32,15 @@ def resample(volume: Volume, voxel_size: float) -> Volume:
         A density map.
     voxel_size : float
         Wanted edge of a voxel in Å.
+    centred : bool
+        Put the new grid's middle where the middle of the input's grid lies, and not its first voxel
+        on the input's first: a turned map is then brought to the turned grid.
 
     Returns
     -------
     Volume
-        Its ``voxel_size`` is the one achieved, and its first voxel lies where the input's lies.
+        Its ``voxel_size`` is the one achieved, and its first voxel lies where the input's lies,
+        unless the grid is centred.
         The input itself if the voxel sizes differ by less than 1 %.
 
     Raises
@@ -52,13 +56,16 @@ def resample(volume: Volume, voxel_size: float) -> Volume:
     check_memory(4.0 * math.prod(new for _, new in lengths), f"a map of {volume.size} voxels of"
                  f" {volume.voxel_size:g} Å is brought to voxels of {voxel_size:g} Å, on grids",
                  "check the voxel size, or crop or bin the map")  # fmt: skip
-    data = volume.data
+    data, moved = volume.data, [0.0, 0.0, 0.0]
     for axis, (padded, new) in enumerate(lengths):
         span = (volume.shape[axis] - 1) * volume.voxel_size / achieved
         keep = min(new, math.ceil(span - 1e-6) + 1)
-        data = _resample_axis(data, axis, padded, new, keep)
-    return replace(volume, data=data, voxel_size=achieved, start=(0, 0, 0), header_origin=None,
-                   header_spacing=None)
+        first = min(0.0, (span - (keep - 1)) / 2) if centred else 0.0
+        data = _resample_axis(data, axis, padded, new, keep, first)
+        moved[2 - axis] = first * achieved
+    x, y, z = (o + d for o, d in zip(volume.origin, moved))
+    return replace(volume, data=data, voxel_size=achieved, origin=(x, y, z),
+                   start=(0, 0, 0), header_origin=None, header_spacing=None)
 
 
 def resample_to(volume: Volume, like: Volume, order: str = "linear") -> Volume:
@@ -157,8 +164,13 @@ def _cost(length: int) -> int:
     return length * factors
 
 
-def _resample_axis(data: np.ndarray, axis: int, padded: int, new: int, keep: int) -> np.ndarray:
-    """Fourier resampling along one axis: from ``padded`` to ``new`` points, ``keep`` returned."""
+def _resample_axis(
+    data: np.ndarray, axis: int, padded: int, new: int, keep: int, first: float = 0.0
+) -> np.ndarray:
+    """Fourier resampling along one axis: from ``padded`` to ``new`` points, ``keep`` returned.
+
+    first : where the first of them lies, in steps of the new grid
+    """
     from scipy import fft
 
     shape = list(data.shape)
@@ -174,6 +186,9 @@ def _resample_axis(data: np.ndarray, axis: int, padded: int, new: int, keep: int
         wave = wave[_along(axis, slice(0, common // 2 + 1))]
         if common % 2 == 0:  # the highest frequency stands for both its signs
             wave[_along(axis, slice(common // 2, None))] *= 0.5 if new > padded else 2.0
+        if first:
+            shift = np.exp(2j * np.pi * first / new * np.arange(common // 2 + 1))
+            wave *= shift.astype(np.complex64).reshape([-1 if i == axis else 1 for i in range(3)])
         wave *= new / padded
         values = fft.irfft(wave, new, axis=axis, workers=thread_count(), overwrite_x=True)
         result[part] = values[_along(axis, slice(0, keep))]

@@ -255,6 +255,9 @@ def test_bad_options(options, message, inputs, tmp_path, capsys):
         ("localfsc", "--significance=0.9"),
         ("monogenic", "--bundle=mine"),
         ("sinusoid", "--batch-size=4"),
+        ("monogenic", "--thorough"),
+        ("localfsc", "--thorough"),
+        ("sinusoid", "--thorough"),
     ],
 )
 def test_options_of_another_method_are_refused(method, option, inputs, tmp_path, capsys):

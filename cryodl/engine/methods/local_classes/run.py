@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ...bundles import Bundle
-from ...device import device_scope, load_network
+from ...device import load_network
 from ...errors import SettingError
 from ...maps.check import check_map
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
-from ...maps.parts import bounding_box, cut
-from ...maps.resample import resample_to
+from ...maps.parts import bounding_box
 from ...maps.result import Result
+from ...maps.rotations import agreed, mean_over, rotations
 from ...maps.rough import rough_molecule
+from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
-from ...maps.whole_input import prepare_whole
-from ...tiles import predict_tiled
-from ...whole_map_plan import plan, tile_grid
 from .config import choose_bundle
+from .look import Look
 
 
 def run_local_classes(
@@ -35,6 +34,7 @@ def run_local_classes(
     probabilities: bool = False,
     claimed: float | None = None,
     voxel_size: float | None = None,
+    thorough: bool = False,
     batch_size: int = 1,
     device: str = "auto",
     progress: Callable[[str, int, int], None] | None = None,
@@ -51,6 +51,7 @@ def run_local_classes(
     probabilities : give the probability of every class as well
     claimed : resolution claimed for the map, Å, noted in the statistics
     voxel_size : Å, where the header of the file is wrong
+    thorough : average probabilities over the 24 rotations of the cube, at 24 times the time
     batch_size : tiles predicted at a time
     device : "auto", "cpu" or "gpu"
     progress, notify : called with (stage, done, total), and with each line worth telling
@@ -65,7 +66,7 @@ def run_local_classes(
     InputError, BundleError, SettingError : one line with what was received and what to do
     """
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
-    clock, seconds = time.perf_counter(), {}
+    stages, chosen = Stages(), rotations(thorough)
     if not 1 <= batch_size <= 1024:
         raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
     if claimed is not None and not 0.5 <= claimed <= 100:
@@ -78,9 +79,9 @@ def run_local_classes(
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
         # Not the mask, which may be of a part: what is beyond it would be taken for solvent.
-        molecule = rough_molecule(volume)
+        molecule = agreed(chosen, rough_molecule, volume)
         if inside is None:
-            inside = automatic_mask(volume)
+            inside = agreed(chosen, automatic_mask, volume)
         notes += check_map(volume, inside, molecule)
         if 2 * volume.voxel_size > 10:
             notes.append(
@@ -89,48 +90,22 @@ def run_local_classes(
             )
         for note in notes:
             tell(f"warning: {note}")
-        box = bounding_box(inside)
-        prepared = prepare_whole(volume, spec["voxel_size"], molecule, inside)
-        seconds["prepare"] = round(time.perf_counter() - clock, 3)
-        tell(plan(volume, prepared, spec))
-        model, device = loading.result()
-    grid = tile_grid(prepared, spec, device)
-    clock = time.perf_counter()
-    with device_scope(device):
-        answer = predict_tiled(
-            prepared.data, model.predict_on_batch, grid,
-            channels=int(model.output_shape[-1]), batch_size=batch_size,
-            progress=lambda done, total: show("predict", done, total),
-        )  # fmt: skip
-    seconds["predict"] = round(time.perf_counter() - clock, 3)
-    clock = time.perf_counter()
-    answer = calibrated(answer, spec["calibration"])
-    count = answer.shape[-1] - 1
-    place = tuple(slice(first, last) for first, last in box)
-    like, within = cut(volume, place), inside[place]
-
-    def on_the_map(values: np.ndarray, everywhere: bool) -> np.ndarray:
-        part = resample_to(prepared.volume(values), like).data * within
-        if not everywhere:
-            return part
-        whole = np.zeros(volume.shape, np.float32)
-        whole[place] = part
-        return whole
-
+        place = tuple(slice(first, last) for first, last in bounding_box(inside))
+        within = inside[place]
+        look = Look(spec, loading, stages, batch_size, probabilities or thorough, tell)
+        found = iter(
+            mean_over(chosen, look, volume, molecule, inside, progress=partial(show, "predict"))
+        )
+        resolution = volume.with_data(_placed(next(found), place, volume))
+        _, device = loading.result()
     volumes: dict[str, Volume] = {}
-    best, classes = np.zeros(like.shape, np.float32), np.zeros(volume.shape, np.float32)
-    for i in range(count):
-        if probabilities:
-            whole = on_the_map(answer[..., i], True)
-            volumes[f"class_{i + 1}"] = volume.with_data(whole)
-            own = whole[place]
-        elif answer[..., i].max() < 1 / count:  # nowhere the likeliest
-            continue
-        else:
-            own = on_the_map(answer[..., i], False)
-        classes[place][own > best] = i + 1
-        np.maximum(best, own, out=best)
-    resolution = volume.with_data(on_the_map(answer[..., count], True))
+    best, classes = np.zeros(within.shape, np.float32), np.zeros(volume.shape, np.float32)
+    with stages("finish"):
+        for i, own in enumerate(found, 1):
+            if probabilities:
+                volumes[f"class_{i}"] = volume.with_data(_placed(own, place, volume))
+            classes[place][own > best] = i
+            np.maximum(best, own, out=best)
     volumes = {
         "classes": volume.with_data(classes),
         "resolution": resolution,
@@ -139,32 +114,31 @@ def run_local_classes(
     }
     stats = {
         **resolution_stats(resolution.data[inside]),
-        "classes": class_counts(classes[inside], count),
+        "classes": class_counts(classes[inside], look.count),
         "class_edges": list(spec["network"].get("edges", ())),
         "probability_median": round(float(np.median(best[within])), 4),
         "voxel_size": volume.voxel_size,
         "voxel_size_given": voxel_size is not None,
-        "grid_voxel_size": prepared.grid.voxel_size,
+        "grid_voxel_size": look.grid_voxel_size,
         "method": spec["method"],
         "labels": spec.get("labels"),
         "bundle": spec["name"],
         "bundle_sha256": bundle.sha256,
         "claimed": claimed,
         "mask": mask_origin(mask),
+        "rotations": len(chosen),
         "device": device,
         "warnings": notes,
-        "seconds": {**seconds, "finish": round(time.perf_counter() - clock, 3)},
+        "seconds": stages.seconds,
     }
     return Result(volumes, stats, volume)
 
 
-def calibrated(answer: np.ndarray, calibration) -> np.ndarray:
-    """Probabilities softened by the temperature, the last channel (expected Å) as it is."""
-    power = 1 / calibration["temperature"]
-    if power != 1:
-        raised = np.power(np.maximum(answer[..., :-1], 1e-9), power)
-        answer[..., :-1] = raised / raised.sum(axis=-1, keepdims=True)
-    return answer
+def _placed(part: np.ndarray, place: tuple[slice, ...], volume: Volume) -> np.ndarray:
+    """A part's values on the whole grid of a map, 0 around them."""
+    whole = np.zeros(volume.shape, np.float32)
+    whole[place] = part
+    return whole
 
 
 def class_counts(classes: np.ndarray, count: int = 10) -> list[int]:

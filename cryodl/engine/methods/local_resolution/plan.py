@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...announce import announce
+from ...announce import announce, mean_memory
 from ...maps.parts import Box
 from ...maps.volume import Volume
 from ...tiles import TileGrid, fitting_grid
@@ -24,6 +24,7 @@ FEATURE = {
     "local_features": (2e-7, 30.0),
     "whole_features": (4e-7, 35.0),
 }
+MEANS = 3  # maps kept while passes are averaged: the map turned, and two means
 START_SECONDS = 2.0  # of the library that computes, and the figures
 LIBRARY_MEMORY = 0.15e9
 MAP_SECONDS = 6e-8  # reading, masking, normalising, writing: for each voxel of either grid
@@ -44,6 +45,7 @@ class Plan:
     shape : of the part of the bundle's grid that is read, voxels (z, y, x)
     tile : steps of the network written at a time
     tiles : their number
+    passes : over which the answer is averaged
     seconds, memory_bytes : expected for the whole command
     """
 
@@ -52,14 +54,16 @@ class Plan:
     tiles: int
     seconds: float
     memory_bytes: float
+    passes: int = 1
 
     def describe(self, volume: Volume, spec: Mapping[str, Any]) -> str:
         """One sentence for the terminal or the log."""
         best, worst = spec["resolution_limits"]
         words = f"range {spec['range']} ({best:g}-{worst:g} Å); "
         return announce(
-            volume, spec, self.shape, self.tiles, self.seconds, self.memory_bytes, words=words
-        )
+            volume, spec, self.shape, self.tiles, self.seconds, self.memory_bytes, words=words,
+            passes=self.passes,
+        )  # fmt: skip
 
 
 def plan_local_resolution(
@@ -69,6 +73,7 @@ def plan_local_resolution(
     box: Box | None = None,
     part: tuple[slice, ...] | None = None,
     device: str = "cpu",
+    passes: int = 1,
 ) -> Plan:
     """Predict time and memory from the sizes of map and grid.
 
@@ -80,6 +85,7 @@ def plan_local_resolution(
         whole map is counted
     part : of the map, of which features are made where they are those of the whole molecule
     device : "cpu" or "gpu"
+    passes : over which the answer is averaged
     """
     step = step_of(spec)
     scale = volume.voxel_size / (step * spec["voxel_size"])
@@ -102,13 +108,18 @@ def plan_local_resolution(
         grid.tile,
         len(grid),
         START_SECONDS
-        + voxels * MAP_SECONDS
-        + features * feature_seconds
-        + grid.read_voxels * SECONDS_PER_VOXEL[device],
+        + passes
+        * (
+            voxels * MAP_SECONDS
+            + features * feature_seconds
+            + grid.read_voxels * SECONDS_PER_VOXEL[device]
+        ),
         LIBRARY_MEMORY
         + voxels * MAP_BYTES
         + features * feature_bytes
-        + grid.largest_read * BYTES_PER_VOXEL,
+        + grid.largest_read * BYTES_PER_VOXEL
+        + mean_memory(volume, passes, MEANS),
+        passes,
     )
 
 

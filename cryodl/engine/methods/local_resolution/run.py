@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from math import ceil, floor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ...bundles import Bundle
-from ...device import device_scope, load_network
+from ...device import load_network
 from ...errors import SettingError
 from ...maps.check import check_map
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
-from ...maps.parts import bounding_box, bring_back
+from ...maps.parts import bounding_box
 from ...maps.result import Result
+from ...maps.rotations import agreed, mean_over, rotations
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
 from ...maps.volume import Volume
-from ...tiles import predict_tiled
 from .advice import advise_on_input, advise_on_result
 from .config import choose_bundle, interval_factor
-from .plan import plan_local_resolution, tile_grid
-from .prepare import Prepared, prepare, read_of_the_whole
-from .probe import probe_resolution
+from .look import Look
+from .plan import plan_local_resolution
+from .prepare import read_of_the_whole
 from .sharpening import read_sharpen, sharpen_map
 
 
@@ -40,6 +40,7 @@ def run_local_resolution(
     sharpen: str | float = "none",
     claimed: float | None = None,
     voxel_size: float | None = None,
+    thorough: bool = False,
     batch_size: int = 1,
     device: str = "auto",
     progress: Callable[[str, int, int], None] | None = None,
@@ -57,6 +58,7 @@ def run_local_resolution(
         of a first look; or the B-factor (Å², negative sharpens) to apply before judging
     claimed : resolution claimed for the map, Å
     voxel_size : Å, where the header of the file is wrong
+    thorough : average values and intervals over the 24 rotations of the cube, at 24 times the time
     batch_size : tiles predicted at a time
     device : "auto", "cpu" or "gpu"
     progress : called with (stage, tiles done, tiles in all)
@@ -68,7 +70,7 @@ def run_local_resolution(
     """
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
-    stages = Stages()
+    stages, chosen = Stages(), rotations(thorough)
     with stages("read"):
         sharpen = read_sharpen(sharpen)
         _check_numbers(claimed, batch_size)
@@ -81,46 +83,35 @@ def run_local_resolution(
         loading = loader.submit(load_network, bundle, device)
         with stages("mask"):
             if inside is None:
-                inside = automatic_mask(volume)
+                inside = agreed(chosen, automatic_mask, volume)
             box = bounding_box(inside)
-            molecule = rough_molecule(volume)
+            molecule = agreed(chosen, rough_molecule, volume)
             notes += check_map(volume, inside, molecule)
             part = read_of_the_whole(volume, spec, molecule, box)
-        tell(plan_local_resolution(volume, spec, box=box, part=part).describe(volume, spec))
+        plan = plan_local_resolution(volume, spec, box=box, part=part, passes=len(chosen))
+        tell(plan.describe(volume, spec))
         with stages("sharpen"):
-            sharpened = sharpen_map(volume, inside, sharpen, claimed)
+            sharpened = sharpen_map(volume, inside, sharpen, claimed, chosen)
             notes += advise_on_input(volume, sharpened, spec)
         for note in notes:
             tell(f"warning: {note}")
+        look = Look(spec, loading, stages, batch_size)
         if sharpen == "auto" and claimed is None:
-            with stages("load"):
-                model, device = loading.result()
-            with stages("probe"), device_scope(device):
-                limit = probe_resolution(sharpened.volume, inside, molecule, spec, model)
-                fall_off = sharpened.guinier_bfactor  # over the whole spectrum
-                sharpened = sharpen_map(volume, inside, sharpen, limit)
-                sharpened = replace(sharpened, guinier_bfactor=fall_off)
+            [first] = mean_over(chosen, look.first, sharpened.volume, inside, molecule)
+            limit = float(first[0])
+            fall_off = sharpened.guinier_bfactor  # over the whole spectrum
+            with stages("sharpen"):
+                sharpened = sharpen_map(volume, inside, sharpen, limit, chosen)
+            sharpened = replace(sharpened, guinier_bfactor=fall_off)
             tell(f"flattened up to {limit:.2f} Å, the median of a first look")
-        with stages("prepare"):
-            prepared = prepare(sharpened.volume, spec, box, molecule)
-        with stages("load"):
-            model, device = loading.result()
-    tiles = tile_grid(prepared.shape, spec, device)
-    with stages("predict"), device_scope(device):
-        predicted = predict_tiled(
-            prepared.data,
-            model.predict_on_batch,
-            tiles,
-            channels=2,
-            batch_size=batch_size,
-            progress=lambda done, total: show("predict", done, total),
-            skip=lambda part: not _any_inside(inside, volume, prepared, part),
-        )
-    with stages("finish"):
         resolution, deviation = (
-            bring_back(prepared.volume(predicted[..., i]), volume, inside, box) for i in (0, 1)
+            volume.with_data(values)
+            for values in mean_over(
+                chosen, look, sharpened.volume, inside, molecule, progress=partial(show, "predict")
+            )
         )
-        del predicted
+        _, device = loading.result()
+    with stages("finish"):
         # the network's bins go beyond what it was trained for, so that its means can reach the ends
         values = np.clip(resolution.data[inside], *spec["resolution_limits"])
         resolution.data[inside] = values
@@ -134,7 +125,7 @@ def run_local_resolution(
             "interval": spec["calibration"]["interval"],
             "voxel_size": volume.voxel_size,
             "voxel_size_given": voxel_size is not None,
-            "grid_voxel_size": prepared.grid_voxel_size,
+            "grid_voxel_size": look.grid_voxel_size,
             "method": spec["method"],
             "range": spec["range"],
             "bundle": spec["name"],
@@ -143,7 +134,8 @@ def run_local_resolution(
             "sharpen": sharpened.sharpen,
             "sharpen_resolution": _rounded(sharpened.resolution),
             "guinier_bfactor": _rounded(sharpened.guinier_bfactor),
-            "network_steps": tiles.read_voxels,
+            "network_steps": look.steps,
+            "rotations": len(chosen),
             "mask": mask_origin(mask),
             "device": device,
             "warnings": notes + last,
@@ -167,13 +159,3 @@ def _check_numbers(claimed: float | None, batch_size: int) -> None:
     if not 1 <= batch_size <= 1024:
         raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
 
-
-def _any_inside(inside: np.ndarray, volume: Volume, prepared: Prepared, part: tuple) -> bool:
-    """Whether a part of the network's grid touches the mask, or a voxel interpolated for it."""
-    box = []
-    for axis, s in enumerate(part):
-        shift = prepared.origin[2 - axis] - volume.origin[2 - axis]
-        first = (shift + (s.start - 1) * prepared.voxel_size) / volume.voxel_size
-        last = (shift + s.stop * prepared.voxel_size) / volume.voxel_size
-        box.append(slice(max(0, floor(first)), max(0, ceil(last) + 1)))
-    return bool(inside[tuple(box)].any())

@@ -13,6 +13,7 @@ import numpy as np
 from ...errors import SettingError
 from ...maps.masked import masked_as
 from ...maps.parts import bounding_box, cut
+from ...maps.rotations import ONE, Rotation, mean_over
 from ...maps.sharpen import apply_bfactor, estimate_bfactor, flatten_spectrum
 from ...maps.volume import Volume
 
@@ -63,6 +64,7 @@ def sharpen_map(
     mask: np.ndarray,
     sharpen: str | float = "none",
     resolution: float | None = None,
+    chosen: tuple[Rotation, ...] = ONE,
 ) -> Sharpened:
     """Estimate a map's fall-off, and change it as asked; what a mask left out stays so.
 
@@ -73,6 +75,8 @@ def sharpen_map(
     sharpen : "none"; "auto", which gives the radial spectrum the course that atoms have up to
         `resolution`; or the B-factor in Å² to apply
     resolution : Å; claimed for the map, or None, which takes the end of its spectrum
+    chosen : rotations over which the sharpened map is averaged: shells of a small box hold other
+        waves when it is turned
     """
     part = tuple(slice(max(0, first - MARGIN), last + MARGIN) for first, last in bounding_box(mask))
     guinier = estimate_bfactor(cut(volume, part), resolution, mask=mask[part])
@@ -84,4 +88,11 @@ def sharpen_map(
         applied = apply_bfactor(volume, float(sharpen))
     if applied is not volume:  # the rings of a filter around a mask would pass for solvent
         applied = applied.with_data(masked_as(applied.data, volume.data))
+    if applied is not volume and len(chosen) > 1:
+
+        def look(_, turned: Volume, within: np.ndarray) -> list[np.ndarray]:
+            return [sharpen_map(turned, within, sharpen, resolution).volume.data]
+
+        [data] = mean_over(chosen, look, volume, mask)
+        applied = volume.with_data(data)
     return Sharpened(applied, sharpen, limit, guinier.bfactor)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ...bundles import Bundle
 from ...device import device_scope, load_network
 from ...maps.interpolate import density_at
 from ...maps.resample import resample, resample_to
+from ...maps.rotations import Pass, mean_over, rotations
 from ...maps.volume import Volume
 from ...tiles import TileGrid, fitting_grid, predict_tiled
 from .config import MODELS, choose_bundle
@@ -26,6 +27,7 @@ ACTIVATIONS = {"cpu": 0.8e9, "gpu": 4e9}  # bytes at a time
 SECONDS_PER_STEP = {"cpu": 4e-6, "gpu": 5e-8}
 SECONDS_PER_VOXEL = 1.3e-6  # of the grid, for taking a map apart
 BYTES_PER_VOXEL = 70.0
+MEANS = 2  # maps kept while passes are averaged: the map turned, and the mean
 START_SECONDS, LIBRARY_MEMORY = 2.0, 0.2e9
 
 
@@ -50,6 +52,7 @@ class Enhancer:
 
     model : "tight", "wide" or "highres"
     bundle : Bundle, name or folder in its place
+    thorough : average over the 24 rotations of the cube, at 24 times the time
     batch_size : tiles predicted at a time
     device : "auto", "cpu" or "gpu"
 
@@ -63,11 +66,13 @@ class Enhancer:
         model: str = "tight",
         bundle: Bundle | str | None = None,
         *,
+        thorough: bool = False,
         batch_size: int = 1,
         device: str = "auto",
     ) -> None:
         self.bundle = choose_bundle(model, bundle)
         self.spec = self.bundle.spec
+        self.rotations = rotations(thorough)
         self.batch_size = batch_size
         self.device = device
         self._network: Any = None
@@ -79,18 +84,23 @@ class Enhancer:
 
     def describe(self, volume: Volume, maps: int = 1) -> str:
         """What a run will do and need, in one sentence."""
+        passes = len(self.rotations)
         scale = volume.voxel_size / self.spec["voxel_size"]
         shape = [max(1, round(n * scale)) for n in volume.shape]
         voxels = float(np.prod(shape))
         tiles = self._tiles([-(-n // 4) * 2 for n in shape], "cpu")
-        seconds = maps * (voxels * SECONDS_PER_VOXEL + tiles.read_voxels * SECONDS_PER_STEP["cpu"])
+        seconds = voxels * SECONDS_PER_VOXEL + tiles.read_voxels * SECONDS_PER_STEP["cpu"]
         memory = LIBRARY_MEMORY + voxels * BYTES_PER_VOXEL + tiles.largest_read * BYTES_PER_STEP
-        seconds += START_SECONDS
-        return announce(volume, self.spec, shape, len(tiles), seconds, memory)
+        memory += MEANS * 4 * voxels if passes > 1 else 0.0
+        seconds = START_SECONDS + maps * passes * seconds
+        return announce(
+            volume, self.spec, shape, len(tiles), seconds, memory, passes=passes
+        )
 
     def to_grid(self, volume: Volume) -> Volume:
-        """A map on the network's grid."""
-        return resample(volume, self.spec["voxel_size"])
+        """A map on the network's grid; in the middle of the box where orientations are averaged, so
+        that a turned map lies on the turned grid."""
+        return resample(volume, self.spec["voxel_size"], centred=len(self.rotations) > 1)
 
     def find_noise(self, volume: Volume, way: str = "auto", *, mean=None, sd=None, inside=None):
         """Noise of a map on the network's grid; `inside` is a mask (bool) on the map's own."""
@@ -116,22 +126,29 @@ class Enhancer:
         grid = self.to_grid(volume)
         if noise is None:
             noise = find_noise(grid, "auto")
-        features = prepare(grid.data, noise)
-        self.load()
-        tiles = self._tiles(features.shape[:3], self.device)
-        with device_scope(self.device):
-            blocks = predict_tiled(
-                features,
-                self._network.predict_on_batch,
-                tiles,
-                channels=8,
-                batch_size=self.batch_size,
-                progress=progress,
-            )
-        del features
-        density = grid.with_data(to_density(blocks, grid.shape))
+        steps = 0
+
+        def look(this: Pass, data: np.ndarray, region: np.ndarray | None) -> list[np.ndarray]:
+            nonlocal steps
+            features = prepare(data, replace(noise, region=region))
+            self.load()
+            tiles = self._tiles(features.shape[:3], self.device)
+            steps += tiles.read_voxels
+            with device_scope(self.device):
+                blocks = predict_tiled(
+                    features,
+                    self._network.predict_on_batch,
+                    tiles,
+                    channels=8,
+                    batch_size=self.batch_size,
+                    progress=this.progress,
+                )
+            del features
+            return [to_density(blocks, data.shape)]
+
+        [density] = mean_over(self.rotations, look, grid.data, noise.region, progress=progress)
         source = grid.with_data(noise.normalise(grid.data))
-        return Enhanced(density, source, noise, tiles.read_voxels)
+        return Enhanced(grid.with_data(density), source, noise, steps)
 
     def bring_back(self, found: Volume, like: Volume, *, density: bool = True) -> Volume:
         """A map of the network's grid on the grid of the input.

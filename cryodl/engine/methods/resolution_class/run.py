@@ -18,6 +18,7 @@ from ...maps.check import check_map
 from ...maps.given import given_map, given_mask
 from ...maps.mask import automatic_mask
 from ...maps.parts import cut
+from ...maps.rotations import Pass, agreed, mean_over, rotations
 from ...maps.volume import Volume
 from ...tiles import fitting_grid
 from .config import choose_bundle
@@ -88,6 +89,7 @@ class Classifier:
         *,
         mask: Any = None,
         voxel_size: float | None = None,
+        thorough: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> Answer:
         """Tell the resolution of one map.
@@ -97,22 +99,31 @@ class Classifier:
         volume : density, or the path of a map
         mask : on the map's grid, above 0.5 inside the molecule; None finds one
         voxel_size : Å, where the header of the file is wrong
-        progress : called with (tiles done, tiles in all)
+        thorough : average the probabilities over the 24 rotations of the cube
+        progress : called with (tiles done, tiles in all), or thorough with (rotations done, 24)
 
         Raises
         ------
         InputError : one line with what was received and what to do
         """
-        volume = given_map(volume, voxel_size)
+        volume, chosen = given_map(volume, voxel_size), rotations(thorough)
         inside, notes = given_mask(mask, volume)
         part = without_padding(volume.data)
         volume = cut(volume, part)
         inside = None if inside is None or not inside[part].any() else inside[part]
         if inside is None:
-            inside = automatic_mask(volume)
+            inside = agreed(chosen, automatic_mask, volume)
         notes += check_map(volume, inside)
-        molecule = find_molecule(volume, self.spec["voxel_size"], inside)
-        probability = self.distribution(molecule, progress)
+
+        def look(this: Pass, volume: Volume, inside: np.ndarray) -> list[np.ndarray]:
+            molecule = find_molecule(volume, self.spec["voxel_size"], inside)
+            if this.count == 1:
+                return [self.distribution(molecule, this.progress)]
+            probability = self.distribution(molecule)
+            this.progress(1, 1)
+            return [probability]
+
+        [probability] = mean_over(chosen, look, volume, inside, progress=progress)
         answer = answer_of(probability, self.edges, self.spec["calibration"]["interval"])
         nyquist = 2 * volume.voxel_size
         if answer.resolution < nyquist:

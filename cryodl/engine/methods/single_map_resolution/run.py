@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from ...maps.check import check_map
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.result import Result
+from ...maps.rotations import Pass, agreed, mean_over, rotations
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
@@ -26,6 +29,7 @@ from .answer import INSIDE
 from .config import choose_bundle, interval_factor
 from .predict import LEAST, predict
 
+MEANS = 4  # maps kept while passes are averaged: the map turned, and three means
 AT_LIMIT, SHARE_AT_LIMIT = 0.02, 0.2
 
 
@@ -36,6 +40,7 @@ def run_single_map_resolution(
     mask: Volume | np.ndarray | str | Path | None = None,
     claimed: float | None = None,
     voxel_size: float | None = None,
+    thorough: bool = False,
     batch_size: int = 1,
     device: str = "auto",
     progress: Callable[[str, int, int], None] | None = None,
@@ -53,6 +58,7 @@ def run_single_map_resolution(
         takes the network's own
     claimed : resolution claimed for the map, Å; it changes no result
     voxel_size : Å, where the header of the file is wrong
+    thorough : average the answers over the 24 rotations of the cube, at 24 times the time
     batch_size : tiles predicted at a time
     device : "auto", "cpu" or "gpu"
     progress : called with (stage, tiles done, tiles in all)
@@ -70,7 +76,7 @@ def run_single_map_resolution(
     """
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
-    stages = Stages()
+    stages, chosen = Stages(), rotations(thorough)
     with stages("read"):
         _check_numbers(claimed, batch_size)
         bundle = choose_bundle(bundle)
@@ -82,26 +88,43 @@ def run_single_map_resolution(
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
         with stages("mask"):
-            rough = rough_molecule(volume) if inside is None else inside
-        with stages("prepare"):
-            prepared = prepare_whole(volume, spec["voxel_size"], rough)
-        tell(f"{plan(volume, prepared, spec)}; longer where it looks twice")
-        with stages("load"):
-            model, device = loading.result()
-    with stages("predict"), device_scope(device):
-        answer, looks = predict(
-            prepared, spec, model, batch_size=batch_size, device=device,
-            progress=lambda done, total: show("predict", done, total),
-        )  # fmt: skip
+            rough = agreed(chosen, rough_molecule, volume) if inside is None else inside
+
+        def look(this: Pass, volume: Volume, rough: np.ndarray) -> list[np.ndarray]:
+            """Maps on the grid of `volume`; then how much of a molecule there is, looks, and Å."""
+            with stages("prepare"):
+                prepared = prepare_whole(volume, spec["voxel_size"], rough)
+            if this.number == 0:
+                words = plan(volume, prepared, spec, passes=this.count, means=MEANS)
+                tell(f"{words}; longer where it looks twice")
+            with stages("load"):
+                model, device = loading.result()
+            with stages("predict"), device_scope(device):
+                answer, looks = predict(
+                    prepared, spec, model, batch_size=batch_size, device=device,
+                    progress=this.progress,
+                )  # fmt: skip
+            grids.append(prepared.grid.voxel_size)
+            with stages("finish"):
+                maps = (answer.probability, answer.resolution, answer.deviation)
+                enough = answer.inside.sum() >= LEAST
+                numbers = np.array([enough, looks, answer.whole], float)
+                return [*(prepared.bring_back(values, volume) for values in maps), numbers]
+
+        grids: list[float] = []
+        progress = partial(show, "predict")
+        probability, resolution, deviation, numbers = mean_over(
+            chosen, look, volume, rough, progress=progress
+        )
+        _, device = loading.result()
     with stages("finish"):
-        probability = prepared.bring_back(answer.probability, volume)
+        found, looks, whole = (float(number) for number in numbers)
         if inside is None:
             inside = probability > INSIDE
-            if answer.inside.sum() < LEAST or not inside.any():
-                inside, origin = automatic_mask(volume), "automatic"
+            if found <= 0.5 or not inside.any():
+                inside, origin = agreed(chosen, automatic_mask, volume), "automatic"
                 notes.append("the network found no molecule: the mask is that of a simple rule")
-        resolution = prepared.bring_back(answer.resolution, volume) * inside
-        deviation = prepared.bring_back(answer.deviation, volume) * inside
+        resolution, deviation = resolution * inside, deviation * inside
         values = resolution[inside]
         deviation[inside] *= interval_factor(spec["calibration"], values)
         notes += check_map(volume, inside, rough if mask is None else None)
@@ -110,18 +133,19 @@ def run_single_map_resolution(
             tell(f"warning: {note}")
         stats = {
             **resolution_stats(values),
-            "global_resolution": round(answer.whole, 3),
+            "global_resolution": round(whole, 3),
             "uncertainty_median": round(float(np.median(deviation[inside])), 4),
             "interval": spec["calibration"]["interval"],
             "molecule_volume": round(float(inside.sum()) * volume.voxel_size**3),
             "voxel_size": volume.voxel_size,
             "voxel_size_given": voxel_size is not None,
-            "grid_voxel_size": prepared.grid.voxel_size,
+            "grid_voxel_size": grids[0],
             "method": spec["method"],
             "bundle": spec["name"],
             "bundle_sha256": bundle.sha256,
             "claimed": claimed,
-            "looks": looks,
+            "looks": ceil(looks),
+            "rotations": len(chosen),
             "mask": origin,
             "device": device,
             "warnings": notes,

@@ -1,0 +1,191 @@
+"""How far answers change when nothing but the map's place or direction does.
+
+    python benchmarks/invariance.py [--edge 40] [--maps NAME ...] [--methods NAME ...]
+                                    [--rows FILE] [-o benchmarks/invariance.md]
+
+Every network judges the two example maps and a simulated experiment, cut to cubes, and then the
+same cubes turned by 90 degrees about each axis, mirrored, and cut one voxel further along all axes;
+each answer is brought back and compared with the first where both have a molecule. All of it is
+done without and with --thorough, the mean over the 24 rotations. A mirrored map is a molecule of
+the other hand: that its answer is the same is not to be asked, and told for comparison.
+
+A row is a method on a map: the mean and the largest change of its voxels, or of its one number,
+over all three turns; with --thorough of one, about x, since a map turned about any axis is read in
+the same 24 orientations (--axes 3 measures all). The mask is given, and moves with the map, but for
+cryores, whose mask is its own; "mask" is the probability that cryodl mask draws it from.
+
+--rows keeps finished rows in a file of JSON lines, with which a run that was cut goes on. Two
+processes, each on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+PROTEIN = ROOT / "cryodl" / "tests" / "data" / "1c75.pdb"
+MAPS = ("EMD-3186", "EMD-30342, a zone", "simulated, 4 Å")
+UNITS = {
+    "deepres": "Å", "cryores": "Å", "unet-monores": "Å", "unet-resmap": "Å", "classify cnn": "Å",
+    "classify dnn": "Å", "mask": "probability", "enhance tight": "RMS", "enhance wide": "RMS",
+    "enhance highres": "RMS",
+}  # fmt: skip
+METHODS = tuple(name for name in UNITS if name != "mask")  # which is told with cryores
+CHANGES = ("turn", "mirror", "shift")
+# About x, y and z: the axes' order, and which are reversed.
+TURNS = (
+    ((1, 0, 2), (False, True, False)),
+    ((2, 1, 0), (False, False, True)),
+    ((0, 2, 1), (False, True, False)),
+)
+
+
+def read(name: str, edge: int):
+    """Density, and an automatic mask, of a cube of `edge` + 1 voxels about a map's molecule."""
+    import cryodl
+    from cryodl.engine.maps.mask import automatic_mask
+    from cryodl.engine.maps.volume import Volume
+
+    if name.startswith("simulated"):
+        made = cryodl.run_simulated_experiment(PROTEIN, 4.0, voxel_size=1.2, seed=3)
+        volume = made.volume("map")
+    else:
+        file = "emd_3186.map.gz" if name == "EMD-3186" else "emd_30342_zone.mrc.gz"
+        volume = cryodl.read_map(ROOT / "examples" / file)
+    inside = automatic_mask(volume)
+    middle = [int(np.median(places)) for places in np.nonzero(inside)]
+    starts = [max(0, min(m - edge // 2, n - edge - 1)) for m, n in zip(middle, inside.shape)]
+    part = tuple(slice(s, min(s + edge + 1, n)) for s, n in zip(starts, inside.shape))
+    return Volume(volume.data[part], volume.voxel_size), inside[part]
+
+
+def judge(method: str, data: np.ndarray, inside: np.ndarray, voxel_size: float, thorough: bool):
+    """By name what is compared, and where it means something: ndarrays (z, y, x), or (1,)."""
+    import cryodl
+    from cryodl.engine.maps.volume import Volume
+
+    volume = Volume(np.ascontiguousarray(data), voxel_size)
+    options = {"thorough": thorough, "device": "cpu"}
+    kind, _, model = method.partition(" ")
+    if kind == "classify":
+        mask = volume.with_data(inside)
+        [found] = cryodl.classify_maps(volume, model, mask=mask, **options)
+        return {method: (np.array([found["resolution"]]), np.ones(1, bool))}
+    if kind == "enhance":
+        result = cryodl.run_enhance(volume, model=model, **options)
+        return {method: (result.volumes["enhanced"].data, inside)}
+    if kind == "cryores":
+        result = cryodl.run_single_map_resolution(volume, **options)
+    elif kind == "deepres":
+        result = cryodl.run_local_resolution(volume, mask=inside, **options)
+    else:
+        result = cryodl.run_local_classes(volume, kind, mask=inside, **options)
+    found = {method: (result.volumes["resolution"].data, result.volumes["mask"].data > 0)}
+    if kind == "cryores":
+        found["mask"] = (result.volumes["probability"].data, np.ones(inside.shape, bool))
+    return found
+
+
+def change_of(first, second) -> np.ndarray:
+    """Changes between two answers, each with where it means something."""
+    (values, there), (others, there_too) = first, second
+    both = there & there_too
+    return np.abs(values - others)[both] if both.any() else np.zeros(1)
+
+
+def compare(method: str, name: str, edge: int, axes: int) -> list[dict]:
+    """Rows of the table: of a method on a map."""
+    from cryodl.engine.maps.rotations import Rotation
+
+    began = time.perf_counter()
+    volume, inside = read(name, edge)
+    here, further = (slice(0, -1),) * 3, (slice(1, None),) * 3
+    turns = [Rotation(*turn) for turn in TURNS]
+    mirror = Rotation(flips=(False, False, True))
+    changes: dict[str, dict[str, list]] = {}
+
+    def told(part, rotation, thorough):
+        data, within = (rotation.turn(values[part]) for values in (volume.data, inside))
+        answers = judge(method, data, within, volume.voxel_size, thorough)
+        return {
+            label: tuple(rotation.back(values) if values.ndim == 3 else values for values in answer)
+            for label, answer in answers.items()
+        }
+
+    def note(kind, label, first, second):
+        changes.setdefault(label, {}).setdefault(kind, []).append(change_of(first, second))
+
+    for thorough in (False, True):
+        more = ", thorough" if thorough else ""
+        base = told(here, Rotation(), thorough)
+        moved = [("mirror", mirror), *(("turn", turn) for turn in turns[: axes if thorough else 3])]
+        for kind, rotation in moved:
+            for label, answer in told(here, rotation, thorough).items():
+                note(kind + more, label, base[label], answer)
+        for label, answer in told(further, Rotation(), thorough).items():
+            pair = base[label], answer
+            if answer[0].ndim == 3:  # the voxels that both cubes hold
+                pair = tuple(tuple(v[s] for v in a) for a, s in zip(pair, (further, here)))
+            note("shift" + more, label, *pair)
+    rows = []
+    for label, kinds in changes.items():
+        row: dict = {"method": label, "unit": UNITS[label], "map": name}
+        for kind, found in kinds.items():
+            values = np.concatenate(found)
+            row[kind] = f"{values.mean():.2g} / {values.max():.2g}"
+            row[f"order {kind}"] = float(values.mean())
+        rows.append({**row, "seconds": round(time.perf_counter() - began)})
+    return rows
+
+
+def table(rows: list[dict]) -> str:
+    """The worst first, of every unit: those that change most when they are turned."""
+    from cryodl.cli.tables import markdown
+
+    units = list(dict.fromkeys(UNITS.values()))
+    rows = sorted(rows, key=lambda row: (units.index(row["unit"]), -row["order turn"]))
+    columns = ("method", "unit", "map", *CHANGES, *(f"{name}, thorough" for name in CHANGES))
+    return markdown([{column: row[column] for column in columns} for row in rows])
+
+
+def main() -> None:
+    from cryodl.engine.threads import limit_threads
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--edge", type=int, default=40, help="of the cubes, voxels")
+    parser.add_argument("--axes", type=int, default=1, choices=(1, 2, 3), help="turns, thorough")
+    parser.add_argument("--maps", nargs="+", default=MAPS, choices=MAPS, metavar="NAME")
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS, metavar="NAME")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--rows", type=Path, help="file of finished rows")
+    parser.add_argument("-o", "--output", type=Path, help="file for the table")
+    args = parser.parse_args()
+    limit_threads(1)
+    rows = []
+    if args.rows and args.rows.exists():
+        rows = [json.loads(line) for line in args.rows.read_text(encoding="utf-8").splitlines()]
+    done = {(row["method"], row["map"]) for row in rows}
+    wanted = [(m, n) for n in args.maps for m in args.methods if (m, n) not in done]
+    with ProcessPoolExecutor(args.workers) as pool:
+        jobs = [pool.submit(compare, *job, args.edge, args.axes) for job in wanted]
+        for job in as_completed(jobs):
+            for row in job.result():
+                rows.append(row)
+                line = json.dumps(row, ensure_ascii=False)
+                print(line, flush=True)
+                if args.rows:
+                    with open(args.rows, "a", encoding="utf-8") as file:
+                        file.write(line + "\n")
+    print(f"\n{table(rows)}")
+    if args.output:
+        args.output.write_text(table(rows), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
