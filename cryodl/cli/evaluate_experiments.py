@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
     from ..engine.workers import Workers
     from .common import Progress
 
-    found = [e for e in open_experiments(args.experiments) if _length(e) <= args.longest]
+    found = [e for e in open_experiments(args.experiments) if e.length <= args.longest]
     found = found[: args.count]
     if not found:
         raise SettingError(f"no reconstruction has a box of at most {args.longest:g} Å")
@@ -70,13 +70,6 @@ def run(args: argparse.Namespace) -> None:
             rows += _keep(map(_judge, jobs), len(jobs), file, progress)
     names = {stored.folder.name for stored in found}
     _write(folder, [r for r in rows if r["experiment"] in names and r["method"] in args.methods])
-
-
-def _length(stored) -> float:
-    """Å, of the box of a reconstruction; 0 where its record does not say it."""
-    info = stored.info
-    box = info.get("box") or info.get("measured", {}).get("box") or 0
-    return float(box) * float(info.get("voxel_size") or info.get("apix") or 0)
 
 
 def _keep(judged, total: int, file, progress) -> list[dict[str, Any]]:

@@ -46,10 +46,10 @@ def build_single_map(config, *, with_logits=False):
     rest = layers.Conv3D(
         3, 1, dtype="float32", name="mask_and_global", bias_initializer=MiddleBias(),
     )(y)  # fmt: skip
-    logits = layers.Concatenate(name="logits")([rest, bins, ratios])
+    logits = layers.Concatenate(name="logits", dtype="float32")([rest, bins, ratios])
     if with_logits:
         return keras.Model(features, logits, name="single_map_logits")
-    answer = SingleMapAnswer(config, name="answer")(logits)
+    answer = SingleMapAnswer(config, name="answer", dtype="float32")(logits)
     return keras.Model(features, answer, name="single_map")
 
 

@@ -48,6 +48,12 @@ class StoredReconstruction:
     folder: Path
     info: dict[str, Any]
 
+    @property
+    def length(self) -> float:
+        """Å, of the box; 0 where the record does not say it."""
+        box = self.info.get("box") or self.info.get("measured", {}).get("box") or 0
+        return float(box) * float(self.info.get("voxel_size") or self.info.get("apix") or 0)
+
     def has(self, name: str) -> bool:
         return any(path.is_file() for path in self._paths(name))
 

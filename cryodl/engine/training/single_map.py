@@ -11,11 +11,14 @@ import numpy as np
 from ..maps.whole import whole_features
 from ..networks.configs import SINGLE_MAP
 from ..networks.single_map import build_single_map
+from ..simulate.reconstruction_set import StoredReconstruction
 from .crops import crop
 from .initial import start_from
+from .reconstructions import read_source, reconstruction_sample
 from .single_map_input import draw_input, rough_mask
 from .single_map_loss import SingleMapError, SingleMapLoss
 
+DEPOSITIONS = 2  # of an experiment from particles, of which a handful is made
 TRAINING: dict[str, Any] = {
     "voxel_size": 1.0,
     "crop": 64,  # voxels
@@ -37,6 +40,8 @@ TRAINING: dict[str, Any] = {
     "global_weight": 4.0,
     "network": SINGLE_MAP,
 }
+# of experiments from particles, which take seconds to read and to deposit
+PARTICLES: dict[str, Any] = {"limits": [2.2, 13.0], "crops": 12, "reuse": 5}
 
 
 def samples(experiment, rng, config) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -45,13 +50,24 @@ def samples(experiment, rng, config) -> list[tuple[np.ndarray, np.ndarray]]:
     Returns a list of (x, y), float16: features (c / 2, c / 2, c / 2, WHOLE_CHANNELS) and targets
     (c / 2, c / 2, c / 2, TARGETS).
     """
-    levelled, bands, extra, target = whole_sample(experiment, rng, config)
-    return [crop(levelled, bands, extra, target, config, rng) for _ in range(config["crops"])]
+    if isinstance(experiment, StoredReconstruction):  # read once, and deposited in two ways
+        source = read_source(experiment)
+        made = [reconstruction_sample(source, rng, config) for _ in range(DEPOSITIONS)]
+    else:
+        made = [whole_sample(experiment, rng, config)]
+    each = -(-config["crops"] // len(made))
+    return [
+        crop(levelled, bands, extra, target, config, rng)
+        for levelled, bands, extra, target in made
+        for _ in range(each)
+    ]
 
 
 def whole_sample(experiment, rng, config, kind=None):
     """Features and targets of a whole experiment, as `whole_features` and the half grid give
     them."""
+    if isinstance(experiment, StoredReconstruction):
+        return reconstruction_sample(read_source(experiment), rng, config)
     density, truth = draw_input(experiment, rng, kind)
     # In use the first look has the mask of a simple rule, which at times is wrong, and a second
     # look the network's own.

@@ -155,8 +155,7 @@ def card(spec) -> str:
         "",
         "## Training",
         "",
-        f"- Data: {training['data']}: maps as deposited, raw, and with B-factors of -200 to 200 "
-        "Å², masked or not.",
+        f"- Data: {training['data']}.",
         f"- Steps: {training['steps']}, of {training['config']['batch']} crops of "
         f"{training['config']['crop']}³ voxels; seed {training['config'].get('seed', 0)}.",
         f"- Time: {training['seconds'] / 60:.0f} minutes; machine: {training['machine']}.",
