@@ -132,6 +132,25 @@ def test_a_value_that_cannot_be_is_named_whatever_it_is(name, tmp_path):
                 assert key.startswith(WORDS) or possible or unused, f"{key} {value!r} passed"
 
 
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (("training", "config", "seed"), math.nan, "training.config.seed is NaN or infinite"),
+        (("metrics", "bands"), [{"from": -math.inf}], r"metrics.bands\[0\].from is NaN or inf"),
+        (("calibration", "factor"), [1.5, 2.0], "factor is .*, expected as many .*resolution has"),
+        (("network", "bins_to"), 2.0, "network.bins_to is 2, expected more than bins_from"),
+        (("normalisation", "parameters", "other"), 1, "has 'other', whole_features takes level"),
+        (("stride",), 4, "stride is 4, expected 2, as of its network"),
+        (("network", "channels"), 21, "network.channels is 21, expected 37, which whole_features"),
+    ],
+)
+def test_values_that_do_not_fit_each_other(place, value, message, tmp_path):
+    folder = Path(shutil.copytree(SHIPPED / "deepres-low", tmp_path / "small"))
+    write(folder, changed(read(folder), place, value))
+    with pytest.raises(BundleError, match=message):
+        local_resolution.choose_bundle(1.0, bundle=folder)
+
+
 def test_a_spec_that_was_changed_by_hand_is_told(small):
     for key, value in (("name", "other"), ("calibration", {"temperature": 0.85, "interval": 0.9})):
         before = read(small)

@@ -116,6 +116,7 @@ def test_a_bundle_that_cannot_be_used(name, fault, density, tmp_path, capsys):
     assert re.search(message, lines[0]), lines[0]
 
 
+@pytest.mark.filterwarnings("default::cryodl.engine.errors.BundleWarning")
 def test_an_earlier_bundle_warns_once_in_one_line(density, tmp_path, capsys):
     folder = Path(shutil.copytree(SHIPPED / "class-dnn", tmp_path / "bundle"))
     spec = read(folder)

@@ -49,7 +49,7 @@ def test_without_room_for_the_libraries(name, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "megabytes"),
-    [("localres", 600), ("localres", 1200), ("enhance", 900), ("classify", 1200), ("fsc", 450)]
+    [("localres", 600), ("classify", 1200), ("fsc", 450)]
     + [pytest.param(name, limit, marks=pytest.mark.slow)
        for name in COMMANDS for limit in (350, 400, 500, 600, 700, 800, 900, 1100, 1200, 1400,
                                           1600, 2000, 4000)],
