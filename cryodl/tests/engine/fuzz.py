@@ -149,6 +149,7 @@ def serve():
     nowhere = os.open(os.devnull, os.O_RDWR)
     for number in (1, 2):
         os.dup2(nowhere, number)
+    sys.stdout.reconfigure(errors="backslashreplace")  # as the command line does
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (int(ADDRESSES), hard))

@@ -293,13 +293,16 @@ READERS = {
     "judged experiments": Reader(samples.rows_of_methods, read_judged),
     "samples of a training": Reader(samples.samples_file, read_samples),
     "state of a training": Reader(samples.training_state, read_training),
-    "bundle, spec": Reader(samples.bundle, read_bundle, ("spec.json",), seal_bundle),
     "bundle, weights": Reader(samples.bundle, read_bundle, (".h5",), seal_bundle),
     "bundle, light": Reader(samples.bundle, read_bundle, (".xml", ".bin"), seal_bundle),
 }
-# Not held yet: a bundle is believed where its checksums agree. Leave these out here to hold them.
-WAITING = ("bundle, spec", "bundle, weights", "bundle, light")
-HELD = [name for name in READERS if name not in WAITING]
+for _name in samples.BUNDLES:
+    READERS[f"spec of {_name}"] = Reader(
+        partial(samples.bundle, _name), read_bundle, ("spec.json",), seal_bundle
+    )
+# Not held yet: a bundle is believed where its checksums agree. Make this empty to hold them.
+WAITING = ("bundle", "spec")
+HELD = [name for name in READERS if not name.startswith(WAITING)]
 
 
 def _never_ends(folder):

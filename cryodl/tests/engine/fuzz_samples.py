@@ -212,11 +212,11 @@ def reconstruction():
     return {"00000/experiment.json": json.dumps(info).encode(), **files}
 
 
-METHODS = "deepres-low", "unet-monores", "class-cnn", "enhance-tight", "cryores-single"
+BUNDLES = "deepres-low", "unet-monores", "class-cnn", "enhance-tight", "cryores-single"
 
 
 @cache
-def bundle(name=METHODS[0]):
+def bundle(name=BUNDLES[0]):
     """The spec of a shipped bundle with a network so small that it is quickly read."""
     from cryodl.engine.bundles import save_bundle
 
