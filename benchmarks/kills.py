@@ -231,7 +231,12 @@ def kill_once(
 
 
 def kill_many(
-    name: str, command: Command, place: Path, wanted: range, rng: np.random.Generator, note: Callable
+    name: str,
+    command: Command,
+    place: Path,
+    wanted: range,
+    rng: np.random.Generator,
+    note: Callable,
 ) -> None:
     """Kill a command again and again.
 
