@@ -103,13 +103,14 @@ def compare(method: str, name: str, thorough: bool, edge: int, axes: int) -> lis
     """What is found of a method on a map: for every label and change, its mean and its largest."""
     from cryodl.engine.maps.rotations import Rotation
 
+    still = Rotation()
     began = time.perf_counter()
     volume, inside = read(name, edge)
     here, further = (slice(0, -1),) * 3, (slice(1, None),) * 3
     turns = [Rotation(*turn) for turn in TURNS[: axes if thorough else 3]]
     found: dict[str, dict[str, list]] = {}
 
-    def told(part, rotation=Rotation()):
+    def told(part, rotation=still):
         data, within = (rotation.turn(values[part]) for values in (volume.data, inside))
         answers = judge(method, data, within, volume.voxel_size, thorough)
         return {
