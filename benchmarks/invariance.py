@@ -1,6 +1,6 @@
 """How far answers change when nothing but the map's place or direction does.
 
-    python benchmarks/invariance.py [--edge 40] [--maps NAME ...] [--methods NAME ...]
+    python benchmarks/invariance.py [--edge 64] [--maps NAME ...] [--methods NAME ...]
                                     [--rows FILE] [-o benchmarks/invariance.md]
 
 Every network judges the two example maps and a simulated experiment, cut to cubes, and then the
@@ -99,18 +99,18 @@ def change_of(first, second) -> np.ndarray:
     return np.abs(values - others)[both] if both.any() else np.zeros(1)
 
 
-def compare(method: str, name: str, edge: int, axes: int) -> list[dict]:
-    """Rows of the table: of a method on a map."""
+def compare(method: str, name: str, thorough: bool, edge: int, axes: int) -> list[dict]:
+    """What is found of a method on a map: for every label and change, its mean and its largest."""
     from cryodl.engine.maps.rotations import Rotation
 
+    still = Rotation()
     began = time.perf_counter()
     volume, inside = read(name, edge)
     here, further = (slice(0, -1),) * 3, (slice(1, None),) * 3
-    turns = [Rotation(*turn) for turn in TURNS]
-    mirror = Rotation(flips=(False, False, True))
-    changes: dict[str, dict[str, list]] = {}
+    turns = [Rotation(*turn) for turn in TURNS[: axes if thorough else 3]]
+    found: dict[str, dict[str, list]] = {}
 
-    def told(part, rotation, thorough):
+    def told(part, rotation=still):
         data, within = (rotation.turn(values[part]) for values in (volume.data, inside))
         answers = judge(method, data, within, volume.voxel_size, thorough)
         return {
@@ -118,30 +118,25 @@ def compare(method: str, name: str, edge: int, axes: int) -> list[dict]:
             for label, answer in answers.items()
         }
 
-    def note(kind, label, first, second):
-        changes.setdefault(label, {}).setdefault(kind, []).append(change_of(first, second))
+    def note(change, label, first, second):
+        found.setdefault(label, {}).setdefault(change, []).append(change_of(first, second))
 
-    for thorough in (False, True):
-        more = ", thorough" if thorough else ""
-        base = told(here, Rotation(), thorough)
-        moved = [("mirror", mirror), *(("turn", turn) for turn in turns[: axes if thorough else 3])]
-        for kind, rotation in moved:
-            for label, answer in told(here, rotation, thorough).items():
-                note(kind + more, label, base[label], answer)
-        for label, answer in told(further, Rotation(), thorough).items():
-            pair = base[label], answer
-            if answer[0].ndim == 3:  # the voxels that both cubes hold
-                pair = tuple(tuple(v[s] for v in a) for a, s in zip(pair, (further, here)))
-            note("shift" + more, label, *pair)
+    base = told(here)
+    mirror = Rotation(flips=(False, False, True))
+    for change, rotation in [("mirror", mirror), *(("turn", turn) for turn in turns)]:
+        for label, answer in told(here, rotation).items():
+            note(change, label, base[label], answer)
+    for label, answer in told(further).items():
+        pair = base[label], answer
+        if answer[0].ndim == 3:  # the voxels that both cubes hold
+            pair = tuple(tuple(v[s] for v in a) for a, s in zip(pair, (further, here)))
+        note("shift", label, *pair)
     rows = []
-    for label, kinds in changes.items():
-        row: dict = {"method": label, "unit": UNITS[label], "map": name}
-        for kind, found in kinds.items():
-            values = np.concatenate(found)
-            row[kind] = f"{values.mean():.2g} / {values.max():.2g}"
-            row[f"order {kind}"] = float(values.mean())
-        rows.append({**row, "seconds": round(time.perf_counter() - began)})
-    return rows
+    for label, changes in found.items():
+        numbers = {change: np.concatenate(parts) for change, parts in changes.items()}
+        told_of = {c: [float(v.mean()), float(v.max())] for c, v in numbers.items()}
+        rows.append({"method": label, "map": name, "thorough": thorough, **told_of})
+    return [{**row, "seconds": round(time.perf_counter() - began)} for row in rows]
 
 
 def table(rows: list[dict]) -> str:
@@ -149,16 +144,29 @@ def table(rows: list[dict]) -> str:
     from cryodl.cli.tables import markdown
 
     units = list(dict.fromkeys(UNITS.values()))
-    rows = sorted(rows, key=lambda row: (units.index(row["unit"]), -row["order turn"]))
-    columns = ("method", "unit", "map", *CHANGES, *(f"{name}, thorough" for name in CHANGES))
-    return markdown([{column: row[column] for column in columns} for row in rows])
+    thorough = {(row["method"], row["map"]): row for row in rows if row["thorough"]}
+    plain = [row for row in rows if not row["thorough"]]
+    plain.sort(key=lambda row: (units.index(UNITS[row["method"]]), -row["turn"][0]))
+    shown = []
+    for row in plain:
+        line = {"method": row["method"], "unit": UNITS[row["method"]], "map": row["map"]}
+        averaged = thorough.get((row["method"], row["map"]), {})
+        for change in CHANGES:
+            line[change] = _words(row[change])
+            line[f"{change}, thorough"] = _words(averaged.get(change))
+        shown.append(line)
+    return markdown(shown)
+
+
+def _words(numbers) -> str | None:
+    return None if numbers is None else "{:.2g} / {:.2g}".format(*numbers)
 
 
 def main() -> None:
     from cryodl.engine.threads import limit_threads
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--edge", type=int, default=40, help="of the cubes, voxels")
+    parser.add_argument("--edge", type=int, default=64, help="of the cubes, voxels")
     parser.add_argument("--axes", type=int, default=1, choices=(1, 2, 3), help="turns, thorough")
     parser.add_argument("--maps", nargs="+", default=MAPS, choices=MAPS, metavar="NAME")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS, metavar="NAME")
@@ -170,8 +178,14 @@ def main() -> None:
     rows = []
     if args.rows and args.rows.exists():
         rows = [json.loads(line) for line in args.rows.read_text(encoding="utf-8").splitlines()]
-    done = {(row["method"], row["map"]) for row in rows}
-    wanted = [(m, n) for n in args.maps for m in args.methods if (m, n) not in done]
+    done = {(row["method"], row["map"], row["thorough"]) for row in rows}
+    wanted = [
+        (method, name, thorough)
+        for thorough in (False, True)
+        for name in args.maps
+        for method in args.methods
+        if (method, name, thorough) not in done
+    ]
     with ProcessPoolExecutor(args.workers) as pool:
         jobs = [pool.submit(compare, *job, args.edge, args.axes) for job in wanted]
         for job in as_completed(jobs):

@@ -1,7 +1,7 @@
 """What kills leave behind: commands killed at random moments, and run again.
 
     python benchmarks/kills.py [--kills 30] [--seed 0] [--commands fsc localres ...]
-                               [-o benchmarks/kills.md]
+                               [--log FILE] [-o benchmarks/kills.md]
 
 Every command is killed so many times, by KILL, TERM and INT in turn, at moments drawn evenly over
 its run, on small inputs made here. Every other kill meets a run that replaces earlier results among
@@ -14,6 +14,9 @@ which a file of the user lies. After each kill it is looked whether
 
 and then, after the command was run once more, whether that is complete and whether what the killed
 run had begun is gone. Linux only: it looks into /proc.
+
+--log keeps every kill in a file of JSON lines, with which a measurement goes on in portions; the
+table is of all of them.
 """
 
 from __future__ import annotations
@@ -228,9 +231,19 @@ def kill_once(
 
 
 def kill_many(
-    name: str, command: Command, place: Path, kills: int, rng: np.random.Generator, tell: Callable
-) -> dict[str, object]:
-    """A row of the table."""
+    name: str,
+    command: Command,
+    place: Path,
+    wanted: range,
+    rng: np.random.Generator,
+    note: Callable,
+) -> None:
+    """Kill a command again and again.
+
+    wanted : numbers of the kills;  rng : of their moments
+    note : called with what is known of each of them, a dict
+    """
+    moments = rng.uniform(0.02, 1.02, wanted.stop)
     whole = place / "whole"
     whole.mkdir()
     began = time.monotonic()
@@ -239,25 +252,32 @@ def kill_many(
     seconds = time.monotonic() - began
     if run.returncode:
         raise SystemExit(f"{name} fails without a kill: {errors[-1000:]}")
-    wrongs: Counter[str] = Counter()
-    ended = 0
-    for i in range(kills):
+    for i in wanted:
         case = place / f"case{i}"
         case.mkdir()
         earlier = bool(i % 2)
         if earlier and command.replaces:
             shutil.copytree(whole / "out", case / "out")
             (case / "out" / NOTES).write_text("mine")
-        number, moment = SIGNALS[i % 3], float(rng.uniform(0.02, 1.02)) * seconds
+        number, moment = SIGNALS[i % 3], float(moments[i]) * seconds
         was_over, wrong = kill_once(name, command, case, number, moment, earlier)
-        ended += was_over
-        wrongs.update(wrong.keys())
-        words = "; ".join(f"{key}: {value}" for key, value in wrong.items()) or "nothing wrong"
-        tell(f"{name} {i + 1}: {number.name} after {moment:.2f} s of {seconds:.2f} s: {words}")
+        note({"command": name, "kill": i + 1, "signal": number.name, "after": round(moment, 2),
+              "seconds": round(seconds, 2), "ended": was_over, "wrong": wrong})  # fmt: skip
         if not wrong:
             shutil.rmtree(case)
-    return {"command": name, "kills": kills, "seconds of a run": f"{seconds:.1f}",
-            "ended before": ended, **{column: wrongs[column] for column in COLUMNS}}  # fmt: skip
+
+
+def table(kills: list[dict]) -> list[dict[str, object]]:
+    """Rows, one of each command."""
+    rows: list[dict[str, object]] = []
+    for name in dict.fromkeys(kill["command"] for kill in kills):
+        own = [kill for kill in kills if kill["command"] == name]
+        wrongs = Counter(column for kill in own for column in kill["wrong"])
+        seconds = np.median([kill["seconds"] for kill in own])
+        rows.append({"command": name, "kills": len(own), "seconds of a run": f"{seconds:.1f}",
+                     "ended before": sum(kill["ended"] for kill in own),
+                     **{column: wrongs[column] for column in COLUMNS}})  # fmt: skip
+    return rows
 
 
 def main() -> int:
@@ -267,22 +287,35 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=30, help="of each command")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", nargs="+", metavar="NAME", help="some of them")
+    parser.add_argument("--log", type=Path, help="file of the kills; those in it are not repeated")
     parser.add_argument("-o", "--output", type=Path, help="file for the table")
     args = parser.parse_args()
+    kills: list[dict] = []
+    if args.log and args.log.exists():
+        kills = [json.loads(line) for line in args.log.read_text(encoding="utf-8").splitlines()]
+
+    def note(kill: dict) -> None:
+        kills.append(kill)
+        line = json.dumps(kill, ensure_ascii=False)
+        print(line, flush=True)
+        if args.log:
+            with open(args.log, "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+
     with tempfile.TemporaryDirectory(prefix="kills") as folder:
         inputs = Path(folder) / "inputs"
         inputs.mkdir()
         known = commands(inputs)
-        rows = []
         for number, name in enumerate(known):
-            if args.commands and name not in args.commands:
+            done = max((kill["kill"] for kill in kills if kill["command"] == name), default=0)
+            if args.commands and name not in args.commands or done >= args.kills:
                 continue
             place = Path(folder) / name
             place.mkdir()
             rng = np.random.default_rng([args.seed, number])
-            rows.append(kill_many(name, known[name], place, args.kills, rng,
-                                  lambda line: print(line, flush=True)))  # fmt: skip
-            print(f"\n{markdown(rows)}", flush=True)
+            kill_many(name, known[name], place, range(done, args.kills), rng, note)
+    rows = table(kills)
+    print(f"\n{markdown(rows)}", flush=True)
     if args.output:
         args.output.write_text(markdown(rows), encoding="utf-8")
     return int(any(row[column] for row in rows for column in COLUMNS))

@@ -307,12 +307,12 @@ def test_bad_parameter_files(params, message, tmp_path, capsys):
 def test_stopped_in_the_middle_leaves_nothing(
     raised, code, said, inputs, tmp_path, capsys, monkeypatch
 ):
-    from cryodl.engine.methods.local_resolution import run
+    from cryodl.engine.methods.local_resolution import look
 
     def stop(*args, **kwargs):
         raise raised
 
-    monkeypatch.setattr(run, "predict_tiled", stop)
+    monkeypatch.setattr(look, "predict_tiled", stop)
     assert command(inputs, tmp_path / "deep" / "out") == code
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

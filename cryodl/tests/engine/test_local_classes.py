@@ -12,7 +12,8 @@ from cryodl.engine.errors import BundleError, InputError
 from cryodl.engine.maps.mrc_io import read_map, write_map
 from cryodl.engine.maps.volume import Volume
 from cryodl.engine.methods.local_classes import run_local_classes
-from cryodl.engine.methods.local_classes.run import calibrated, class_counts
+from cryodl.engine.methods.local_classes.look import calibrated
+from cryodl.engine.methods.local_classes.run import class_counts
 from cryodl.engine.networks import build
 from cryodl.engine.networks.configs import LOCAL_CLASSES, PAPER_UNET
 from cryodl.engine.networks.local_classes import class_shares

@@ -189,8 +189,8 @@ def test_scale_and_offset_change_nothing(result, density, bundle, scale, offset)
 def test_values_come_back_to_their_place(voxel_size, kind):
     """A field that is linear in space is the same at every voxel, whatever the network's grid."""
     from cryodl.engine.maps.parts import bounding_box, bring_back
+    from cryodl.engine.methods.local_resolution.look import _any_inside
     from cryodl.engine.methods.local_resolution.prepare import prepare
-    from cryodl.engine.methods.local_resolution.run import _any_inside
 
     volume = blobs((37, 44, 31), voxel_size)
     inside = np.zeros(volume.shape, bool)
