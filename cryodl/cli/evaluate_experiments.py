@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--count", metavar="N", type=count, help="experiments to take at most")
     add("--longest", metavar="LENGTH", type=float, default=float("inf"),
         help="leave out reconstructions of longer boxes in Å, which take minutes each")  # fmt: skip
+    add("--bundle", metavar="METHOD=FOLDER", action="append", default=[], type=_bundle,
+        help="measure this network of a method, not the shipped one; may be repeated")  # fmt: skip
     add("--workers", metavar="N", type=count, default=1, help="processes that judge")
 
 
@@ -52,12 +54,16 @@ def run(args: argparse.Namespace) -> None:
         if not (folder / ROWS).is_file():
             raise OutputError(f"{folder} holds other things: give a new name")
     rows = read_judged(folder / ROWS) if (folder / ROWS).is_file() else []
-    judged = {(row["experiment"], row["method"]) for row in rows}
-    jobs = []
+    bundles, jobs = dict(args.bundle), []
+    judged = {(row["experiment"], row["method"], row.get("bundle")) for row in rows}
     for stored in found:
-        left = [name for name in args.methods if (stored.folder.name, name) not in judged]
+        left = [
+            name
+            for name in args.methods
+            if (stored.folder.name, name, bundles.get(name)) not in judged
+        ]
         if left:
-            jobs.append((stored, left))
+            jobs.append((stored, left, bundles))
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(folder / ROWS, overwrite=True) as part:  # without a line that was cut off
         part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -69,7 +75,9 @@ def run(args: argparse.Namespace) -> None:
         else:
             rows += _keep(map(_judge, jobs), len(jobs), file, progress)
     names = {stored.folder.name for stored in found}
-    _write(folder, [r for r in rows if r["experiment"] in names and r["method"] in args.methods])
+    asked = {(name, bundles.get(name)) for name in args.methods}
+    rows = [row for row in rows if (row["method"], row.get("bundle")) in asked]
+    _write(folder, [row for row in rows if row["experiment"] in names])
 
 
 def _keep(judged, total: int, file, progress) -> list[dict[str, Any]]:
@@ -86,7 +94,7 @@ def _judge(job) -> list[dict[str, Any]]:
     from ..engine.evaluation.enhanced import judge_enhanced
     from ..engine.evaluation.reconstructions import Method, judge, load
 
-    stored, names = job
+    stored, names, bundles = job
     experiment = load(stored)
     single: dict[str, Method] = {}
     halves: dict[str, Method] = {}
@@ -94,25 +102,28 @@ def _judge(job) -> list[dict[str, Any]]:
         if name in HALF_MAPS:
             halves[name] = partial(_half_maps, name)
         elif name != "enhance":
-            single[name] = partial(_single, name)
+            single[name] = partial(_single, name, bundles.get(name))
     rows = list(judge(experiment, single, halves))
     if "enhance" in names:
-        rows.append(judge_enhanced(experiment, _enhance))
+        rows.append(judge_enhanced(experiment, partial(_enhance, bundles.get("enhance"))))
+    for row in rows:
+        if row["method"] in bundles:
+            row["bundle"] = bundles[row["method"]]
     return rows
 
 
-def _single(name: str, volume) -> Answer:
+def _single(name: str, bundle: str | None, volume) -> Answer:
     """The answer to a map as it is: nothing is told."""
     from ..api.local_classes import run_local_classes
     from ..api.local_resolution import run_local_resolution
     from ..api.single_map_resolution import run_single_map_resolution
 
     if name == "cryores":
-        result = run_single_map_resolution(volume)
+        result = run_single_map_resolution(volume, bundle)
     elif name == "deepres":
-        result = run_local_resolution(volume, sharpen="auto")
+        result = run_local_resolution(volume, bundle, sharpen="auto")
     else:
-        result = run_local_classes(volume, name)
+        result = run_local_classes(volume, bundle or name)
     width = result.volumes.get("uncertainty")
     return result.volumes["resolution"].data, None if width is None else width.data
 
@@ -124,10 +135,10 @@ def _half_maps(name: str, half1, half2) -> Answer:
     return result.volumes["resolution"].data, None
 
 
-def _enhance(half1, half2):
+def _enhance(bundle: str | None, half1, half2):
     from ..api.enhance import run_enhance
 
-    return run_enhance(half1=half1, half2=half2).volumes["enhanced"].data
+    return run_enhance(half1=half1, half2=half2, bundle=bundle).volumes["enhanced"].data
 
 
 def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
@@ -145,6 +156,16 @@ def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
             part.write_text(text, encoding="utf-8", errors="backslashreplace")
     with whole_file(folder / "tables.json", overwrite=True) as part:
         write_json(part, written, indent=1)
+
+
+def _bundle(text: str) -> tuple[str, str]:
+    name, _, folder = text.partition("=")
+    networks = [method for method in METHODS if method not in HALF_MAPS]
+    if name not in networks or not folder:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not METHOD=FOLDER, with a method of {', '.join(networks)}"
+        )
+    return name, folder
 
 
 def _methods(text: str) -> tuple[str, ...]:

@@ -36,7 +36,9 @@ def _is_row(row: Any) -> bool:
         return False
     if not all(isinstance(text, str) for text in [*map(row.get, NAMES), *row["words"]]):
         return False
-    figures = {key: row[key] for key in row.keys() - {*NAMES, "words", "failed"}}
+    if not isinstance(row.get("bundle", ""), str):
+        return False
+    figures = {key: row[key] for key in row.keys() - {*NAMES, "bundle", "words", "failed"}}
     if not all(value is None or _is_figure(value) for value in figures.values()):
         return False
     if row["method"] == "enhance":

@@ -9,6 +9,7 @@ from test_particles import PLAIN
 from test_simulated_experiment import molecule  # noqa: F401
 
 from cryodl.cli.main import main
+from cryodl.engine.bundles.registry import SHIPPED
 from cryodl.engine.evaluation.enhanced import best_bfactor, judge_enhanced, low_passed
 from cryodl.engine.evaluation.reconstructions import judge, load, measures, tables
 from cryodl.engine.maps.mrc_io import read_map, write_map
@@ -112,9 +113,23 @@ def test_what_is_judged_is_kept_and_what_is_cut_off_is_made_again(made_set, tmp_
     assert "| localfsc | half maps | 2 | 0 |" in (tmp_path / "out" / "overall.md").read_text()
 
 
+def test_a_network_of_ones_own_is_measured_beside_the_shipped_one(made_set, tmp_path, capsys):
+    own = shutil.copytree(SHIPPED / "unet-resmap", tmp_path / "own")
+    words = ["evaluate", "experiments", str(made_set), "-o", str(tmp_path / "out"), "--methods",
+             "unet-monores"]  # fmt: skip
+    assert main([*words, "--bundle", f"unet-monores={own}"]) == 0
+    other = (tmp_path / "out" / "overall.md").read_text()
+    assert main(words) == 0
+    assert "2 experiments, 0 of them judged before" in capsys.readouterr().out
+    assert (tmp_path / "out" / "overall.md").read_text() != other
+    rows = [json.loads(row) for row in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
+    assert [row.get("bundle") for row in rows] == [str(own)] * 2 + [None] * 2
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
+        (["SET", "-o", "out", "--bundle", "localfsc=x"], "'localfsc=x' is not METHOD=FOLDER"),
         (["nothing", "-o", "out"], "'nothing' holds no experiment from particles"),
         (["SET", "-o", "out", "--methods", "resmap"], "'resmap' is none of cryores, deepres"),
         (["SET", "SET", "-o", "out"], "two experiments are named 00000"),
