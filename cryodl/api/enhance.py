@@ -16,6 +16,7 @@ import numpy as np
 
 from ..engine.errors import SettingError
 from ..engine.maps.check import check_map
+from ..engine.maps.finest import finest_possible
 from ..engine.maps.given import given_map, given_mask
 from ..engine.maps.resample import resample_to
 from ..engine.maps.result import Result
@@ -203,12 +204,13 @@ def _audit_halves(enhancer: Enhancer, halves, noise: Noise, enhanced: Enhanced, 
     support = enhanced.density.with_data(agreement(*after))
     mask = _shown(enhanced.density)
     fsc = {}
-    nyquist = 2 * halves[0].voxel_size  # Å; the finer grid of the network knows nothing beyond
+    # the finer grid of the network knows nothing beyond what the map holds
+    finest = finest_possible(half_sum(*halves))
     for name, (first, second) in (("before", before), ("after", after)):
         curve = estimate_fsc(first, second, mask)
         for threshold in THRESHOLDS:
             found = curve.resolution(threshold)
-            fsc[f"{name}_{threshold:g}"] = None if found is None else round(max(found, nyquist), 4)
+            fsc[f"{name}_{threshold:g}"] = None if found is None else round(max(found, finest), 4)
     return support, fsc
 
 

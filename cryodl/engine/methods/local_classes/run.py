@@ -13,6 +13,7 @@ from ...bundles import Bundle
 from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
+from ...maps.finest import finest_possible, finest_stats, finest_warning
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.parts import bounding_box, cut
@@ -82,6 +83,8 @@ def run_local_classes(
         if inside is None:
             inside = automatic_mask(volume)
         notes += check_map(volume, inside, molecule)
+        finest = finest_possible(volume)
+        notes += filter(None, [finest_warning(volume, finest)])
         if 2 * volume.voxel_size > 10:
             notes.append(
                 f"the voxel size of {volume.voxel_size:g} Å holds nothing better than "
@@ -105,6 +108,7 @@ def run_local_classes(
     seconds["predict"] = round(time.perf_counter() - clock, 3)
     clock = time.perf_counter()
     answer = calibrated(answer, spec["calibration"])
+    answer = possible(answer, spec["network"].get("edges", ()), finest)
     count = answer.shape[-1] - 1
     place = tuple(slice(first, last) for first, last in box)
     like, within = cut(volume, place), inside[place]
@@ -139,6 +143,7 @@ def run_local_classes(
     }
     stats = {
         **resolution_stats(resolution.data[inside]),
+        **finest_stats(volume, finest),
         "classes": class_counts(classes[inside], count),
         "class_edges": list(spec["network"].get("edges", ())),
         "probability_median": round(float(np.median(best[within])), 4),
@@ -164,6 +169,19 @@ def calibrated(answer: np.ndarray, calibration) -> np.ndarray:
     if power != 1:
         raised = np.power(np.maximum(answer[..., :-1], 1e-9), power)
         answer[..., :-1] = raised / raised.sum(axis=-1, keepdims=True)
+    return answer
+
+
+def possible(answer: np.ndarray, edges, finest: float) -> np.ndarray:
+    """Probabilities of classes finer than a map holds, given to the first that it can hold.
+
+    answer : ndarray (..., classes + 1), the last channel the expected resolution in Å
+    edges : Å, between the classes;  finest : Å, as `finest_possible` gives it
+    """
+    first = int(np.searchsorted(edges, finest, side="right"))
+    answer[..., first] += answer[..., :first].sum(axis=-1)
+    answer[..., :first] = 0
+    np.maximum(answer[..., -1], np.float32(finest), out=answer[..., -1])
     return answer
 
 

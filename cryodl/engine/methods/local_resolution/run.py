@@ -14,6 +14,7 @@ from ...bundles import Bundle
 from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
+from ...maps.finest import finest_possible, finest_stats, finest_warning
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.parts import bounding_box, bring_back
@@ -90,6 +91,8 @@ def run_local_resolution(
         with stages("sharpen"):
             sharpened = sharpen_map(volume, inside, sharpen, claimed)
             notes += advise_on_input(volume, sharpened, spec)
+            finest = finest_possible(volume)
+            notes += filter(None, [finest_warning(volume, finest)])
         for note in notes:
             tell(f"warning: {note}")
         if sharpen == "auto" and claimed is None:
@@ -123,8 +126,9 @@ def run_local_resolution(
         del predicted
         # the network's bins go beyond what it was trained for, so that its means can reach the ends
         values = np.clip(resolution.data[inside], *spec["resolution_limits"])
-        resolution.data[inside] = values
         deviation.data[inside] *= interval_factor(spec["calibration"], values)
+        values = np.maximum(values, np.float32(finest))
+        resolution.data[inside] = values
         last = advise_on_result(values, spec)
         for note in last:
             tell(f"warning: {note}")
@@ -132,6 +136,7 @@ def run_local_resolution(
             **resolution_stats(values),
             "uncertainty_median": round(float(np.median(deviation.data[inside])), 4),
             "interval": spec["calibration"]["interval"],
+            **finest_stats(volume, finest),
             "voxel_size": volume.voxel_size,
             "voxel_size_given": voxel_size is not None,
             "grid_voxel_size": prepared.grid_voxel_size,

@@ -13,6 +13,7 @@ from ...bundles import Bundle
 from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
+from ...maps.finest import finest_possible, finest_stats, finest_warning
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.result import Result
@@ -105,14 +106,19 @@ def run_single_map_resolution(
         values = resolution[inside]
         deviation[inside] *= interval_factor(spec["calibration"], values)
         notes += check_map(volume, inside, rough if mask is None else None)
+        finest = finest_possible(volume)
+        notes += filter(None, [finest_warning(volume, finest)])
+        values = np.maximum(values, np.float32(finest))
+        resolution[inside] = values
         notes += advise(volume, values, spec)
         for note in notes:
             tell(f"warning: {note}")
         stats = {
             **resolution_stats(values),
-            "global_resolution": round(answer.whole, 3),
+            "global_resolution": round(max(answer.whole, finest), 3),
             "uncertainty_median": round(float(np.median(deviation[inside])), 4),
             "interval": spec["calibration"]["interval"],
+            **finest_stats(volume, finest),
             "molecule_volume": round(float(inside.sum()) * volume.voxel_size**3),
             "voxel_size": volume.voxel_size,
             "voxel_size_given": voxel_size is not None,
@@ -144,7 +150,7 @@ def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
     if nyquist > 2 * best:
         said.append(
             f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
-            "values below that are not real"
+            "no finer value is given"
         )
     low = float((values <= best * (1 + AT_LIMIT)).mean())
     high = float((values >= worst * (1 - AT_LIMIT)).mean())
