@@ -17,6 +17,7 @@ from ..engine.maps.check import check_map, check_one_grid
 from ..engine.maps.finest import finest_possible, finest_stats, finest_warning
 from ..engine.maps.given import APART, given_map, mask_origin, origins_apart
 from ..engine.maps.mask import automatic_mask
+from ..engine.maps.quiet import filled, quiet_rim, within_rim
 from ..engine.maps.result import Result
 from ..engine.maps.stats import resolution_stats
 from ..engine.maps.volume import Volume
@@ -165,17 +166,20 @@ def _estimate(
                 "where they are"
             )
             volume = replace(full, data=volume.data, unit=volume.unit)
+        rim = None
     else:
-        full = volume
+        rim = quiet_rim(volume)
+        full = filled(volume, rim)
+        notes += [rim.sentence] if rim else []
     if announced:
         notify(_plan(full, method))
     if mask is None:
-        inside = mask_of_halves(*halves) if halves else automatic_mask(full)
+        inside = mask_of_halves(*halves) if halves else within_rim(automatic_mask(full), rim)
     else:
         weights, _, more = read_mask(mask, full)
         inside, notes = weights > 0.5, notes + more
-    notes += check_map(full, inside)
-    possible = finest_possible(full)
+    notes += check_map(full if halves else volume, inside)
+    possible = finest_possible(full if halves else volume)
     notes += filter(None, [finest_warning(full, possible)])
     numbers, coarsest = _limits(full, options, possible)
     found: dict[str, Any] = {"significance": options["significance"]}

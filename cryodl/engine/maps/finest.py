@@ -66,8 +66,7 @@ def _profiles(volume: Volume):
     """Frequency (1/Å) and amplitude by sphere, then by cube: pairs of ndarrays (shells,)."""
     import scipy.fft
 
-    part = tuple(slice((n - min(n, LARGEST)) // 2, (n + min(n, LARGEST)) // 2)
-                 for n in volume.shape)  # fmt: skip
+    part = tuple(slice(max(0, n - LARGEST) // 2, (n + LARGEST) // 2) for n in volume.shape)
     data = volume.data[part]
     density = data - np.float32(np.median(data[::2, ::2, ::2]))
     for axis, n in enumerate(density.shape):  # a border that shows in the next shell alone
@@ -75,8 +74,9 @@ def _profiles(volume: Volume):
         density *= weights.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
     spectrum = scipy.fft.rfftn(density, workers=thread_count())
     count = max(data.shape) // 2 + 1
-    z, y, x = (np.abs(f(n)).astype(np.float32) * (2 * (count - 1))
-               for f, n in zip((np.fft.fftfreq, np.fft.fftfreq, np.fft.rfftfreq), data.shape))  # fmt: skip
+    steps = 2 * (count - 1)
+    z, y = (np.abs(np.fft.fftfreq(n, 1 / steps)).astype(np.float32) for n in data.shape[:2])
+    x = np.fft.rfftfreq(data.shape[2], 1 / steps).astype(np.float32)
     flat, edge = y[:, None] ** 2 + x**2, np.maximum(y[:, None], x)
     total, number = np.zeros((2, 2, count))
     for plane, height in zip(spectrum, z):
@@ -85,7 +85,7 @@ def _profiles(volume: Volume):
             shell = np.minimum(np.rint(radius).astype(np.intp).ravel(), count)
             total[kind] += np.bincount(shell, power, count + 1)[:count]
             number[kind] += np.bincount(shell, minlength=count + 1)[:count]
-    frequency = np.arange(count) / (2 * (count - 1) * volume.voxel_size)
+    frequency = np.arange(count) / (steps * volume.voxel_size)
     return [(frequency, np.sqrt(t / np.maximum(n, 1))) for t, n in zip(total, number)]
 
 

@@ -17,6 +17,7 @@ from ...maps.finest import finest_possible, finest_stats, finest_warning
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.parts import bounding_box, cut
+from ...maps.quiet import filled, quiet_rim, within_rim
 from ...maps.resample import resample_to
 from ...maps.result import Result
 from ...maps.rough import rough_molecule
@@ -79,11 +80,14 @@ def run_local_classes(
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
         # Not the mask, which may be of a part: what is beyond it would be taken for solvent.
+        rim = quiet_rim(volume)
+        given, volume = volume, filled(volume, rim)
+        notes += [rim.sentence] if rim else []
         molecule = rough_molecule(volume)
         if inside is None:
-            inside = automatic_mask(volume)
-        notes += check_map(volume, inside, molecule)
-        finest = finest_possible(volume)
+            inside = within_rim(automatic_mask(volume), rim)
+        notes += check_map(given, inside, molecule)
+        finest = finest_possible(given)
         notes += filter(None, [finest_warning(volume, finest)])
         if 2 * volume.voxel_size > 10:
             notes.append(
@@ -160,7 +164,7 @@ def run_local_classes(
         "warnings": notes,
         "seconds": {**seconds, "finish": round(time.perf_counter() - clock, 3)},
     }
-    return Result(volumes, stats, volume)
+    return Result(volumes, stats, given)
 
 
 def calibrated(answer: np.ndarray, calibration) -> np.ndarray:

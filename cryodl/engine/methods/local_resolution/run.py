@@ -18,6 +18,7 @@ from ...maps.finest import finest_possible, finest_stats, finest_warning
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.parts import bounding_box, bring_back
+from ...maps.quiet import emptied, filled, quiet_rim, within_rim
 from ...maps.result import Result
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
@@ -81,17 +82,20 @@ def run_local_resolution(
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
         with stages("mask"):
+            rim = quiet_rim(volume)
+            given, volume = volume, filled(volume, rim)
+            notes += [rim.sentence] if rim else []
             if inside is None:
-                inside = automatic_mask(volume)
+                inside = within_rim(automatic_mask(volume), rim)
             box = bounding_box(inside)
             molecule = rough_molecule(volume)
-            notes += check_map(volume, inside, molecule)
+            notes += check_map(given, inside, molecule)
             part = read_of_the_whole(volume, spec, molecule, box)
         tell(plan_local_resolution(volume, spec, box=box, part=part).describe(volume, spec))
         with stages("sharpen"):
             sharpened = sharpen_map(volume, inside, sharpen, claimed)
             notes += advise_on_input(volume, sharpened, spec)
-            finest = finest_possible(volume)
+            finest = finest_possible(given)
             notes += filter(None, [finest_warning(volume, finest)])
         for note in notes:
             tell(f"warning: {note}")
@@ -159,7 +163,7 @@ def run_local_resolution(
         "uncertainty": deviation,
         "mask": volume.with_data(inside),
     }
-    return Result(volumes, stats, sharpened.volume)
+    return Result(volumes, stats, emptied(sharpened.volume, rim, given))
 
 
 def _rounded(number: float | None) -> float | None:

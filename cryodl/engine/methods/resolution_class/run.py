@@ -19,6 +19,7 @@ from ...maps.finest import finest_possible, finest_warning
 from ...maps.given import given_map, given_mask
 from ...maps.mask import automatic_mask
 from ...maps.parts import cut
+from ...maps.quiet import filled, quiet_rim, within_rim
 from ...maps.volume import Volume
 from ...tiles import fitting_grid
 from .config import choose_bundle
@@ -111,12 +112,15 @@ class Classifier:
         part = without_padding(volume.data)
         volume = cut(volume, part)
         inside = None if inside is None or not inside[part].any() else inside[part]
+        rim = quiet_rim(volume)
+        given, volume = volume, filled(volume, rim)
+        notes += [rim.sentence] if rim else []
         if inside is None:
-            inside = automatic_mask(volume)
-        notes += check_map(volume, inside)
+            inside = within_rim(automatic_mask(volume), rim)
+        notes += check_map(given, inside)
         molecule = find_molecule(volume, self.spec["voxel_size"], inside)
         probability = self.distribution(molecule, progress)
-        finest = finest_possible(volume)
+        finest = finest_possible(given)
         estimate = float(bins.quantile(probability, self.edges, 0.5))
         said = finest_warning(volume, finest)
         if said is not None:

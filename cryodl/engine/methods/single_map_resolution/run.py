@@ -16,6 +16,7 @@ from ...maps.check import check_map
 from ...maps.finest import finest_possible, finest_stats, finest_warning
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
+from ...maps.quiet import filled, quiet_rim, within_rim
 from ...maps.result import Result
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
@@ -83,6 +84,9 @@ def run_single_map_resolution(
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
         with stages("mask"):
+            rim = quiet_rim(volume)
+            given, volume = volume, filled(volume, rim)
+            notes += [rim.sentence] if rim else []
             rough = rough_molecule(volume) if inside is None else inside
         with stages("prepare"):
             prepared = prepare_whole(volume, spec["voxel_size"], rough)
@@ -101,12 +105,14 @@ def run_single_map_resolution(
             if answer.inside.sum() < LEAST or not inside.any():
                 inside, origin = automatic_mask(volume), "automatic"
                 notes.append("the network found no molecule: the mask is that of a simple rule")
+            inside = within_rim(inside, rim)
+            probability = probability if rim is None else probability * rim.inside
         resolution = prepared.bring_back(answer.resolution, volume) * inside
         deviation = prepared.bring_back(answer.deviation, volume) * inside
         values = resolution[inside]
         deviation[inside] *= interval_factor(spec["calibration"], values)
-        notes += check_map(volume, inside, rough if mask is None else None)
-        finest = finest_possible(volume)
+        notes += check_map(given, inside, rough if mask is None else None)
+        finest = finest_possible(given)
         notes += filter(None, [finest_warning(volume, finest)])
         values = np.maximum(values, np.float32(finest))
         resolution[inside] = values
@@ -139,7 +145,7 @@ def run_single_map_resolution(
         "mask": volume.with_data(inside),
         "probability": volume.with_data(probability),
     }
-    return Result(volumes, stats, volume)
+    return Result(volumes, stats, given)
 
 
 def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
