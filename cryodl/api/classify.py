@@ -46,8 +46,9 @@ def classify_maps(
     Returns
     -------
     for each map a dict with map (its path, or None), class ("high" below 5 Å, "medium" 5-10 Å,
-    "low"), probabilities of the three, resolution and 90 % interval in Å, finest_possible (Å; none of
-    these is finer), claimed, agrees and verdict ("agrees", or the map looks "worse" or "better"; None without a claim), warnings and
+    "low"), probabilities of the three, resolution and 90 % interval in Å, finest_possible (Å; none
+    of these is finer), claimed, agrees and verdict ("agrees", or the map looks "worse" or "better";
+    None without a claim), warnings and
     seconds
 
     Raises

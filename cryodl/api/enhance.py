@@ -18,8 +18,8 @@ from ..engine.errors import SettingError
 from ..engine.maps.check import check_map
 from ..engine.maps.finest import finest_possible
 from ..engine.maps.given import given_map, given_mask
-from ..engine.maps.resample import resample_to
 from ..engine.maps.quiet import filled, quiet_rim
+from ..engine.maps.resample import resample_to
 from ..engine.maps.result import Result
 from ..engine.maps.stages import Stages
 from ..engine.maps.volume import Volume

@@ -85,12 +85,12 @@ def quiet_rim(volume: Volume) -> Rim | None:
         if found is None:
             continue
         first, last = (place * every for place in found)
-        if shown is not texture:  # which ends where a soft edge ends
-            first = max(last / 2, first - SOFTEST * max(volume.shape))
         radius = _radius(volume.shape, axis)
         ring = (radius > first - RING * every) & (radius <= first)
         if _is_molecule(volume, ring, radius > last + every):
             return None
+        if shown is not texture:  # an outline ends where a soft edge ends
+            first = max(last / 2, first - SOFTEST * max(volume.shape))
         weights, edge = _weights(volume.data, radius, first, last)
         kind = "sphere" if axis is None else "cylinder"
         return Rim(kind, axis, edge * volume.voxel_size, weights)

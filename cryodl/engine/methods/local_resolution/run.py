@@ -23,6 +23,7 @@ from ...maps.result import Result
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
+from ...maps.trained import beyond_training, kind_of, widening, widening_warning
 from ...maps.volume import Volume
 from ...tiles import predict_tiled
 from .advice import advise_on_input, advise_on_result
@@ -89,7 +90,9 @@ def run_local_resolution(
                 inside = within_rim(automatic_mask(volume), rim)
             box = bounding_box(inside)
             molecule = rough_molecule(volume)
-            notes += check_map(given, inside, molecule)
+            unusual = check_map(given, inside, molecule)
+            reasons = beyond_training(spec, given, kind_of(given, rim, unusual))
+            notes += unusual
             part = read_of_the_whole(volume, spec, molecule, box)
         tell(plan_local_resolution(volume, spec, box=box, part=part).describe(volume, spec))
         with stages("sharpen"):
@@ -131,15 +134,19 @@ def run_local_resolution(
         # the network's bins go beyond what it was trained for, so that its means can reach the ends
         values = np.clip(resolution.data[inside], *spec["resolution_limits"])
         deviation.data[inside] *= interval_factor(spec["calibration"], values)
+        wider = widening(spec, reasons, values)
+        deviation.data[inside] *= wider
         values = np.maximum(values, np.float32(finest))
         resolution.data[inside] = values
         last = advise_on_result(values, spec)
+        last += filter(None, [widening_warning(reasons, wider)])
         for note in last:
             tell(f"warning: {note}")
         stats = {
             **resolution_stats(values),
             "uncertainty_median": round(float(np.median(deviation.data[inside])), 4),
             "interval": spec["calibration"]["interval"],
+            "interval_widened": round(float(wider.mean()), 3),
             **finest_stats(volume, finest),
             "voxel_size": volume.voxel_size,
             "voxel_size_given": voxel_size is not None,

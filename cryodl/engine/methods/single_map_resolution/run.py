@@ -21,6 +21,7 @@ from ...maps.result import Result
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
+from ...maps.trained import beyond_training, kind_of, widening, widening_warning
 from ...maps.volume import Volume
 from ...maps.whole_input import prepare_whole
 from ...whole_map_plan import plan
@@ -111,7 +112,12 @@ def run_single_map_resolution(
         deviation = prepared.bring_back(answer.deviation, volume) * inside
         values = resolution[inside]
         deviation[inside] *= interval_factor(spec["calibration"], values)
-        notes += check_map(given, inside, rough if mask is None else None)
+        unusual = check_map(given, inside, rough if mask is None else None)
+        reasons = beyond_training(spec, given, kind_of(given, rim, unusual))
+        wider = widening(spec, reasons, values)
+        deviation[inside] *= wider
+        notes += unusual
+        notes += filter(None, [widening_warning(reasons, wider)])
         finest = finest_possible(given)
         notes += filter(None, [finest_warning(volume, finest)])
         values = np.maximum(values, np.float32(finest))
@@ -124,6 +130,7 @@ def run_single_map_resolution(
             "global_resolution": round(max(answer.whole, finest), 3),
             "uncertainty_median": round(float(np.median(deviation[inside])), 4),
             "interval": spec["calibration"]["interval"],
+            "interval_widened": round(float(wider.mean()), 3),
             **finest_stats(volume, finest),
             "molecule_volume": round(float(inside.sum()) * volume.voxel_size**3),
             "voxel_size": volume.voxel_size,
