@@ -49,8 +49,9 @@ def classify_maps(
     Returns
     -------
     for each map a dict with map (its path, or None), class ("high" below 5 Å, "medium" 5-10 Å,
-    "low"), probabilities of the three, resolution and 90 % interval in Å, claimed, agrees and
-    verdict ("agrees", or the map looks "worse" or "better"; None without a claim), warnings and
+    "low"), probabilities of the three, resolution and 90 % interval in Å, finest_possible (Å; none
+    of these is finer), claimed, agrees and verdict ("agrees", or the map looks "worse" or "better";
+    None without a claim), warnings and
     seconds
 
     Raises
@@ -102,6 +103,7 @@ def classify_maps(
                 "probabilities": {k: round(p, 4) for k, p in answer.probabilities.items()},
                 "resolution": round(answer.resolution, 3),
                 "interval": [round(end, 3) for end in answer.interval],
+                "finest_possible": round(answer.finest, 3),
                 "claimed": claim,
                 "agrees": None if verdict is None else verdict == "agrees",
                 "verdict": verdict,

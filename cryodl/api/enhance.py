@@ -16,7 +16,9 @@ import numpy as np
 
 from ..engine.errors import SettingError
 from ..engine.maps.check import check_map
+from ..engine.maps.finest import finest_possible
 from ..engine.maps.given import given_map, given_mask
+from ..engine.maps.quiet import filled, quiet_rim
 from ..engine.maps.resample import resample_to
 from ..engine.maps.result import Result
 from ..engine.maps.stages import Stages
@@ -114,15 +116,17 @@ def run_enhance(
             )
             inside, more = given_mask(mask, original)
             kept, _ = given_mask(protect_mask, original)
-            notes += more + check_map(original, inside)
+            rim = None if halves else quiet_rim(original)
+            judged = filled(original, rim)
+            notes += more + ([rim.sentence] if rim else []) + check_map(original, inside)
         tell(enhancer.describe(original, 3 if halves else 1))
         for note in notes:
             tell(f"warning: {note}")
         told = [None if n is None else n / original.unit for n in (noise_mean, noise_std)]
         with stages("noise"):
-            noise = enhancer.find_noise(original, way, mean=told[0], sd=told[1], inside=inside)
+            noise = enhancer.find_noise(judged, way, mean=told[0], sd=told[1], inside=inside)
         with stages("enhance"):
-            enhanced = enhancer.enhance(original, noise, progress=partial(show, "enhance"))
+            enhanced = enhancer.enhance(judged, noise, progress=partial(show, "enhance"))
         with stages("finish"):
             evidence = find_evidence(enhanced)
             density, pieces = _finish(enhanced, evidence, original, kept, clean)
@@ -152,6 +156,8 @@ def run_enhance(
                 name: enhancer.bring_back(grid, original, density=name == "enhanced")
                 for name, grid in grids.items()
             }
+        if rim is not None:
+            volumes = {k: v.with_data(v.data * rim.inside) for k, v in volumes.items()}
         for note in found.warnings:
             tell(f"warning: {note}")
         stats |= {
@@ -210,12 +216,13 @@ def _audit_halves(enhancer: Enhancer, halves, noise: Noise, enhanced: Enhanced, 
     support = enhanced.density.with_data(agreement(*after))
     mask = _shown(enhanced.density)
     fsc = {}
-    nyquist = 2 * halves[0].voxel_size  # Å; the finer grid of the network knows nothing beyond
+    # the finer grid of the network knows nothing beyond what the map holds
+    finest = finest_possible(half_sum(*halves))
     for name, (first, second) in (("before", before), ("after", after)):
         curve = estimate_fsc(first, second, mask)
         for threshold in THRESHOLDS:
             found = curve.resolution(threshold)
-            fsc[f"{name}_{threshold:g}"] = None if found is None else round(max(found, nyquist), 4)
+            fsc[f"{name}_{threshold:g}"] = None if found is None else round(max(found, finest), 4)
     return support, fsc
 
 

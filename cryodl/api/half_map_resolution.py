@@ -14,8 +14,10 @@ import numpy as np
 from ..engine.announce import needs
 from ..engine.errors import InputError, SettingError
 from ..engine.maps.check import check_map, check_one_grid
+from ..engine.maps.finest import finest_possible, finest_stats, finest_warning
 from ..engine.maps.given import APART, given_map, mask_origin, origins_apart
 from ..engine.maps.mask import automatic_mask
+from ..engine.maps.quiet import filled, quiet_rim, within_rim
 from ..engine.maps.result import Result
 from ..engine.maps.stats import resolution_stats
 from ..engine.maps.volume import Volume
@@ -164,17 +166,22 @@ def _estimate(
                 "where they are"
             )
             volume = replace(full, data=volume.data, unit=volume.unit)
+        rim = None
     else:
-        full = volume
+        rim = quiet_rim(volume)
+        full = filled(volume, rim)
+        notes += [rim.sentence] if rim else []
     if announced:
         notify(_plan(full, method))
     if mask is None:
-        inside = mask_of_halves(*halves) if halves else automatic_mask(full)
+        inside = mask_of_halves(*halves) if halves else within_rim(automatic_mask(full), rim)
     else:
         weights, _, more = read_mask(mask, full)
         inside, notes = weights > 0.5, notes + more
-    notes += check_map(full, inside)
-    numbers, coarsest = _limits(full, options)
+    notes += check_map(full if halves else volume, inside)
+    possible = finest_possible(full if halves else volume)
+    notes += filter(None, [finest_warning(full, possible)])
+    numbers, coarsest = _limits(full, options, possible)
     found: dict[str, Any] = {"significance": options["significance"]}
     whole: float | None = None
     gaps: list[tuple[float, float]] = []
@@ -212,6 +219,7 @@ def _estimate(
                 full, inside, difference, p_value=1 - share, gaps=gaps, progress=progress,
                 **numbers,
             )
+    np.maximum(values, np.float32(possible), out=values, where=inside)
     finest = numbers["min_resolution"]
     most = float((values[inside] <= finest * 1.02).mean())
     if most > AT_FINEST and IDENTICAL not in notes:
@@ -233,6 +241,7 @@ def _estimate(
         notify(f"warning: {last}")
     stats = {
         **resolution_stats(values[inside]),
+        **finest_stats(full, possible),
         "method": method,
         **found,
         "from": "half maps" if halves else "one map",
@@ -262,21 +271,25 @@ def _gaps(curve: FscCurve, finest: float) -> list[tuple[float, float]]:
     return empty + curve.dips() + curve.dips(kind="unmasked")  # a mask may fill a dip
 
 
-def _limits(full: Volume, options: dict[str, Any]):
-    """Finest and coarsest resolution as given, where the voxel size allows it."""
+def _limits(full: Volume, options: dict[str, Any], possible: float):
+    """Finest and coarsest resolution as given, where the map allows it.
+
+    possible : Å, as `finest_possible` gives it
+    """
     nyquist, half = 2 * full.voxel_size, min(full.shape) * full.voxel_size / 2
     finest, coarsest = options["min_resolution"], options["max_resolution"]
-    if coarsest is not None and coarsest <= LEAST_RANGE * nyquist:
+    if coarsest is not None and coarsest <= LEAST_RANGE * possible:
+        holds = "voxels hold" if possible <= nyquist * 1.001 else "map's spectrum holds"
         raise SettingError(
-            f"max resolution {coarsest:g} Å leaves nothing above the {nyquist:g} Å that the voxels "
-            "hold: give a coarser one"
+            f"max resolution {coarsest:g} Å leaves nothing above the {possible:.4g} Å that the "
+            f"{holds}: give a coarser one"
         )
     if coarsest is not None and coarsest > half:
         raise SettingError(
             f"max resolution {coarsest:g} Å is more than the box tells, half its edge: give "
             f"{half:g} Å at most"
         )
-    finest = max(finest or 0.0, nyquist)
+    finest = max(finest or 0.0, possible)
     if finest >= half:
         raise SettingError(
             f"min resolution {finest:g} Å leaves nothing below the {half:g} Å that the box tells, "

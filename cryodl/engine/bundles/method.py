@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import BundleError
 from .bundle import Bundle, load_bundle
 from .spec import SPEC_FILE
-from .values import Table, check_values, number, numbers, whole, wrong
+from .values import (
+    OBJECT,
+    Table,
+    check_values,
+    number,
+    numbers,
+    optional,
+    some_of,
+    whole,
+    wrong,
+)
 
 Reads = Mapping[str, tuple[str, Mapping[str, int]]]
 # Entries of several methods.
@@ -21,6 +31,19 @@ CURVE: Table = {  # factor of the interval between resolutions, Å
     "calibration.resolution": numbers(0.1, 100, ascending=True),
     "calibration.factor": numbers(0.001, 1000),
 }
+
+
+def trained(kinds: Iterable[str]) -> Table:
+    """Entries on what a network was trained on, which an earlier bundle lacks.
+
+    kinds : of maps, by the names of maps/trained.py
+    """
+    return {
+        "trained": optional(OBJECT),
+        "trained.voxel_sizes": optional(numbers(0.01, 1000, count=2, ascending=True)),
+        "trained.kinds": optional(some_of(*kinds)),
+        "trained.widening": optional(number(1, 100)),
+    }
 
 
 def bundle_for(

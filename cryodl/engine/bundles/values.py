@@ -54,6 +54,15 @@ def one_of(*values: str) -> Kind:
     return Kind(words, lambda value: isinstance(value, str) and value in values)
 
 
+def some_of(*values: str) -> Kind:
+    """A list of names that are known, which may be empty."""
+
+    def fits(value: Any) -> bool:
+        return _is_list(value) and all(isinstance(v, str) and v in values for v in value)
+
+    return Kind(f"a list of {', '.join(map(repr, values))}", fits)
+
+
 def numbers(
     least: float, most: float, *, count: int | None = None, ascending: bool = False
 ) -> Kind:

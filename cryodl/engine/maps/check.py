@@ -6,8 +6,9 @@ import numpy as np
 
 from cryodl.engine.errors import InputError
 from cryodl.engine.maps.clean import clean_warning
-from cryodl.engine.maps.contrast import contrast_warning
+from cryodl.engine.maps.contrast import NOISE, contrast_warning
 from cryodl.engine.maps.masked import masked_support
+from cryodl.engine.maps.quiet import filled, quiet_rim
 from cryodl.engine.maps.volume import Volume
 from cryodl.engine.maps.voxel_size import voxel_size_warning
 
@@ -35,6 +36,9 @@ def check_map(
     -------
     list of str
     """
+    rim = quiet_rim(volume)
+    nothing = None if rim is None else contrast_warning(filled(volume, rim, like_all=True), None)
+    volume = filled(volume, rim)
     if mask is None:
         from cryodl.engine.maps.mask import automatic_mask
 
@@ -60,7 +64,7 @@ def check_map(
     extents = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     diameter = max((along[-1] - along[0] + 1 for along in extents if along.size), default=0)
     diameter *= volume.voxel_size
-    contrast = contrast_warning(volume, support)
+    contrast = NOISE if nothing == NOISE else contrast_warning(volume, support)
     low, high = DIAMETERS
     if contrast is not None:
         found.append(contrast)

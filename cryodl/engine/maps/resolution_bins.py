@@ -45,6 +45,14 @@ def class_probabilities(probability: np.ndarray, edges: np.ndarray) -> np.ndarra
     return np.stack([high, not_low - high, 1 - not_low], axis=-1)
 
 
+def at_least(shares: np.ndarray, finest: float) -> list[float]:
+    """Probabilities of the classes where nothing is finer than so many Å: of what cannot be, the
+    first class that can has it."""
+    told = [max(0.0, float(p)) for p in shares]
+    first = int(class_of(finest))
+    return [0.0] * first + [sum(told[: first + 1]), *told[first + 1 :]]
+
+
 def quantile(probability: np.ndarray, edges: np.ndarray, share: float) -> np.ndarray:
     """Resolution (Å) below which that share of the probability lies, ndarray (...)."""
     flat = probability.reshape(-1, probability.shape[-1])

@@ -10,6 +10,7 @@ from ..bundles import save_bundle
 from ..bundles.card import model_card
 from ..maps.features import CHANNELS
 from ..maps.normalise import FLOOR, WINDOW
+from ..maps.trained import trained_on
 from ..networks.trunk import receptive_radius
 from ..networks.unet3d import build_unet3d
 from .calibrate import accuracy, calibrate, collect
@@ -52,6 +53,9 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, init
         "overlap": receptive_radius(network),
         "resolution_limits": config["limits"],
         "calibration": calibration,
+        "trained": trained_on(
+            config["voxel_size"], ["clean", "masked"] if config.get("emptied") else ["clean"]
+        ),
         "training": {
             "data": data,
             "config": {k: v for k, v in config.items() if k != "network"},

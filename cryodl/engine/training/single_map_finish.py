@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..bundles import save_bundle
+from ..maps.trained import trained_on
 from ..maps.whole import stack
 from ..methods.single_map_resolution.answer import (
     MASK,
@@ -64,6 +65,7 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
         "local": way,
         "mask_threshold": threshold,
         "calibration": calibration,
+        "trained": trained_on(config["voxel_size"], ["masked"]),
         "training": {
             "data": data,
             "config": {k: v for k, v in config.items() if k != "network"},

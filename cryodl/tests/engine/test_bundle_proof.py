@@ -37,6 +37,10 @@ WORDS = ("name", "licence", "citation", "labels", "model", "training", "metrics"
          "network.dropout", "light", "sha256")  # fmt: skip
 # What these keys may be, though it is not what was written: only the checksum of the spec tells.
 POSSIBLE = (
+    *[(key, DELETED) for key in ("trained", "trained.voxel_sizes", "trained.kinds",
+                                 "trained.widening")],
+    ("trained", {}),
+    ("trained.kinds", []),
     ("normalisation.parameters.level", True),
     ("normalisation.parameters.floor", 0),
     ("normalisation.parameters.floor", DELETED),  # there are defaults

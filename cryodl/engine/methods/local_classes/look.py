@@ -29,6 +29,7 @@ class Look:
     stages : where times are noted;  batch_size : tiles predicted at a time
     everything : whether classes that are nowhere the likeliest count, too
     tell : called with what the run will need, in the first pass
+    finest : Å, that the map holds
 
     Attributes
     ----------
@@ -38,11 +39,11 @@ class Look:
 
     def __init__(
         self, spec: Mapping[str, Any], loading: Future, stages: Stages, batch_size: int,
-        everything: bool, tell,
+        everything: bool, tell, finest: float = 0.0,
     ) -> None:  # fmt: skip
         self.spec, self.loading, self.stages = spec, loading, stages
         self.batch_size, self.everything, self.tell = batch_size, everything, tell
-        self.count, self.grid_voxel_size = 0, 0.0
+        self.count, self.grid_voxel_size, self.finest = 0, 0.0, finest
 
     def __call__(
         self, this: Pass, volume: Volume, molecule: np.ndarray, inside: np.ndarray
@@ -65,6 +66,7 @@ class Look:
                 progress=this.progress,
             )  # fmt: skip
         answer = calibrated(answer, self.spec["calibration"])
+        answer = possible(answer, self.spec["network"].get("edges", ()), self.finest)
         self.count, self.grid_voxel_size = answer.shape[-1] - 1, prepared.grid.voxel_size
         place = tuple(slice(first, last) for first, last in bounding_box(inside))
         like, within = cut(volume, place), inside[place]
@@ -81,4 +83,17 @@ def calibrated(answer: np.ndarray, calibration) -> np.ndarray:
     if power != 1:
         raised = np.power(np.maximum(answer[..., :-1], 1e-9), power)
         answer[..., :-1] = raised / raised.sum(axis=-1, keepdims=True)
+    return answer
+
+
+def possible(answer: np.ndarray, edges, finest: float) -> np.ndarray:
+    """Probabilities of classes finer than a map holds, given to the first that it can hold.
+
+    answer : ndarray (..., classes + 1), the last channel the expected resolution in Å
+    edges : Å, between the classes;  finest : Å, as `finest_possible` gives it
+    """
+    first = int(np.searchsorted(edges, finest, side="right"))
+    answer[..., first] += answer[..., :first].sum(axis=-1)
+    answer[..., :first] = 0
+    np.maximum(answer[..., -1], np.float32(finest), out=answer[..., -1])
     return answer

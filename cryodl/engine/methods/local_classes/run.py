@@ -13,9 +13,11 @@ from ...bundles import Bundle
 from ...device import load_network
 from ...errors import SettingError
 from ...maps.check import check_map
+from ...maps.finest import finest_possible, finest_stats, finest_warning
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.parts import bounding_box
+from ...maps.quiet import filled, quiet_rim, within_rim
 from ...maps.result import Result
 from ...maps.rotations import agreed, mean_over, rotations
 from ...maps.rough import rough_molecule
@@ -79,10 +81,15 @@ def run_local_classes(
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
         # Not the mask, which may be of a part: what is beyond it would be taken for solvent.
+        rim = quiet_rim(volume)
+        given, volume = volume, filled(volume, rim)
+        notes += [rim.sentence] if rim else []
         molecule = agreed(chosen, rough_molecule, volume)
         if inside is None:
-            inside = agreed(chosen, automatic_mask, volume)
-        notes += check_map(volume, inside, molecule)
+            inside = within_rim(agreed(chosen, automatic_mask, volume), rim)
+        notes += check_map(given, inside, molecule)
+        finest = finest_possible(given)
+        notes += filter(None, [finest_warning(volume, finest)])
         if 2 * volume.voxel_size > 10:
             notes.append(
                 f"the voxel size of {volume.voxel_size:g} Å holds nothing better than "
@@ -92,7 +99,7 @@ def run_local_classes(
             tell(f"warning: {note}")
         place = tuple(slice(first, last) for first, last in bounding_box(inside))
         within = inside[place]
-        look = Look(spec, loading, stages, batch_size, probabilities or thorough, tell)
+        look = Look(spec, loading, stages, batch_size, probabilities or thorough, tell, finest)
         found = iter(
             mean_over(chosen, look, volume, molecule, inside, progress=partial(show, "predict"))
         )
@@ -114,6 +121,7 @@ def run_local_classes(
     }
     stats = {
         **resolution_stats(resolution.data[inside]),
+        **finest_stats(volume, finest),
         "classes": class_counts(classes[inside], look.count),
         "class_edges": list(spec["network"].get("edges", ())),
         "probability_median": round(float(np.median(best[within])), 4),
@@ -131,7 +139,7 @@ def run_local_classes(
         "warnings": notes,
         "seconds": stages.seconds,
     }
-    return Result(volumes, stats, volume)
+    return Result(volumes, stats, given)
 
 
 def _placed(part: np.ndarray, place: tuple[slice, ...], volume: Volume) -> np.ndarray:

@@ -27,7 +27,7 @@ def advise_on_input(volume: Volume, sharpened: Sharpened, spec: Mapping[str, Any
     elif nyquist > 2 * best:
         said.append(
             f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
-            f"values below that are not real"
+            f"no finer value is given"
         )
     fall_off = -(sharpened.guinier_bfactor or 0.0)
     if sharpened.sharpen == "none" and fall_off > UNSHARPENED:

@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 
 from ...bundles import Bundle
-from ...bundles.method import CURVE, INTERVAL, LIMITS, bundle_for, check_curve, check_tiles
+from ...bundles.method import (
+    CURVE,
+    INTERVAL,
+    LIMITS,
+    bundle_for,
+    check_curve,
+    check_tiles,
+    trained,
+)
 from ...bundles.spec import SPEC_FILE
 from ...bundles.values import FLAG, check_values, number, one_of, optional
 from ...errors import BundleError, SettingError
 from ...maps.features import CHANNELS
+from ...maps.trained import KINDS
 from ...maps.whole import WHOLE_CHANNELS
 
 METHOD = "local-resolution"
@@ -46,6 +55,7 @@ READS = {
 }
 REQUIRED = {
     **LIMITS,
+    **trained(KINDS),
     "range": one_of(*RANGES),
     "calibration.interval": INTERVAL,
 }

@@ -14,14 +14,17 @@ from ...bundles import Bundle
 from ...device import load_network
 from ...errors import SettingError
 from ...maps.check import check_map
+from ...maps.finest import finest_possible, finest_stats, finest_warning
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
 from ...maps.parts import bounding_box
+from ...maps.quiet import emptied, filled, quiet_rim, within_rim
 from ...maps.result import Result
 from ...maps.rotations import agreed, mean_over, rotations
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
+from ...maps.trained import beyond_training, kind_of, widening, widening_warning
 from ...maps.volume import Volume
 from .advice import advise_on_input, advise_on_result
 from .config import choose_bundle, interval_factor
@@ -82,17 +85,24 @@ def run_local_resolution(
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
         with stages("mask"):
+            rim = quiet_rim(volume)
+            given, volume = volume, filled(volume, rim)
+            notes += [rim.sentence] if rim else []
             if inside is None:
-                inside = agreed(chosen, automatic_mask, volume)
+                inside = within_rim(agreed(chosen, automatic_mask, volume), rim)
             box = bounding_box(inside)
             molecule = agreed(chosen, rough_molecule, volume)
-            notes += check_map(volume, inside, molecule)
+            unusual = check_map(given, inside, molecule)
+            reasons = beyond_training(spec, given, kind_of(given, rim, unusual))
+            notes += unusual
             part = read_of_the_whole(volume, spec, molecule, box)
         plan = plan_local_resolution(volume, spec, box=box, part=part, passes=len(chosen))
         tell(plan.describe(volume, spec))
         with stages("sharpen"):
             sharpened = sharpen_map(volume, inside, sharpen, claimed, chosen)
             notes += advise_on_input(volume, sharpened, spec)
+            finest = finest_possible(given)
+            notes += filter(None, [finest_warning(volume, finest)])
         for note in notes:
             tell(f"warning: {note}")
         look = Look(spec, loading, stages, batch_size)
@@ -114,15 +124,21 @@ def run_local_resolution(
     with stages("finish"):
         # the network's bins go beyond what it was trained for, so that its means can reach the ends
         values = np.clip(resolution.data[inside], *spec["resolution_limits"])
-        resolution.data[inside] = values
         deviation.data[inside] *= interval_factor(spec["calibration"], values)
+        wider = widening(spec, reasons, values)
+        deviation.data[inside] *= wider
+        values = np.maximum(values, np.float32(finest))
+        resolution.data[inside] = values
         last = advise_on_result(values, spec)
+        last += filter(None, [widening_warning(reasons, wider)])
         for note in last:
             tell(f"warning: {note}")
         stats = {
             **resolution_stats(values),
             "uncertainty_median": round(float(np.median(deviation.data[inside])), 4),
             "interval": spec["calibration"]["interval"],
+            "interval_widened": round(float(wider.mean()), 3),
+            **finest_stats(volume, finest),
             "voxel_size": volume.voxel_size,
             "voxel_size_given": voxel_size is not None,
             "grid_voxel_size": look.grid_voxel_size,
@@ -146,7 +162,7 @@ def run_local_resolution(
         "uncertainty": deviation,
         "mask": volume.with_data(inside),
     }
-    return Result(volumes, stats, sharpened.volume)
+    return Result(volumes, stats, emptied(sharpened.volume, rim, given))
 
 
 def _rounded(number: float | None) -> float | None:

@@ -15,9 +15,11 @@ from ...errors import SettingError
 from ...light import WHOLE
 from ...maps import resolution_bins as bins
 from ...maps.check import check_map
+from ...maps.finest import finest_possible, finest_warning
 from ...maps.given import given_map, given_mask
 from ...maps.mask import automatic_mask
 from ...maps.parts import cut
+from ...maps.quiet import filled, quiet_rim, within_rim
 from ...maps.rotations import Pass, agreed, mean_over, rotations
 from ...maps.volume import Volume
 from ...tiles import fitting_grid
@@ -45,6 +47,7 @@ class Answer:
     interval : Å, that holds 90 % of it
     distribution : ndarray (bins,), probabilities;  edges : ndarray (bins + 1,), Å
     warnings : plain sentences
+    finest : Å, the finest resolution that the map can hold
     """
 
     resolution_class: str
@@ -54,6 +57,7 @@ class Answer:
     distribution: np.ndarray = field(repr=False)
     edges: np.ndarray = field(repr=False)
     warnings: tuple[str, ...] = ()
+    finest: float = 0.0
 
     def judge(self, claimed: float) -> str:
         """Whether a claimed resolution (Å) lies in the interval: "agrees", or else how the map
@@ -111,9 +115,12 @@ class Classifier:
         part = without_padding(volume.data)
         volume = cut(volume, part)
         inside = None if inside is None or not inside[part].any() else inside[part]
+        rim = quiet_rim(volume)
+        given, volume = volume, filled(volume, rim)
+        notes += [rim.sentence] if rim else []
         if inside is None:
-            inside = agreed(chosen, automatic_mask, volume)
-        notes += check_map(volume, inside)
+            inside = within_rim(agreed(chosen, automatic_mask, volume), rim)
+        notes += check_map(given, inside)
 
         def look(this: Pass, volume: Volume, inside: np.ndarray) -> list[np.ndarray]:
             molecule = find_molecule(volume, self.spec["voxel_size"], inside)
@@ -124,13 +131,18 @@ class Classifier:
             return [probability]
 
         [probability] = mean_over(chosen, look, volume, inside, progress=progress)
-        answer = answer_of(probability, self.edges, self.spec["calibration"]["interval"])
-        nyquist = 2 * volume.voxel_size
-        if answer.resolution < nyquist:
+        finest = finest_possible(given)
+        estimate = float(bins.quantile(probability, self.edges, 0.5))
+        said = finest_warning(volume, finest)
+        if said is not None:
+            notes.append(said)
+        elif estimate < finest:
             notes.append(
                 f"the voxel size of {volume.voxel_size:g} Å holds nothing better than "
-                f"{nyquist:.1f} Å: the estimate means that the map is as good as its voxels allow"
+                f"{finest:.1f} Å: the estimate means that the map is as good as its voxels allow"
             )
+        share = self.spec["calibration"]["interval"]
+        answer = answer_of(probability, self.edges, share, finest=finest)
         return Answer(**{**answer.__dict__, "warnings": tuple(notes)})
 
     def distribution(self, molecule: Molecule, progress=None) -> np.ndarray:
@@ -159,11 +171,16 @@ class Classifier:
         return np.asarray(total / max(float(weight.sum()), 1e-6), np.float32)
 
 
-def answer_of(probability: np.ndarray, edges: np.ndarray, interval: float = 0.9) -> Answer:
-    """Classes, number and interval from a distribution over bins, ndarray (bins,)."""
-    shares = [max(0.0, float(p)) for p in bins.class_probabilities(probability, edges)]
+def answer_of(
+    probability: np.ndarray, edges: np.ndarray, interval: float = 0.9, finest: float = 0.0
+) -> Answer:
+    """Classes, number and interval from a distribution over bins, ndarray (bins,).
+
+    finest : Å, the finest resolution that the map can hold; what is finer counts as this
+    """
+    shares = bins.at_least(bins.class_probabilities(probability, edges), finest)
     low, middle, high = (
-        float(bins.quantile(probability, edges, share))
+        max(finest, float(bins.quantile(probability, edges, share)))
         for share in ((1 - interval) / 2, 0.5, (1 + interval) / 2)
     )
     return Answer(
@@ -173,6 +190,7 @@ def answer_of(probability: np.ndarray, edges: np.ndarray, interval: float = 0.9)
         (low, high),
         probability,
         edges,
+        finest=finest,
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...bundles import Bundle
-from ...bundles.method import CURVE, LIMITS, bundle_for, check_curve, check_tiles
+from ...bundles.method import CURVE, LIMITS, bundle_for, check_curve, check_tiles, trained
 from ...bundles.values import number, one_of, optional
+from ...maps.trained import KINDS
 from ...maps.whole import WHOLE_CHANNELS
 
 METHOD = "single-map-resolution"
@@ -17,6 +18,7 @@ BUNDLE = "cryores-single"
 REQUIRED = {
     **LIMITS,
     **CURVE,
+    **trained(KINDS),
     "local": one_of("alone", "relative", "both"),
     "mask_threshold": optional(number(0.01, 0.99)),
 }

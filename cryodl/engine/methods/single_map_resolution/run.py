@@ -15,13 +15,16 @@ from ...bundles import Bundle
 from ...device import device_scope, load_network
 from ...errors import SettingError
 from ...maps.check import check_map
+from ...maps.finest import finest_possible, finest_stats, finest_warning
 from ...maps.given import given_map, given_mask, mask_origin
 from ...maps.mask import automatic_mask
+from ...maps.quiet import filled, quiet_rim, within_rim
 from ...maps.result import Result
 from ...maps.rotations import Pass, agreed, mean_over, rotations
 from ...maps.rough import rough_molecule
 from ...maps.stages import Stages
 from ...maps.stats import resolution_stats
+from ...maps.trained import beyond_training, kind_of, widening, widening_warning
 from ...maps.volume import Volume
 from ...maps.whole_input import prepare_whole
 from ...whole_map_plan import plan
@@ -88,6 +91,9 @@ def run_single_map_resolution(
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
         with stages("mask"):
+            rim = quiet_rim(volume)
+            given, volume = volume, filled(volume, rim)
+            notes += [rim.sentence] if rim else []
             rough = agreed(chosen, rough_molecule, volume) if inside is None else inside
 
         def look(this: Pass, volume: Volume, rough: np.ndarray) -> list[np.ndarray]:
@@ -124,18 +130,31 @@ def run_single_map_resolution(
             if found <= 0.5 or not inside.any():
                 inside, origin = agreed(chosen, automatic_mask, volume), "automatic"
                 notes.append("the network found no molecule: the mask is that of a simple rule")
+            inside = within_rim(inside, rim)
+            probability = probability if rim is None else probability * rim.inside
         resolution, deviation = resolution * inside, deviation * inside
         values = resolution[inside]
         deviation[inside] *= interval_factor(spec["calibration"], values)
-        notes += check_map(volume, inside, rough if mask is None else None)
+        unusual = check_map(given, inside, rough if mask is None else None)
+        reasons = beyond_training(spec, given, kind_of(given, rim, unusual))
+        wider = widening(spec, reasons, values)
+        deviation[inside] *= wider
+        notes += unusual
+        notes += filter(None, [widening_warning(reasons, wider)])
+        finest = finest_possible(given)
+        notes += filter(None, [finest_warning(volume, finest)])
+        values = np.maximum(values, np.float32(finest))
+        resolution[inside] = values
         notes += advise(volume, values, spec)
         for note in notes:
             tell(f"warning: {note}")
         stats = {
             **resolution_stats(values),
-            "global_resolution": round(whole, 3),
+            "global_resolution": round(max(whole, finest), 3),
             "uncertainty_median": round(float(np.median(deviation[inside])), 4),
             "interval": spec["calibration"]["interval"],
+            "interval_widened": round(float(wider.mean()), 3),
+            **finest_stats(volume, finest),
             "molecule_volume": round(float(inside.sum()) * volume.voxel_size**3),
             "voxel_size": volume.voxel_size,
             "voxel_size_given": voxel_size is not None,
@@ -157,7 +176,7 @@ def run_single_map_resolution(
         "mask": volume.with_data(inside),
         "probability": volume.with_data(probability),
     }
-    return Result(volumes, stats, volume)
+    return Result(volumes, stats, given)
 
 
 def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
@@ -168,7 +187,7 @@ def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
     if nyquist > 2 * best:
         said.append(
             f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
-            "values below that are not real"
+            "no finer value is given"
         )
     low = float((values <= best * (1 + AT_LIMIT)).mean())
     high = float((values >= worst * (1 - AT_LIMIT)).mean())

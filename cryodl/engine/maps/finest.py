@@ -1,0 +1,116 @@
+"""The finest resolution that a map can hold: its voxels, or the coarser grid its spectrum betrays.
+
+A map that was binned or Fourier-cropped and then brought to finer voxels has nothing beyond the
+Nyquist frequency of the coarser ones, on a cube in Fourier space; a hard low-pass leaves nothing
+beyond a sphere. Either is an edge: amplitudes fall off a smooth course within a few shells, and do
+not rise again. Atoms, B-factors and Gaussians have no edge, however steeply they fall.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..threads import thread_count
+from .volume import Volume
+
+LARGEST = 320  # voxels along each axis of the middle that is looked at
+COARSEST = 30.0  # Å; an edge at lower frequencies is none of a grid or a resolution
+SMALLEST = 32  # voxels along an edge, below which shells are too few
+LEAST = 8  # shells before an edge, which tell the course
+WITHIN = 0.12  # of the frequency, or three shells, within which an edge falls
+EMPTY = np.log(20)  # by so much amplitudes fall at an edge ...
+BELOW = np.log(8)  # ... and by so much below the course before it
+GONE = np.log(50)  # having fallen by so much, if they do, they have ended
+NEARLY = 0.97  # of Nyquist, beyond which an edge is that of the grid
+
+
+def finest_possible(volume: Volume) -> float:
+    """The finest resolution that a map can hold, Å: two voxels, or where its spectrum ends.
+
+    volume : density, any scale and offset
+
+    Told in favour of the map: a fall that may be one of atoms, blurring or a mask is no end.
+    """
+    nyquist = 0.5 / volume.voxel_size
+    if min(volume.shape) < SMALLEST:
+        return 2 * volume.voxel_size
+    ends = [end for end in (_end(*profile) for profile in _profiles(volume)) if end is not None]
+    return float(1 / min([nyquist, *ends]))
+
+
+def finest_warning(volume: Volume, finest: float) -> str | None:
+    """A sentence where a map holds less than its voxels could, or None.
+
+    finest : Å, as `finest_possible` gives it
+    """
+    if finest <= 2 * volume.voxel_size * 1.001:
+        return None
+    return (
+        f"the spectrum of the map ends at {finest:.2f} Å, as if it was low-passed there or brought "
+        f"to finer voxels from ones of {finest / 2:.2f} Å: no finer resolution is given"
+    )
+
+
+def finest_stats(volume: Volume, finest: float) -> dict[str, Any]:
+    """What statistics say of it: "finest_possible" in Å, and "finest_possible_from"."""
+    betrayed = finest_warning(volume, finest) is not None
+    return {
+        "finest_possible": round(finest, 4),
+        "finest_possible_from": "end of the spectrum" if betrayed else "two voxels",
+    }
+
+
+def _profiles(volume: Volume):
+    """Frequency (1/Å) and amplitude by sphere, then by cube: pairs of ndarrays (shells,)."""
+    import scipy.fft
+
+    part = tuple(slice(max(0, n - LARGEST) // 2, (n + LARGEST) // 2) for n in volume.shape)
+    data = volume.data[part]
+    density = data - np.float32(np.median(data[::2, ::2, ::2]))
+    for axis, n in enumerate(density.shape):  # a border that shows in the next shell alone
+        weights = 0.5 - 0.5 * np.cos(2 * np.pi / n * (np.arange(n) + 0.5))
+        density *= weights.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+    spectrum = scipy.fft.rfftn(density, workers=thread_count())
+    count = max(data.shape) // 2 + 1
+    steps = 2 * (count - 1)
+    z, y = (np.abs(np.fft.fftfreq(n, 1 / steps)).astype(np.float32) for n in data.shape[:2])
+    x = np.fft.rfftfreq(data.shape[2], 1 / steps).astype(np.float32)
+    flat, edge = y[:, None] ** 2 + x**2, np.maximum(y[:, None], x)
+    total, number = np.zeros((2, 2, count))
+    for plane, height in zip(spectrum, z):
+        power = (plane.real**2 + plane.imag**2).ravel()
+        for kind, radius in enumerate((np.sqrt(flat + height**2), np.maximum(edge, height))):
+            shell = np.minimum(np.rint(radius).astype(np.intp).ravel(), count)
+            total[kind] += np.bincount(shell, power, count + 1)[:count]
+            number[kind] += np.bincount(shell, minlength=count + 1)[:count]
+    frequency = np.arange(count) / (steps * volume.voxel_size)
+    return [(frequency, np.sqrt(t / np.maximum(n, 1))) for t, n in zip(total, number)]
+
+
+def _end(frequency: np.ndarray, amplitude: np.ndarray) -> float | None:
+    """Frequency (1/Å) beyond which a profile is empty, or None where it has no edge.
+
+    frequency, amplitude : ndarrays (shells,), from 0 to Nyquist
+    """
+    tiny = float(amplitude.max()) * 1e-12
+    log = np.log(np.maximum(amplitude, tiny if tiny > 0 else 1.0))
+    rest = np.maximum.accumulate(log[::-1])[::-1]  # the highest from a shell on
+    last = len(log) - 1
+    for i in range(LEAST, int(NEARLY * last)):
+        if frequency[i] * COARSEST < 1:
+            continue
+        after = i + max(3, round(WITHIN * i))
+        if after >= last or log[i] - rest[after] < EMPTY:
+            continue
+        begin = max(2, i - 2 * LEAST)
+        course = np.polyfit(frequency[begin : i + 1] ** 2, log[begin : i + 1], 1)
+        if np.polyval(course, frequency[after] ** 2) - rest[after] < BELOW:
+            continue
+        gone = max(log[i] - GONE, rest[after])  # in favour of the map, which may fade slowly
+        fallen = i + int(np.argmax(rest[i:] <= gone))
+        above, below = rest[fallen - 1 : fallen + 1]
+        part = (above - gone) / (above - below)
+        return float(frequency[fallen - 1] + part * frequency[1])
+    return None
