@@ -8,7 +8,7 @@ import pytest
 
 import cryodl
 from cryodl.cli.main import main
-from cryodl.engine.maps.mrc_io import read_map, write_map
+from cryodl.engine.maps.mrc_io import read_values, write_map
 from cryodl.engine.maps.resample import resample
 from cryodl.engine.maps.rotations import ALL, ONE, Rotation, agreed, mean_over, rotations
 from cryodl.engine.maps.volume import Volume
@@ -230,7 +230,7 @@ def test_a_turned_map_gives_the_turned_answer(name, given, tmp_path, capsys):
     for label, found in result.volumes.items():
         if label in ("classes", "audit"):  # where classes are equally likely either will do
             continue
-        there = read_map(tmp_path / "out" / f"{label}.mrc").data
+        there = read_values(tmp_path / "out" / f"{label}.mrc").data
         np.testing.assert_allclose(turn.back(found.data), there, atol=1e-3, err_msg=label)
     first = "enhanced" if name == "enhance" else "resolution"
     plain = [run(*one, device="cpu").volumes[first].data for one in ((volume, inside), turned)]
@@ -266,5 +266,5 @@ def test_masks_turn_with_the_map(given, tmp_path):
     turn = TURNS[0]
     result = cryodl.run_mask(Volume(turn.turn(volume.data), 1.3), thorough=True, device="cpu")
     assert result.stats["rotations"] == 24
-    mask = read_map(tmp_path / "mask.mrc").data
+    mask = read_values(tmp_path / "mask.mrc").data
     assert np.array_equal(turn.back(result.volumes["mask"].data), mask) and 0 < mask.mean() < 1
