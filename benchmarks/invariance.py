@@ -3,11 +3,12 @@
     python benchmarks/invariance.py [--edge 32] [--maps NAME ...] [--methods NAME ...]
                                     [--rows FILE] [-o benchmarks/invariance.md]
 
-Every network judges the two example maps and a simulated experiment, cut to cubes at a border
-of the molecule, and then the same cubes turned by 90 degrees about each axis, mirrored, and cut one voxel further along all axes;
-each answer is brought back and compared with the first where both have a molecule. All of it is
-done without and with --thorough, the mean over the 24 rotations. A mirrored map is a molecule of
-the other hand: that its answer is the same is not to be asked, and told for comparison.
+Every network judges the two example maps and a simulated experiment, cut to cubes at a border of
+the molecule, and then the same cubes turned by 90 degrees about each axis, mirrored, and cut one
+voxel further along all axes; each answer is brought back and compared with the first where both
+have a molecule. All of it is done without and with --thorough, the mean over the 24 rotations. A
+mirrored map is a molecule of the other hand: that its answer is the same is not to be asked, and
+told for comparison. So small a cube, cut through its molecule, is a hard case.
 
 A row is a method on a map: the mean and the largest change of its voxels, or of its one number,
 over all three turns; with --thorough of one, about x, since a map turned about any axis is read in
