@@ -30,7 +30,7 @@ def sealed_weights(weights: Mapping[str, np.ndarray], predict: Predict) -> dict[
     mean, sd = arrays["mean"], arrays["sd"]
     drawn = (mean + sd * np.random.default_rng(SEED).normal(size=mean.shape)).astype(np.float32)
     arrays |= {INPUT: drawn, ANSWER: predict(drawn, arrays).astype(np.float32)}
-    return {**arrays, SUM: np.array(_sum(arrays))}
+    return {**arrays, SUM: np.array(checksum(arrays))}
 
 
 def proven_weights(
@@ -42,7 +42,7 @@ def proven_weights(
     """
     arrays = read_arrays(path, SUM, INPUT, ANSWER)
     said = str(arrays.pop(SUM))
-    found = _sum(arrays)
+    found = checksum(arrays)
     if found != said:
         raise BundleError(
             f"checksum of what {path} holds is {found[:12]}..., and it says {said[:12]}...: the"
@@ -59,7 +59,7 @@ def proven_weights(
     return weights
 
 
-def _sum(arrays: Mapping[str, np.ndarray]) -> str:
+def checksum(arrays: Mapping[str, np.ndarray]) -> str:
     """SHA-256 of arrays with their names, kinds and shapes."""
     digest = hashlib.sha256()
     for name, value in sorted(arrays.items()):

@@ -5,6 +5,7 @@ AssertionError says that what it read makes no sense, and anything else is a fau
 """
 
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -220,15 +221,55 @@ def read_halves(folder):
 
 
 def read_bundle(folder):
-    """The spec as its method asks for it, and its networks."""
+    """The spec as its method asks for it, the weights, and what OpenVINO computes."""
     from cryodl.engine.bundles import load_bundle
+    from cryodl.engine.bundles.architectures import reads_and_answers
+    from cryodl.engine.bundles.listed import check_listed
+    from cryodl.engine.bundles.spec import SPEC_FILE, WEIGHTS_FILE
+    from cryodl.engine.bundles.weights import check_sizes, read_weights, set_weights
+    from cryodl.engine.errors import BundleWarning
+    from cryodl.engine.light import light_answers
 
-    bundle = load_bundle(folder / "bundle", build=samples.TinyNetwork)
-    _choose(bundle)
-    assert [each.shape for each in bundle.model.get_weights()] == [(1, 2), (2,), (2, 3)]
-    for network in bundle.light.values():
-        if network.load().output_shape[-1] == 3:
-            assert network.predict_on_batch(np.ones((2, 4), "f4")).shape == (2, 3)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", BundleWarning)
+        bundle = load_bundle(folder / "bundle")
+        _choose(bundle)
+        network = bundle.spec["network"]
+        light = {name: part.load() for name, part in bundle.light.items()}
+        bundle.prove(light_answers(light), "OpenVINO")
+        # as bundle.model does, without Keras
+        path = check_listed(bundle.path, bundle.spec, WEIGHTS_FILE)
+        weights = read_weights(path)
+        check_sizes(network, weights, bundle.path / SPEC_FILE)
+        set_weights(samples.TinyNetwork(network), weights, path)
+    _check_words([str(each.message) for each in said])
+    assert all(np.isfinite(array).all() for array in weights.values())
+    for name, (_, reads, answers) in reads_and_answers(network).items():
+        if name in light:
+            found = light[name].predict_on_batch(np.ones((2, reads), "f4"))
+            assert found.shape == (2, answers) and light[name].output_shape[-1] == answers
+
+
+def read_voxel_size(folder):
+    from cryodl.engine.maps.scale import NUMBERS
+    from cryodl.engine.maps.voxel_size import FACTORS, predict
+    from cryodl.engine.maps.voxel_size_weights import proven_weights
+
+    weights = proven_weights(folder / "w.npz", predict)
+    assert 0 < weights["threshold"] < 1
+    assert abs(predict(np.ones(NUMBERS, "f4"), weights).sum() - 1) < 1e-3
+    assert predict(np.ones((3, NUMBERS), "f4"), weights).shape == (3, len(FACTORS))
+
+
+def seal_voxel_size(folder):
+    from cryodl.engine.maps.voxel_size_weights import SUM, checksum
+
+    try:
+        with np.load(folder / "w.npz") as held:
+            arrays = {name: held[name] for name in held if name != SUM}
+        np.savez(folder / "w.npz", **arrays, **{SUM: np.array(checksum(arrays))})
+    except Exception:  # whatever NumPy says of no such file
+        pass
 
 
 def _choose(bundle):
@@ -257,17 +298,25 @@ def _choose(bundle):
 
 
 def seal_bundle(folder):
-    """Checksums of damaged files in their spec, as whoever wrote such files would have them."""
-    from cryodl.engine.record import file_sha256, sealed, write_json
+    """Checksums of damaged files, and of a damaged spec, in the spec, as whoever wrote such files
+    would have them."""
+    from cryodl.engine.record import KEY, file_sha256, own_sum, write_json
 
     folder = folder / "bundle"
     try:
         spec = json.loads((folder / "spec.json").read_text("utf-8"))
-        spec["weights_sha256"] = file_sha256(folder / "model.weights.h5")
-        spec["light"] = {path.name: file_sha256(path) for path in (folder / "light").iterdir()}
-        spec.pop("sha256", None)
-        write_json(folder / "spec.json", sealed(spec, "spec.json", folder), indent=2)
-    except (ValueError, TypeError, AttributeError, RecursionError, OSError):
+        sums = spec[KEY]
+        for name in spec["light"]:
+            path = folder / "light" / name
+            if path.is_file():
+                spec["light"][name] = file_sha256(path)
+            sums[f"light/{name}"] = spec["light"][name]
+        for name in ("model.weights.h5", "vector.npz"):
+            sums[name] = file_sha256(folder / name)
+        spec["weights_sha256"] = sums["model.weights.h5"]
+        sums["spec.json"] = own_sum(spec, "spec.json")
+        write_json(folder / "spec.json", spec, indent=2)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError):
         pass  # no such spec
 
 
@@ -295,14 +344,14 @@ READERS = {
     "state of a training": Reader(samples.training_state, read_training),
     "bundle, weights": Reader(samples.bundle, read_bundle, (".h5",), seal_bundle),
     "bundle, light": Reader(samples.bundle, read_bundle, (".xml", ".bin"), seal_bundle),
+    "bundle, vector": Reader(samples.bundle, read_bundle, (".npz",), seal_bundle),
+    "voxel size": Reader(samples.voxel_size_weights, read_voxel_size, seal=seal_voxel_size),
 }
 for _name in samples.BUNDLES:
     READERS[f"spec of {_name}"] = Reader(
         partial(samples.bundle, _name), read_bundle, ("spec.json",), seal_bundle
     )
-# Not held yet: a bundle is believed where its checksums agree. Make this empty to hold them.
-WAITING = ("bundle", "spec")
-HELD = [name for name in READERS if not name.startswith(WAITING)]
+HELD = list(READERS)
 
 
 def _never_ends(folder):

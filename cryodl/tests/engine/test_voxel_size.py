@@ -114,7 +114,7 @@ def test_weights_prove_themselves(change, message, tmp_path):
         arrays = {**held, **change}
     if "vector_answer" in change:  # written so
         del arrays["sha256"]
-        arrays["sha256"] = np.array(voxel_size_weights._sum(arrays))
+        arrays["sha256"] = np.array(voxel_size_weights.checksum(arrays))
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
     with pytest.raises((BundleError, InputError), match=message):
         proven_weights(path, module.predict)
