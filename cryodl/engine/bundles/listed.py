@@ -107,7 +107,8 @@ def _expected(folder: Path, spec: Mapping[str, Any], name: str) -> tuple[Path, s
     try:
         size = os.stat(path).st_size
     except FileNotFoundError:
-        raise BundleError(f"{path} is missing, and {SPEC_FILE} lists it: {remedy(folder)}") from None
+        said = f"{path} is missing, and {SPEC_FILE} lists it"
+        raise BundleError(f"{said}: {remedy(folder)}") from None
     except (OSError, ValueError) as error:
         raise _unreadable(path, folder, error) from None
     try:
