@@ -14,7 +14,7 @@ from cryodl.engine.bundles.registry import SHIPPED
 from cryodl.engine.bundles.weights import read_weights, set_weights
 from cryodl.engine.device import load_parts
 from cryodl.engine.errors import BundleError
-from cryodl.engine.light import can_run_light
+from cryodl.engine.light import LightNetwork, can_run_light
 from cryodl.engine.record import KEY
 
 
@@ -134,3 +134,19 @@ def test_a_name_too_long_for_a_file_is_told(small):
     write(small, spec)
     with pytest.raises(BundleError, match="cannot read .*: File name too long"):
         load_bundle(small).light  # noqa: B018
+
+
+@pytest.mark.parametrize("damage", [b"\xe2(", b"", b"\0"])
+def test_networks_that_openvino_cannot_name_are_told(damage, small):
+    """It repeats what it read, also where that is no text, and it may fail at the first batch."""
+    if not can_run_light():
+        pytest.skip("OpenVINO is not installed")
+    path = small / "light" / "network.xml"
+    held = path.read_bytes()
+    network = LightNetwork(path)
+    assert network.predict_on_batch(np.ones((2, 105))).shape == (2, 45)
+    with pytest.raises(BundleError, match="OpenVINO cannot use .*network.xml"):
+        network.predict_on_batch(np.ones((2, 104)))
+    path.write_bytes(held.replace(b'type="Const"', b'type="' + damage + b'"', 1))
+    with pytest.raises(BundleError, match="OpenVINO cannot use .*network.xml"):
+        LightNetwork(path).load()
