@@ -1,13 +1,14 @@
 """How far answers change when nothing but the map's place or direction does.
 
-    python benchmarks/invariance.py [--edge 64] [--maps NAME ...] [--methods NAME ...]
+    python benchmarks/invariance.py [--edge 32] [--maps NAME ...] [--methods NAME ...]
                                     [--rows FILE] [-o benchmarks/invariance.md]
 
-Every network judges the two example maps and a simulated experiment, cut to cubes, and then the
-same cubes turned by 90 degrees about each axis, mirrored, and cut one voxel further along all axes;
-each answer is brought back and compared with the first where both have a molecule. All of it is
-done without and with --thorough, the mean over the 24 rotations. A mirrored map is a molecule of
-the other hand: that its answer is the same is not to be asked, and told for comparison.
+Every network judges the two example maps and a simulated experiment, cut to cubes at a border of
+the molecule, and then the same cubes turned by 90 degrees about each axis, mirrored, and cut one
+voxel further along all axes; each answer is brought back and compared with the first where both
+have a molecule. All of it is done without and with --thorough, the mean over the 24 rotations. A
+mirrored map is a molecule of the other hand: that its answer is the same is not to be asked, and
+told for comparison. So small a cube, cut through its molecule, is a hard case.
 
 A row is a method on a map: the mean and the largest change of its voxels, or of its one number,
 over all three turns; with --thorough of one, about x, since a map turned about any axis is read in
@@ -47,9 +48,10 @@ TURNS = (
 
 
 def read(name: str, edge: int):
-    """Density, and an automatic mask, of a cube of `edge` + 1 voxels about a map's molecule."""
+    """Density, and an automatic mask, of a cube of `edge` + 1 voxels at a border of a molecule."""
     import cryodl
     from cryodl.engine.maps.mask import automatic_mask
+    from cryodl.engine.maps.parts import bounding_box
     from cryodl.engine.maps.volume import Volume
 
     if name.startswith("simulated"):
@@ -60,6 +62,7 @@ def read(name: str, edge: int):
         volume = cryodl.read_map(ROOT / "examples" / file)
     inside = automatic_mask(volume)
     middle = [int(np.median(places)) for places in np.nonzero(inside)]
+    middle[2] = bounding_box(inside)[2][1]  # half of it in the solvent, which networks need to see
     starts = [max(0, min(m - edge // 2, n - edge - 1)) for m, n in zip(middle, inside.shape)]
     part = tuple(slice(s, min(s + edge + 1, n)) for s, n in zip(starts, inside.shape))
     return Volume(volume.data[part], volume.voxel_size), inside[part]
@@ -166,7 +169,7 @@ def main() -> None:
     from cryodl.engine.threads import limit_threads
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--edge", type=int, default=64, help="of the cubes, voxels")
+    parser.add_argument("--edge", type=int, default=32, help="of the cubes, voxels")
     parser.add_argument("--axes", type=int, default=1, choices=(1, 2, 3), help="turns, thorough")
     parser.add_argument("--maps", nargs="+", default=MAPS, choices=MAPS, metavar="NAME")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS, metavar="NAME")

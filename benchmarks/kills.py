@@ -41,6 +41,7 @@ import numpy as np
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 COUNT = 3  # experiments in a set, and steps of a training
 NOTES = "notes.txt"  # of the user
+PATIENCE = 90  # s, in which what was interrupted must end, also on a busy machine
 COLUMNS = ("lost", "half-written", "processes left", "told wrongly", "parts left", "incomplete")
 
 
@@ -92,7 +93,13 @@ def start(words: list[str], place: Path, more: list[str]) -> subprocess.Popen:
     """A command that writes to `out` in a folder, in a session of its own."""
     given = [sys.executable, "-m", "cryodl", *words, "-o", str(place / "out"), *more]
     return subprocess.Popen(given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                            errors="replace", start_new_session=True)  # fmt: skip
+                            errors="replace", start_new_session=True,
+                            preexec_fn=_hear_interrupts)  # fmt: skip
+
+
+def _hear_interrupts() -> None:
+    """A shell has what it starts in the background ignore INT, and so all that this starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def of_session(number: int) -> list[int]:
@@ -174,7 +181,7 @@ def kill_once(
     done, steps = finished_parts(name, place), epochs(place)
     run.send_signal(number)
     try:
-        told = run.communicate(timeout=60)[1]
+        told = run.communicate(timeout=PATIENCE)[1]
     except subprocess.TimeoutExpired:
         told = ""
     until = time.monotonic() + 20
@@ -183,6 +190,7 @@ def kill_once(
     if left := of_session(run.pid):
         wrong["processes left"] = str(left)
         os.killpg(run.pid, signal.SIGKILL)
+        run.wait()  # as long as it is not, whatever it had begun counts as in use
     after = tree(out)
     if command.replaces:
         if after != before and not is_whole(out):
@@ -234,16 +242,16 @@ def kill_many(
     name: str,
     command: Command,
     place: Path,
-    wanted: range,
+    wanted: list[int],
     rng: np.random.Generator,
     note: Callable,
 ) -> None:
     """Kill a command again and again.
 
-    wanted : numbers of the kills;  rng : of their moments
+    wanted : numbers of the kills, from 0 on;  rng : of their moments
     note : called with what is known of each of them, a dict
     """
-    moments = rng.uniform(0.02, 1.02, wanted.stop)
+    moments = rng.uniform(0.02, 1.02, max(wanted) + 1)
     whole = place / "whole"
     whole.mkdir()
     began = time.monotonic()
@@ -307,13 +315,14 @@ def main() -> int:
         inputs.mkdir()
         known = commands(inputs)
         for number, name in enumerate(known):
-            done = max((kill["kill"] for kill in kills if kill["command"] == name), default=0)
-            if args.commands and name not in args.commands or done >= args.kills:
+            done = {kill["kill"] - 1 for kill in kills if kill["command"] == name}
+            wanted = [i for i in range(args.kills) if i not in done]
+            if args.commands and name not in args.commands or not wanted:
                 continue
             place = Path(folder) / name
             place.mkdir()
             rng = np.random.default_rng([args.seed, number])
-            kill_many(name, known[name], place, range(done, args.kills), rng, note)
+            kill_many(name, known[name], place, wanted, rng, note)
     rows = table(kills)
     print(f"\n{markdown(rows)}", flush=True)
     if args.output:

@@ -15,7 +15,7 @@ import os
 import stat
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from .errors import InputError
 MOST_TEXT = 64 * 2**20  # bytes of a text: far more than any sensible one
 MOST_PARSED = 8 * 2**20  # bytes of JSON or a table, whose smallest parts take a hundred times that
 RATIO = 200  # times, to which text may be compressed; models and tables reach 20
+DEEPEST = 50  # levels of JSON; ours has less than ten
 MOST_FIELD = 2**16  # characters of a field of a table
 KINDS = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket",
          stat.S_ISCHR: "a device", stat.S_ISBLK: "a device"}  # fmt: skip
@@ -114,9 +115,22 @@ def read_json(path: str | os.PathLike[str]) -> Any:
     """
     text = read_text(path, "JSON file", MOST_PARSED)
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        value = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [item for held in level for item in _inside(held)]
+    if level:  # Python reads deeper than whoever uses it may go
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """The values that a value of JSON holds."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

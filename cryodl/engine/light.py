@@ -11,7 +11,8 @@ from __future__ import annotations
 import importlib
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,6 +25,8 @@ from .threads import thread_count
 
 WHOLE = "network"  # name of the part where a network is not cut into parts
 NAME, TELEMETRY = "openvino", "openvino_telemetry"
+# What OpenVINO raises of files that are none; UnicodeDecodeError where it repeats what they hold.
+BROKEN = (RuntimeError, ValueError, TypeError, KeyError, IndexError, OverflowError)
 
 
 def import_openvino() -> Any:
@@ -89,10 +92,17 @@ class LightNetwork:
         }
         # bytes, so that what computes is what was checked
         held = [self._read(path) for path in (self.path, self.path.with_suffix(".bin"))]
-        try:
+        with self._told():
             core = openvino.Core()
             return core.compile_model(core.read_model(*held), "CPU", hints)
-        except RuntimeError as error:
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Whatever OpenVINO says against the files, as one line, which may come at any size of
+        input."""
+        try:
+            yield
+        except BROKEN as error:
             if is_shortage(error):
                 raise
             raise BundleError(
@@ -108,12 +118,14 @@ class LightNetwork:
     @property
     def output_shape(self) -> tuple[int | None, ...]:
         """As of a keras.Model; None where a size is free."""
-        sizes = self._compiled.output(0).get_partial_shape()
-        return tuple(size.get_length() if size.is_static else None for size in sizes)
+        with self._told():
+            sizes = self._compiled.output(0).get_partial_shape()
+            return tuple(size.get_length() if size.is_static else None for size in sizes)
 
     def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
         """Answers to a batch, ndarrays, shape (batch, ...)."""
-        return self._compiled(np.ascontiguousarray(x, np.float32))[0]
+        with self._told():
+            return self._compiled(np.ascontiguousarray(x, np.float32))[0]
 
 
 def read_light(folder: Path) -> dict[str, LightNetwork]:
@@ -126,8 +138,10 @@ def light_answers(parts: Mapping[str, LightNetwork]) -> Callable:
     return lambda part, given: (parts[part].predict_on_batch(given), False)
 
 
-def _last_line(error: RuntimeError) -> str:
+def _last_line(error: Exception) -> str:
     """What went wrong; the lines before it say where in OpenVINO."""
+    if isinstance(error, UnicodeError):
+        return "it holds what is no text"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else "it does not say why"
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..errors import BundleError
+from ..errors import BundleError, InputError
+from ..files import check_is_file
 from ..record import KEY, file_sha256, own_sum
 from .registry import SHIPPED
 from .spec import LIGHT, SPEC_FILE, WEIGHTS_FILE
 
+MOST = 2**30  # bytes of a file; larger ones would be hashed for long, to learn that they are none
 COMPUTE = (".h5", ".xml", ".bin", ".npz")  # endings of files that something may be computed with
 
 
@@ -101,8 +104,22 @@ def _expected(folder: Path, spec: Mapping[str, Any], name: str) -> tuple[Path, s
             f"{path} is not listed with its checksum in {SPEC_FILE}, so it is not used:"
             f" {remedy(folder)}"
         )
-    if not path.is_file():
-        raise BundleError(f"{path} is missing, and {SPEC_FILE} lists it: {remedy(folder)}")
+    try:
+        size = os.stat(path).st_size
+    except FileNotFoundError:
+        said = f"{path} is missing, and {SPEC_FILE} lists it"
+        raise BundleError(f"{said}: {remedy(folder)}") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, folder, error) from None
+    try:
+        check_is_file(path, "file of a bundle")
+    except InputError as error:
+        raise BundleError(f"{error}: {remedy(folder)}") from None
+    if size > MOST:
+        raise BundleError(
+            f"{path} holds {size / 1e9:.3g} GB, and no file of a bundle more than"
+            f" {MOST / 1e9:.3g} GB: {remedy(folder)}"
+        )
     return path, expected
 
 
@@ -114,5 +131,6 @@ def _compare(path: Path, folder: Path, found: str, expected: str) -> None:
         )
 
 
-def _unreadable(path: Path, folder: Path, error: OSError) -> BundleError:
-    return BundleError(f"cannot read {path}: {error.strerror or error}: {remedy(folder)}")
+def _unreadable(path: Path, folder: Path, error: OSError | ValueError) -> BundleError:
+    reason = getattr(error, "strerror", None) or error
+    return BundleError(f"cannot read {str(path)[:300]}: {reason}: {remedy(folder)}")

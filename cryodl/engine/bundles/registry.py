@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..errors import BundleError
@@ -27,10 +28,14 @@ def find_bundle(name_or_path: str | Path) -> Path:
     name = str(name_or_path)
     if name in list_bundles():
         return SHIPPED / name
-    path = Path(name_or_path).expanduser()
-    if name and path.is_dir():
-        return path
+    try:
+        path = Path(name_or_path).expanduser()
+        if name and os.path.isdir(path):
+            return path
+    except RuntimeError:  # "~" of somebody who is not known here
+        pass
     known = ", ".join(list_bundles()) or "none is installed"
     raise BundleError(
-        f"unknown bundle {name!r}: give a bundle's folder or one of the shipped names ({known})"
+        f"unknown bundle {name[:300]!r}: give a bundle's folder or one of the shipped names"
+        f" ({known})"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -61,7 +62,7 @@ def read_spec(folder: Path) -> Mapping[str, Any]:
     BundleError : file missing, not JSON, unknown format version, entries missing or of a wrong kind
     """
     path = Path(folder) / SPEC_FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         raise BundleError(
             f"bundle {folder} has no {SPEC_FILE}: give a folder written by 'cryodl train'"
         )

@@ -1,14 +1,14 @@
 """The weights file of a bundle.
 
-It is plain HDF5, one dataset for each of `model.weights`, under the weight's path and in the
-network's order; it does not depend on Keras's own layout nor on the backend it was written with.
-HDF5 can also point to other files, promise more than it holds, or unpack to any size; nothing of
-that is read.
+It is plain HDF5, one dataset for each of `model.weights`, under the weight's path; it does not
+depend on Keras's own layout nor on the backend it was written with. HDF5 can also point to other
+files, promise more than it holds, or unpack to any size; nothing of that is read. Nor is text in
+it, whose damage the library of HDF5 does not survive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from ..errors import BundleError
 from .architectures import sizes
 from .values import wrong
 
-ORDER = "order"  # attribute of the file: paths of the weights
+ORDER = "order"  # attribute of the file: paths of the weights; what earlier versions read them by
+LONGEST = 300  # letters of a path
+MOST = 10_000  # groups and weights
 DAMAGED = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError,
            UnicodeError)  # fmt: skip
 
@@ -41,7 +43,7 @@ def write_weights(path: Path, model: Any, dtype: str) -> None:
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:
-    """Weights, float32, by their paths and in their order.
+    """Weights, float32, by their paths.
 
     Raises BundleError where the file is no such file, or points out of itself.
     """
@@ -49,20 +51,18 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
 
     try:
         with h5py.File(path, "r") as file:
-            order = [str(name) for name in np.ravel(file.attrs[ORDER])]
-            if len(set(order)) < len(order):
-                raise ValueError("a weight is named twice")
             left = path.stat().st_size
             found = {}
-            for name in order:
-                dataset = _own_dataset(file, name)
+            for name, dataset in _own_datasets(file):
                 left -= dataset.size * dataset.dtype.itemsize
                 if left < 0:
                     raise ValueError(f"{name} and those before it promise more than the file holds")
                 found[name] = np.asarray(dataset, np.float32)
                 if not np.isfinite(found[name]).all():
                     raise ValueError(f"{name} holds numbers that are none")
-            return found
+        if not found:
+            raise ValueError("it is empty")
+        return found
     except DAMAGED as error:
         raise BundleError(
             f"{path} holds no weights of a network ({error}): copy or train the bundle again"
@@ -70,17 +70,20 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
 
 
 def set_weights(model: Any, weights: Mapping[str, np.ndarray], path: Path) -> None:
-    """Give a keras.Model its weights; BundleError where they do not fit.
+    """Give a keras.Model its weights, each by its path; BundleError where they do not fit.
 
     path : of their file, for the message
     """
-    wanted = [(weight.path, tuple(weight.shape)) for weight in model.weights]
-    stored = [(name, array.shape) for name, array in weights.items()]
-    if stored != wanted:
-        odd = next((pair for pair in zip(stored, wanted) if pair[0] != pair[1]), None)
-        what = f"{odd[0]} where {odd[1]} was due" if odd else f"{len(stored)} of {len(wanted)}"
-        raise BundleError(f"weights in {path} do not fit the network of its spec: {what}")
-    model.set_weights(list(weights.values()))
+    wanted = {weight.path: tuple(weight.shape) for weight in model.weights}
+    for name in [*wanted, *weights]:
+        held = weights[name].shape if name in weights else "missing"
+        if held != wanted.get(name):
+            due = wanted.get(name, "none")
+            raise BundleError(
+                f"weights in {path} do not fit the network of its spec: {name} is {held} where"
+                f" {due} was due: copy or train the bundle again"
+            )
+    model.set_weights([weights[name] for name in wanted])
 
 
 def check_sizes(network: Mapping[str, Any], weights: Mapping[str, np.ndarray], origin: Any) -> None:
@@ -95,16 +98,30 @@ def check_sizes(network: Mapping[str, Any], weights: Mapping[str, np.ndarray], o
             raise wrong(origin, f"network.{key}", size, "a size that its weights have")
 
 
-def _own_dataset(file: Any, name: str) -> Any:
-    """A dataset that lies in this file, as it is."""
+def _own_datasets(file: Any) -> Iterator[tuple[str, Any]]:
+    """Datasets that lie in this file, as they are, by their paths."""
     import h5py
 
-    place = file
-    for part in name.split("/"):
-        link = place.get(part, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError(f"{name} is a link to something else")
-        place = place[part]
+    waiting, count = [("", file)], 0
+    while waiting:
+        above, group = waiting.pop()
+        for part in group:
+            name, count = f"{above}{part}", count + 1
+            if len(name) > LONGEST or count > MOST:  # groups can hold themselves
+                raise ValueError(f"{name[:60]} lies deeper, or holds more, than a network does")
+            if not isinstance(group.get(part, getlink=True), h5py.HardLink):
+                raise ValueError(f"{name} is a link to something else")
+            place = group[part]
+            if isinstance(place, h5py.Group):
+                waiting.append((f"{name}/", place))
+            else:
+                _check_plain(name, place)
+                yield name, place
+
+
+def _check_plain(name: str, place: Any) -> None:
+    import h5py
+
     if not isinstance(place, h5py.Dataset):
         raise ValueError(f"{name} is no dataset")
     if place.external or place.is_virtual:
@@ -113,4 +130,3 @@ def _own_dataset(file: Any, name: str) -> Any:
         raise ValueError(f"{name} is no plain array of numbers")
     if place.size and place.id.get_storage_size() < place.size * place.dtype.itemsize:
         raise ValueError(f"{name} promises more than the file holds")
-    return place

@@ -21,10 +21,9 @@ from .parts import bounding_box, cut
 from .rough import rough_molecule
 from .scale import LARGEST, MARGIN, RADII, scale_features
 from .volume import Volume
-from .voxel_size_weights import proven_weights
+from .voxel_size_weights import FACTORS, proven_weights
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "weights" / "voxel_size.npz"
-FACTORS = np.exp(np.linspace(-0.42, 0.42, 29))  # header's voxel size over the true one
 CLEARLY = 0.09  # of the factor's logarithm: less is not worth a word
 GRID = 1.0  # Å
 VOXELS = 0.75, 1.8  # Å, of the maps that were trained on

@@ -257,15 +257,13 @@ def main():
     add("--seed", type=int, default=2, help="of everything drawn")
     add("--first", type=int, default=0, help="number of the first input")
     add("--workers", type=int, default=2, help="processes")
-    add("--all", action="store_true", help="also readers that are not held yet")
     add("--table", metavar="FILE", help="write the table of counts, in Markdown")
     add("--keep", metavar="FOLDER", help="write the first input here, read it and say what came")
     add("--serve", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         return serve()
-    every = [name for name in READERS if not name.startswith("fault")] if args.all else HELD
-    names = args.reader or every
+    names = args.reader or HELD
     if args.keep:
         folder = Path(args.keep)
         folder.mkdir()

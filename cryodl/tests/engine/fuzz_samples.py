@@ -217,17 +217,29 @@ BUNDLES = "deepres-low", "unet-monores", "class-cnn", "enhance-tight", "cryores-
 
 @cache
 def bundle(name=BUNDLES[0]):
-    """The spec of a shipped bundle with a network so small that it is quickly read."""
-    from cryodl.engine.bundles import save_bundle
+    """The spec of a shipped bundle with networks so small that they are quickly read."""
+    from cryodl.engine.bundles.architectures import reads_and_answers
+    from cryodl.engine.bundles.spec import LIGHT, SPEC_FILE, WEIGHTS_FILE
+    from cryodl.engine.bundles.vector import VECTOR_FILE, write_vector
+    from cryodl.engine.bundles.weights import write_weights
+    from cryodl.engine.light import light_answers, read_light
+    from cryodl.engine.record import KEY, file_sha256, sealed, write_json
 
-    spec = json.loads((SHIPPED / name / "spec.json").read_text("utf-8"))
-    for key in ("sha256", "weights_sha256", "light"):
-        spec.pop(key, None)
+    spec = json.loads((SHIPPED / name / SPEC_FILE).read_text("utf-8"))
+    del spec[KEY]
+    parts = reads_and_answers(spec["network"])
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "bundle"
-        save_bundle(folder, TinyNetwork(), spec)
-        (folder / "light").mkdir()
-        _write_light(folder / "light" / "network.xml")
+        light = folder / LIGHT
+        light.mkdir(parents=True)
+        write_weights(folder / WEIGHTS_FILE, TinyNetwork(spec["network"]), "float16")
+        for part, (_, reads, answers) in parts.items():
+            _write_light(light / f"{part}.xml", reads, answers)
+        shapes = {part: (None, reads) for part, (_, reads, _) in parts.items()}
+        write_vector(folder / VECTOR_FILE, shapes, light_answers(read_light(light)), 2)
+        spec["weights_sha256"] = file_sha256(folder / WEIGHTS_FILE)
+        spec[LIGHT] = {path.name: file_sha256(path) for path in sorted(light.iterdir())}
+        write_json(folder / SPEC_FILE, sealed(spec, SPEC_FILE, folder), indent=2)
         return {
             path.relative_to(folder.parent).as_posix(): path.read_bytes()
             for path in sorted(folder.rglob("*"))
@@ -236,10 +248,16 @@ def bundle(name=BUNDLES[0]):
 
 
 class TinyNetwork:
-    """What a bundle asks of a keras.Model, without the seconds that Keras takes to be imported."""
+    """What a bundle asks of a keras.Model, without the seconds that Keras takes to be imported.
 
-    def __init__(self, config=None):
-        shapes = {"first/kernel": (1, 2), "first/bias": (2,), "last/kernel": (2, 3)}
+    It has a weight of every size that its config names, and two layers.
+    """
+
+    def __init__(self, config):
+        from cryodl.engine.bundles.architectures import sizes
+
+        shapes = {"first/kernel": (1, 2), "first/bias": (2,)}
+        shapes |= {f"size{number}": (size,) for number, size in enumerate(sizes(config).values())}
         self.weights = [SimpleNamespace(path=path, shape=shape) for path, shape in shapes.items()]
         self.set_weights([np.full(weight.shape, 0.5, "f4") for weight in self.weights])
 
@@ -250,13 +268,28 @@ class TinyNetwork:
         return self._values
 
 
-def _write_light(path):
+def _write_light(path, reads, answers):
     from cryodl.engine.light import import_openvino
 
     openvino = import_openvino()
     from openvino import opset13 as ops
 
-    x = ops.parameter([-1, 4], np.float32, name="x")
-    weight = ops.constant(np.arange(12, dtype=np.float32).reshape(4, 3))
-    model = openvino.Model([ops.relu(ops.matmul(x, weight, False, False))], [x], "network")
-    openvino.save_model(model, path, compress_to_fp16=False)
+    x = ops.parameter([-1, reads], np.float32, name="x")
+    weight = np.random.default_rng(0).normal(0, 0.1, (reads, answers)).astype("f4")
+    product = ops.matmul(x, ops.constant(weight), False, False)
+    openvino.save_model(openvino.Model([ops.relu(product)], [x], path.stem), path,
+                        compress_to_fp16=False)  # fmt: skip
+
+
+def voxel_size_weights():
+    """As the shipped one, but smaller."""
+    from cryodl.engine.maps.scale import NUMBERS
+    from cryodl.engine.maps.voxel_size import FACTORS, predict
+    from cryodl.engine.maps.voxel_size_weights import sealed_weights
+
+    rng, shapes = np.random.default_rng(0), ((NUMBERS, 2), (2, len(FACTORS)))
+    weights = {"mean": np.zeros(NUMBERS), "sd": np.ones(NUMBERS), "layers": 2, "threshold": 0.7}
+    for layer, shape in enumerate(shapes):
+        weights[f"kernel{layer}"] = rng.normal(size=shape)
+        weights[f"bias{layer}"] = np.zeros(shape[1])
+    return {"w.npz": _npz(**sealed_weights(weights, predict))}

@@ -161,7 +161,7 @@ def test_what_is_not_read_around_the_molecule_changes_nothing(monkeypatch):
 
 
 def test_any_tile_gives_the_same_map(result, density, bundle, monkeypatch):
-    from cryodl.engine.methods.local_resolution import run as module
+    from cryodl.engine.methods.local_resolution import look as module
     from cryodl.engine.tiles import TileGrid
 
     monkeypatch.setattr(

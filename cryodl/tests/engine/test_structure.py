@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,13 @@ DIRECTIONS = {
     "cryodl.constants": (),
     "cryodl.version": (),
 }
+
+# What lies in the repository's root; whatever else is to be kept belongs into one of its folders.
+TOP = {
+    ".ci", ".gitignore", "CHANGES.rst", "CONTRIBUTING.rst", "LICENSE", "MANIFEST.in", "Makefile",
+    "README.rst", "benchmarks", "conftest.py", "constraints.txt", "cryodl", "docs", "examples",
+    "pyproject.toml", "setup.py",
+}  # fmt: skip
 
 # these are the packages' own __init__.py alone, not what lies in them
 DOORS = {"cryodl": ("cryodl.version",), "cryodl.engine": ()}
@@ -296,7 +304,8 @@ def test_the_plugin_rooms_parse_on_python_3_8():
 
 def text_files() -> list[Path]:
     names = ["cryodl", "docs", "examples", "benchmarks", ".ci"]
-    top = [path for path in ROOT.iterdir() if path.is_file()]
+    # a worktree's .git is a file, which names a place on this machine
+    top = [path for path in ROOT.iterdir() if path.is_file() and path.name != ".git"]
     below = [path for name in names for path in (ROOT / name).rglob("*") if path.is_file()]
     suffixes = {".py", ".rst", ".md", ".toml", ".txt", ".json", ".tsv", ".csv", ".conf", ".in", ""}
     return [
@@ -304,6 +313,16 @@ def text_files() -> list[Path]:
         for path in top + below
         if path.suffix in suffixes and "__pycache__" not in path.parts and path.name != "LICENSE"
     ]
+
+
+def test_root():
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("this is no repository, or git is not installed")
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True)
+    if listed.returncode:
+        pytest.skip(f"git cannot read this repository: {listed.stderr.decode()}")
+    assert {name.split("/")[0] for name in listed.stdout.decode().split("\0")[:-1]} == TOP
 
 
 def test_every_folder_of_modules_is_a_package():

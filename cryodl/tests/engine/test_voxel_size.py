@@ -114,7 +114,7 @@ def test_weights_prove_themselves(change, message, tmp_path):
         arrays = {**held, **change}
     if "vector_answer" in change:  # written so
         del arrays["sha256"]
-        arrays["sha256"] = np.array(voxel_size_weights._sum(arrays))
+        arrays["sha256"] = np.array(voxel_size_weights.checksum(arrays))
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
     with pytest.raises((BundleError, InputError), match=message):
         proven_weights(path, module.predict)
@@ -165,4 +165,5 @@ def test_training_learns_what_tells_and_measures_on_other_experiments(tmp_path):
     assert figures["wrong by 22% to 30% warned of"] > 0.9
     with np.load(tmp_path / "w.npz") as stored:
         assert 0 < stored["threshold"] < 1 and stored["kernel0"].shape[0] == NUMBERS
-    assert len(proven_weights(tmp_path / "w.npz", module.predict)["bias0"]) == len(module.FACTORS)
+    held = proven_weights(tmp_path / "w.npz", module.predict)
+    assert len(held[f"bias{int(held['layers']) - 1}"]) == len(module.FACTORS)
