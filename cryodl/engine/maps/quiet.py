@@ -24,6 +24,7 @@ SAMPLED = 64  # places along each axis at which texture is taken
 QUIET = 0.1  # root mean square texture beyond, over that within
 EVEN = 0.2  # least texture within in any direction, over the median of directions
 FULL = 0.9  # likewise of what is left within, where nothing is beyond
+SCATTER = 0.1  # of the texture of noise between shells
 SOFTEST = 0.1  # of the box's edge: width of a soft edge
 RING = 3  # places that tell the texture within
 MOSTLY = 0.4  # share of molecule just within, from which on the edge is its own, or its mask's
@@ -91,7 +92,7 @@ def quiet_rim(volume: Volume) -> Rim | None:
             return None
         if shown is not texture:  # an outline ends where a soft edge ends
             first = max(last / 2, first - SOFTEST * max(volume.shape))
-        weights, edge = _weights(volume.data, radius, first, last)
+        weights, edge = _weights(volume, radius, first, last)
         kind = "sphere" if axis is None else "cylinder"
         return Rim(kind, axis, edge * volume.voxel_size, weights)
     return None
@@ -142,14 +143,19 @@ def within_rim(mask: np.ndarray, rim: Rim | None) -> np.ndarray:
 
 def _solvent(volume: Volume, within: np.ndarray) -> np.ndarray:
     """Where noise is measured, ndarray (z, y, x), bool: around the molecule; or all within."""
-    from scipy.ndimage import binary_dilation
-
-    molecule = rough_molecule(volume)
-    reach = max(1, round(APART / volume.voxel_size))
-    for solvent in (within & ~binary_dilation(molecule, iterations=reach), within & ~molecule):
+    for molecule in (_grown_molecule(volume), rough_molecule(volume)):
+        solvent = within & ~molecule
         if solvent.mean() > ENOUGH:
             return solvent
     return within
+
+
+def _grown_molecule(volume: Volume) -> np.ndarray:
+    """Roughly the molecule and what lies near it, ndarray (z, y, x), bool."""
+    from scipy.ndimage import binary_dilation
+
+    reach = max(1, round(APART / volume.voxel_size))
+    return binary_dilation(rough_molecule(volume), iterations=reach)
 
 
 def _is_molecule(volume: Volume, ring: np.ndarray, beyond: np.ndarray) -> bool:
@@ -223,18 +229,21 @@ def _edge(texture, size, axis, even: float) -> tuple[float, float] | None:
     return None
 
 
-def _weights(data, radius, first: float, last: float):
+def _weights(volume: Volume, radius, first: float, last: float):
     """Share of the noise that is left, by radius, and the radius at which it is a half (voxels).
 
     first, last : voxels, between which it falls
     """
     shell = np.rint(radius[:-1, :-1, :-1]).astype(int)
-    texture = _texture(data, 1)
-    number = np.bincount(shell.ravel())
-    spread = np.sqrt(np.bincount(shell.ravel(), texture.ravel()) / np.maximum(number, 1))
-    away = np.arange(len(spread))
-    within = spread[(away > first - 4) & (away <= first - 1) & (number > 0)]
-    left = np.clip(spread / np.median(within), 0, 1)
+    away = np.arange(shell.max() + 1)
+    solvent = ~_grown_molecule(volume)[:-1, :-1, :-1]
+    number = np.bincount(shell[solvent], minlength=len(away))
+    power = np.bincount(shell[solvent], _texture(volume.data, 1)[solvent], len(away))
+    spread = np.sqrt(power / np.maximum(number, 1))
+    seen = number > 30
+    within = spread[(away > first - 4) & (away <= first + 1) & seen]
+    left = np.clip(spread / np.median(within), 0, 1) if within.size else np.ones(len(away))
+    left[~seen | (left > 1 - SCATTER)] = 1
     left[away <= first - 1] = 1
     left = np.minimum.accumulate(left)
     left[away > last + 1] = 0

@@ -42,6 +42,7 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, init
         for half, seed in ((usable[::2], CALIBRATION_SEED), (others, MEASURE_SEED))
     )
     calibration = calibrate(*calibration)
+    kinds = ["clean", "masked"] if config.get("emptied") else ["clean"]
     spec = {
         "name": Path(path).name,
         "method": "local-resolution",
@@ -53,9 +54,7 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, init
         "overlap": receptive_radius(network),
         "resolution_limits": config["limits"],
         "calibration": calibration,
-        "trained": trained_on(
-            config["voxel_size"], ["clean", "masked"] if config.get("emptied") else ["clean"]
-        ),
+        "trained": trained_on(config["voxel_size"], kinds),
         "training": {
             "data": data,
             "config": {k: v for k, v in config.items() if k != "network"},
