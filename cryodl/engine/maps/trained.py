@@ -31,12 +31,15 @@ KINDS = {
 }
 
 
-def trained_on(voxel_size: float, kinds: list[str]) -> dict[str, Any]:
-    """A spec's entry: maps of half to twice the voxel size of the network's grid, of these kinds.
+def trained_on(
+    voxel_size: float, kinds: list[str], sizes: list[float] | None = None
+) -> dict[str, Any]:
+    """A spec's entry: maps of these kinds, beside those with noise all around.
 
-    voxel_size : Å, of the grid;  kinds : of KINDS, beside maps with noise all around
+    voxel_size : Å, of the network's grid;  kinds : of KINDS
+    sizes : (finest, coarsest) Å, voxels of the maps; None is half to twice the grid's
     """
-    sizes = [voxel_size * factor for factor in SIZES]
+    sizes = sizes or [voxel_size * factor for factor in SIZES]
     return {"voxel_sizes": sizes, "kinds": kinds, "widening": WIDENING}
 
 

@@ -38,10 +38,17 @@ TRAINING: dict[str, Any] = {
     "second_look": 0.5,  # share of inputs made with a mask about as good as the network's
     "mask_weight": 5.0,
     "global_weight": 4.0,
+    "kinds": ["masked"],  # of maps, as maps/trained.py names them
     "network": SINGLE_MAP,
 }
 # of experiments from particles, which take seconds to read and to deposit
-PARTICLES: dict[str, Any] = {"limits": [2.2, 13.0], "crops": 12, "reuse": 5}
+PARTICLES: dict[str, Any] = {
+    "limits": [2.2, 13.0],
+    "crops": 12,
+    "reuse": 5,
+    "kinds": ["quiet rim", "thresholded", "masked"],
+    "voxel_sizes": [0.5, 6.0],  # Å, of the maps
+}
 
 
 def samples(experiment, rng, config) -> list[tuple[np.ndarray, np.ndarray]]:

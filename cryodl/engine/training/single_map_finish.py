@@ -65,7 +65,9 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
         "local": way,
         "mask_threshold": threshold,
         "calibration": calibration,
-        "trained": trained_on(config["voxel_size"], ["masked"]),
+        "trained": trained_on(
+            config["voxel_size"], config.get("kinds", ["masked"]), config.get("voxel_sizes")
+        ),
         "training": {
             "data": data,
             "config": {k: v for k, v in config.items() if k != "network"},
