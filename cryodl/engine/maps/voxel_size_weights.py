@@ -83,7 +83,7 @@ def _check_network(path: str | os.PathLike[str], weights: Mapping[str, np.ndarra
     reads, last = NUMBERS, int(weights["layers"]) - 1
     for layer in range(last + 1):
         width = np.size(weights.get(f"bias{layer}", ())) if layer < last else len(FACTORS)
-        _check_shapes(path, weights, {f"kernel{layer}": (reads, width), f"bias{layer}": (width,)})
+        _check_shapes(path, weights, {f"bias{layer}": (width,), f"kernel{layer}": (reads, width)})
         reads = width
 
 
@@ -91,7 +91,9 @@ def _check_shapes(
     path: str | os.PathLike[str], weights: Mapping[str, np.ndarray], shapes: Mapping[str, tuple]
 ) -> None:
     for name, shape in shapes.items():
-        if name not in weights or weights[name].shape != shape:
+        if name not in weights:
+            raise BundleError(f"{path} lacks {name}: reinstall cryodl or train it again")
+        if weights[name].shape != shape:
             raise _misfit(path, name, f"an array of shape {shape}")
         if not np.isfinite(weights[name]).all():
             raise _misfit(path, name, "finite numbers")

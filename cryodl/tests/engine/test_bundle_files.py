@@ -150,3 +150,13 @@ def test_networks_that_openvino_cannot_name_are_told(damage, small):
     path.write_bytes(held.replace(b'type="Const"', b'type="' + damage + b'"', 1))
     with pytest.raises(BundleError, match="OpenVINO cannot use .*network.xml"):
         LightNetwork(path).load()
+
+
+@pytest.mark.parametrize("depth", [100, 450, 900, 5000])
+def test_a_spec_that_is_nested_without_end_is_told(depth, small):
+    """Also where Python still reads it, but not what goes through it afterwards."""
+    text = (small / "spec.json").read_text("utf-8")
+    deep = "[" * depth + "]" * depth
+    (small / "spec.json").write_text(text.replace("{", f'{{"deep": {deep},', 1), "utf-8")
+    with pytest.raises(BundleError, match="spec.json cannot be read as JSON .*too deeply"):
+        load_bundle(small)

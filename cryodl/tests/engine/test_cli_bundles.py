@@ -75,7 +75,7 @@ FAULTS = {
     "damaged OpenVINO file": (lambda f: flip(f / "light" / "network.bin"), "checksum of .*bin .*"),
     "no network": (no_network, "OpenVINO cannot use .*network.xml"),
     "cut": (cut, "OpenVINO cannot use .*network.xml"),
-    "swapped": (swapped, "OpenVINO (does not answer|cannot compute)"),
+    "swapped": (swapped, "OpenVINO (does not answer|cannot use)"),
     "empty folder": (empty, "has no spec.json: give a folder written by 'cryodl train'"),
     "future version": (lambda f: write(f, {**read(f), "format": 2}), "version 2, .* update cryodl"),
     "no JSON": (lambda f: (f / "spec.json").write_text("{'a': 1}"), "cannot be read as JSON"),

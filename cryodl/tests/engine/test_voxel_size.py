@@ -53,6 +53,28 @@ def test_features_forget_scale_and_offset_and_know_b_factors():
     assert np.ptp(told[seen]) < 0.5
 
 
+@pytest.mark.parametrize(("change", "message"), [
+    ({"bias0": None}, "lacks bias0"),
+    ({"layers": np.array(2)}, "lacks bias1"),
+    ({"layers": np.array(1e9)}, "'layers' is not a whole number from 1 to 16"),
+    ({"layers": np.array([1, 1])}, r"'layers' is not an array of shape \(\)"),
+    ({"kernel0": np.zeros((NUMBERS, 28))}, r"'kernel0' is not an array of shape \(\d+, 29\)"),
+    ({"mean": np.full(NUMBERS, 1e300)}, "'mean' is not finite numbers"),
+    ({"sd": np.zeros(NUMBERS)}, "'sd' is not numbers above 0"),
+    ({"sd": np.full(NUMBERS, "x")}, "'sd' is not numbers"),
+    ({"threshold": np.array(2.0)}, "'threshold' is not a probability"),
+    ({"vector_input": np.zeros(3)}, "'vector_input' is not"),
+])  # fmt: skip
+def test_weights_of_no_such_network_are_told(change, message, tmp_path):
+    path = network(tmp_path / "w.npz", 1.3)
+    with np.load(path) as held:
+        arrays = {name: held[name] for name in held if name != "sha256"}
+    arrays = {name: value for name, value in {**arrays, **change}.items() if value is not None}
+    np.savez(path, **arrays, sha256=np.array(voxel_size_weights.checksum(arrays)))
+    with pytest.raises(BundleError, match=message):
+        proven_weights(path, module.predict)
+
+
 @pytest.mark.parametrize(("factor", "word"), [(1.0, None), (1.25, "large")])
 def test_the_shipped_weights_know_a_real_map(factor, word):
     """EMD-3186, of which nothing was trained on, and with voxels a quarter too large."""
