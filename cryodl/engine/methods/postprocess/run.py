@@ -108,7 +108,23 @@ class Enhancer:
         if inside is not None:
             mask = volume.with_data(inside.astype(np.float32))
             inside = resample_to(mask, grid, "nearest").data > 0.5
-        return find_noise(grid, way, mean=mean, sd=sd, inside=inside)
+        return self._noise(grid, way, inside, mean=mean, sd=sd)
+
+    def _noise(self, grid: Volume, way: str, inside=None, **told) -> Noise:
+        """Noise of a map on the network's grid, as most of its orientations have it."""
+        found = find_noise(grid, way, inside=inside, **told)
+        if len(self.rotations) == 1:
+            return found
+
+        def look(_, grid: Volume, inside: np.ndarray | None) -> list[np.ndarray]:
+            noise = find_noise(grid, way, inside=inside, **told)
+            region = np.zeros(grid.shape) if noise.region is None else noise.region
+            return [region.astype(np.float32), np.array([noise.mean, noise.sd])]
+
+        share, (mean, sd) = mean_over(self.rotations, look, grid, inside)
+        region = share > 0.5
+        return replace(found, mean=float(mean), sd=float(sd),
+                       region=region if region.any() else None)  # fmt: skip
 
     def enhance(
         self,
@@ -125,7 +141,7 @@ class Enhancer:
         """
         grid = self.to_grid(volume)
         if noise is None:
-            noise = find_noise(grid, "auto")
+            noise = self._noise(grid, "auto")
         steps = 0
 
         def look(this: Pass, data: np.ndarray, region: np.ndarray | None) -> list[np.ndarray]:
