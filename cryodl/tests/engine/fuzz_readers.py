@@ -199,11 +199,10 @@ def read_experiments(folder):
 
 
 def read_reconstructions(folder):
-    from cryodl.cli.evaluate_experiments import _length
     from cryodl.engine.evaluation.reconstructions import load, open_experiments
 
     for stored in open_experiments([folder]):
-        assert _length(stored) >= 0
+        assert stored.length >= 0
         found = load(stored)
         assert np.isfinite(found.resolution) and found.mask.shape == found.half1.shape
         for _, words, volume, truth in found.maps:
