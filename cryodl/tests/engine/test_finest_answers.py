@@ -39,7 +39,12 @@ METHODS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", METHODS)
+SLOW = "unet-monores", "sinusoid"
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(m, marks=[pytest.mark.slow] * (m in SLOW)) for m in METHODS]
+)
 def test_no_voxel_is_finer(name, halves):
     first, second = halves
     whole = first.with_data((first.data + second.data) / 2)
@@ -57,7 +62,7 @@ def test_no_voxel_is_finer(name, halves):
         assert sum(result.volumes[f"class_{i}"].data.max() for i in range(1, 7)) == 0
 
 
-@pytest.mark.parametrize("model", ["cnn", "dnn"])
+@pytest.mark.parametrize("model", [pytest.param("cnn", marks=pytest.mark.slow), "dnn"])
 def test_nor_is_a_whole_map(model, halves):
     answer = Classifier(model)(halves[0], mask=Volume(INSIDE, VOXEL))
     assert answer.finest == pytest.approx(finest_possible(halves[0]))

@@ -238,6 +238,25 @@ def test_a_turned_map_gives_the_turned_answer(name, given, tmp_path, capsys):
     assert np.abs(turn.back(plain[1]) - plain[0]).max() > 5e-3
 
 
+def test_the_noise_of_a_map_turns_with_it():
+    from cryodl.engine.methods.postprocess import Enhancer
+
+    shape = (35, 42, 38)  # not of whole blocks on any axis
+    z, y, x = np.indices(shape)
+    ball = ((z - 17) ** 2 + (y - 21) ** 2 + (x - 17) ** 2 < 7**2) * made(shape, 1) ** 2
+    volume, turn = Volume(4 * ball + 0.3 * made(shape) + 1, 1.3), TURNS[1]
+    turned = Volume(turn.turn(volume.data), 1.3)
+    differ = {}
+    for thorough in (True, False):
+        enhancer = Enhancer("tight", thorough=thorough)
+        there, here = (enhancer.find_noise(one) for one in (turned, volume))
+        differ[thorough] = np.count_nonzero(turn.back(there.region) != here.region)
+        if thorough:
+            assert (there.mean, there.sd) == pytest.approx((here.mean, here.sd), abs=1e-5)
+            assert here.sd == pytest.approx(0.3, rel=0.15) and 0.2 < here.region.mean() < 1
+    assert differ[True] == 0 < differ[False]
+
+
 @pytest.mark.parametrize("model", ["cnn", pytest.param("dnn", marks=pytest.mark.slow)])
 def test_a_turned_map_has_the_same_class(model, given, tmp_path, capsys):
     volume, inside = given
