@@ -216,8 +216,8 @@ def draw(names, real, simulated, figure: str) -> None:
             axes.fill_between(place, *bounds, color="0.3", alpha=shade, lw=0,
                               label=f"{low}-{high} % of {len(found)} simulated")  # fmt: skip
         for number, (name, row) in enumerate(zip(names, real)):
-            axes.plot(place, row[:SHELLS], lw=1.2, color=f"C{number % 10}", label=name.split(".")[0],
-                      ls="--" if number > 9 else "-")  # fmt: skip
+            line = {"color": f"C{number % 10}", "ls": "--" if number > 9 else "-"}
+            axes.plot(place, row[:SHELLS], lw=1.2, label=name.split(".")[0], **line)
         axes.set(title=kind, xlabel="Frequency (cycles per voxel)", ylim=(-6.1, 0.1),
                  ylabel="Radial amplitude of the box (log10, of its highest)")  # fmt: skip
     axes.legend(fontsize=6.5, loc="center left", bbox_to_anchor=(1, 0.5))
