@@ -29,7 +29,8 @@ def halves():
 
 
 METHODS = {
-    "deepres": lambda m, h: run_local_resolution(m, mask=INSIDE),
+    # told not to look beyond 6 Å
+    "deepres": lambda m, h: run_local_resolution(m, mask=SPHERE < 5, range="high"),
     "cryores": lambda m, h: run_single_map_resolution(m, mask=INSIDE),
     "unet-monores": lambda m, h: run_local_classes(m, mask=INSIDE, probabilities=True),
     "monogenic": lambda m, h: run_half_map_resolution(
