@@ -12,6 +12,7 @@ from importlib import import_module
 from cryodl.version import __version__
 
 __all__ = [
+    "Volume",
     "__version__",
     "classify_maps",
     "read_map",
@@ -36,6 +37,7 @@ _references = ["RamirezAportela2019", "Avramov2019", "SanchezGarcia2021", "Dai20
 
 _LAZY = {
     "Plugin": "cryodl.plugin",
+    "Volume": "cryodl.engine.maps.volume",
     "classify_maps": "cryodl.api.classify",
     "read_map": "cryodl.engine.maps.mrc_io",
     "run_compare": "cryodl.api.compare",

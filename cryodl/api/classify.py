@@ -76,7 +76,8 @@ def classify_maps(
     mask = mask_or_finder(mask, thorough=thorough, device=device, notify=notify)
     if mask is not None and not callable(mask) and len(maps) > 1:
         raise SettingError(f"one mask is given for {len(maps)} maps: give one map, or no mask")
-    _check_file(json_file, overwrite)
+    if json_file is not None:
+        check_list(json_file, overwrite, *maps, mask)
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
     classifier = Classifier(model, bundle, device=device)
     for volume in maps:  # a name mistyped shall not cost what was found of the others
@@ -117,7 +118,7 @@ def classify_maps(
         if not thorough:
             show("classify", done, len(maps))
     if json_file is not None:
-        _write(Path(json_file), found, overwrite)
+        write_list(json_file, found, overwrite)
     return found
 
 
@@ -135,26 +136,25 @@ def _for_each(given, maps, what: str) -> list[float | None]:
     return list(given)
 
 
-def _check_file(path, overwrite: bool) -> None:
-    from ..engine.errors import OutputError
+def check_list(path: str | Path, overwrite: bool, *inputs: object) -> None:
+    """Raise OutputError where a list cannot be written, before anything is computed for it."""
+    from ..engine.folder import cannot_write, check_file
 
-    if path is None:
-        return
-    path = Path(path)
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder: give the name of a file")
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists: give another name, or --overwrite")
+    folder = Path(path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(Path(path), error) from None
+    check_file(path, overwrite, *inputs)
 
 
-def _write(path: Path, found: list[dict[str, Any]], overwrite: bool) -> None:
-    """Write the list at once, so that no half of it is ever there."""
+def write_list(path: str | Path, found: list[dict[str, Any]], overwrite: bool) -> None:
+    """Write what was found at once, so that no half of it is ever there."""
     from ..engine.errors import OutputError
     from ..engine.folder import whole_file
     from ..engine.record import write_json
 
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path, overwrite=overwrite) as part:
             write_json(part, found, indent=2, allow_nan=False)
     except OSError as error:

@@ -223,7 +223,10 @@ def _estimate(
     finest = numbers["min_resolution"]
     most = float((values[inside] <= finest * 1.02).mean())
     if most > AT_FINEST and IDENTICAL not in notes:
-        last = f"{most:.0%} of the voxels lie at {finest:g} Å, the finest that is looked at: " + (
+        last = (
+            f"{most:.0%} of the voxels lie within 2 % of {finest:.3g} Å, the finest that is looked "
+            "at: "
+        ) + (
             "signal may reach beyond"
             if halves
             else "noise that is stronger in the molecule than beside it passes for signal, which "

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.classify import classify_maps
+    from ..api.classify import check_list, classify_maps, write_list
     from ..engine.errors import SettingError
 
     apply_compute_options(args)
@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> None:
         maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
     if not maps:
         raise SettingError("no map is given: give MAP, one or more, or --table")
+    if args.json:
+        check_list(args.json, args.overwrite, *maps, args.mask)
     with Progress("rotation" if args.thorough else "map") as progress:
         found = classify_maps(
             maps,
@@ -61,8 +63,6 @@ def run(args: argparse.Namespace) -> None:
             voxel_size=voxels,
             thorough=args.thorough,
             device=args.device,
-            json_file=args.json,
-            overwrite=args.overwrite,
             progress=progress if len(maps) > 1 or args.thorough else None,
             notify=say,
         )
@@ -70,7 +70,8 @@ def run(args: argparse.Namespace) -> None:
         print(sentence(entry))
     if args.table:
         print_tables(found)
-    if args.json:
+    if args.json:  # last: what was found is told, whatever becomes of the file
+        write_list(args.json, found, args.overwrite)
         print(f"wrote {args.json}")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from ..engine.errors import SettingError
+from ..engine.errors import OutputError, SettingError
 from ..engine.files import read_json
 
 PARAMS_HELP = "JSON object of these options by their long names; the command line prevails"
@@ -62,6 +63,34 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
     if _has_positional(command, rest[words:]):
         positional = []  # the map on the command line prevails
     return [*rest[:words], *positional, *given, *rest[words:]]
+
+
+OUTPUTS = "output", "json"
+OF_SIMULATE = "truth", "mask"  # which it writes, too
+
+
+def refuse_to_replace_inputs(args: argparse.Namespace, arguments: Sequence[str]) -> None:
+    """Raise OutputError where a file to write is one that the command reads, by any name.
+
+    args : of any command;  arguments : as they came, for the file of --params
+    """
+    values = dict(vars(args))
+    names = OUTPUTS + (OF_SIMULATE if args.command == "simulate" else ())
+    written = [values.pop(name, None) for name in names]
+    read: list[Any] = [_take_option(list(arguments), "--params")[1]]
+    for value in values.values():
+        read += value if isinstance(value, (list, tuple)) else [value]
+    for place in written:
+        if isinstance(place, str) and any(_one_file(place, other) for other in read):
+            raise OutputError(f"{place} is what is read: give another name for what is written")
+
+
+def _one_file(first: str, second: Any) -> bool:
+    try:
+        readable = isinstance(second, str) and os.path.isfile(second)
+        return readable and os.path.samefile(first, second)
+    except (OSError, ValueError):  # one of them is not there
+        return False
 
 
 def _takes_many(action: argparse.Action) -> bool:

@@ -18,7 +18,7 @@ from ..engine.folder import finished
 from ..engine.memory import check_start_memory, limits_in_words
 from ..engine.threads import check_threads, share_arenas
 from ..version import __version__
-from .common import read_params
+from .common import read_params, refuse_to_replace_inputs
 from .streams import lenient_streams, one_line_warnings
 
 # The module is imported when its command is called.
@@ -67,6 +67,7 @@ def _run(argv: Sequence[str] | None) -> int:
             if unknown:
                 words = " ".join(["cryodl", *filter(None, [args.command])])
                 raise SettingError(f"unknown arguments {' '.join(unknown)}: see '{words} --help'")
+            refuse_to_replace_inputs(args, arguments)
             check_threads(getattr(args, "threads", None))
             if check_start_memory():
                 share_arenas(2)

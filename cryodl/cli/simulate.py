@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from .training import seed
+
 # options of a single map, and what they are where they are not given
 SINGLE_MAP_ONLY = {
     "noise": 0.0,
@@ -15,6 +17,9 @@ SINGLE_MAP_ONLY = {
     "truth": None,
     "mask": None,
 }
+
+
+LARGEST_B = 1e5  # Å², of an atom: it is spread over 100 Å then
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,12 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="standard deviation of white noise; the map at 3 Å has a maximum of 1",
     )
     parser.add_argument(
-        "--b-factor", metavar="B", type=_not_negative, default=0.0, help="of every atom, Å²"
+        "--b-factor", metavar="B", type=_b_factor, default=0.0, help="of every atom, Å²"
     )
     parser.add_argument(
         "--blur",
         metavar="B",
-        type=float,
+        type=_finite,
         default=0.0,
         help="B-factor applied to the finished map, Å²; a negative one sharpens",
     )
@@ -75,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", metavar="MAP", help="write the true resolution here, too")
     parser.add_argument("--mask", metavar="MAP", help="write the molecule's mask (3 Å) here, too")
     parser.add_argument(
-        "--seed", metavar="N", type=int, help="of all that is random; without it 0, or --config's"
+        "--seed", metavar="N", type=seed, help="of all that is random; without it 0, or --config's"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace maps that exist")
 
@@ -133,17 +138,23 @@ def _run_map(args: argparse.Namespace) -> None:
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise OutputError("map, truth and mask cannot be one file: give each a name of its own")
     structure = read_structure(args.model)
-    made = simulate_map(
-        structure,
-        args.resolution,
-        args.voxel_size,
-        noise=args.noise,
-        b_factor=args.b_factor,
-        blur=args.blur,
-        random_phases=args.random_phases,
-        margin=args.margin,
-        seed=args.seed or 0,
-    )
+    with np.errstate(all="ignore"):  # looked at below
+        made = simulate_map(
+            structure,
+            args.resolution,
+            args.voxel_size,
+            noise=args.noise,
+            b_factor=args.b_factor,
+            blur=args.blur,
+            random_phases=args.random_phases,
+            margin=args.margin,
+            seed=args.seed or 0,
+        )
+    if not np.isfinite(made.volume.data).all():
+        raise SettingError(
+            f"with --noise {args.noise:g} and --blur {args.blur:g} the densities are beyond what a "
+            "map can hold: give smaller numbers"
+        )
     write_map(args.output, made.volume, overwrite=args.overwrite)
     inside = made.distance <= 3
     if args.truth:
@@ -158,6 +169,22 @@ def _run_map(args: argparse.Namespace) -> None:
 
 def _numbers(text: str) -> list[float]:
     return [_positive(part) for part in text.split(",")]
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not abs(value) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+    return value
+
+
+def _b_factor(text: str) -> float:
+    value = _not_negative(text)
+    if value > LARGEST_B:
+        raise argparse.ArgumentTypeError(
+            f"{text} is more than {LARGEST_B:g} Å²: no atom is so blurred"
+        )
+    return value
 
 
 def _positive(text: str) -> float:

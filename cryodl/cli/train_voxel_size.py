@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from .training import seed
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="FILE", required=True, help="weights to write, .npz")
     add("--count", metavar="N", type=int, default=9, help="inputs made of every experiment")
     add("--workers", metavar="N", type=int, default=2, help="processes that make inputs")
-    add("--seed", metavar="N", type=int, default=0, help="of everything drawn")
+    add("--seed", metavar="N", type=seed, default=0, help="of everything drawn")
     add("--overwrite", action="store_true", help="replace a file that exists")
 
 

@@ -24,7 +24,7 @@ def add_training_options(
     add("--batch-size", metavar="N", type=count, help="samples in a step")
     add("--learning-rate", metavar="R", type=float, help="at its highest")
     add("--workers", metavar="N", type=int, default=1, help="processes that make samples")
-    add("--seed", metavar="N", type=int, default=0, help="of everything drawn")
+    add("--seed", metavar="N", type=seed, default=0, help="of everything drawn")
     add("--initial", metavar="BUNDLE", help="start from this bundle's weights")
     add("--resume", action="store_true", help="go on from the last checkpoint")
     add("--overwrite", action="store_true", help="replace a bundle that exists")
@@ -99,6 +99,14 @@ def conclude(work: Path) -> None:
 def verbosity() -> int:
     """Keras's progress bar on a terminal, a line per epoch in a log."""
     return 1 if sys.stdout.isatty() else 2
+
+
+def seed(text: str) -> int:
+    """A whole number from 0 up, for argparse."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 0 up")
+    return value
 
 
 def count(text: str) -> int:

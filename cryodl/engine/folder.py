@@ -39,8 +39,12 @@ def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -
     file = Path(path)
     if file.is_dir():
         raise OutputError(f"{file} is a folder: give the name of a file")
+    if file.exists() and not file.is_file():
+        raise OutputError(f"{file} is a pipe or a device: give the name of a file")
     if not file.parent.is_dir():
         raise OutputError(f"folder {file.parent} does not exist: make it first")
+    if not os.access(file.parent, os.W_OK):
+        raise OutputError(f"folder {file.parent} may not be written to: give another")
     for given in inputs:
         if isinstance(given, (str, os.PathLike)) and file.resolve() == Path(given).resolve():
             raise OutputError(f"{file} is what is read: give another name for what is written")

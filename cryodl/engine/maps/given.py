@@ -31,6 +31,11 @@ def given_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
 
 def given_volume(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
     """As `given_map`, with values as they are: of resolutions in Å, not of densities."""
+    if isinstance(volume, np.ndarray):
+        raise InputError(
+            f"an array of shape {volume.shape} has no voxel size: give "
+            "cryodl.Volume(array, voxel_size), in Å"
+        )
     if not isinstance(volume, Volume):
         return read_map(volume, voxel_size)
     if voxel_size is None:

@@ -8,7 +8,7 @@ from cryodl.api.half_map_resolution import run_half_map_resolution
 from cryodl.engine.maps.finest import finest_possible
 from cryodl.engine.maps.volume import Volume
 from cryodl.engine.methods.local_classes import run_local_classes
-from cryodl.engine.methods.local_classes.run import possible
+from cryodl.engine.methods.local_classes.look import possible
 from cryodl.engine.methods.local_resolution import run_local_resolution
 from cryodl.engine.methods.resolution_class import Classifier
 from cryodl.engine.methods.resolution_class.run import answer_of

@@ -17,7 +17,7 @@ from cryodl.api.filter import run_filter
 from cryodl.api.fsc import run_fsc
 from cryodl.api.half_map_resolution import run_half_map_resolution
 from cryodl.api.import_resolution import run_import_resolution
-from cryodl.engine.errors import OutputError
+from cryodl.engine.errors import InputError, OutputError
 from cryodl.engine.folder import whole_folder
 from cryodl.engine.maps.given import given_map, given_mask
 from cryodl.engine.maps.mrc_io import write_map
@@ -211,3 +211,12 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path, there):
     with whole_folder(out.with_name("out"), overwrite=True) as work:
         assert not left.exists() and elsewhere.is_dir() and own.is_dir() and work.is_dir()
     assert elsewhere.is_dir()
+
+
+def test_an_array_without_a_voxel_size_is_refused_and_a_volume_of_it_is_not():
+    import cryodl
+
+    data = np.random.default_rng(0).normal(size=(8, 9, 10)).astype(np.float32)
+    with pytest.raises(InputError, match=r"shape \(8, 9, 10\) has no voxel size: give cryodl.Vol"):
+        given_map(data, None)
+    assert given_map(cryodl.Volume(data, 2.0), None).voxel_size == 2.0

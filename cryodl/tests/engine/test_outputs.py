@@ -1,0 +1,92 @@
+"""What is written is never what is read, nor what is no file, nor what no map can hold."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cryodl.cli import classify
+from cryodl.cli.main import main
+from cryodl.engine.maps.mrc_io import read_map, write_map
+from cryodl.engine.maps.volume import Volume
+
+MODEL = Path(__file__).parents[1] / "data" / "1c75.pdb"
+SIMULATE = ["simulate", str(MODEL), "--resolution", "8", "--voxel-size", "3"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = np.random.default_rng(0).normal(size=(24, 24, 24)).astype(np.float32)
+    write_map("map.mrc", Volume(data, 2.0))
+    os.link("map.mrc", "link.mrc")
+    Path("t.tsv").write_text("file\tclaimed\nmap.mrc\t7.0\n")
+    Path("p.json").write_text(json.dumps({"overwrite": True}))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["classify", "map.mrc", "--json", "map.mrc", "--overwrite"],
+        ["classify", "map.mrc", "--json", "link.mrc", "--overwrite"],
+        ["classify", "--table", "t.tsv", "--json", "t.tsv", "--overwrite"],
+        ["classify", "map.mrc", "--params", "p.json", "--json", "p.json", "--overwrite"],
+        ["mask", "map.mrc", "--params", "p.json", "-o", "p.json", "--overwrite"],
+        [*SIMULATE, "--params", "p.json", "-o", "p.json", "--overwrite"],
+        [*SIMULATE, "--params", "p.json", "-o", "m.mrc", "--truth", "p.json", "--overwrite"],
+    ],
+)
+def test_what_is_read_is_not_written_over(here, capsys, words):
+    before = {path.name: path.read_bytes() for path in here.iterdir()}
+    assert main(words) == 2
+    assert "is what is read: give another name" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+
+
+@pytest.mark.parametrize("command", [["classify", "map.mrc", "--json"], ["mask", "map.mrc", "-o"]])
+def test_a_pipe_is_not_replaced_by_a_file(here, capsys, command):
+    os.mkfifo("pipe")
+    assert main([*command, "pipe", "--overwrite"]) == 2
+    assert "pipe is a pipe or a device: give the name of a file" in capsys.readouterr().err
+    assert not Path("pipe").is_file()
+
+
+def test_a_verdict_is_told_though_its_file_cannot_be_written(here, capsys, monkeypatch):
+    answer = {"map": "map.mrc", "probabilities": {"high": 1.0}, "class": "high", "resolution": 3.0,
+              "interval": [2.5, 4.0], "verdict": None}  # fmt: skip
+    monkeypatch.setattr("cryodl.api.classify.classify_maps", lambda *a, **k: [answer])
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cryodl.engine.record.write_json", full)
+    assert classify  # which looks both up when it runs
+    assert main(["classify", "map.mrc", "--json", "x.json"]) == 2
+    told = capsys.readouterr()
+    assert "map.mrc: high (high 100 %); 3.0 Å" in told.out
+    assert "cannot write x.json: No space left on device" in told.err
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--blur", "nan"], "nan is not a finite number"),
+        (["--blur=-1e4"], "beyond what a map can hold"),
+        (["--noise", "1e39"], "beyond what a map can hold"),
+        (["--b-factor", "1e308"], "more than 100000 Å²"),
+        (["--seed=-1"], "-1 is not a whole number from 0 up"),
+    ],
+)
+def test_a_simulated_map_holds_numbers(here, capsys, words, said):
+    assert main([*SIMULATE, "-o", "m.mrc", *words]) == 2
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1
+    assert not Path("m.mrc").exists()
+
+
+def test_a_large_b_factor_is_still_a_map(here):
+    assert main([*SIMULATE, "-o", "m.mrc", "--b-factor", "1000"]) == 0
+    assert np.isfinite(read_map("m.mrc").data).all()
