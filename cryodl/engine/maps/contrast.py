@@ -15,6 +15,7 @@ LEAST = 500  # blocks from which a distribution can be told, 30 where a mask tel
 LEAST_MASKED = 30
 SKEWNESS = -1.0  # ten real maps have 0.7 to 7
 CORNERS = -0.5  # standard deviations from the median, of solvent in the corners of a box
+FEW_BELOW, FEW_SKEWNESS = -0.08, -0.3  # of the voxels of a small masked molecule
 BELOW = -0.5  # standard deviations; masked maps have 0.1 to 5
 # Standard deviations from noise of the same spectrum: sixty maps of noise, white or smoothed or
 # low-passed or rounded, have 3.5 at most, unmasked real and simulated maps 8 and more.
@@ -40,7 +41,9 @@ def contrast_warning(volume: Volume, support: np.ndarray | None) -> str | None:
     if support is not None:
         held = blocks[block_mean(support.astype(np.float32), size) > 0.9]
         outside = float(outside_value(volume.data, support))
-        if held.size < LEAST_MASKED or not held.std() > 0:
+        if held.size < LEAST_MASKED:  # of a small molecule the voxels tell, though less surely
+            return INVERTED if _all_below(volume.data[support] - outside) else None
+        if not held.std() > 0:
             return None
         return INVERTED if (held.mean() - outside) / held.std() < BELOW else None
     away = blocks - np.median(blocks)
@@ -58,6 +61,20 @@ def contrast_warning(volume: Volume, support: np.ndarray | None) -> str | None:
         askew |= faint
     # a molecule that fills more than half of the box has a tail below, too: its solvent
     return INVERTED if askew and _corners(away).mean() > CORNERS else None
+
+
+def _all_below(values: np.ndarray) -> bool:
+    """Whether densities lie below what is around them, their tail, too.
+
+    values : ndarray (n,), less what is around them; masked real maps have means of 0
+        standard deviations and skewnesses of 0.4 at least
+    """
+    values = values.astype(np.float64)
+    spread = float(values.std())
+    if not spread > 0:
+        return False
+    away = (values - values.mean()) / spread
+    return bool(values.mean() / spread < FEW_BELOW and np.mean(away**3) < FEW_SKEWNESS)
 
 
 def _corners(blocks: np.ndarray) -> np.ndarray:

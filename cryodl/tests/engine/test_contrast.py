@@ -75,6 +75,16 @@ def test_a_molecule_in_filtered_noise_is_none_and_its_negative_is_inverted(kind)
     assert judged(Volume(-data, 1.3)) == INVERTED
 
 
+def test_a_small_masked_molecule_that_is_inverted_is_named():
+    rng = np.random.default_rng(3)
+    radius = np.linalg.norm(np.indices((40, 40, 40)) - 19.5, axis=0)
+    inside = radius < 13
+    grains = gaussian_filter(rng.gamma(1.0, size=radius.shape), 0.7)
+    density = np.where(inside, grains - 0.9 * grains[inside].mean(), 0).astype(np.float32)
+    assert contrast_warning(Volume(density, 1.0), inside) is None
+    assert contrast_warning(Volume(-density, 1.0), inside) == INVERTED
+
+
 def test_it_is_said_instead_of_a_wrong_voxel_size():
     volume = read_map(EXAMPLES / "emd_3186.map.gz")
     said = check_map(volume.with_data(-volume.data))
