@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..threads import thread_count
+from .coarser_grid import coarser_by
 from .volume import Volume
 
 LARGEST = 320  # voxels along each axis of the middle that is looked at
@@ -31,11 +32,12 @@ def finest_possible(volume: Volume) -> float:
 
     volume : density, any scale and offset
 
-    Told in favour of the map: a fall that may be one of atoms, blurring or a mask is no end.
+    Also where it was brought to finer voxels by repetition or by lines (coarser_grid.py). Told in
+    favour of the map: a fall that may be one of atoms, blurring or a mask is no end.
     """
-    nyquist = 0.5 / volume.voxel_size
+    nyquist = 0.5 / (volume.voxel_size * coarser_by(volume))
     if min(volume.shape) < SMALLEST:
-        return 2 * volume.voxel_size
+        return 1 / nyquist
     ends = [end for end in (_end(*profile) for profile in _profiles(volume)) if end is not None]
     return float(1 / min([nyquist, *ends]))
 
@@ -47,6 +49,13 @@ def finest_warning(volume: Volume, finest: float) -> str | None:
     """
     if finest <= 2 * volume.voxel_size * 1.001:
         return None
+    by = coarser_by(volume)
+    if by > 1 and finest <= 2 * volume.voxel_size * by * 1.001:
+        return (
+            f"the map was brought to its voxels of {volume.voxel_size:.3g} Å from ones of "
+            f"{finest / 2:.3g} Å, by repeating them or by lines between them: no resolution finer "
+            f"than {finest:.2f} Å is given"
+        )
     return (
         f"the spectrum of the map ends at {finest:.2f} Å, as if it was low-passed there or brought "
         f"to finer voxels from ones of {finest / 2:.2f} Å: no finer resolution is given"
@@ -58,7 +67,11 @@ def finest_stats(volume: Volume, finest: float) -> dict[str, Any]:
     betrayed = finest_warning(volume, finest) is not None
     return {
         "finest_possible": round(finest, 4),
-        "finest_possible_from": "end of the spectrum" if betrayed else "two voxels",
+        "finest_possible_from": (
+            "two voxels" if not betrayed
+            else "two voxels of a coarser grid" if coarser_by(volume) > 1
+            else "end of the spectrum"
+        ),
     }
 
 

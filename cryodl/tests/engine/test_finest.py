@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter, uniform_filter
+from scipy.ndimage import gaussian_filter, uniform_filter, zoom
 
+from cryodl.engine.maps.coarser_grid import coarser_by
 from cryodl.engine.maps.finest import finest_possible, finest_stats, finest_warning
 from cryodl.engine.maps.mrc_io import read_map
 from cryodl.engine.maps.resample import resample
@@ -101,3 +102,29 @@ def test_the_end_is_said():
                                         "finest_possible_from": "two voxels"}  # fmt: skip
     assert "ends at 5.00 Å" in finest_warning(whole, 5.0)
     assert finest_stats(whole, 5.0)["finest_possible_from"] == "end of the spectrum"
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("factor", [2, 3])
+def test_voxels_that_were_repeated_or_joined_by_lines_hold_no_more(order, factor):
+    rng = np.random.default_rng(5)
+    coarse = gaussian_filter(rng.normal(size=(20, 22, 24)), 0.6).astype(np.float32)
+    if order == 0:
+        fine = coarse.repeat(factor, 0).repeat(factor, 1).repeat(factor, 2)
+    else:
+        size = [factor * (n - 1) + 1 for n in coarse.shape]
+        fine = zoom(coarse, [s / n for s, n in zip(size, coarse.shape)], order=1, grid_mode=False)
+    fine = np.pad(fine, 9, constant_values=-0.123)  # as a mask leaves it
+    volume = Volume(fine * 3e4 + 7, 1.3)
+    assert finest_possible(volume) == pytest.approx(2 * 1.3 * factor, rel=0.06)
+    assert "by repeating them or by lines" in finest_warning(volume, finest_possible(volume))
+    assert "coarser grid" in finest_stats(volume, 2.6 * factor)["finest_possible_from"]
+
+
+def test_flat_and_rounded_maps_come_from_no_coarser_grid():
+    rng = np.random.default_rng(6)
+    smooth = gaussian_filter(rng.normal(size=(40, 40, 40)), 4)
+    rounded = np.round(smooth / smooth.std() * 20)
+    masked = np.where(np.indices(smooth.shape)[0] > 25, 0, smooth)
+    for data in (smooth, rounded, masked):
+        assert coarser_by(Volume(data.astype(np.float32), 1.0)) == 1
