@@ -144,7 +144,9 @@ def _estimate(half1, half2, mask, voxel_size) -> FscResult:
             "the resolution is limited by the voxel size"
         )
     stats: dict[str, Any] = {
-        f"resolution_{threshold:g}{suffix}": _rounded(curve.resolution(threshold, kind_of))
+        f"resolution_{threshold:g}{suffix}": (
+            None if IDENTICAL in notes else _rounded(curve.resolution(threshold, kind_of))
+        )
         for kind_of, suffix in (("corrected", ""), ("masked", "_masked"), ("unmasked", "_unmasked"))
         for threshold in THRESHOLDS
     }
