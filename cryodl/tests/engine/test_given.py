@@ -161,7 +161,7 @@ def test_noise_stronger_in_the_molecule_is_no_silent_signal(maps):
     coarse = run_half_map_resolution(
         volume=volume, mask=inside, max_resolution=12, min_resolution=6
     )
-    assert any("at 6 Å" in note for note in coarse.stats["warnings"])
+    assert any("of 6 Å" in note for note in coarse.stats["warnings"])
 
 
 def test_a_file_is_refused_before_anything_is_computed(maps, tmp_path):
