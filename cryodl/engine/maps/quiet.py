@@ -74,9 +74,10 @@ def quiet_rim(volume: Volume) -> Rim | None:
     every = -(-max(volume.shape) // SAMPLED)
     texture = _texture(volume.data, every)
     ends = [np.r_[: max(1, n // 16), -max(1, n // 16) : 0] for n in texture.shape]
-    if not texture[np.ix_(*ends)].mean() < QUIET**2 * texture.mean():
+    corners = texture[np.ix_(*ends)]
+    if not corners.mean() < QUIET**2 * texture.mean():
         return None
-    support = masked_support(volume.data)
+    support = masked_support(volume.data) if not corners.any() else None
     told = [(texture, EVEN)]
     if support is not None:  # where nothing at all is left, the outline itself tells the shape
         whole = tuple(slice(0, n - 1, every) for n in volume.shape)
@@ -215,17 +216,19 @@ def _edge(texture, size, axis, even: float) -> tuple[float, float] | None:
     power = np.bincount(which, texture[counted], 64 * shells).reshape(-1, shells)
     held, total = (np.r_[np.cumsum(v.sum(axis=0)[::-1])[::-1], 0] for v in (number, power))
     beyond = total / np.maximum(held, 1)
+    used = number.any(axis=1)
+    number, power = (np.pad(v[used], ((0, 0), (1, 0))).cumsum(axis=1) for v in (number, power))
     largest = min(shells - 2, int(0.5 * max(size)) + 2)
     for width in range(1, max(2, round(SOFTEST * max(size))) + 1):
-        for last in range(RING + width + 2, largest + 1):
-            if held[last + 1] < LEAST * held[0]:
-                break
-            ring = slice(last - width - RING, last - width)
-            counts, sums = number[:, ring].sum(axis=1), power[:, ring].sum(axis=1)
-            seen = np.sqrt(sums[counts > 0] / counts[counts > 0])
-            usual, least = np.median(seen), seen.min()
-            if least > even * usual and np.sqrt(beyond[last + 1]) < QUIET * usual:
-                return last - width, last
+        last = np.arange(RING + width + 2, largest + 1)
+        counts, sums = (v[:, last - width] - v[:, last - width - RING] for v in (number, power))
+        seen = np.sqrt(np.divide(sums, counts, where=counts > 0, out=np.full(sums.shape, np.nan)))
+        usual, least = np.nanmedian(seen, axis=0), np.nanmin(seen, axis=0)
+        ends = (least > even * usual) & (np.sqrt(beyond[last + 1]) < QUIET * usual)
+        ends &= held[last + 1] >= LEAST * held[0]
+        if ends.any():
+            end = float(last[np.argmax(ends)])
+            return end - width, end
     return None
 
 
