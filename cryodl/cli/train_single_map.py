@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from ..engine.device import prepare_device
     from ..engine.errors import InputError
+    from ..engine.simulate.reconstruction_set import StoredReconstruction
     from ..engine.training.reconstructions import training_experiments
     from ..engine.training.structures import hold_out
 
@@ -51,7 +52,7 @@ def run(args: argparse.Namespace) -> None:
         f"{len(experiments)} experiments to train on, {len(validation)} to validate on", flush=True
     )
     prepare_device("auto")
-    particles = not hasattr(experiments[0], "load")
+    particles = isinstance(experiments[0], StoredReconstruction)
     if args.network == "paper":
         if particles:
             raise InputError(

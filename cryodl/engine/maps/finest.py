@@ -47,7 +47,7 @@ def finest_warning(volume: Volume, finest: float) -> str | None:
 
     finest : Å, as `finest_possible` gives it
     """
-    if finest <= 2 * volume.voxel_size * 1.001:
+    if not _is_betrayed(volume, finest):
         return None
     by = coarser_by(volume)
     if by > 1 and finest <= 2 * volume.voxel_size * by * 1.001:
@@ -64,15 +64,18 @@ def finest_warning(volume: Volume, finest: float) -> str | None:
 
 def finest_stats(volume: Volume, finest: float) -> dict[str, Any]:
     """What statistics say of it: "finest_possible" in Å, and "finest_possible_from"."""
-    betrayed = finest_warning(volume, finest) is not None
     return {
         "finest_possible": round(finest, 4),
         "finest_possible_from": (
-            "two voxels" if not betrayed
+            "two voxels" if not _is_betrayed(volume, finest)
             else "two voxels of a coarser grid" if coarser_by(volume) > 1
             else "end of the spectrum"
         ),
     }
+
+
+def _is_betrayed(volume: Volume, finest: float) -> bool:
+    return finest > 2 * volume.voxel_size * 1.001
 
 
 def _profiles(volume: Volume):

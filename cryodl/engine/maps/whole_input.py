@@ -93,9 +93,26 @@ def prepare_whole(
     level : as `whole_features` takes it
     """
     part = crop_to_molecule(volume, molecule, *masks, box=box)
+    return _with_features(*on_grid(volume, molecule, part, voxel_size), part, level)
+
+
+def on_grid(
+    volume: Volume, molecule: np.ndarray, part: tuple[slice, ...], voxel_size: float
+) -> tuple[Volume, np.ndarray]:
+    """A part of a map and of its mask on the network's grid, sizes multiples of four.
+
+    volume : density;  molecule : ndarray, shape (z, y, x), bool, on its grid
+    voxel_size : Å, of the network's grid
+    """
     grid, rough = resample_both(cut(volume, part), molecule[part], voxel_size)
     data, rough = in_fours(grid.data, rough)
-    return _with_features(Volume(data, grid.voxel_size, grid.origin), rough, part, level)
+    return Volume(data, grid.voxel_size, grid.origin), rough
+
+
+def half_grid_origin(grid: Volume) -> tuple[float, float, float]:
+    """x, y, z in Å of the half grid's first step: the middle of its block of 2³ voxels."""
+    x, y, z = (o + grid.voxel_size / 2 for o in grid.origin)
+    return x, y, z
 
 
 def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
@@ -110,9 +127,7 @@ def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
 
 def _with_features(grid, rough, part, level=True) -> WholeInput:
     data = stack(*whole_features(grid.data, grid.voxel_size, rough, level=level))
-    # a step of the half grid is the middle of its block of 2³ voxels
-    x, y, z = (o + grid.voxel_size / 2 for o in grid.origin)
-    return WholeInput(data, part, 2 * grid.voxel_size, (x, y, z), grid, rough)
+    return WholeInput(data, part, 2 * grid.voxel_size, half_grid_origin(grid), grid, rough)
 
 
 def in_fours(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -11,11 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 
 from ..errors import InputError
-from ..maps.parts import cut
 from ..maps.rough import rough_molecule
 from ..maps.volume import Volume
 from ..maps.whole import whole_features
-from ..maps.whole_input import crop_to_molecule, in_fours, resample_both
+from ..maps.whole_input import crop_to_molecule, half_grid_origin, on_grid
 from ..simulate.deposition import Deposited, Source, deposit
 from ..simulate.experiment_set import open_experiment_set
 from ..simulate.reconstruction_set import StoredReconstruction, open_reconstructions
@@ -81,12 +80,10 @@ def reconstruction_sample(source: Source, rng, config):
     looks = rough_mask(inside, rng) if rng.random() < config["second_look"] else None
     rough = rough_molecule(volume) if looks is None or not looks.any() else looks
     part = _shortened(crop_to_molecule(volume, rough), inside, volume.voxel_size, rng)
-    grid, rough = resample_both(cut(volume, part), rough[part], config["voxel_size"])
-    data, rough = in_fours(grid.data, rough)
-    features = whole_features(data, grid.voxel_size, rough)
-    shape = tuple(n // 2 for n in data.shape)
-    x, y, z = (o + grid.voxel_size / 2 for o in grid.origin)
-    half = Volume(np.zeros(shape, np.float32), 2 * grid.voxel_size, (x, y, z))
+    grid, rough = on_grid(volume, rough, part, config["voxel_size"])
+    features = whole_features(grid.data, grid.voxel_size, rough)
+    empty = np.zeros([n // 2 for n in grid.shape], np.float32)
+    half = Volume(empty, 2 * grid.voxel_size, half_grid_origin(grid))
     network = config["network"]
     whole = max(source.resolution, made.finest)
     return *features, half_grid_truth(made, half, whole, network["bins_from"], network["bins_to"])
