@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cryodl.api.local_resolution import run_local_resolution
-from cryodl.engine.comparison.local_filter import low_pass
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.reference.fsc import estimate_fsc
-from cryodl.engine.reference.halves import half_difference, half_sum
-from cryodl.engine.reference.local_fsc import local_fsc
-from cryodl.engine.reference.monogenic import monogenic_resolution
-from cryodl.engine.simulate.simulated_experiment import simulate_experiment
-from cryodl.engine.training.structures import load_structures
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps.fsc import estimate_fsc
+from cryodl.half_maps.local_fsc import local_fsc
+from cryodl.half_maps.monogenic import monogenic_resolution
+from cryodl.half_maps.pair import half_difference, half_sum
+from cryodl.methods.deepres.run import run_local_resolution
 from cryodl.report.figure import new_figure, save_figure, style
+from cryodl.resolution_maps.local_filter import low_pass
+from cryodl.simulation.simulated_experiment import simulate_experiment
+from cryodl.training.structures import load_structures
 
 BFACTORS = (100, 50, 0, -50, -100, -150)  # Å², applied; negative sharpens
 CONFIG = {"resolution": 4.0, "voxel_size": 1.2, "margin": 15.0, "belt": 0}

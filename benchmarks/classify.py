@@ -25,7 +25,7 @@ from speed import make_map
 def seconds(model: str, paths) -> list[float]:
     """Of the start, and of every map."""
     began = time.perf_counter()
-    from cryodl.engine.methods.resolution_class import Classifier
+    from cryodl.methods.resolution_class.estimate import Classifier
 
     classifier = Classifier(model, device="cpu")
     found = [time.perf_counter() - began]

@@ -28,11 +28,11 @@ CUBE, STEP = 64, 16
 def paper_cubes_per_second(batch: int = 4) -> float:
     """Cubes of 64³ voxels that the published network answers in a second."""
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    from cryodl.engine.device import prepare_device
+    from cryodl.compute.device import prepare_device
 
     prepare_device("cpu")
-    from cryodl.engine import networks
-    from cryodl.engine.networks.configs import POSTPROCESS_PAPER
+    from cryodl import networks
+    from cryodl.networks.configs import POSTPROCESS_PAPER
 
     model = networks.build(POSTPROCESS_PAPER)
     cubes = np.random.rand(batch, CUBE, CUBE, CUBE, 1).astype(np.float32)

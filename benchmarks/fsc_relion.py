@@ -19,18 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cryodl.api.fsc import run_fsc
-from cryodl.engine.evaluation.reconstructions import load
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.reference.fourier import (
-    inverse,
-    scale_shells,
-    shell_frequencies,
-    shell_planes,
-    transform,
-)
-from cryodl.engine.reference.fsc import correlate, crossing
-from cryodl.engine.simulate.reconstruction_set import open_reconstructions
+from cryodl.evaluation.reconstructions import load
+from cryodl.filters.shells import inverse, scale_shells, shell_frequencies, shell_planes, transform
+from cryodl.half_maps.fsc import correlate, crossing
+from cryodl.maps.volume import Volume
+from cryodl.methods.fsc import run_fsc
+from cryodl.simulation.reconstruction_set import open_reconstructions
 
 AROUND, EDGE = 3.0, 8.0  # Å beyond the molecule's mask, which is 3 Å around its atoms
 HIGH_PASS = 60.0  # Å

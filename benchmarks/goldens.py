@@ -46,7 +46,7 @@ RUNS = {
     "import": "import deepres/resolution.mrc -o OUT",
     "compare": "compare deepres/resolution.mrc cryores/resolution.mrc -o OUT",
     "filter": "filter {map} --resolution deepres/resolution.mrc -o OUT",
-    "oversharpening": "oversharpening --half1 {half1} --half2 {half2} -o OUT --bfactors=-100,0,50",
+    "oversharpening": "oversharpening --half1 {half1} --half2 {half2} -o OUT --bfactors=-100,-50",
 }
 
 
@@ -103,9 +103,7 @@ def differences(old, new, place: str = "") -> list[str]:
     """Every place at which two trees of values differ."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted(set(old) | set(new))
-        return [
-            line for k in keys for line in differences(old.get(k), new.get(k), f"{place}/{k}")
-        ]
+        return [line for k in keys for line in differences(old.get(k), new.get(k), f"{place}/{k}")]
     return [] if old == new else [f"{place}: {old} is now {new}"]
 
 

@@ -18,17 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.reference.bands import sweep
-from cryodl.engine.reference.crossing import Crossing
-from cryodl.engine.reference.fourier import inverse, transform
-from cryodl.engine.reference.fsc import estimate_fsc, soft_mask
-from cryodl.engine.reference.halves import half_difference, half_sum
-from cryodl.engine.reference.local_fsc import local_fsc
-from cryodl.engine.reference.monogenic import monogenic_resolution
-from cryodl.engine.simulate.structure import unpack_structures
-from cryodl.engine.threads import thread_count
+from cryodl.compute.parallel import thread_count
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.filters.shells import inverse, transform
+from cryodl.half_maps.bands import sweep
+from cryodl.half_maps.fsc import estimate_fsc, soft_mask
+from cryodl.half_maps.local_fsc import local_fsc
+from cryodl.half_maps.monogenic import monogenic_resolution
+from cryodl.half_maps.pair import half_difference, half_sum
+from cryodl.half_maps.threshold_sweep import Crossing
+from cryodl.maps.volume import Volume
+from cryodl.simulation.structure import unpack_structures
 from cryodl.tests.engine.half_maps import as_regions, packed_ball, simulate_half_maps
 
 CASES = ([3.0], [4.0], [5.0], [6.5], [8.0], [3.0, 5.0], [4.0, 8.0])

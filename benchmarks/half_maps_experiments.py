@@ -12,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 from on_experiments import run
 
-from cryodl.engine.evaluation.real import rank_correlation
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.reference.halves import half_difference, half_sum
-from cryodl.engine.reference.local_fsc import local_fsc
-from cryodl.engine.reference.monogenic import monogenic_resolution
-from cryodl.engine.simulate.experiment_set import VOXEL_SIZE
+from cryodl.evaluation.claims import rank_correlation
+from cryodl.half_maps.local_fsc import local_fsc
+from cryodl.half_maps.monogenic import monogenic_resolution
+from cryodl.half_maps.pair import half_difference, half_sum
+from cryodl.maps.volume import Volume
+from cryodl.simulation.experiment_set import VOXEL_SIZE
 
 BEST, WORST = 3.0, 8.0  # Å
 CLEAR = 0.5  # Å, of the spread

@@ -50,9 +50,9 @@ TURNS = (
 def read(name: str, edge: int):
     """Density, and an automatic mask, of a cube of `edge` + 1 voxels at a border of a molecule."""
     import cryodl
-    from cryodl.engine.maps.mask import automatic_mask
-    from cryodl.engine.maps.parts import bounding_box
-    from cryodl.engine.maps.volume import Volume
+    from cryodl.maps.crop import bounding_box
+    from cryodl.maps.mask import automatic_mask
+    from cryodl.maps.volume import Volume
 
     if name.startswith("simulated"):
         made = cryodl.run_simulated_experiment(PROTEIN, 4.0, voxel_size=1.2, seed=3)
@@ -71,7 +71,7 @@ def read(name: str, edge: int):
 def judge(method: str, data: np.ndarray, inside: np.ndarray, voxel_size: float, thorough: bool):
     """By name what is compared, and where it means something: ndarrays (z, y, x), or (1,)."""
     import cryodl
-    from cryodl.engine.maps.volume import Volume
+    from cryodl.maps.volume import Volume
 
     volume = Volume(np.ascontiguousarray(data), voxel_size)
     options = {"thorough": thorough, "device": "cpu"}
@@ -104,7 +104,7 @@ def change_of(first, second) -> np.ndarray:
 
 def compare(method: str, name: str, thorough: bool, edge: int, axes: int) -> list[dict]:
     """What is found of a method on a map: for every label and change, its mean and its largest."""
-    from cryodl.engine.maps.rotations import Rotation
+    from cryodl.maps.rotations import Rotation
 
     still = Rotation()
     began = time.perf_counter()
@@ -144,7 +144,7 @@ def compare(method: str, name: str, thorough: bool, edge: int, axes: int) -> lis
 
 def table(rows: list[dict]) -> str:
     """The worst first, of every unit: those that change most when they are turned."""
-    from cryodl.cli.tables import markdown
+    from cryodl.cli.streams import markdown
 
     units = list(dict.fromkeys(UNITS.values()))
     thorough = {(row["method"], row["map"]): row for row in rows if row["thorough"]}
@@ -166,7 +166,7 @@ def _words(numbers) -> str | None:
 
 
 def main() -> None:
-    from cryodl.engine.threads import limit_threads
+    from cryodl.compute.parallel import limit_threads
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--edge", type=int, default=32, help="of the cubes, voxels")

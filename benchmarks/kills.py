@@ -57,9 +57,9 @@ def commands(inputs: Path) -> dict[str, Command]:
     """Every command that is killed, by name; writes their inputs."""
     from scipy.ndimage import gaussian_filter
 
-    from cryodl.engine.maps.mrc_io import write_map
-    from cryodl.engine.maps.volume import Volume
-    from cryodl.engine.simulate.structure import Structure, pack_structures
+    from cryodl.maps.mrc import write_map
+    from cryodl.maps.volume import Volume
+    from cryodl.simulation.structure import Structure, pack_structures
 
     rng = np.random.default_rng(0)
     radius = np.linalg.norm(np.indices((40, 40, 40)) - 19.5, axis=0)
@@ -289,7 +289,7 @@ def table(kills: list[dict]) -> list[dict[str, object]]:
 
 
 def main() -> int:
-    from cryodl.cli.tables import markdown
+    from cryodl.cli.streams import markdown
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=30, help="of each command")

@@ -14,17 +14,17 @@ from __future__ import annotations
 import numpy as np
 from on_experiments import run
 
-from cryodl.api.fsc import run_fsc
-from cryodl.engine.bundles import load_bundle
-from cryodl.engine.evaluation.single_map import overlap
-from cryodl.engine.maps.mask import automatic_mask
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.local_resolution import run_local_resolution
-from cryodl.engine.methods.single_map_resolution import run_single_map_resolution
-from cryodl.engine.reference.halves import half_sum
-from cryodl.engine.reference.monogenic import monogenic_resolution
-from cryodl.engine.simulate.experiment_set import VOXEL_SIZE
-from cryodl.engine.training.single_map_input import molecular_target
+from cryodl.half_maps.monogenic import monogenic_resolution
+from cryodl.half_maps.pair import half_sum
+from cryodl.maps.mask import automatic_mask
+from cryodl.maps.volume import Volume
+from cryodl.methods.cryores.estimate import run_single_map_resolution
+from cryodl.methods.cryores.evaluate import overlap
+from cryodl.methods.deepres.estimate import run_local_resolution
+from cryodl.methods.fsc import run_fsc
+from cryodl.networks.bundle import load_bundle
+from cryodl.simulation.experiment_set import VOXEL_SIZE
+from cryodl.training.augment import molecular_target
 
 
 def judge(experiment) -> dict[str, float]:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cryodl.api.enhance import run_enhance
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.postprocess import MODELS, Enhancer
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.maps.volume import Volume
+from cryodl.methods.enhance.estimate import MODELS, Enhancer
+from cryodl.methods.enhance.run import run_enhance
 
 TOLD = ("hardly any density", "invented", "holds noise alone")
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from cryodl.engine.simulate.experiment_set import StoredExperiment, open_experiment_set
+from cryodl.simulation.experiment_set import StoredExperiment, open_experiment_set
 
 Row = dict[str, float]
 

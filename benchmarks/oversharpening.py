@@ -24,13 +24,13 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from cryodl.api.oversharpening import BFACTORS, run_oversharpening
-from cryodl.engine.comparison.local_filter import low_pass
-from cryodl.engine.comparison.sharpness import recommend
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.reference.halves import half_sum
-from cryodl.engine.simulate.simulated_experiment import simulate_experiment
-from cryodl.engine.training.structures import load_structures
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps.pair import half_sum
+from cryodl.methods.oversharpening import BFACTORS, run_oversharpening
+from cryodl.resolution_maps.local_filter import low_pass
+from cryodl.resolution_maps.sharpness import recommend
+from cryodl.simulation.simulated_experiment import simulate_experiment
+from cryodl.training.structures import load_structures
 
 STEP, STRONGEST = 10, -600  # Å², of the B-factors that are correlated
 ALIKE = 0.01

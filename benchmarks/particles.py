@@ -33,7 +33,7 @@ INSIDE = 0.95  # share of its shells that a map's spectrum has in the bundle to 
 
 def fsc_table(folder: str) -> list[str]:
     """Asked and obtained FSC of a set, by band."""
-    from cryodl.engine.simulate.reconstruction_set import open_reconstructions
+    from cryodl.simulation.reconstruction_set import open_reconstructions
 
     records = [stored.info for stored in open_reconstructions(folder)]
     lines = ["| asked (Å) | experiments | within 5 % | largest error | alignment made better |",
@@ -63,8 +63,8 @@ def speed_table(structure: str) -> list[str]:
 
 
 def one(structure: str, size: int, count: int) -> str:
-    from cryodl.engine.simulate.particle_experiment import simulate_particles
-    from cryodl.engine.simulate.structure import read_structure
+    from cryodl.simulation.particle_experiment import simulate_particles
+    from cryodl.simulation.structure import read_structure
 
     model = read_structure(structure)
     length = float(np.ptp(model.positions, axis=0).max())
@@ -80,7 +80,7 @@ def one(structure: str, size: int, count: int) -> str:
 
 def real_maps(table: str):
     """Names and densities of the full maps of a table."""
-    from cryodl.engine.maps.mrc_io import read_map
+    from cryodl.maps.mrc import read_map
 
     place = Path(table).parent
     with open(table, encoding="utf-8", newline="") as lines:
@@ -93,9 +93,9 @@ def real_maps(table: str):
 
 def simulated_maps(folder: str):
     """Deposited maps of a set of either kind."""
-    from cryodl.engine.errors import InputError
-    from cryodl.engine.simulate.experiment_set import open_experiment_set
-    from cryodl.engine.simulate.reconstruction_set import open_reconstructions
+    from cryodl.errors import InputError
+    from cryodl.simulation.experiment_set import open_experiment_set
+    from cryodl.simulation.reconstruction_set import open_reconstructions
 
     try:
         for stored in open_reconstructions(folder):
@@ -110,8 +110,8 @@ def spectrum(density) -> np.ndarray:
 
     Relative to the highest; frequencies in cycles per voxel, so that no resolution is told.
     """
-    from cryodl.engine.maps.sharpen import radial_amplitude
-    from cryodl.engine.maps.volume import Volume
+    from cryodl.filters.sharpen import radial_amplitude
+    from cryodl.maps.volume import Volume
 
     data = (density / max(float(density.std()), 1e-30)).astype(np.float32)
     frequencies, amplitude = radial_amplitude(Volume(data, 1.0), np.ones_like(data))

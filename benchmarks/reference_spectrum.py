@@ -12,9 +12,9 @@ import sys
 
 import numpy as np
 
-from cryodl.engine.simulate.density import atom_density, deblur_table, default_blur
-from cryodl.engine.simulate.filters import bin_frequencies, frequency_bins, radial_power
-from cryodl.engine.training.structures import load_structures
+from cryodl.simulation.density import atom_density, deblur_table, default_blur
+from cryodl.simulation.filters import bin_frequencies, frequency_bins, radial_power
+from cryodl.training.structures import load_structures
 
 SIZE, VOXEL, B_FACTOR, COUNT = 180, 0.5, 15.0, 40
 

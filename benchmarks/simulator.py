@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cryodl.engine.maps.mrc_io import read_map
-from cryodl.engine.reference.fsc import estimate_fsc
-from cryodl.engine.simulate.filters import bin_frequencies, frequency_bins, radial_power
-from cryodl.engine.simulate.simulated_experiment import simulate_experiment
-from cryodl.engine.training.structures import load_structures
+from cryodl.half_maps.fsc import estimate_fsc
+from cryodl.maps.mrc import read_map
+from cryodl.simulation.filters import bin_frequencies, frequency_bins, radial_power
+from cryodl.simulation.simulated_experiment import simulate_experiment
+from cryodl.training.structures import load_structures
 
 RESOLUTIONS = (2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0)
 # as their sources say; beta-galactosidase's, about 7 Å, is near the Nyquist frequency of its grid

@@ -26,10 +26,10 @@ import numpy as np
 
 def make_map(path: Path, size: int) -> None:
     """Band-limited noise with atoms' spectrum to 4 Å inside a ball, and weak noise everywhere."""
-    from cryodl.engine.maps.mrc_io import write_map
-    from cryodl.engine.maps.sharpen import reference_log_amplitude
-    from cryodl.engine.maps.volume import Volume
-    from cryodl.engine.simulate.filters import bin_frequencies, frequency_bins, raised_cosine
+    from cryodl.filters.sharpen import reference_log_amplitude
+    from cryodl.maps.mrc import write_map
+    from cryodl.maps.volume import Volume
+    from cryodl.simulation.filters import bin_frequencies, frequency_bins, raised_cosine
 
     rng = np.random.default_rng(0)
     spectrum = np.fft.rfftn(rng.standard_normal((size,) * 3, dtype=np.float32))
@@ -80,11 +80,11 @@ def network_work(spec) -> float:
 
 def paper_windows_per_second() -> float:
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    from cryodl.engine.device import prepare_device
+    from cryodl.compute.device import prepare_device
 
     prepare_device("cpu")
-    from cryodl.engine import networks
-    from cryodl.engine.networks.configs import PAPER
+    from cryodl import networks
+    from cryodl.networks.configs import PAPER
 
     model = networks.build(PAPER)
     windows = np.random.rand(64, 13, 13, 13, 1).astype(np.float32)
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).with_name("speed.md"))
     args = parser.parse_args()
-    from cryodl.engine.bundles import load_bundle
+    from cryodl.networks.bundle import load_bundle
 
     spec = load_bundle("deepres-low").spec
     work = network_work(spec)

@@ -13,9 +13,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from cryodl.engine.evaluation.real import read_table
-from cryodl.engine.maps.mrc_io import read_map
-from cryodl.engine.maps.voxel_size import threshold, voxel_size_factor
+from cryodl.checks.voxel_size import threshold, voxel_size_factor
+from cryodl.evaluation.claims import read_table
+from cryodl.maps.mrc import read_map
 
 FACTORS = 1.0, 1.25, 0.8
 

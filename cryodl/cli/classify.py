@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .common import (
+from cryodl.cli.common import (
     Progress,
     add_compute_options,
     add_output_options,
@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.classify import check_list, classify_maps, write_list
-    from ..engine.errors import SettingError
+    from cryodl.errors import SettingError
+    from cryodl.methods.resolution_class.run import check_list, classify_maps, write_list
 
     apply_compute_options(args)
     maps, claimed, voxels = args.map, args.claimed, args.voxel_size
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
                 "--table names maps, their claims and voxel sizes: leave MAP, --claimed and "
                 "--voxel-size out"
             )
-        from ..engine.evaluation.real import read_table
+        from cryodl.evaluation.claims import read_table
 
         rows = read_table(args.table)
         maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
@@ -92,7 +92,7 @@ def sentence(entry: dict[str, Any]) -> str:
 def print_tables(found: list[dict[str, Any]]) -> None:
     """Tables 2 to 5 of the paper, of maps with claims."""
     for name, rows in class_tables(found).items():
-        from .tables import markdown
+        from cryodl.cli.streams import markdown
 
         print(f"\n{name}\n\n{markdown(rows)}", end="")
 
@@ -101,8 +101,13 @@ def class_tables(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
     """Rows of Tables 2 (maps), 3 and 4 (confusion matrix) and 5 (measures of each class)."""
     from pathlib import Path
 
-    from ..engine.evaluation.classes import agreement, confusion, confusion_rows, measures
-    from ..engine.maps.resolution_bins import CLASSES, class_of
+    from cryodl.methods.resolution_class.evaluate import (
+        agreement,
+        confusion,
+        confusion_rows,
+        measures,
+    )
+    from cryodl.resolution_maps.statistics import CLASSES, class_of
 
     published = [int(class_of(entry["claimed"])) for entry in found]
     predicted = [CLASSES.index(entry["class"]) for entry in found]

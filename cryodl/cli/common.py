@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from ..engine.errors import OutputError, SettingError
-from ..engine.files import read_json
+from cryodl.errors import OutputError, SettingError
+from cryodl.files.reading import read_json
 
 PARAMS_HELP = "JSON object of these options by their long names; the command line prevails"
 
@@ -193,8 +193,8 @@ def add_thorough_option(parser: argparse.ArgumentParser, what: str) -> None:
 
 def apply_compute_options(args: argparse.Namespace) -> None:
     """Make this process keep to `--gpus` and `--threads`."""
-    from ..engine.device import choose_gpus
-    from ..engine.threads import limit_threads
+    from cryodl.compute.device import choose_gpus
+    from cryodl.compute.parallel import limit_threads
 
     choose_gpus(args.gpus)
     limit_threads(args.threads)

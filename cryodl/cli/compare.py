@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from .common import add_output_options
+from cryodl.cli.common import add_output_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.compare import run_compare
+    from cryodl.methods.compare import run_compare
 
     print(f"cryodl compare {' '.join(args.res)}", flush=True)
     stats = run_compare(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import (
+from cryodl.cli.common import (
     Progress,
     add_compute_options,
     add_output_options,
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.enhance import run_enhance
+    from cryodl.methods.enhance.run import run_enhance
 
     print(f"cryodl enhance {args.map or args.half1 or ''}", flush=True)
     apply_compute_options(args)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import add_methods
+from cryodl.cli.common import add_methods
 
 METHODS = {
     "experiments": (

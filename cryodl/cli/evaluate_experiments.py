@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..engine.record import write_json
-from .tables import markdown
-from .training import count
+from cryodl.cli.streams import markdown
+from cryodl.cli.training import count
+from cryodl.files.record import write_json
 
 METHODS = (
     "cryores", "deepres", "unet-monores", "unet-resmap", "monogenic", "localfsc", "enhance",
@@ -38,12 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.errors import OutputError, SettingError
-    from ..engine.evaluation.reconstructions import open_experiments
-    from ..engine.evaluation.rows import read_judged
-    from ..engine.folder import whole_file
-    from ..engine.workers import Workers
-    from .common import Progress
+    from cryodl.cli.common import Progress
+    from cryodl.compute.parallel import Workers
+    from cryodl.errors import OutputError, SettingError
+    from cryodl.evaluation.reconstructions import open_experiments, read_judged
+    from cryodl.files.folder import whole_file
 
     found = [e for e in open_experiments(args.experiments) if e.length <= args.longest]
     found = found[: args.count]
@@ -91,8 +90,8 @@ def _keep(judged, total: int, file, progress) -> list[dict[str, Any]]:
 
 
 def _judge(job) -> list[dict[str, Any]]:
-    from ..engine.evaluation.enhanced import judge_enhanced
-    from ..engine.evaluation.reconstructions import Method, judge, load
+    from cryodl.evaluation.reconstructions import Method, judge, load
+    from cryodl.methods.enhance.evaluate import judge_enhanced
 
     stored, names, bundles = job
     experiment = load(stored)
@@ -114,9 +113,9 @@ def _judge(job) -> list[dict[str, Any]]:
 
 def _single(name: str, bundle: str | None, volume) -> Answer:
     """The answer to a map as it is: nothing is told."""
-    from ..api.local_classes import run_local_classes
-    from ..api.local_resolution import run_local_resolution
-    from ..api.single_map_resolution import run_single_map_resolution
+    from cryodl.methods.cryores.run import run_single_map_resolution
+    from cryodl.methods.deepres.run import run_local_resolution
+    from cryodl.methods.local_classes.run import run_local_classes
 
     if name == "cryores":
         result = run_single_map_resolution(volume, bundle)
@@ -129,22 +128,22 @@ def _single(name: str, bundle: str | None, volume) -> Answer:
 
 
 def _half_maps(name: str, half1, half2) -> Answer:
-    from ..api.half_map_resolution import run_half_map_resolution
+    from cryodl.methods.half_map_resolution import run_half_map_resolution
 
     result = run_half_map_resolution(half1, half2, method=name)
     return result.volumes["resolution"].data, None
 
 
 def _enhance(bundle: str | None, half1, half2):
-    from ..api.enhance import run_enhance
+    from cryodl.methods.enhance.run import run_enhance
 
     return run_enhance(half1=half1, half2=half2, bundle=bundle).volumes["enhanced"].data
 
 
 def _write(folder: Path, rows: list[dict[str, Any]]) -> None:
-    from ..engine.evaluation.enhanced import enhanced_table
-    from ..engine.evaluation.reconstructions import tables
-    from ..engine.folder import whole_file
+    from cryodl.evaluation.reconstructions import tables
+    from cryodl.files.folder import whole_file
+    from cryodl.methods.enhance.evaluate import enhanced_table
 
     found = tables([r for r in rows if r["method"] != "enhance"])
     found["enhance"] = enhanced_table([r for r in rows if r["method"] == "enhance"])

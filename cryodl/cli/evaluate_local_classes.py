@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from ..engine.folder import whole_folder
-from .tables import write_tables
+from cryodl.cli.streams import write_tables
+from cryodl.files.folder import whole_folder
 
 LABELS = "monogenic", "sinusoid"
 
@@ -23,9 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.bundles import load_bundle
-    from ..engine.errors import InputError
-    from ..engine.simulate.experiment_set import open_experiment_set
+    from cryodl.errors import InputError
+    from cryodl.networks.bundle import load_bundle
+    from cryodl.simulation.experiment_set import open_experiment_set
 
     every = open_experiment_set(args.experiments)
     labelled = [e for e in every if all(e.has(label) for label in LABELS)]
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _tables(chosen, bundles) -> Iterator[tuple[str, list[dict]]]:
     """Names and rows, each as soon as it is measured."""
-    from ..engine.evaluation.local_classes import MAPS, ceiling, compare
+    from cryodl.methods.local_classes.evaluate import MAPS, ceiling, compare
 
     yield "estimators", ceiling(chosen, LABELS)
     for maps in MAPS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..engine.folder import whole_folder
-from .tables import picture, write_tables
+from cryodl.cli.streams import picture, write_tables
+from cryodl.files.folder import whole_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.device import prepare_device
-    from ..engine.errors import SettingError
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import SettingError
 
     if not args.structures and not args.maps:
         raise SettingError("nothing to evaluate on: give --structures, --maps, or both")
@@ -42,10 +42,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _simulated(args) -> dict[str, list[dict]]:
-    from ..engine.bundles import load_bundle
-    from ..engine.evaluation import experiments
-    from ..engine.evaluation import simulated as tests
-    from ..engine.training.structures import load_structures
+    from cryodl.methods.deepres import evaluate as experiments
+    from cryodl.methods.deepres import evaluate as tests
+    from cryodl.networks.bundle import load_bundle
+    from cryodl.training.structures import load_structures
 
     structures, _ = load_structures(args.structures)
     low, high = load_bundle(args.low), load_bundle(args.high)
@@ -64,7 +64,7 @@ def _simulated(args) -> dict[str, list[dict]]:
     many = tests.choose_structures(structures, "protein", 4 * args.count)
     if many:
         tables["experiments"] = experiments.experiments(many, low)
-        tables["experiments_summary"] = experiments.summarise(tables["experiments"])
+        tables["experiments_summary"] = experiments.summarise_experiments(tables["experiments"])
     tables["intervals"] = [
         {"bundle": b.spec["name"], **{k: v for k, v in b.spec["metrics"].items() if k != "bands"}}
         for b in (low, high)
@@ -73,8 +73,8 @@ def _simulated(args) -> dict[str, list[dict]]:
 
 
 def _real(args, folder: Path) -> dict[str, list[dict]]:
-    from ..engine.evaluation.real import real_maps, summarise
-    from ..report.curves import draw_scatter
+    from cryodl.methods.deepres.evaluate import real_maps, summarise_real
+    from cryodl.report.curves import draw_scatter
 
     rows = real_maps(args.maps, {"low": args.low, "high": args.high})
     with picture("real_maps.png"):
@@ -85,4 +85,4 @@ def _real(args, folder: Path) -> dict[str, list[dict]]:
             "Claimed resolution (Å)",
             "Median local resolution, flattened (Å)",
         )
-    return {"real_maps": rows, "real_maps_summary": summarise(rows)}
+    return {"real_maps": rows, "real_maps_summary": summarise_real(rows)}

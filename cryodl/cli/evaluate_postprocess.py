@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..engine.folder import whole_folder
-from .tables import write_tables
+from cryodl.cli.streams import write_tables
+from cryodl.files.folder import whole_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.device import prepare_device
-    from ..engine.errors import SettingError
-    from ..engine.methods.postprocess import Enhancer
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import SettingError
+    from cryodl.methods.enhance.estimate import Enhancer
 
     if not args.experiments and not args.maps:
         raise SettingError("nothing to evaluate on: give --experiments, --maps, or both")
@@ -46,8 +46,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _simulated(args, enhancer) -> dict[str, list[dict]]:
-    from ..engine.evaluation import postprocess as tests
-    from ..engine.simulate.experiment_set import open_experiment_set
+    from cryodl.methods.enhance import evaluate as tests
+    from cryodl.simulation.experiment_set import open_experiment_set
 
     experiments = [
         e
@@ -67,11 +67,11 @@ def _simulated(args, enhancer) -> dict[str, list[dict]]:
 
 
 def _real(args, enhancer) -> list[dict]:
-    from ..engine.errors import InputError
-    from ..engine.evaluation.postprocess import real_row
-    from ..engine.evaluation.real import read_table
-    from ..engine.files import read_rows
-    from ..engine.maps.given import given_map
+    from cryodl.errors import InputError
+    from cryodl.evaluation.claims import read_table
+    from cryodl.files.reading import read_rows
+    from cryodl.maps.inputs import given_map
+    from cryodl.methods.enhance.evaluate import real_row
 
     table = Path(args.maps)
     entries = read_table(table)

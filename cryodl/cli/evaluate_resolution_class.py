@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from ..engine.folder import whole_folder
-from .tables import write_tables
+from cryodl.cli.streams import write_tables
+from cryodl.files.folder import whole_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.errors import SettingError
-    from ..engine.methods.resolution_class import Classifier
+    from cryodl.errors import SettingError
+    from cryodl.methods.resolution_class.estimate import Classifier
 
     if not (args.structures or args.experiments or args.maps):
         raise SettingError("nothing to evaluate on: give --structures, --experiments or --maps")
@@ -48,8 +48,8 @@ def _tables(args, classifier) -> Iterator[tuple[str, list[dict]]]:
 def _simulated(args, classifier) -> Iterator[tuple[str, list[dict]]]:
     import numpy as np
 
-    from ..engine.evaluation import resolution_class as tests
-    from ..engine.training.structures import load_structures
+    from cryodl.methods.resolution_class import evaluate as tests
+    from cryodl.training.structures import load_structures
 
     structures, _ = load_structures(args.structures)
     structures = [s for s in structures if len(s) >= 500] or structures
@@ -63,9 +63,9 @@ def _simulated(args, classifier) -> Iterator[tuple[str, list[dict]]]:
 
 
 def _experiments(args, classifier) -> Iterator[tuple[str, list[dict]]]:
-    from ..engine.evaluation import resolution_class as tests
-    from ..engine.maps.volume import Volume
-    from ..engine.simulate.experiment_set import open_experiment_set
+    from cryodl.maps.volume import Volume
+    from cryodl.methods.resolution_class import evaluate as tests
+    from cryodl.simulation.experiment_set import open_experiment_set
 
     found = []
     for place in args.experiments:
@@ -79,9 +79,9 @@ def _experiments(args, classifier) -> Iterator[tuple[str, list[dict]]]:
 
 
 def _real(args) -> Iterator[tuple[str, list[dict]]]:
-    from ..api.classify import classify_maps
-    from ..engine.evaluation.real import read_table
-    from .classify import class_tables
+    from cryodl.cli.classify import class_tables
+    from cryodl.evaluation.claims import read_table
+    from cryodl.methods.resolution_class.run import classify_maps
 
     rows = read_table(args.maps)
     maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))

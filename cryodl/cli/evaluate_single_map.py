@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..engine.folder import whole_folder
-from .tables import picture, write_tables
+from cryodl.cli.streams import picture, write_tables
+from cryodl.files.folder import whole_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,9 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.bundles import load_bundle
-    from ..engine.device import prepare_device
-    from ..engine.errors import SettingError
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import SettingError
+    from cryodl.networks.bundle import load_bundle
 
     if not args.experiments and not args.maps:
         raise SettingError("nothing to evaluate on: give --experiments, --maps, or both")
@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _simulated(args, bundle) -> dict[str, list[dict]]:
-    from ..engine.evaluation import single_map as tests
-    from ..engine.simulate.experiment_set import open_experiment_set
-    from ..engine.training.single_map_input import molecular_target
+    from cryodl.methods.cryores import evaluate as tests
+    from cryodl.simulation.experiment_set import open_experiment_set
+    from cryodl.training.augment import molecular_target
 
     experiments = open_experiment_set(args.experiments)[args.first :: args.every][: args.count]
     rows = []
@@ -66,9 +66,9 @@ def _simulated(args, bundle) -> dict[str, list[dict]]:
 
 
 def _real(args, bundle, folder: Path) -> dict[str, list[dict]]:
-    from ..engine.evaluation.single_map import real_maps, summarise_real
-    from ..report.curves import draw_scatter
-    from ..report.slices import draw_slices
+    from cryodl.methods.cryores.evaluate import real_maps, summarise_real
+    from cryodl.report.curves import draw_scatter
+    from cryodl.report.slices import draw_slices
 
     rows = real_maps(args.maps, bundle)
     for row in rows:

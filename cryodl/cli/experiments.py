@@ -6,7 +6,7 @@ import argparse
 from contextlib import closing
 from pathlib import Path
 
-from .training import count
+from cryodl.cli.training import count
 
 KINDS = "particles", "density"
 
@@ -30,11 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.errors import OutputError, SettingError
-    from ..engine.simulate.experiment_config import read_config
-    from ..engine.simulate.experiment_set import count_experiments
-    from ..engine.training.structures import load_structures
-    from .common import Progress
+    from cryodl.cli.common import Progress
+    from cryodl.errors import OutputError, SettingError
+    from cryodl.simulation.experiment_config import read_config
+    from cryodl.simulation.experiment_set import count_experiments
+    from cryodl.training.structures import load_structures
 
     if args.seed < 0:
         raise SettingError(f"--seed {args.seed} is below 0; give a whole number from 0 up")
@@ -62,14 +62,14 @@ def run(args: argparse.Namespace) -> None:
 
 def _maker(args, structures, config):
     """How many structures are large enough, and what makes the experiments one by one."""
-    from ..engine.errors import SettingError
+    from cryodl.errors import SettingError
 
     if args.kind == "particles":
-        from ..engine.simulate.particle_experiment import LEAST_ATOMS
-        from ..engine.simulate.reconstruction_set import make_reconstructions as make
+        from cryodl.simulation.particle_experiment import LEAST_ATOMS
+        from cryodl.simulation.reconstruction_set import make_reconstructions as make
     else:
-        from ..engine.simulate.experiment_set import LEAST_ATOMS
-        from ..engine.simulate.experiment_set import make_experiment_set as make
+        from cryodl.simulation.experiment_set import LEAST_ATOMS
+        from cryodl.simulation.experiment_set import make_experiment_set as make
     large = [s for s in structures if len(s) >= LEAST_ATOMS]
     if not large:
         raise SettingError(f"no structure has the {LEAST_ATOMS} atoms that an experiment needs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import add_output_options
+from cryodl.cli.common import add_output_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.filter import run_filter
+    from cryodl.methods.filter import run_filter
 
     print(f"cryodl filter {args.map}", flush=True)
     stats = run_filter(

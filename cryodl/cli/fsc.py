@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import add_compute_options, add_output_options, apply_compute_options, say
+from cryodl.cli.common import add_compute_options, add_output_options, apply_compute_options, say
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.fsc import run_fsc
+    from cryodl.methods.fsc import run_fsc
 
     apply_compute_options(args)
     stats = run_fsc(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import add_output_options
+from cryodl.cli.common import add_output_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.import_resolution import run_import_resolution
+    from cryodl.methods.import_resolution import run_import_resolution
 
     print(f"cryodl import {args.res}", flush=True)
     stats = run_import_resolution(

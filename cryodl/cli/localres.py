@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import (
+from cryodl.cli.common import (
     Progress,
     add_compute_options,
     add_output_options,
@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_options(args: argparse.Namespace) -> None:
-    from ..engine.errors import SettingError
+    from cryodl.errors import SettingError
 
     for name, (methods, default) in ONLY.items():
         if args.method not in methods and getattr(args, name) != default:
@@ -126,7 +126,7 @@ def _check_options(args: argparse.Namespace) -> None:
 
 
 def _by_network(args: argparse.Namespace, **shared):
-    from ..api.local_resolution import run_local_resolution
+    from cryodl.methods.deepres.run import run_local_resolution
 
     return run_local_resolution(
         _one_map(args),
@@ -141,7 +141,7 @@ def _by_network(args: argparse.Namespace, **shared):
 
 
 def _by_single_map(args: argparse.Namespace, **shared):
-    from ..api.single_map_resolution import run_single_map_resolution
+    from cryodl.methods.cryores.run import run_single_map_resolution
 
     return run_single_map_resolution(
         _one_map(args), args.bundle, thorough=args.thorough, batch_size=args.batch_size,
@@ -150,7 +150,7 @@ def _by_single_map(args: argparse.Namespace, **shared):
 
 
 def _by_classes(args: argparse.Namespace, **shared):
-    from ..api.local_classes import run_local_classes
+    from cryodl.methods.local_classes.run import run_local_classes
 
     return run_local_classes(
         _one_map(args), args.bundle or args.method, probabilities=args.probabilities,
@@ -161,7 +161,7 @@ def _by_classes(args: argparse.Namespace, **shared):
 
 def _one_map(args: argparse.Namespace) -> str:
     """The map of a method that reads one and no halves."""
-    from ..engine.errors import SettingError
+    from cryodl.errors import SettingError
 
     if args.half1 or args.half2:
         raise SettingError(
@@ -173,7 +173,7 @@ def _one_map(args: argparse.Namespace) -> str:
 
 
 def _by_noise(args: argparse.Namespace, **shared):
-    from ..api.half_map_resolution import run_half_map_resolution
+    from cryodl.methods.half_map_resolution import run_half_map_resolution
 
     return run_half_map_resolution(
         args.half1,

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import NoReturn
 
-from ..engine.errors import CryodlError, SettingError, is_shortage
-from ..engine.folder import finished
-from ..engine.memory import check_start_memory, limits_in_words
-from ..engine.threads import check_threads, share_arenas
-from ..version import __version__
-from .common import read_params, refuse_to_replace_inputs
-from .streams import lenient_streams, one_line_warnings
+from cryodl.cli.common import read_params, refuse_to_replace_inputs
+from cryodl.cli.streams import lenient_streams, one_line_warnings
+from cryodl.compute.memory import check_start_memory, limits_in_words
+from cryodl.compute.parallel import check_threads, share_arenas
+from cryodl.errors import CryodlError, SettingError, is_shortage
+from cryodl.files.folder import finished
+from cryodl.version import __version__
 
 # The module is imported when its command is called.
 COMMANDS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .common import (
+from cryodl.cli.common import (
     Progress,
     add_compute_options,
     add_output_options,
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.mask import run_mask
+    from cryodl.methods.mask import run_mask
 
     print(f"cryodl mask {args.map}", flush=True)
     apply_compute_options(args)

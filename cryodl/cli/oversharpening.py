@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from .common import Progress, add_compute_options, add_output_options, apply_compute_options, say
+from cryodl.cli.common import (
+    Progress,
+    add_compute_options,
+    add_output_options,
+    apply_compute_options,
+    say,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..api.oversharpening import run_oversharpening
+    from cryodl.methods.oversharpening import run_oversharpening
 
     print(f"cryodl oversharpening {args.map or args.half1 or ''}", flush=True)
     apply_compute_options(args)

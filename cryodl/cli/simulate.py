@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .training import seed
+from cryodl.cli.training import seed
 
 # options of a single map, and what they are where they are not given
 SINGLE_MAP_ONLY = {
@@ -93,8 +93,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _run_experiment(args: argparse.Namespace) -> None:
-    from ..api.simulated_experiment import run_simulated_experiment
-    from ..engine.errors import SettingError
+    from cryodl.errors import SettingError
+    from cryodl.methods.simulate import run_simulated_experiment
 
     if len(args.resolution) > 1:
         raise SettingError("an experiment has one resolution; several were given")
@@ -124,11 +124,11 @@ def _run_experiment(args: argparse.Namespace) -> None:
 def _run_map(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from ..engine.errors import OutputError, SettingError
-    from ..engine.folder import check_file
-    from ..engine.maps.mrc_io import write_map
-    from ..engine.simulate.simulated_map import simulate_map
-    from ..engine.simulate.structure import read_structure
+    from cryodl.errors import OutputError, SettingError
+    from cryodl.files.folder import check_file
+    from cryodl.maps.mrc import write_map
+    from cryodl.simulation.model_map import simulate_map
+    from cryodl.simulation.structure import read_structure
 
     if args.config:
         raise SettingError("--config is of an experiment: give --experiment, too")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .common import add_methods
-from .training import CHECKPOINT, run_folder
+from cryodl.cli.common import add_methods
+from cryodl.cli.training import CHECKPOINT, run_folder
 
 METHODS = {
     "single-map-resolution": (

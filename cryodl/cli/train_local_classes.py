@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .training import (
+from cryodl.cli.training import (
     add_training_options,
     conclude,
     count,
@@ -36,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.device import prepare_device
-    from ..engine.training.finish_local_classes import make_local_classes_bundle
-    from ..engine.training.fit import fit
-    from ..engine.training.local_classes import TRAINING, make_samples, validation_samples
-    from ..engine.training.losses import compiled_network
-    from ..engine.training.state import read_state
-    from ..engine.training.stream import SampleStream
-    from ..engine.training.structures import hold_out
+    from cryodl.compute.device import prepare_device
+    from cryodl.methods.local_classes.export import make_local_classes_bundle
+    from cryodl.methods.local_classes.samples import TRAINING, make_samples, validation_samples
+    from cryodl.training.fit import fit
+    from cryodl.training.losses import compiled_network
+    from cryodl.training.state import read_state
+    from cryodl.training.stream import SampleStream
+    from cryodl.training.structures import hold_out
 
     output, work = training_folders(args)
     items = _items(args, args.pairs or args.experiments)
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"{len(items)} maps to train on, {len(held_out)} to validate on", flush=True)
     prepare_device("auto")
     if args.network == "paper":
-        from ..engine.training.published.local_classes import train_paper_unet
+        from cryodl.methods.local_classes.published import train_paper_unet
 
         train_paper_unet(items, held_out, output, args)
         return
@@ -92,13 +92,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _items(args, place):
-    from ..engine.training.local_classes import labelled_experiments, read_pairs
+    from cryodl.methods.local_classes.samples import labelled_experiments, read_pairs
 
     if args.pairs:
         return read_pairs(place)
     if args.label_first:
-        from ..engine.simulate.experiment_set import open_experiment_set
-        from ..engine.training.labels import add_labels
+        from cryodl.methods.local_classes.samples import add_labels
+        from cryodl.simulation.experiment_set import open_experiment_set
 
         for experiment in add_labels(open_experiment_set(place), args.labels, args.label_first):
             print(f"labelled {experiment.folder}", flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .training import (
+from cryodl.cli.training import (
     add_training_options,
     conclude,
     count,
@@ -44,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.device import prepare_device
-    from ..engine.errors import SettingError
-    from ..engine.training.structures import hold_out, load_structures
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import SettingError
+    from cryodl.training.structures import hold_out, load_structures
 
     output, work = training_folders(args)
     config = _config(args)
@@ -66,15 +66,15 @@ def run(args: argparse.Namespace) -> None:
     )
     prepare_device("auto")
     if args.network == "paper":
-        from ..engine.training.published.deepres import train_paper
+        from cryodl.methods.deepres.published import train_paper
 
         train_paper(config, structures, validation, output, args)
         return
-    from ..engine.training.dataset import BoxStream, batches, fixed_boxes
-    from ..engine.training.finish import make_bundle
-    from ..engine.training.fit import fit
-    from ..engine.training.losses import average_weights, compiled_network
-    from ..engine.training.state import read_state
+    from cryodl.methods.deepres.export import make_bundle
+    from cryodl.methods.deepres.samples import BoxStream, batches, fixed_boxes
+    from cryodl.training.fit import fit
+    from cryodl.training.losses import average_weights, compiled_network
+    from cryodl.training.state import read_state
 
     usable = [s for s in validation if len(s) >= config["atoms"]]
     if not usable or not any(len(s) >= config["atoms"] for s in structures):
@@ -112,8 +112,8 @@ def _data(args, structures) -> str:
 
 
 def _config(args):
-    from ..engine.errors import SettingError
-    from ..engine.training.config import TRAINING
+    from cryodl.errors import SettingError
+    from cryodl.methods.deepres.samples import TRAINING
 
     config = {**TRAINING[args.range], "seed": args.seed, "epoch": args.epoch}
     config["validation"] = args.validation_boxes

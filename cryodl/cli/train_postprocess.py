@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .training import (
+from cryodl.cli.training import (
     add_training_options,
     conclude,
     count,
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from ..engine.device import prepare_device
+    from cryodl.compute.device import prepare_device
 
     output, work = training_folders(args)
     config = _config(args)
@@ -46,16 +46,16 @@ def run(args: argparse.Namespace) -> None:
     )
     prepare_device("auto")
     if args.network == "paper":
-        from ..engine.training.published.postprocess import train_published_postprocess
+        from cryodl.methods.enhance.published import train_published_postprocess
 
         train_published_postprocess(config, experiments, validation, data, output, args)
         return
-    from ..engine.training.fit import fit
-    from ..engine.training.postprocess.finish import make_bundle
-    from ..engine.training.postprocess.network import compiled_network
-    from ..engine.training.postprocess.samples import make_samples, whole_sample
-    from ..engine.training.state import read_state
-    from ..engine.training.stream import SampleStream
+    from cryodl.methods.enhance.export import make_bundle
+    from cryodl.methods.enhance.samples import make_samples, whole_sample
+    from cryodl.methods.enhance.training_network import compiled_network
+    from cryodl.training.fit import fit
+    from cryodl.training.state import read_state
+    from cryodl.training.stream import SampleStream
 
     print("making validation samples", flush=True)
     held = [sample for sample in (whole_sample(e, config) for e in validation) if sample]
@@ -92,9 +92,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _experiments(args, config):
     """Experiments to train on and to validate on, and words for the model card."""
-    from ..engine.errors import InputError, SettingError
-    from ..engine.simulate.experiment_set import open_experiment_set
-    from ..engine.training.structures import hold_out
+    from cryodl.errors import InputError, SettingError
+    from cryodl.simulation.experiment_set import open_experiment_set
+    from cryodl.training.structures import hold_out
 
     if not args.experiments and not args.pairs:
         raise SettingError("nothing to train on: give --experiments, --pairs, or both")
@@ -104,7 +104,7 @@ def _experiments(args, config):
         found = [e for e in open_experiment_set(args.experiments) if e.resolution <= worst]
         words.append(f"{len(found)} simulated experiments of {best:g} to {worst:g} Å")
     if args.pairs:
-        from ..engine.training.postprocess.pairs import store_pairs
+        from cryodl.methods.enhance.samples import store_pairs
 
         folder = Path(args.output).with_name(Path(args.output).name + ".pairs")
         pairs = store_pairs(args.pairs, folder, config["voxel_size"])
@@ -124,7 +124,7 @@ def _experiments(args, config):
 
 
 def _config(args):
-    from ..engine.training.postprocess.config import TRAINING
+    from cryodl.methods.enhance.training_network import TRAINING
 
     config = {**TRAINING[args.model], "seed": args.seed, "epoch": args.epoch}
     if args.batch_size:

@@ -6,7 +6,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from .training import add_training_options, conclude, training_folders, verbosity
+from cryodl.cli.training import add_training_options, conclude, training_folders, verbosity
 
 INITIAL = "cryores-single"  # whose reading of a map the CNN averages
 CALIBRATING = 72  # structures and experiments that set the temperature and are measured
@@ -33,10 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.device import prepare_device
-    from ..engine.errors import SettingError
-    from ..engine.simulate.experiment_set import open_experiment_set
-    from ..engine.training.structures import hold_out, load_structures, molecule_of
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import SettingError
+    from cryodl.simulation.experiment_set import open_experiment_set
+    from cryodl.training.structures import hold_out, load_structures, molecule_of
 
     output, work = training_folders(args)
     structures, skipped = load_structures(args.structures)
@@ -49,14 +49,12 @@ def run(args: argparse.Namespace) -> None:
         print(f"skipped: {message}")
     prepare_device("auto")
     if args.network.startswith("paper"):
-        from ..engine.training.published.classifiers import train_paper_class
+        from cryodl.methods.resolution_class.published import train_paper_class
 
         train_paper_class(args.network, structures, held_out, output, args)
         return
-    from ..engine.training.finish_class import make_class_bundle
-    from ..engine.training.fit import fit
-    from ..engine.training.repeat import kept_arrays, kept_samples, repeated_batches
-    from ..engine.training.resolution_class import (
+    from cryodl.methods.resolution_class.export import make_class_bundle
+    from cryodl.methods.resolution_class.samples import (
         WIDTH,
         compiled_classifier,
         make_samples,
@@ -65,8 +63,9 @@ def run(args: argparse.Namespace) -> None:
         trunk_of,
         validation_samples,
     )
-    from ..engine.training.state import read_state
-    from ..engine.training.stream import SampleStream
+    from cryodl.training.fit import fit
+    from cryodl.training.state import read_state
+    from cryodl.training.stream import SampleStream, kept_arrays, kept_samples, repeated_batches
 
     config, initial = _config(args), args.initial or INITIAL
     trunk_of(initial)  # says at once where it cannot be had
@@ -157,7 +156,7 @@ def _data(args, structures, experiments) -> str:
 
 
 def _config(args):
-    from ..engine.training.resolution_class import TRAINING
+    from cryodl.methods.resolution_class.samples import TRAINING
 
     config = {**TRAINING, "seed": args.seed, "epoch": args.epoch}
     if args.batch_size:

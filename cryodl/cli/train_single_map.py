@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .training import (
+from cryodl.cli.training import (
     add_training_options,
     conclude,
     initial_network,
@@ -36,11 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..engine.device import prepare_device
-    from ..engine.errors import InputError
-    from ..engine.simulate.reconstruction_set import StoredReconstruction
-    from ..engine.training.reconstructions import training_experiments
-    from ..engine.training.structures import hold_out
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import InputError
+    from cryodl.simulation.reconstruction_set import StoredReconstruction
+    from cryodl.training.reconstructions import training_experiments
+    from cryodl.training.structures import hold_out
 
     output, work = training_folders(args)
     experiments = training_experiments(args.experiments)
@@ -59,22 +59,22 @@ def run(args: argparse.Namespace) -> None:
                 f"{args.experiments} holds experiments from particles, from which the published "
                 "network cannot learn: make some with 'cryodl experiments --kind density'"
             )
-        from ..engine.training.published.single_map import train_paper
+        from cryodl.methods.cryores.published import train_paper
 
         train_paper(experiments, validation, output, args)
         return
     import keras
 
-    from ..engine.training.fit import fit
-    from ..engine.training.single_map import (
+    from cryodl.methods.cryores.samples import (
         PARTICLES,
         TRAINING,
         compiled,
         sample_maker,
         validation_crops,
     )
-    from ..engine.training.state import read_state
-    from ..engine.training.stream import SampleStream
+    from cryodl.training.fit import fit
+    from cryodl.training.state import read_state
+    from cryodl.training.stream import SampleStream
 
     config = {**TRAINING, "seed": args.seed, "epoch": args.epoch}
     if particles:
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
         stream.close()
         keras.mixed_precision.set_global_policy("float32")
     conclude(work)
-    from ..engine.training.single_map_finish import make_bundle
+    from cryodl.methods.cryores.export import make_bundle
 
     state = read_state(work)
     bundle = make_bundle(

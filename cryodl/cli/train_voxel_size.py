@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from .training import seed
+from cryodl.cli.training import seed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,16 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from pathlib import Path
 
-    from ..engine.device import prepare_device
-    from ..engine.errors import OutputError
-    from ..engine.simulate.experiment_set import open_experiment_set
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import OutputError
+    from cryodl.simulation.experiment_set import open_experiment_set
 
     output = Path(args.output)
     if output.exists() and not args.overwrite:
         raise OutputError(f"{output} exists: give another name, or --overwrite")
     sets = [open_experiment_set(folder) for folder in (args.experiments, args.validation)]
     prepare_device("auto")
-    from ..engine.training import voxel_size
+    from cryodl.training import voxel_size
 
     trained, validation = (
         voxel_size.all_samples(experiments, args.count, args.seed + number, args.workers)

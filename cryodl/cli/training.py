@@ -39,8 +39,8 @@ def training_folders(args: argparse.Namespace) -> tuple[Path, Path]:
     InputError : there is nothing to resume
     SettingError : no positive time
     """
-    from ..engine.bundles.bundle import check_replaced
-    from ..engine.errors import InputError, OutputError, SettingError
+    from cryodl.errors import InputError, OutputError, SettingError
+    from cryodl.networks.bundle import check_replaced
 
     output = Path(args.output)
     if output.exists() and not args.overwrite:
@@ -68,7 +68,7 @@ def run_folder(output: Path) -> Path:
 
 def initial_network(args: argparse.Namespace) -> tuple[Any, str | None]:
     """The network that a training starts from, and its name for the card; None without one."""
-    from ..engine.bundles import load_bundle
+    from cryodl.networks.bundle import load_bundle
 
     if not args.initial:
         return None, None
@@ -78,9 +78,9 @@ def initial_network(args: argparse.Namespace) -> tuple[Any, str | None]:
 
 def conclude(work: Path) -> None:
     """Say how far a run has come, and draw its learning curves beside its log."""
-    from ..engine.training.state import read_state
-    from ..report.curves import draw_learning_curves
-    from .tables import picture
+    from cryodl.cli.streams import picture
+    from cryodl.report.curves import draw_learning_curves
+    from cryodl.training.state import read_state
 
     state = read_state(work)
     if "start" in state:  # not in a run that an earlier version began

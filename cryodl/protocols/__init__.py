@@ -1,17 +1,17 @@
 """The forms: each collects parameters, runs `cryodl` as a process and registers what it wrote."""
 
-from .protocol_base import CryodlProtBase, CryodlProtResolutionBase
-from .protocol_compare_resolution import CryodlProtCompareResolution
-from .protocol_enhance import CryodlProtEnhance
-from .protocol_half_map_resolution import CryodlProtHalfMapResolution
-from .protocol_import_resolution import CryodlProtImportResolution
-from .protocol_local_classes import CryodlProtLocalClasses
-from .protocol_local_filter import CryodlProtLocalFilter
-from .protocol_local_resolution import CryodlProtLocalResolution
-from .protocol_oversharpening import CryodlProtOversharpening
-from .protocol_resolution_class import CryodlProtResolutionClass
-from .protocol_single_map_resolution import CryodlProtSingleMapResolution
-from .protocol_train_local_classes import CryodlProtTrainLocalClasses
+from cryodl.protocols.protocol_base import CryodlProtBase, CryodlProtResolutionBase
+from cryodl.protocols.protocol_compare_resolution import CryodlProtCompareResolution
+from cryodl.protocols.protocol_enhance import CryodlProtEnhance
+from cryodl.protocols.protocol_half_map_resolution import CryodlProtHalfMapResolution
+from cryodl.protocols.protocol_import_resolution import CryodlProtImportResolution
+from cryodl.protocols.protocol_local_classes import CryodlProtLocalClasses
+from cryodl.protocols.protocol_local_filter import CryodlProtLocalFilter
+from cryodl.protocols.protocol_local_resolution import CryodlProtLocalResolution
+from cryodl.protocols.protocol_oversharpening import CryodlProtOversharpening
+from cryodl.protocols.protocol_resolution_class import CryodlProtResolutionClass
+from cryodl.protocols.protocol_single_map_resolution import CryodlProtSingleMapResolution
+from cryodl.protocols.protocol_train_local_classes import CryodlProtTrainLocalClasses
 
 __all__ = [
     "CryodlProtBase",

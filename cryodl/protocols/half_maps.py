@@ -3,7 +3,7 @@
 import pyworkflow.protocol.params as params
 from pwem.objects import Volume
 
-from .maps import add_volume, volume_of
+from cryodl.protocols.maps import add_volume, volume_of
 
 
 def half_maps_of(volume):

@@ -1,6 +1,6 @@
 """A form's single map, with a mask that may be left out."""
 
-from .maps import add_mask, add_volume, describe_claim, describe_inputs, volume_of
+from cryodl.protocols.maps import add_mask, add_volume, describe_claim, describe_inputs, volume_of
 
 
 class OneMapInput:

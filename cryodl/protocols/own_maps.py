@@ -2,7 +2,7 @@
 
 from pwem.objects import SetOfVolumes
 
-from .maps import header_differs, is_mrc, plain_path, volume_of, write_plain
+from cryodl.protocols.maps import header_differs, is_mrc, plain_path, volume_of, write_plain
 
 
 def volumes_of(pointers):

@@ -10,8 +10,7 @@ from pyworkflow.object import Float
 from pyworkflow.utils import makePath
 
 from cryodl.plugin import Plugin
-
-from .maps import header_differs, is_mrc, plain_path
+from cryodl.protocols.maps import header_differs, is_mrc, plain_path
 
 # Named as in Xmipp's local resolution protocols, so that workflows can exchange them.
 RESOLUTION = "resolution_Volume"

@@ -8,7 +8,7 @@ from pwem.objects import AtomStruct, Volume
 from pyworkflow import BETA
 from pyworkflow.protocol import Protocol
 
-from .maps import (
+from cryodl.protocols.maps import (
     add_mask,
     add_volume,
     describe_claim,
@@ -16,7 +16,7 @@ from .maps import (
     describe_problems,
     volume_of,
 )
-from .protocol_base import CryodlProtBase
+from cryodl.protocols.protocol_base import CryodlProtBase
 
 
 class CryodlProtCompareResolution(CryodlProtBase):

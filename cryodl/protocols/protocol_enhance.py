@@ -9,10 +9,9 @@ from pwem.objects import Volume
 from pyworkflow import BETA
 
 from cryodl.plugin import Plugin
-
-from .half_maps import half_maps_of
-from .maps import add_volume, describe_inputs, volume_of
-from .protocol_base import CryodlProtBase
+from cryodl.protocols.half_maps import half_maps_of
+from cryodl.protocols.maps import add_volume, describe_inputs, volume_of
+from cryodl.protocols.protocol_base import CryodlProtBase
 
 MODELS = ("tight", "wide", "highres")
 NORMALISATIONS = ("auto", "stats", "mask")

@@ -4,10 +4,9 @@ import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
 from cryodl.plugin import Plugin
-
-from .half_maps import HalfMapInputs
-from .maps import add_mask, add_volume, describe_inputs, volume_of
-from .protocol_base import CryodlProtResolutionBase
+from cryodl.protocols.half_maps import HalfMapInputs
+from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, volume_of
+from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 MONOGENIC, LOCAL_FSC, SINUSOID = range(3)
 METHODS = ("monogenic", "localfsc", "sinusoid")
@@ -56,8 +55,12 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             allowsNull=True,
             important=True,
         )
-        add_mask(form, "mask", "Local resolution is given inside it. Left empty, a mask "
-                 "is found; in a single map by the network of single-map resolution.")
+        add_mask(
+            form,
+            "mask",
+            "Local resolution is given inside it. Left empty, a mask "
+            "is found; in a single map by the network of single-map resolution.",
+        )
         group = form.addGroup("Resolution")
         for name, label, default in (
             ("minRes", "Finest (Å)", "Left empty: twice the sampling rate."),

@@ -5,8 +5,8 @@ import os
 import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
-from .maps import add_mask, add_volume, describe_inputs, plain_path, volume_of
-from .protocol_base import CryodlProtResolutionBase
+from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, plain_path, volume_of
+from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 BACKGROUND_AUTO, BACKGROUND_VALUE = range(2)
 

@@ -5,9 +5,8 @@ from pwem.objects import Volume, VolumeMask
 from pyworkflow import BETA
 
 from cryodl.plugin import Plugin
-
-from .one_map import OneMapInput
-from .protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
+from cryodl.protocols.one_map import OneMapInput
+from cryodl.protocols.protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
 
 AS_MONORES, AS_RESMAP, OF_A_RUN, OF_A_FOLDER = range(4)
 METHODS = {AS_MONORES: "unet-monores", AS_RESMAP: "unet-resmap"}

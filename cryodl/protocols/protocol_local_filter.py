@@ -3,8 +3,8 @@
 from pwem.objects import Volume
 from pyworkflow import BETA
 
-from .maps import add_mask, add_volume, describe_inputs, volume_of
-from .protocol_base import CryodlProtBase
+from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, volume_of
+from cryodl.protocols.protocol_base import CryodlProtBase
 
 
 class CryodlProtLocalFilter(CryodlProtBase):

@@ -4,9 +4,8 @@ import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
 from cryodl.plugin import Plugin
-
-from .one_map import OneMapInput
-from .protocol_base import CryodlProtResolutionBase
+from cryodl.protocols.one_map import OneMapInput
+from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 RANGES = ("auto", "low", "high")
 SHARPEN_NONE, SHARPEN_AUTO, SHARPEN_BFACTOR = range(3)

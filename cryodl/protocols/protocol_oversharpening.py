@@ -6,10 +6,9 @@ from pyworkflow import BETA
 from pyworkflow.object import Float
 
 from cryodl.plugin import Plugin
-
-from .half_maps import HalfMapInputs
-from .maps import add_mask, add_volume, describe_inputs, volume_of
-from .protocol_base import CryodlProtBase
+from cryodl.protocols.half_maps import HalfMapInputs
+from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, volume_of
+from cryodl.protocols.protocol_base import CryodlProtBase
 
 LOCAL_FSC, MONOGENIC = range(2)
 METHODS = ("localfsc", "monogenic")

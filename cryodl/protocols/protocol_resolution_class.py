@@ -9,10 +9,9 @@ from pyworkflow import BETA
 from pyworkflow.object import Float, String
 
 from cryodl.plugin import Plugin
-
-from .maps import describe_problems, plain_path
-from .own_maps import OwnMaps, flat, volumes_of
-from .protocol_base import CryodlProtBase
+from cryodl.protocols.maps import describe_problems, plain_path
+from cryodl.protocols.own_maps import OwnMaps, flat, volumes_of
+from cryodl.protocols.protocol_base import CryodlProtBase
 
 MODELS = ("cnn", "dnn")
 CLASSES = ("high", "medium", "low")

@@ -5,9 +5,8 @@ from pyworkflow import BETA
 from pyworkflow.object import Float
 
 from cryodl.plugin import Plugin
-
-from .one_map import OneMapInput
-from .protocol_base import CryodlProtResolutionBase
+from cryodl.protocols.one_map import OneMapInput
+from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 
 class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):

@@ -19,8 +19,8 @@ from typing import Sequence
 
 import numpy as np
 
-from .palette import key_labels, key_ticks
-from .slices import crop_box
+from cryodl.report.palette import key_labels, key_ticks
+from cryodl.report.slices import crop_box
 
 # All but the last and all but the first plane, along each axis.
 _NEIGHBOURS = [

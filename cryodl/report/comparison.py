@@ -8,10 +8,17 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from .figure import new_figure, plain, save_figure, style, write_title
-from .histogram import bin_edges
-from .palette import DEFAULT_PALETTE, UNCERTAINTY_PALETTE, colour_map, resolution_range
-from .slices import _draw_key, _Page, _planes, crop_box, density_limits, molecule_centre
+from cryodl.report.figure import new_figure, plain, save_figure, style, write_title
+from cryodl.report.histogram import bin_edges
+from cryodl.report.palette import DEFAULT_PALETTE, UNCERTAINTY_PALETTE, colour_map, resolution_range
+from cryodl.report.slices import (
+    _draw_key,
+    _Page,
+    _planes,
+    crop_box,
+    density_limits,
+    molecule_centre,
+)
 
 # Okabe and Ito's colours for every kind of colour blindness (jfly.uni-koeln.de/color), without
 # the yellow, too pale for a line; with dashes after the seventh map.

@@ -8,7 +8,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from .figure import ONE_COLUMN, TWO_COLUMNS, new_figure, plain, save_figure, style
+from cryodl.report.figure import ONE_COLUMN, TWO_COLUMNS, new_figure, plain, save_figure, style
 
 TRAINING, VALIDATION = "#1f6f8b", "#d1495b"
 RATES = ("lr", "learning_rate")

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .figure import style, write_title
-from .key import draw_key
-from .palette import DEFAULT_PALETTE, colour_map
+from cryodl.report.figure import style, write_title
+from cryodl.report.palette import DEFAULT_PALETTE, colour_map, draw_key
 
 #: Shells are at least a voxel thick and at most so many.
 MAX_SHELLS = 60

@@ -10,8 +10,8 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from .figure import style, write_title
-from .key import draw_key
+from cryodl.report.figure import style, write_title
+from cryodl.report.palette import draw_key
 
 #: Names of an array's axes, and of the two that run up and across in a plane of each.
 AXES = "zyx"

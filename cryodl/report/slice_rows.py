@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
-from .figure import style, write_title
-from .key import draw_key
-from .slice_grid import ACROSS, AXES, _edges, _plane
+from cryodl.report.figure import style, write_title
+from cryodl.report.palette import draw_key
+from cryodl.report.slice_grid import ACROSS, AXES, _edges, _plane
 
 # Measures of the page in inches.
 LEFT, RIGHT, FOOT, HEAD, TITLE, HEADING, GAP = 0.62, 1.0, 0.44, 0.08, 0.22, 0.22, 0.16

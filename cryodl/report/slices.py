@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .figure import TWO_COLUMNS, new_figure, save_figure, style, write_title
-from .palette import (
+from cryodl.report.figure import TWO_COLUMNS, new_figure, save_figure, style, write_title
+from cryodl.report.palette import (
     DEFAULT_PALETTE,
     UNCERTAINTY_PALETTE,
     colour_map,

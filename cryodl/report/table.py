@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from .figure import printable, style, write_title
+from cryodl.report.figure import printable, style, write_title
 
 LINE, HEAD, FOOT, MARGIN, AIR = 0.21, 0.1, 0.1, 0.14, 0.3  # inches
 TITLE = 0.28

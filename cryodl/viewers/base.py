@@ -5,8 +5,8 @@ import logging
 from pwem.viewers import EmPlotter
 from pyworkflow.viewer import DESKTOP_TKINTER, ProtocolViewer
 
-from . import chimerax
-from .form import AXIS_NAMES
+from cryodl.viewers import chimerax
+from cryodl.viewers.form import AXIS_NAMES
 
 logger = logging.getLogger(__name__)
 

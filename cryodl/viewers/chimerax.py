@@ -6,15 +6,8 @@ import shutil
 import numpy as np
 from pwem.viewers import Chimera, ChimeraView
 
-from cryodl.report.chimerax import (
-    can_be_named,
-    fill_outside,
-    seen_from,
-    surface_level,
-    write_view,
-)
-
-from .maps import on_grid_of, same_grid, write_map
+from cryodl.report.chimerax import can_be_named, fill_outside, seen_from, surface_level, write_view
+from cryodl.viewers.maps import on_grid_of, same_grid, write_map
 
 #: Variables of the environment and of Scipion's configuration: the folder of ChimeraX, as the
 #: plugin scipion-em-chimera has it, and its program.

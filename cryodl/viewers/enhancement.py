@@ -5,8 +5,7 @@ import os
 import numpy as np
 
 from cryodl.protocols.maps import is_mrc, plain_path
-
-from .maps import read_volume
+from cryodl.viewers.maps import read_volume
 
 
 class EnhancedResults:

@@ -7,8 +7,7 @@ import numpy as np
 from cryodl.protocols.maps import is_mrc, plain_path
 from cryodl.report.palette import resolution_range
 from cryodl.report.slices import density_limits
-
-from .maps import read_volume
+from cryodl.viewers.maps import read_volume
 
 
 class RunResults:

@@ -15,11 +15,10 @@ from cryodl.report.slice_grid import draw_slice_grid, pick_planes
 from cryodl.report.slice_rows import Row, draw_slice_rows
 from cryodl.report.slices import crop_box
 from cryodl.report.table import draw_table
-
-from . import chimerax
-from .base import CryodlViewerBase
-from .comparison import ComparisonResults
-from .form import define_axis
+from cryodl.viewers import chimerax
+from cryodl.viewers.base import CryodlViewerBase
+from cryodl.viewers.comparison import ComparisonResults
+from cryodl.viewers.form import define_axis
 
 PERCENTILES = ("2.5", "50", "97.5")
 MOST_ROWS = 7  # maps in one picture of slices

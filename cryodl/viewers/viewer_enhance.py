@@ -11,18 +11,17 @@ from cryodl.report.enhancement import (
     DARKEST,
     PLANES,
     before_after_rows,
+    draw_resolution_change,
     write_before_after_view,
 )
 from cryodl.report.palette import DEFAULT_PALETTE, colour_map, resolution_range
-from cryodl.report.resolution_change import draw_resolution_change
 from cryodl.report.slice_grid import pick_planes
 from cryodl.report.slice_rows import Row, draw_slice_rows
 from cryodl.report.slices import crop_box
-
-from .base import CryodlViewerBase
-from .enhancement import EnhancedResults
-from .form import define_axis
-from .maps import write_map
+from cryodl.viewers.base import CryodlViewerBase
+from cryodl.viewers.enhancement import EnhancedResults
+from cryodl.viewers.form import define_axis
+from cryodl.viewers.maps import write_map
 
 NAMES = {BEFORE: "Input", AFTER: "Enhanced"}
 

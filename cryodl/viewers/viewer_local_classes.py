@@ -12,11 +12,10 @@ from cryodl.report.classes import (
     draw_class_bars,
 )
 from cryodl.report.slice_grid import pick_planes
-
-from . import chimerax
-from .form import COLOUR_SETS
-from .maps import read_volume
-from .viewer_resolution import CryodlResolutionViewer
+from cryodl.viewers import chimerax
+from cryodl.viewers.form import COLOUR_SETS
+from cryodl.viewers.maps import read_volume
+from cryodl.viewers.viewer_resolution import CryodlResolutionViewer
 
 
 class CryodlLocalClassesViewer(CryodlResolutionViewer):

@@ -9,22 +9,16 @@ from cryodl.protocols import (
     CryodlProtResolutionBase,
     CryodlProtSingleMapResolution,
 )
-from cryodl.report.bars import draw_bars
-from cryodl.report.palette import (
-    UNCERTAINTY_PALETTE,
-    colour_map,
-    palette_colours,
-    resolution_range,
-)
+from cryodl.report.histogram import draw_bars
+from cryodl.report.palette import UNCERTAINTY_PALETTE, colour_map, palette_colours, resolution_range
 from cryodl.report.radial import draw_radius, radial_profile
 from cryodl.report.slice_grid import AXES, draw_slice_grid, pick_planes
 from cryodl.report.slices import crop_box, density_limits, molecule_centre
-
-from . import chimerax
-from .base import CryodlViewerBase
-from .form import MIDDLE, check_scale, define_form
-from .maps import read_volume
-from .results import RunResults
+from cryodl.viewers import chimerax
+from cryodl.viewers.base import CryodlViewerBase
+from cryodl.viewers.form import MIDDLE, check_scale, define_form
+from cryodl.viewers.maps import read_volume
+from cryodl.viewers.results import RunResults
 
 
 class CryodlResolutionViewer(CryodlViewerBase):

@@ -3,10 +3,9 @@
 import pyworkflow.protocol.params as params
 
 from cryodl.protocols import CryodlProtResolutionClass
-from cryodl.report.probabilities import CLASSES, draw_probabilities
+from cryodl.report.classes import CLASSES, draw_probabilities
 from cryodl.report.table import draw_table
-
-from .base import CryodlViewerBase
+from cryodl.viewers.base import CryodlViewerBase
 
 MOST = 30  # maps in one picture
 

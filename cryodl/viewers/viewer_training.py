@@ -7,8 +7,7 @@ import pyworkflow.protocol.params as params
 from cryodl.protocols import CryodlProtTrainLocalClasses
 from cryodl.report.curves import fill_learning_curves
 from cryodl.report.table import draw_table
-
-from .base import CryodlViewerBase
+from cryodl.viewers.base import CryodlViewerBase
 
 
 class CryodlTrainingViewer(CryodlViewerBase):

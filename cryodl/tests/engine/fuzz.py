@@ -73,7 +73,7 @@ def reader_name(reader):
 
 def judge(reader, folder, limit=LIMIT):
     """Read, and return {"outcome": read, refused or failed, "why", "seconds", "megabytes"}."""
-    from cryodl.engine.errors import CryodlError
+    from cryodl.errors import CryodlError
 
     unraisable = []
     sys.unraisablehook = lambda found: unraisable.append(f"{found.exc_value!r}")
@@ -248,7 +248,7 @@ def main():
 
     from fuzz_readers import HELD, READERS
 
-    from cryodl.cli.tables import markdown
+    from cryodl.cli.streams import markdown
 
     parser = argparse.ArgumentParser(description="Give damaged files to every reader.")
     add = parser.add_argument

@@ -6,20 +6,20 @@ import warnings
 import fuzz_samples as samples
 import numpy as np
 
-from cryodl.engine.errors import BundleError
+from cryodl.errors import BundleError
 
 
 def read_bundle(folder):
     """The spec as its method asks for it, the weights, and what OpenVINO computes."""
     from fuzz import odd_words
 
-    from cryodl.engine.bundles import load_bundle
-    from cryodl.engine.bundles.architectures import reads_and_answers
-    from cryodl.engine.bundles.listed import check_listed
-    from cryodl.engine.bundles.spec import SPEC_FILE, WEIGHTS_FILE
-    from cryodl.engine.bundles.weights import check_sizes, read_weights, set_weights
-    from cryodl.engine.errors import BundleWarning
-    from cryodl.engine.light import light_answers
+    from cryodl.errors import BundleWarning
+    from cryodl.networks.architectures import reads_and_answers
+    from cryodl.networks.bundle import load_bundle
+    from cryodl.networks.openvino_backend import light_answers
+    from cryodl.networks.proof import check_listed
+    from cryodl.networks.spec import SPEC_FILE, WEIGHTS_FILE
+    from cryodl.networks.weights import check_sizes, read_weights, set_weights
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", BundleWarning)
@@ -42,9 +42,8 @@ def read_bundle(folder):
 
 
 def read_voxel_size(folder):
-    from cryodl.engine.maps.scale import NUMBERS
-    from cryodl.engine.maps.voxel_size import FACTORS, predict
-    from cryodl.engine.maps.voxel_size_weights import proven_weights
+    from cryodl.checks.voxel_size import FACTORS, predict
+    from cryodl.checks.voxel_size_network import NUMBERS, proven_weights
 
     weights = proven_weights(folder / "w.npz", predict)
     assert 0 < weights["threshold"] < 1
@@ -53,7 +52,7 @@ def read_voxel_size(folder):
 
 
 def seal_voxel_size(folder):
-    from cryodl.engine.maps.voxel_size_weights import SUM, checksum
+    from cryodl.checks.voxel_size_network import SUM, checksum
 
     try:
         with np.load(folder / "w.npz") as held:
@@ -64,11 +63,11 @@ def seal_voxel_size(folder):
 
 
 def _choose(bundle):
-    from cryodl.engine.methods.local_classes.config import choose_bundle as local_classes
-    from cryodl.engine.methods.local_resolution.config import choose_bundle as local_resolution
-    from cryodl.engine.methods.postprocess.config import choose_bundle as postprocess
-    from cryodl.engine.methods.resolution_class.config import choose_bundle as resolution_class
-    from cryodl.engine.methods.single_map_resolution.config import choose_bundle as single_map
+    from cryodl.methods.cryores.estimate import choose_bundle as single_map
+    from cryodl.methods.deepres.config import choose_bundle as local_resolution
+    from cryodl.methods.enhance.prepare import choose_bundle as postprocess
+    from cryodl.methods.local_classes.estimate import choose_bundle as local_classes
+    from cryodl.methods.resolution_class.prepare import choose_bundle as resolution_class
 
     choices = {
         "local-resolution": lambda b: local_resolution(1.0, "auto", b),
@@ -91,7 +90,7 @@ def _choose(bundle):
 def seal_bundle(folder):
     """Checksums of damaged files, and of a damaged spec, in the spec, as whoever wrote such files
     would have them."""
-    from cryodl.engine.record import KEY, file_sha256, own_sum, write_json
+    from cryodl.files.record import KEY, file_sha256, own_sum, write_json
 
     folder = folder / "bundle"
     try:

@@ -14,7 +14,7 @@ import fuzz_samples as samples
 import numpy as np
 from fuzz_bundles import read_bundle, read_voxel_size, seal_bundle, seal_voxel_size
 
-from cryodl.engine.errors import InputError
+from cryodl.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ def _check_volume(volume, finite=True):
 
 
 def read_maps(name, folder):
-    from cryodl.engine.maps.given import given_map
-    from cryodl.engine.maps.mrc_io import header_voxel_size, write_map
+    from cryodl.maps.inputs import given_map
+    from cryodl.maps.mrc import header_voxel_size, write_map
 
     path = folder / name
     assert (header_voxel_size(path) or 0) >= 0
@@ -50,8 +50,8 @@ def read_maps(name, folder):
 
 
 def read_masks(folder):
-    from cryodl.engine.maps.given import given_mask
-    from cryodl.engine.maps.volume import Volume
+    from cryodl.maps.inputs import given_mask
+    from cryodl.maps.volume import Volume
 
     inside, notes = given_mask(folder / "mask.mrc", Volume(samples.density(), samples.VOXEL))
     assert inside.any() and inside.dtype == bool
@@ -65,8 +65,8 @@ def _check_words(notes):
 
 
 def read_resolution_maps(folder):
-    from cryodl.engine.comparison.load import load_resolution
-    from cryodl.engine.maps.volume import Volume
+    from cryodl.maps.volume import Volume
+    from cryodl.resolution_maps.load import load_resolution
 
     found = load_resolution(
         folder / "resolution.mrc", density=Volume(samples.density(), samples.VOXEL)
@@ -77,8 +77,8 @@ def read_resolution_maps(folder):
 
 
 def read_models(name, folder):
-    from cryodl.engine.comparison.chains import _read_atoms
-    from cryodl.engine.simulate.structure import read_structure
+    from cryodl.resolution_maps.chains import _read_atoms
+    from cryodl.simulation.structure import read_structure
 
     path = folder / name
     found = read_structure(path)
@@ -90,7 +90,7 @@ def read_models(name, folder):
 
 
 def read_packed(folder):
-    from cryodl.engine.training.structures import load_structures
+    from cryodl.training.structures import load_structures
 
     found, _ = load_structures(folder / "set.npz")
     for each in found:
@@ -99,7 +99,7 @@ def read_packed(folder):
 
 
 def read_samples(folder):
-    from cryodl.engine.training.repeat import kept_samples, repeated_batches
+    from cryodl.training.stream import kept_samples, repeated_batches
 
     class Stream:
         def handfuls(self, start):
@@ -113,9 +113,9 @@ def read_samples(folder):
 
 
 def read_tables(folder):
-    from cryodl.engine.evaluation.real import read_table
-    from cryodl.engine.files import read_rows
-    from cryodl.engine.maps.mrc_io import check_voxel_size
+    from cryodl.evaluation.claims import read_table
+    from cryodl.files.reading import read_rows
+    from cryodl.maps.mrc import check_voxel_size
 
     for path, claimed, voxel in read_table(folder / "maps.tsv"):
         assert path.is_file() and np.isfinite(claimed) and claimed >= 0
@@ -127,7 +127,7 @@ def read_tables(folder):
 
 
 def read_pairs(folder):
-    from cryodl.engine.training.postprocess.pairs import store_pairs
+    from cryodl.methods.enhance.samples import store_pairs
 
     for stored in store_pairs(folder / "pairs.tsv", folder / "stored"):
         assert stored.load("map").shape == stored.load("mask").shape
@@ -149,7 +149,7 @@ def read_parameters(folder):
 
 
 def read_ingredients(folder):
-    from cryodl.engine.simulate import deposition_config, experiment_config, particle_config
+    from cryodl.simulation import deposition_config, experiment_config, particle_config
 
     values, seed = experiment_config.read_config(folder / "config.json")
     rng = np.random.default_rng(seed)
@@ -162,14 +162,14 @@ def read_ingredients(folder):
 
 
 def read_records(folder):
-    from cryodl.engine.record import own_files
+    from cryodl.files.record import own_files
 
     assert own_files(folder) <= {"stats.json", "resolution.mrc"}
 
 
 def read_judged(folder):
     from cryodl.cli.evaluate_experiments import _write
-    from cryodl.engine.evaluation.rows import read_judged as read_rows
+    from cryodl.evaluation.reconstructions import read_judged as read_rows
 
     rows = read_rows(folder / "rows.jsonl")
     (folder / "tables").mkdir()
@@ -177,8 +177,8 @@ def read_judged(folder):
 
 
 def read_training(folder):
-    from cryodl.engine.training.state import logged, read_state
     from cryodl.report.curves import read_log
+    from cryodl.training.state import logged, read_state
 
     assert all(isinstance(value, float) for value in logged(folder / "log.csv", "val_error"))
     try:
@@ -189,8 +189,8 @@ def read_training(folder):
 
 
 def read_experiments(folder):
-    from cryodl.engine.simulate.experiment_set import open_experiment_set
-    from cryodl.engine.training.structures import molecule_of
+    from cryodl.simulation.experiment_set import open_experiment_set
+    from cryodl.training.structures import molecule_of
 
     for stored in open_experiment_set(folder):
         assert 0 < stored.resolution < 1e6 and isinstance(molecule_of(stored), str)
@@ -199,7 +199,7 @@ def read_experiments(folder):
 
 
 def read_reconstructions(folder):
-    from cryodl.engine.evaluation.reconstructions import load, open_experiments
+    from cryodl.evaluation.reconstructions import load, open_experiments
 
     for stored in open_experiments([folder]):
         assert stored.length >= 0
@@ -210,7 +210,7 @@ def read_reconstructions(folder):
 
 
 def read_halves(folder):
-    from cryodl.api.fsc import run_fsc
+    from cryodl.methods.fsc import run_fsc
 
     found = run_fsc(folder / "half1.mrc", folder / "half2.mrc")
     numbers = [v for k, v in found.stats.items() if k.startswith("resolution") and v is not None]

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 from test_maps_mrc_io import header_and_data
 
-from cryodl.engine.bundles.registry import SHIPPED
+from cryodl.networks.spec import SHIPPED
 
 PDB = Path(__file__).parents[1] / "data" / "1c75.pdb"
 HEAD = [
@@ -111,7 +111,7 @@ def _npz(**arrays):
 
 @cache
 def structures():
-    from cryodl.engine.simulate.structure import Structure, pack_structures
+    from cryodl.simulation.structure import Structure, pack_structures
 
     rng = np.random.default_rng(0)
     made = []
@@ -159,7 +159,7 @@ def ingredients():
 
 
 def run_record():
-    from cryodl.engine.record import sealed, write_json
+    from cryodl.files.record import sealed, write_json
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -218,12 +218,12 @@ BUNDLES = "deepres-low", "unet-monores", "class-cnn", "enhance-tight", "cryores-
 @cache
 def bundle(name=BUNDLES[0]):
     """The spec of a shipped bundle with networks so small that they are quickly read."""
-    from cryodl.engine.bundles.architectures import reads_and_answers
-    from cryodl.engine.bundles.spec import LIGHT, SPEC_FILE, WEIGHTS_FILE
-    from cryodl.engine.bundles.vector import VECTOR_FILE, write_vector
-    from cryodl.engine.bundles.weights import write_weights
-    from cryodl.engine.light import light_answers, read_light
-    from cryodl.engine.record import KEY, file_sha256, sealed, write_json
+    from cryodl.files.record import KEY, file_sha256, sealed, write_json
+    from cryodl.networks.architectures import reads_and_answers
+    from cryodl.networks.openvino_backend import light_answers, read_light
+    from cryodl.networks.proof import VECTOR_FILE, write_vector
+    from cryodl.networks.spec import LIGHT, SPEC_FILE, WEIGHTS_FILE
+    from cryodl.networks.weights import write_weights
 
     spec = json.loads((SHIPPED / name / SPEC_FILE).read_text("utf-8"))
     del spec[KEY]
@@ -254,7 +254,7 @@ class TinyNetwork:
     """
 
     def __init__(self, config):
-        from cryodl.engine.bundles.architectures import sizes
+        from cryodl.networks.architectures import sizes
 
         shapes = {"first/kernel": (1, 2), "first/bias": (2,)}
         shapes |= {f"size{number}": (size,) for number, size in enumerate(sizes(config).values())}
@@ -269,7 +269,7 @@ class TinyNetwork:
 
 
 def _write_light(path, reads, answers):
-    from cryodl.engine.light import import_openvino
+    from cryodl.networks.openvino_backend import import_openvino
 
     openvino = import_openvino()
     from openvino import opset13 as ops
@@ -283,9 +283,8 @@ def _write_light(path, reads, answers):
 
 def voxel_size_weights():
     """As the shipped one, but smaller."""
-    from cryodl.engine.maps.scale import NUMBERS
-    from cryodl.engine.maps.voxel_size import FACTORS, predict
-    from cryodl.engine.maps.voxel_size_weights import sealed_weights
+    from cryodl.checks.voxel_size import FACTORS, predict
+    from cryodl.checks.voxel_size_network import NUMBERS, sealed_weights
 
     rng, shapes = np.random.default_rng(0), ((NUMBERS, 2), (2, len(FACTORS)))
     weights = {"mean": np.zeros(NUMBERS), "sd": np.ones(NUMBERS), "layers": 2, "threshold": 0.7}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import irfftn, rfftn
 
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.simulate.density import atom_density, deblur_table, default_blur
-from cryodl.engine.simulate.filters import bin_frequencies, frequency_bins, radial_power
-from cryodl.engine.simulate.structure import Structure
+from cryodl.maps.volume import Volume
+from cryodl.simulation.density import atom_density, deblur_table, default_blur
+from cryodl.simulation.filters import bin_frequencies, frequency_bins, radial_power
+from cryodl.simulation.structure import Structure
 
 FALL_OFF = 7.0  # B-factor of a map in its resolution squared, as real maps have it
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.reference.amplitude_scaling import (
+from cryodl.filters.amplitude_scaling import (
     REACH,
     local_amplitude_scaling,
     mask_weights,
     scaled_by_model,
 )
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.maps.volume import Volume
 
 WINDOW = 8
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from test_bundle_proof import read, relist, write
 
-from cryodl.engine.bundles import load_bundle
-from cryodl.engine.bundles.registry import SHIPPED
-from cryodl.engine.bundles.weights import read_weights, set_weights
-from cryodl.engine.device import load_parts
-from cryodl.engine.errors import BundleError
-from cryodl.engine.light import LightNetwork, can_run_light
-from cryodl.engine.record import KEY
+from cryodl.compute.device import load_parts
+from cryodl.errors import BundleError
+from cryodl.files.record import KEY
+from cryodl.networks.bundle import load_bundle
+from cryodl.networks.openvino_backend import LightNetwork, can_run_light
+from cryodl.networks.spec import SHIPPED
+from cryodl.networks.weights import read_weights, set_weights
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryodl.engine.bundles import list_bundles, load_bundle
-from cryodl.engine.bundles.registry import SHIPPED
-from cryodl.engine.bundles.vector import TOLERANCE
-from cryodl.engine.device import load_parts
-from cryodl.engine.errors import BundleError, BundleWarning
-from cryodl.engine.light import can_run_light
-from cryodl.engine.methods.local_classes import config as local_classes
-from cryodl.engine.methods.local_resolution import config as local_resolution
-from cryodl.engine.methods.postprocess import config as postprocess
-from cryodl.engine.methods.resolution_class import config as resolution_class
-from cryodl.engine.methods.single_map_resolution import config as single_map
-from cryodl.engine.record import KEY, file_sha256, own_sum
+from cryodl.compute.device import load_parts
+from cryodl.errors import BundleError, BundleWarning
+from cryodl.files.record import KEY, file_sha256, own_sum
+from cryodl.methods.cryores import estimate as single_map
+from cryodl.methods.deepres import config as local_resolution
+from cryodl.methods.enhance import prepare as postprocess
+from cryodl.methods.local_classes import estimate as local_classes
+from cryodl.methods.resolution_class import prepare as resolution_class
+from cryodl.networks.bundle import load_bundle
+from cryodl.networks.openvino_backend import can_run_light
+from cryodl.networks.proof import TOLERANCE
+from cryodl.networks.spec import SHIPPED, list_bundles
 
 CHOOSE = {
     "local-classes": local_classes.choose_bundle,
@@ -37,8 +37,10 @@ WORDS = ("name", "licence", "citation", "labels", "model", "training", "metrics"
          "network.dropout", "light", "sha256")  # fmt: skip
 # What these keys may be, though it is not what was written: only the checksum of the spec tells.
 POSSIBLE = (
-    *[(key, DELETED) for key in ("trained", "trained.voxel_sizes", "trained.kinds",
-                                 "trained.widening")],
+    *[
+        (key, DELETED)
+        for key in ("trained", "trained.voxel_sizes", "trained.kinds", "trained.widening")
+    ],
     ("trained", {}),
     ("trained.kinds", []),
     ("normalisation.parameters.level", True),
@@ -109,7 +111,7 @@ def changed(spec, path, value):
     return spec
 
 
-@pytest.mark.filterwarnings("ignore::cryodl.engine.errors.BundleWarning")
+@pytest.mark.filterwarnings("ignore::cryodl.errors.BundleWarning")
 @pytest.mark.parametrize("name", list_bundles())
 def test_a_value_that_cannot_be_is_named_whatever_it_is(name, tmp_path):
     """Every key of a shipped spec, every kind of value: one line that names the key, or a key that

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from cryodl.engine import bundles
-from cryodl.engine.bundles import list_bundles, load_bundle
-from cryodl.engine.errors import BundleError, OutputError
-from cryodl.engine.record import sealed
+from cryodl.errors import BundleError, OutputError
+from cryodl.files.record import sealed
+from cryodl.networks.bundle import load_bundle
+from cryodl.networks.spec import list_bundles
 
 SPEC = {
     "name": "tiny",
@@ -109,7 +110,7 @@ def test_existing_folder_is_kept_unless_asked(copy):
 
 
 def test_only_bundles_are_replaced_by_bundles(tmp_path):
-    from cryodl.engine.errors import OutputError
+    from cryodl.errors import OutputError
 
     thesis = tmp_path / "work" / "thesis.txt"
     thesis.parent.mkdir()

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cryodl.engine.maps.check import check_map
-from cryodl.engine.maps.clean import CLEAN
-from cryodl.engine.maps.contrast import NOISE
-from cryodl.engine.maps.volume import Volume
+from cryodl.checks.input import check_map
+from cryodl.checks.noise import CLEAN, NOISE
+from cryodl.maps.volume import Volume
 
 
 def atoms(n=56, voxel=1.4, count=700, seed=0):

@@ -11,8 +11,8 @@ from test_cli_localres import ball
 from test_cli_localres import write as write_map
 
 from cryodl.cli.main import main
-from cryodl.engine.bundles.registry import SHIPPED
-from cryodl.engine.light import can_run_light
+from cryodl.networks.openvino_backend import can_run_light
+from cryodl.networks.spec import SHIPPED
 
 COMMANDS = {  # and a bundle of theirs, and one of another method
     "localres": (["localres", "{map}", "-o", "{out}"], "deepres-low", "class-dnn"),
@@ -116,7 +116,7 @@ def test_a_bundle_that_cannot_be_used(name, fault, density, tmp_path, capsys):
     assert re.search(message, lines[0]), lines[0]
 
 
-@pytest.mark.filterwarnings("default::cryodl.engine.errors.BundleWarning")
+@pytest.mark.filterwarnings("default::cryodl.errors.BundleWarning")
 def test_an_earlier_bundle_warns_once_in_one_line(density, tmp_path, capsys):
     folder = Path(shutil.copytree(SHIPPED / "class-dnn", tmp_path / "bundle"))
     spec = read(folder)

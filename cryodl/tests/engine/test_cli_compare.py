@@ -8,8 +8,8 @@ import mrcfile
 import numpy as np
 import pytest
 
-from cryodl.api.compare import default_names
 from cryodl.cli.main import main
+from cryodl.methods.compare import default_names
 
 SHAPE = (28, 30, 32)
 OUTPUTS = {

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.engine.comparison.local_filter import low_pass
-from cryodl.engine.maps.volume import Volume
+from cryodl.maps.volume import Volume
+from cryodl.resolution_maps.local_filter import low_pass
 
 SHAPE = (28, 30, 32)
 

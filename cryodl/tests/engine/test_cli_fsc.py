@@ -9,8 +9,8 @@ import pytest
 from half_maps import packed_ball, simulate_half_maps
 
 from cryodl.cli.main import COMMANDS, main
-from cryodl.engine.maps.mrc_io import write_map
-from cryodl.engine.maps.volume import Volume
+from cryodl.maps.mrc import write_map
+from cryodl.maps.volume import Volume
 
 FSC_OUTPUTS = {"stats.json", "fsc.csv", "fsc.png", "fsc.svg", "mask.mrc"}
 LOCAL_OUTPUTS = {
@@ -197,8 +197,8 @@ def test_bad_options(options, message, inputs, pair, tmp_path, capsys):
 
 
 def test_python_gives_what_the_command_gives(inputs, halves, tmp_path):
-    from cryodl.api.fsc import run_fsc
-    from cryodl.api.half_map_resolution import run_half_map_resolution
+    from cryodl.methods.fsc import run_fsc
+    from cryodl.methods.half_map_resolution import run_half_map_resolution
 
     whole = run_fsc(*halves, output=tmp_path / "fsc")
     assert read(tmp_path / "fsc" / "stats.json") == whole.stats

@@ -42,8 +42,8 @@ def write(path, data, voxel_size=1.1, origin=(5.0, 6.0, 7.0)):
 def inputs(tmp_path_factory):
     """A map, a mask and a bundle with random weights."""
     keras = pytest.importorskip("keras")
-    from cryodl.engine.bundles import save_bundle
-    from cryodl.engine.networks import build
+    from cryodl.networks import build
+    from cryodl.networks.bundle import save_bundle
 
     folder = tmp_path_factory.mktemp("inputs")
     data = ball()
@@ -307,7 +307,7 @@ def test_bad_parameter_files(params, message, tmp_path, capsys):
 def test_stopped_in_the_middle_leaves_nothing(
     raised, code, said, inputs, tmp_path, capsys, monkeypatch
 ):
-    from cryodl.engine.methods.local_resolution import look
+    from cryodl.methods.deepres import passes as look
 
     def stop(*args, **kwargs):
         raise raised

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from cryodl.engine.comparison.chains import chain_regions
-from cryodl.engine.comparison.compare import compare_resolutions
-from cryodl.engine.comparison.grid import to_grid
-from cryodl.engine.comparison.local_filter import filter_locally, low_pass
-from cryodl.engine.errors import InputError, SettingError
-from cryodl.engine.maps.resolution_map import ResolutionMap, read_resolution
-from cryodl.engine.maps.volume import Volume
+from cryodl.errors import InputError, SettingError
+from cryodl.maps.volume import Volume
+from cryodl.resolution_maps.agreement import compare_resolutions
+from cryodl.resolution_maps.chains import chain_regions
+from cryodl.resolution_maps.load import to_grid
+from cryodl.resolution_maps.local_filter import filter_locally, low_pass
+from cryodl.resolution_maps.resolution_map import ResolutionMap, read_resolution
 
 SHAPE = (18, 20, 22)
 

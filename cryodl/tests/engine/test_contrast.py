@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cryodl.engine.maps.check import check_map
-from cryodl.engine.maps.contrast import INVERTED, NOISE, contrast_warning
-from cryodl.engine.maps.masked import masked_support
-from cryodl.engine.maps.mrc_io import read_map
-from cryodl.engine.maps.volume import Volume
+from cryodl.checks.input import check_map
+from cryodl.checks.noise import INVERTED, NOISE, contrast_warning
+from cryodl.maps.mask import masked_support
+from cryodl.maps.mrc import read_map
+from cryodl.maps.volume import Volume
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 

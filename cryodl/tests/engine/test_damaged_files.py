@@ -12,22 +12,21 @@ from test_hostile_maps import grown
 from test_maps_mrc_io import header_and_data
 
 from cryodl.cli.main import main
-from cryodl.engine.arrays import read_array, read_arrays
-from cryodl.engine.comparison.chains import _read_atoms
-from cryodl.engine.comparison.load import load_resolution
-from cryodl.engine.errors import LONGEST, CryodlError, InputError
-from cryodl.engine.evaluation.reconstructions import load
-from cryodl.engine.evaluation.rows import read_judged
-from cryodl.engine.files import MOST_PARSED, read_json, read_rows
-from cryodl.engine.maps.given import given_map
-from cryodl.engine.models import read_model
-from cryodl.engine.reference.halves import check_half_maps
-from cryodl.engine.simulate import deposition_config, experiment_config
-from cryodl.engine.simulate.experiment_set import StoredExperiment, check_record
-from cryodl.engine.simulate.reconstruction_set import StoredReconstruction, check_info
-from cryodl.engine.simulate.structure import read_structure
-from cryodl.engine.training import repeat
-from cryodl.engine.training.state import logged, read_state
+from cryodl.errors import LONGEST, CryodlError, InputError
+from cryodl.evaluation.reconstructions import load, read_judged
+from cryodl.files.arrays import read_array, read_arrays
+from cryodl.files.atomic_models import read_model
+from cryodl.files.reading import MOST_PARSED, read_json, read_rows
+from cryodl.half_maps.pair import check_half_maps
+from cryodl.maps.inputs import given_map
+from cryodl.resolution_maps.chains import _read_atoms
+from cryodl.resolution_maps.load import load_resolution
+from cryodl.simulation import deposition_config, experiment_config
+from cryodl.simulation.experiment_set import StoredExperiment, check_record
+from cryodl.simulation.reconstruction_set import StoredReconstruction, check_info
+from cryodl.simulation.structure import read_structure
+from cryodl.training import stream as repeat
+from cryodl.training.state import logged, read_state
 
 
 def test_a_message_shows_control_characters_and_has_an_end():

@@ -7,17 +7,10 @@ import pytest
 from test_particles import PLAIN
 from test_simulated_experiment import molecule  # noqa: F401
 
-from cryodl.engine.errors import SettingError
-from cryodl.engine.simulate.deposition import Source, deposit
-from cryodl.engine.simulate.deposition_config import (
-    CHANCES,
-    FILTERS,
-    GRIDS,
-    MASKS,
-    RANGES,
-    STORED,
-)
-from cryodl.engine.simulate.particle_experiment import simulate_particles
+from cryodl.errors import SettingError
+from cryodl.simulation.deposition import Source, deposit
+from cryodl.simulation.deposition_config import CHANCES, FILTERS, GRIDS, MASKS, RANGES, STORED
+from cryodl.simulation.particle_experiment import simulate_particles
 
 AS_IT_IS = {
     "filter": "none",

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryodl.engine.maps.mrc_io import read_map, write_map
-from cryodl.engine.maps.resample import resample
-from cryodl.engine.maps.volume import Volume
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.maps.resample import resample
+from cryodl.maps.volume import Volume
 
 pytest.importorskip("keras")
 
@@ -22,7 +22,7 @@ RESOLUTION = 3.5
 
 @pytest.fixture(scope="module")
 def enhancer():
-    from cryodl.engine.methods.postprocess import Enhancer
+    from cryodl.methods.enhance.estimate import Enhancer
 
     return Enhancer("tight", device="cpu")
 
@@ -32,8 +32,8 @@ def molecule():
     """Density of cytochrome c-553 without its haem, of the haem alone, and the mask of both."""
     import gemmi
 
-    from cryodl.engine.simulate.model_map import model_map
-    from cryodl.engine.simulate.structure import read_structure
+    from cryodl.simulation.model_map import model_map
+    from cryodl.simulation.structure import read_structure
 
     whole = read_structure(MODEL)
     first = gemmi.read_structure(str(MODEL))[0]
@@ -55,7 +55,7 @@ def molecule():
 
 def blurred(density, rng, level=0.05):
     """As a reconstruction leaves it: amplitudes fall off, noise is added."""
-    from cryodl.engine.maps.sharpen import apply_bfactor
+    from cryodl.filters.sharpen import apply_bfactor
 
     data = apply_bfactor(Volume(density, 1.0), 8 * RESOLUTION**2).data
     data = data / data.max()
@@ -125,8 +125,8 @@ def test_what_has_hard_edges_is_not_overshot(enhancer, full, voxel):
 
 def test_told_noise_is_that_of_the_mean_of_half_maps(halves, monkeypatch):
     """Each of the halves has √2 of it."""
-    from cryodl.api.enhance import run_enhance
-    from cryodl.engine.methods.postprocess import Enhancer
+    from cryodl.methods.enhance.estimate import Enhancer
+    from cryodl.methods.enhance.run import run_enhance
 
     told, enhance = [], Enhancer.enhance
 
@@ -162,8 +162,8 @@ def test_a_molecule_at_the_border_is_as_strong_as_in_the_middle(enhancer, full, 
 
 @pytest.mark.parametrize("bfactor", [0.0, 200.0, 500.0])
 def test_noise_stays_empty_and_is_reported(bfactor):
-    from cryodl.api.enhance import run_enhance
-    from cryodl.engine.maps.sharpen import apply_bfactor
+    from cryodl.filters.sharpen import apply_bfactor
+    from cryodl.methods.enhance.run import run_enhance
 
     rng = np.random.default_rng(1)
     noise = apply_bfactor(Volume(rng.normal(size=(64, 64, 64)), 1.0), bfactor)
@@ -174,7 +174,7 @@ def test_noise_stays_empty_and_is_reported(bfactor):
 
 
 def test_the_audit_names_what_went_and_what_came(enhancer, full):
-    from cryodl.engine.methods.postprocess import audit
+    from cryodl.methods.enhance.audit import audit
 
     result = enhancer.enhance(full)
     honest = audit(result, enhancer.spec)
@@ -191,7 +191,7 @@ def test_the_audit_names_what_went_and_what_came(enhancer, full):
 
 def test_a_protected_ligand_survives(molecule, tmp_path):
     """A weak haem, apart from the protein, goes as a small piece, unless it is protected."""
-    from cryodl.api.enhance import run_enhance
+    from cryodl.methods.enhance.run import run_enhance
 
     grid, ((protein, _), (haem, near)) = molecule
     moves = [12 - round(float(v.mean())) for v in np.nonzero(near)]  # into a corner of the box
@@ -274,7 +274,7 @@ def test_no_map_is_a_line(tmp_path, capsys):
 
 
 def test_figures_of_the_paper_are_those_of_the_maps(enhancer, halves, molecule):
-    from cryodl.engine.evaluation.postprocess import compare, summarise
+    from cryodl.methods.enhance.evaluate import compare, summarise
 
     _, parts = molecule
     model, mask = sum(p for p, _ in parts), np.any([m for _, m in parts], axis=0)
@@ -290,9 +290,9 @@ def test_figures_of_the_paper_are_those_of_the_maps(enhancer, halves, molecule):
 
 
 def test_a_table_of_half_maps_and_models_is_stored_as_experiments(halves, tmp_path):
-    from cryodl.engine.errors import InputError
-    from cryodl.engine.training.postprocess.pairs import store_pairs
-    from cryodl.engine.training.structures import hold_out
+    from cryodl.errors import InputError
+    from cryodl.methods.enhance.samples import store_pairs
+    from cryodl.training.structures import hold_out
 
     for number, half in enumerate(halves, 1):
         write_map(tmp_path / f"h{number}.mrc", half)

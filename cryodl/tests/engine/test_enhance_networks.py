@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from test_enhance import correlation, full, halves, molecule  # noqa: F401
 
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.postprocess import MODELS, Enhancer
-from cryodl.engine.methods.postprocess import run as enhancing
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.maps.volume import Volume
+from cryodl.methods.enhance import estimate as enhancing
+from cryodl.methods.enhance.estimate import MODELS, Enhancer
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -50,7 +50,7 @@ def test_tiles_do_not_show(network, full, monkeypatch):  # noqa: F811
 
 
 def test_told_noise_gives_what_found_noise_gives(full, molecule):  # noqa: F811
-    from cryodl.api.enhance import run_enhance
+    from cryodl.methods.enhance.run import run_enhance
 
     _, parts = molecule
     mask = full.with_data(np.any([m for _, m in parts], axis=0).astype(np.float32))
@@ -65,8 +65,8 @@ def test_told_noise_gives_what_found_noise_gives(full, molecule):  # noqa: F811
 
 
 def test_statistics_and_a_mask_contradict_each_other():
-    from cryodl.engine.errors import SettingError
-    from cryodl.engine.methods.postprocess.noise import check_normalisation
+    from cryodl.errors import SettingError
+    from cryodl.methods.enhance.prepare import check_normalisation
 
     with pytest.raises(SettingError, match="leave out --noise-mean"):
         check_normalisation("mask", 0.0, 1.0, np.ones((2, 2, 2)))
@@ -74,7 +74,7 @@ def test_statistics_and_a_mask_contradict_each_other():
 
 
 def test_shipped_bundles_fit_into_a_wheel():
-    from cryodl.engine.bundles.registry import SHIPPED
+    from cryodl.networks.spec import SHIPPED
 
     sizes = {
         folder.name: sum(file.stat().st_size for file in folder.iterdir())

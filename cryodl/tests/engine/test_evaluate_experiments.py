@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.engine.simulate.experiment_set import make_experiment_set, open_experiment_set
-from cryodl.engine.simulate.structure import read_structure
+from cryodl.simulation.experiment_set import make_experiment_set, open_experiment_set
+from cryodl.simulation.structure import read_structure
 
 pytest.importorskip("keras")
 PROTEIN = Path(__file__).parents[1] / "data" / "1c75.pdb"
@@ -54,7 +54,7 @@ def test_resolution_class(experiments, tmp_path):
 
 def test_local_classes(experiments, tmp_path):
     for label in ("monogenic", "sinusoid"):
-        from cryodl.engine.training.labels import add_labels
+        from cryodl.methods.local_classes.samples import add_labels
 
         assert len(list(add_labels(open_experiment_set(experiments), label, 1))) == 1
     tables = evaluate("local-classes", experiments, tmp_path / "out", "--count", "1")

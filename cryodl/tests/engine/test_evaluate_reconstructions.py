@@ -9,15 +9,15 @@ from test_particles import PLAIN
 from test_simulated_experiment import molecule  # noqa: F401
 
 from cryodl.cli.main import main
-from cryodl.engine.bundles.registry import SHIPPED
-from cryodl.engine.evaluation.enhanced import best_bfactor, judge_enhanced, low_passed
-from cryodl.engine.evaluation.reconstructions import judge, load, measures, tables
-from cryodl.engine.maps.mrc_io import read_map, write_map
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.simulate.deposition import Source, deposit
-from cryodl.engine.simulate.deposition_config import CHANCES
-from cryodl.engine.simulate.particle_experiment import simulate_particles
-from cryodl.engine.simulate.reconstruction_set import open_reconstructions, store
+from cryodl.evaluation.reconstructions import judge, load, measures, tables
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.methods.enhance.evaluate import best_bfactor, judge_enhanced, low_passed
+from cryodl.networks.spec import SHIPPED
+from cryodl.simulation.deposition import Source, deposit
+from cryodl.simulation.deposition_config import CHANCES
+from cryodl.simulation.particle_experiment import simulate_particles
+from cryodl.simulation.reconstruction_set import open_reconstructions, store
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def experiments(made_set):
 def test_truth_of_half_maps_is_that_of_the_deposited_map_and_of_any_scale(made_set, experiments,
                                                                           tmp_path):  # fmt: skip
     plain = experiments[0]
-    (_, words, _, truth), = plain.maps
+    ((_, words, _, truth),) = plain.maps
     assert words == ["raw"] and np.median(truth[truth > 0]) > 2 * plain.half1.voxel_size
     np.testing.assert_allclose(plain.snr[plain.mask], truth[plain.mask], rtol=0.03)
     other = shutil.copytree(made_set / "00000", tmp_path / "e")
@@ -84,8 +84,7 @@ def test_the_best_bfactor_undoes_one(experiments):
     plain = experiments[0]
     wanted = low_passed(plain.model, plain.resolution)[plain.mask]
     blurred = apply_bfactor(plain.model.with_data(low_passed(plain.model, plain.resolution)), 80.0)
-    bfactor, best = best_bfactor(
-        blurred, lambda data: np.corrcoef(data[plain.mask], wanted)[0, 1])
+    bfactor, best = best_bfactor(blurred, lambda data: np.corrcoef(data[plain.mask], wanted)[0, 1])
     assert bfactor == pytest.approx(-80, abs=10) and best > 0.999
 
 

@@ -9,9 +9,10 @@ import pytest
 from test_cli_localres import ball, inputs, write  # noqa: F401
 
 from cryodl.cli.main import main
-from cryodl.engine.errors import InputError
-from cryodl.engine.evaluation import real, simulated
-from cryodl.engine.simulate.structure import Structure
+from cryodl.errors import InputError
+from cryodl.evaluation import claims as real
+from cryodl.methods.deepres import evaluate as simulated
+from cryodl.simulation.structure import Structure
 
 
 def structure(name, atoms_per_chain, chains, element=6, spread=20.0):
@@ -50,7 +51,7 @@ def test_real_maps_are_summed_up_between_the_limits():
         {"claimed": c, "deposited": c + 1, "flattened": c + d, "automatic": 5.0}
         for c, d in ((3.0, 0.2), (4.0, -0.2), (7.0, 0.5), (11.0, 4.0))
     ]
-    deposited, flattened, automatic = real.summarise(rows)
+    deposited, flattened, automatic = simulated.summarise_real(rows)
     assert deposited["mean_error"] == 1.0 and deposited["maps"] == 3
     assert flattened["mean_error"] == pytest.approx(0.3)
     assert flattened["bias"] == pytest.approx(0.5 / 3, abs=1e-3)

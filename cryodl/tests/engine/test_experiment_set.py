@@ -12,15 +12,15 @@ from test_simulate import write_model
 from test_simulated_experiment import molecule  # noqa: F401
 
 from cryodl.cli.main import main
-from cryodl.engine.errors import InputError, SettingError
-from cryodl.engine.simulate.experiment_set import (
+from cryodl.errors import InputError, SettingError
+from cryodl.simulation.experiment_set import (
     CONFIG,
     LEAST_ATOMS,
     make_experiment_set,
     open_experiment_set,
 )
-from cryodl.engine.simulate.simulated_experiment import MAPS, simulate_experiment
-from cryodl.engine.training.stream import SampleStream
+from cryodl.simulation.simulated_experiment import MAPS, simulate_experiment
+from cryodl.training.stream import SampleStream
 
 COARSE = (5.0, 7.0)
 
@@ -98,7 +98,7 @@ def test_bad_requests(options, message, tmp_path, molecule, capsys):  # noqa: F8
 
 
 def test_command_makes_a_set_with_two_workers(tmp_path, molecule, capsys, monkeypatch):  # noqa: F811
-    from cryodl.engine.simulate import experiment_set
+    from cryodl.simulation import experiment_set
 
     monkeypatch.setattr(experiment_set, "LEAST_ATOMS", 100)
     write_model(tmp_path / "a.pdb", molecule)

@@ -9,7 +9,7 @@ import pytest
 from test_simulated_experiment import molecule  # noqa: F401
 
 from cryodl.cli.main import main
-from cryodl.engine.simulate.structure import pack_structures
+from cryodl.simulation.structure import pack_structures
 
 SMALL = {"box": 44, "voxel_size": 2.5, "resolution": 8.0, "particles": 40}
 

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter, uniform_filter, zoom
 
-from cryodl.engine.maps.coarser_grid import coarser_by
-from cryodl.engine.maps.finest import finest_possible, finest_stats, finest_warning
-from cryodl.engine.maps.mrc_io import read_map
-from cryodl.engine.maps.resample import resample
-from cryodl.engine.maps.volume import Volume
+from cryodl.checks.finest import coarser_by, finest_possible, finest_stats, finest_warning
+from cryodl.maps.mrc import read_map
+from cryodl.maps.resample import resample
+from cryodl.maps.volume import Volume
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 N = 64

@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from test_quiet import SPHERE, VOXEL, N, molecule, noise
 
-from cryodl.api.half_map_resolution import run_half_map_resolution
-from cryodl.engine.maps.finest import finest_possible
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.local_classes import run_local_classes
-from cryodl.engine.methods.local_classes.look import possible
-from cryodl.engine.methods.local_resolution import run_local_resolution
-from cryodl.engine.methods.resolution_class import Classifier
-from cryodl.engine.methods.resolution_class.run import answer_of
-from cryodl.engine.methods.single_map_resolution import run_single_map_resolution
+from cryodl.checks.finest import finest_possible
+from cryodl.maps.volume import Volume
+from cryodl.methods.cryores.estimate import run_single_map_resolution
+from cryodl.methods.deepres.estimate import run_local_resolution
+from cryodl.methods.half_map_resolution import run_half_map_resolution
+from cryodl.methods.local_classes.estimate import run_local_classes
+from cryodl.methods.local_classes.passes import possible
+from cryodl.methods.resolution_class.estimate import Classifier, answer_of
 
 CUT = 8.6  # Å
 INSIDE = SPHERE < 15

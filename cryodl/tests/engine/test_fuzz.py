@@ -157,4 +157,3 @@ def test_faults_would_be_found(child, fault, why, tmp_path):
     found = child.ask(reader=f"fault: {fault}", folder=str(tmp_path), limit=0.2)
     assert found["outcome"] == "failed" and any(why in found["why"] for why in whys)
     assert child.ask(reader="table of maps", seed=SEED, number=0)["outcome"] != "failed"
-

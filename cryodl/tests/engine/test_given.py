@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryodl.api.compare import run_compare
-from cryodl.api.filter import run_filter
-from cryodl.api.fsc import run_fsc
-from cryodl.api.half_map_resolution import run_half_map_resolution
-from cryodl.api.import_resolution import run_import_resolution
-from cryodl.engine.errors import InputError, OutputError
-from cryodl.engine.folder import whole_folder
-from cryodl.engine.maps.given import given_map, given_mask
-from cryodl.engine.maps.mrc_io import write_map
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.reference.halves import IDENTICAL
+from cryodl.errors import InputError, OutputError
+from cryodl.files.folder import whole_folder
+from cryodl.half_maps.pair import IDENTICAL
+from cryodl.maps.inputs import given_map, given_mask
+from cryodl.maps.mrc import write_map
+from cryodl.maps.volume import Volume
+from cryodl.methods.compare import run_compare
+from cryodl.methods.filter import run_filter
+from cryodl.methods.fsc import run_fsc
+from cryodl.methods.half_map_resolution import run_half_map_resolution
+from cryodl.methods.import_resolution import run_import_resolution
 
 SHAPE = (28, 30, 32)
 
@@ -165,7 +165,7 @@ def test_noise_stronger_in_the_molecule_is_no_silent_signal(maps):
 
 
 def test_a_file_is_refused_before_anything_is_computed(maps, tmp_path):
-    from cryodl.api.mask import run_mask
+    from cryodl.methods.mask import run_mask
 
     path = tmp_path / "map.mrc"
     write_map(path, maps[0][0])
@@ -196,7 +196,7 @@ def test_what_a_killed_run_left_goes_with_the_next(tmp_path, there):
     if there:
         out.mkdir()
     code = (
-        "import sys, os\nfrom cryodl.engine.folder import whole_folder\n"
+        "import sys, os\nfrom cryodl.files.folder import whole_folder\n"
         "with whole_folder(sys.argv[1], overwrite=True) as work:\n"
         "    (work / 'half').write_text('written'); os.kill(os.getpid(), 9)\n"
     )

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from test_maps_mrc_io import asymmetric, header_and_data
 
-from cryodl.engine import memory
-from cryodl.engine.comparison.load import load_resolution
-from cryodl.engine.errors import InputError, SettingError
-from cryodl.engine.maps.given import given_map, given_mask
-from cryodl.engine.maps.mrc_io import read_map, read_mask
-from cryodl.engine.maps.resample import resample
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.simulate.simulated_map import simulate_map
-from cryodl.engine.simulate.structure import Structure
+from cryodl.compute import memory
+from cryodl.errors import InputError, SettingError
+from cryodl.maps.inputs import given_map, given_mask
+from cryodl.maps.mrc import read_map, read_mask
+from cryodl.maps.resample import resample
+from cryodl.maps.volume import Volume
+from cryodl.resolution_maps.load import load_resolution
+from cryodl.simulation.model_map import simulate_map
+from cryodl.simulation.structure import Structure
 
 IMOD = 1146047817
 

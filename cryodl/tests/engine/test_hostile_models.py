@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryodl.engine.comparison.chains import _read_atoms
-from cryodl.engine.errors import InputError
-from cryodl.engine.simulate.structure import read_structure
+from cryodl.errors import InputError
+from cryodl.resolution_maps.chains import _read_atoms
+from cryodl.simulation.structure import read_structure
 
 PDB = Path(__file__).parents[1] / "data" / "1c75.pdb"
 TABLE = [

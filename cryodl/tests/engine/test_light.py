@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from test_bundles import SPEC as BUNDLE
 
-from cryodl.engine import device
-from cryodl.engine.bundles import list_bundles, load_bundle, save_bundle
-from cryodl.engine.errors import BundleError, SettingError
-from cryodl.engine.light import LightNetwork, can_run_light, parts_of, read_light
+from cryodl.compute import device
+from cryodl.errors import BundleError, SettingError
+from cryodl.networks.bundle import load_bundle, save_bundle
+from cryodl.networks.openvino_backend import LightNetwork, can_run_light, parts_of, read_light
+from cryodl.networks.spec import list_bundles
 
 if not can_run_light():
     pytest.skip("OpenVINO is not installed", allow_module_level=True)
@@ -55,7 +56,7 @@ def test_openvino_tells_no_one_that_it_is_used(tmp_path):
     bundle = load_bundle("deepres-low").path / "light"
     code = (
         "import os, sys; os.fork = None\n"
-        "from pathlib import Path; from cryodl.engine.light import read_light\n"
+        "from pathlib import Path; from cryodl.networks.openvino_backend import read_light\n"
         f"network = read_light(Path({str(bundle)!r}))['network'].load()\n"
         "assert 'openvino_telemetry' not in sys.modules, 'telemetry'\n"
     )
@@ -75,7 +76,7 @@ def nobody_asked(monkeypatch):
 @pytest.fixture
 def small(tmp_path):
     """A bundle with random weights, which half precision rounds."""
-    from cryodl.engine import networks
+    from cryodl import networks
 
     if keras.backend.backend() != "tensorflow":
         pytest.skip("written with the TensorFlow backend alone")
@@ -121,7 +122,7 @@ def test_who_computes(small, monkeypatch, tmp_path):
 
 
 def test_an_export_that_fails_costs_no_bundle(small, monkeypatch):
-    from cryodl.engine.bundles import bundle
+    from cryodl.networks import bundle
 
     def fails(folder, parts):
         folder.mkdir()
@@ -174,7 +175,7 @@ def test_commands_run_without_keras(command, tmp_path):
 
 def told(folder):
     """The number that a command's output comes down to."""
-    from cryodl.engine.maps.mrc_io import read_map
+    from cryodl.maps.mrc import read_map
 
     for path in folder.glob("**/*.json"):
         found = json.loads(path.read_text())

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from half_maps import packed_ball, simulate_half_maps
 
-from cryodl.engine.comparison.local_filter import low_pass
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.reference.halves import half_sum
-from cryodl.engine.reference.likeness import (
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps.optimal_b_factor import (
     Spectrum,
     expected_correlation,
     most_alike,
     signal_and_noise,
 )
-from cryodl.engine.simulate.simulated_experiment import simulate_experiment
-from cryodl.engine.simulate.structure import read_structure
+from cryodl.half_maps.pair import half_sum
+from cryodl.resolution_maps.local_filter import low_pass
+from cryodl.simulation.simulated_experiment import simulate_experiment
+from cryodl.simulation.structure import read_structure
 
 PROTEIN = Path(__file__).parents[1] / "data" / "1c75.pdb"
 S = np.linspace(0, 0.4, 81)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cryodl.engine import threads
-from cryodl.engine.errors import CryodlError, SettingError, is_shortage
+from cryodl.compute import parallel as threads
+from cryodl.errors import CryodlError, SettingError, is_shortage
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "emd_3186.map.gz"
 COMMANDS = {

@@ -6,21 +6,14 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.engine import whole_map_plan
-from cryodl.engine.bundles import save_bundle
-from cryodl.engine.errors import BundleError, InputError
-from cryodl.engine.maps.mrc_io import read_map, write_map
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.local_classes import run_local_classes
-from cryodl.engine.methods.local_classes.look import calibrated
-from cryodl.engine.methods.local_classes.run import class_counts
-from cryodl.engine.networks import build
-from cryodl.engine.networks.configs import LOCAL_CLASSES, PAPER_UNET
-from cryodl.engine.networks.local_classes import class_shares
-from cryodl.engine.networks.trunk import receptive_radius
-from cryodl.engine.networks.unet3d import resolution_bins
-from cryodl.engine.training import finish_local_classes as finish
-from cryodl.engine.training.local_classes import (
+from cryodl.errors import BundleError, InputError
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.maps.volume import Volume
+from cryodl.methods import cost as whole_map_plan
+from cryodl.methods.local_classes import export as finish
+from cryodl.methods.local_classes.estimate import class_counts, run_local_classes
+from cryodl.methods.local_classes.passes import calibrated
+from cryodl.methods.local_classes.samples import (
     TRAINING,
     Pair,
     block_label,
@@ -28,6 +21,11 @@ from cryodl.engine.training.local_classes import (
     make_samples,
     read_pairs,
 )
+from cryodl.networks import build
+from cryodl.networks.backbone import receptive_radius, resolution_bins
+from cryodl.networks.bundle import save_bundle
+from cryodl.networks.configs import LOCAL_CLASSES, PAPER_UNET
+from cryodl.networks.local_classes import class_shares
 
 TINY = {**LOCAL_CLASSES, "half": 4, "quarter": 4, "quarter_blocks": 1}
 
@@ -172,8 +170,8 @@ def test_tables_that_are_none(text, word, tmp_path):
 
 def test_maps_without_a_known_resolution_end_with_a_sentence(volume, tmp_path, monkeypatch):
     """Held out, or to be trained on: neither a traceback nor a search without end."""
-    from cryodl.engine.training import local_classes
-    from cryodl.engine.training.stream import SampleStream
+    from cryodl.methods.local_classes import samples as local_classes
+    from cryodl.training.stream import SampleStream
 
     pairs = read_pairs(pair_of(volume, tmp_path))
     monkeypatch.setattr(local_classes, "make_samples", lambda *_, **__: [])
@@ -193,7 +191,7 @@ def test_pairs_of_other_sizes_are_refused(volume, tmp_path):
 
 def stored(folder, volume):
     """An experiment of two half maps on disk."""
-    from cryodl.engine.simulate.experiment_set import StoredExperiment
+    from cryodl.simulation.experiment_set import StoredExperiment
 
     folder.mkdir()
     rng = np.random.default_rng(5)
@@ -205,7 +203,7 @@ def stored(folder, volume):
 
 
 def test_labels_are_those_of_the_estimator(volume, tmp_path):
-    from cryodl.engine.training.labels import add_labels
+    from cryodl.methods.local_classes.samples import add_labels
 
     experiments = [stored(tmp_path / name, volume) for name in ("a", "b", "c")]
     done = list(add_labels(experiments, "monogenic", 2))

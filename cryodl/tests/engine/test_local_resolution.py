@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cryodl.engine.errors import BundleError, InputError, SettingError
-from cryodl.engine.maps.volume import Volume
+from cryodl.errors import BundleError, InputError, SettingError
+from cryodl.maps.volume import Volume
 
 keras = pytest.importorskip("keras")
 
@@ -55,8 +55,8 @@ KINDS = {
 
 @pytest.fixture(scope="module", params=KINDS)
 def bundle(tmp_path_factory, request):
-    from cryodl.engine.bundles import save_bundle
-    from cryodl.engine.networks import build
+    from cryodl.networks import build
+    from cryodl.networks.bundle import save_bundle
 
     keras.utils.set_random_seed(1)
     channels, parameters = KINDS[request.param]
@@ -89,7 +89,7 @@ def blobs(shape, voxel_size, noise=0.02):
 
 
 def run(volume, bundle, **options):
-    from cryodl.engine.methods.local_resolution import run_local_resolution
+    from cryodl.methods.deepres.estimate import run_local_resolution
 
     return run_local_resolution(volume, bundle, device="cpu", **options)
 
@@ -118,8 +118,8 @@ def test_volumes_lie_on_the_input_grid_with_background_zero(result, density):
 def test_result_is_that_of_the_network_on_the_whole_map(result, density, bundle):
     """Tiling and calibration change nothing inside the mask, and cropping to it next to nothing:
     the coarsest filters reach a little beyond what is kept."""
-    from cryodl.engine.maps.resample import resample_to
-    from cryodl.engine.methods.local_resolution.prepare import prepare
+    from cryodl.maps.resample import resample_to
+    from cryodl.methods.deepres.prepare import prepare
 
     whole = prepare(density, bundle.spec)
     answer = bundle.model.predict_on_batch(whole.data[None])[0]
@@ -149,8 +149,8 @@ def test_what_is_not_read_around_the_molecule_changes_nothing(monkeypatch):
     """`CONTEXT` is less than the receptive field: a property of the shipped weights."""
     from pathlib import Path
 
-    from cryodl.engine.maps.mrc_io import read_map
-    from cryodl.engine.methods.local_resolution import prepare as module
+    from cryodl.maps.mrc import read_map
+    from cryodl.methods.deepres import prepare as module
 
     volume = read_map(Path(__file__).parents[3] / "examples" / "emd_3186.map.gz")
     found = []
@@ -161,8 +161,8 @@ def test_what_is_not_read_around_the_molecule_changes_nothing(monkeypatch):
 
 
 def test_any_tile_gives_the_same_map(result, density, bundle, monkeypatch):
-    from cryodl.engine.methods.local_resolution import look as module
-    from cryodl.engine.tiles import TileGrid
+    from cryodl.methods.deepres import passes as module
+    from cryodl.networks.tiles import TileGrid
 
     monkeypatch.setattr(
         module, "tile_grid", lambda shape, spec, device: TileGrid(shape, (4, 10, 32), 10, 2)
@@ -188,9 +188,9 @@ def test_scale_and_offset_change_nothing(result, density, bundle, scale, offset)
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_come_back_to_their_place(voxel_size, kind):
     """A field that is linear in space is the same at every voxel, whatever the network's grid."""
-    from cryodl.engine.maps.parts import bounding_box, bring_back
-    from cryodl.engine.methods.local_resolution.look import _any_inside
-    from cryodl.engine.methods.local_resolution.prepare import prepare
+    from cryodl.maps.crop import bounding_box, bring_back
+    from cryodl.methods.deepres.passes import _any_inside
+    from cryodl.methods.deepres.prepare import prepare
 
     volume = blobs((37, 44, 31), voxel_size)
     inside = np.zeros(volume.shape, bool)
@@ -267,7 +267,7 @@ def test_warnings_are_told_and_kept(bundle):
 
 
 def test_advice_on_values_at_the_limits():
-    from cryodl.engine.methods.local_resolution.advice import advise_on_result
+    from cryodl.methods.deepres.sharpening import advise_on_result
 
     assert advise_on_result(np.linspace(3, 12, 100), SPEC) == []
     (low,) = advise_on_result(np.full(100, 2.51), SPEC)
@@ -277,8 +277,7 @@ def test_advice_on_values_at_the_limits():
 
 
 def test_advice_on_an_unsharpened_map(density):
-    from cryodl.engine.methods.local_resolution.advice import advise_on_input
-    from cryodl.engine.methods.local_resolution.sharpening import Sharpened
+    from cryodl.methods.deepres.sharpening import Sharpened, advise_on_input
 
     said = advise_on_input(density, Sharpened(density, "none", None, -120.0), SPEC)
     assert len(said) == 1 and "B = 120 Å²" in said[0]
@@ -287,7 +286,7 @@ def test_advice_on_an_unsharpened_map(density):
 
 
 def test_range_follows_the_voxel_size():
-    from cryodl.engine.methods.local_resolution.config import choose_range
+    from cryodl.methods.deepres.config import choose_range
 
     assert [choose_range(v) for v in (0.5, 0.75, 0.76, 1.0, 2.0)] == ["high"] * 2 + ["low"] * 3
     assert choose_range(2.0, "high") == "high"
@@ -296,7 +295,7 @@ def test_range_follows_the_voxel_size():
 
 
 def test_calibration_may_depend_on_resolution():
-    from cryodl.engine.methods.local_resolution.config import interval_factor
+    from cryodl.methods.deepres.config import interval_factor
 
     table = {"interval": 0.9, "resolution": [3.0, 5.0], "factor": [1.0, 2.0]}
     np.testing.assert_allclose(
@@ -306,7 +305,7 @@ def test_calibration_may_depend_on_resolution():
 
 
 def test_plan_grows_with_the_map_and_shrinks_with_the_mask():
-    from cryodl.engine.methods.local_resolution import plan_local_resolution
+    from cryodl.methods.deepres.prepare import plan_local_resolution
 
     volumes = [Volume(np.broadcast_to(np.float32(0), (n, n, n)), 1.0) for n in (64, 128, 256)]
     plans = [plan_local_resolution(v, SPEC) for v in volumes]
@@ -326,7 +325,7 @@ def test_plan_grows_with_the_map_and_shrinks_with_the_mask():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_a_small_mask_little_is_read(density, kind):
-    from cryodl.engine.methods.local_resolution.prepare import prepare
+    from cryodl.methods.deepres.prepare import prepare
 
     large = Volume(np.pad(density.data, 40), 1.0)
     spec = {**SPEC, "overlap": 4, "normalisation": {"name": kind, "parameters": KINDS[kind][1]}}
@@ -337,8 +336,8 @@ def test_of_a_small_mask_little_is_read(density, kind):
 @pytest.mark.parametrize("sharpen", [-60.0, "auto"])
 def test_what_a_mask_left_out_stays_so_when_a_map_is_sharpened(density, sharpen):
     """The rings of the filter would pass for solvent, and the map for one without noise."""
-    from cryodl.engine.maps.whole import CHANNELS, whole_features
-    from cryodl.engine.methods.local_resolution.sharpening import sharpen_map
+    from cryodl.features.context import CHANNELS, whole_features
+    from cryodl.methods.deepres.sharpening import sharpen_map
 
     inside = np.pad(density.data > 0.2, 8)
     masked = Volume(np.pad(density.data, 8) * inside, 1.0)
@@ -350,7 +349,7 @@ def test_what_a_mask_left_out_stays_so_when_a_map_is_sharpened(density, sharpen)
 
 
 def test_bad_requests_are_refused(density, bundle, tmp_path):
-    from cryodl.engine.bundles import Bundle
+    from cryodl.networks.bundle import Bundle
 
     for options, error, message in (
         ({"sharpen": "some"}, SettingError, "sharpen 'some'"),
@@ -374,7 +373,7 @@ def test_bad_requests_are_refused(density, bundle, tmp_path):
 
 
 def test_saved_files_read_back(result, tmp_path):
-    from cryodl.engine.maps.mrc_io import read_map
+    from cryodl.maps.mrc import read_map
 
     result.save(tmp_path / "out")
     names = ["mask.mrc", "resolution.mrc", "stats.json", "uncertainty.mrc"]

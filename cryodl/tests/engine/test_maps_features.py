@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryodl.engine.maps import features
-from cryodl.engine.maps.features import BAND_FLOOR, BANDS, band_centres, band_powers, local_features
+from cryodl.features import local_spectrum as features
+from cryodl.features.local_spectrum import (
+    BAND_FLOOR,
+    BANDS,
+    band_centres,
+    band_powers,
+    local_features,
+)
 
 
 def power(data):

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cryodl.engine.errors import InputError
-from cryodl.engine.maps.check import check_map
-from cryodl.engine.maps.mask import automatic_mask, check_mask
-from cryodl.engine.maps.masked import masked_support
-from cryodl.engine.maps.volume import Volume
+from cryodl.checks.input import check_map
+from cryodl.errors import InputError
+from cryodl.maps.mask import automatic_mask, check_mask, masked_support
+from cryodl.maps.volume import Volume
 
 
 def ball(shape, radius, centre=None):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cryodl.engine.maps.masked import masked_as, masked_support, resample_masked
-from cryodl.engine.maps.parts import bounding_box
-from cryodl.engine.maps.resample import resample
-from cryodl.engine.maps.volume import Volume
+from cryodl.maps.crop import bounding_box
+from cryodl.maps.mask import masked_as, masked_support, resample_masked
+from cryodl.maps.resample import resample
+from cryodl.maps.volume import Volume
 
 OUTSIDE = np.float32(0.25)
 
@@ -68,9 +68,9 @@ def test_what_a_filter_brings_outside_is_taken_away(ball):
 
 
 def test_a_masked_map_has_no_solvent_to_compare_with_on_any_grid(ball, monkeypatch):
-    from cryodl.engine.maps import whole
-    from cryodl.engine.maps.features import BANDS
-    from cryodl.engine.maps.whole import whole_features
+    from cryodl.features import context as whole
+    from cryodl.features.context import whole_features
+    from cryodl.features.local_spectrum import BANDS
 
     monkeypatch.setattr(whole, "QUIET", 2.0)  # so that the mask alone tells
 
@@ -86,7 +86,7 @@ def test_a_masked_map_has_no_solvent_to_compare_with_on_any_grid(ball, monkeypat
 
 
 def test_nor_has_one_whose_solvent_was_emptied_by_other_means(ball):
-    from cryodl.engine.maps.whole import whole_features
+    from cryodl.features.context import whole_features
 
     volume, inside = ball
     faint = 1e-5 * np.random.default_rng(2).normal(size=volume.shape).astype("f4")

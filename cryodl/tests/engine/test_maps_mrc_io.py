@@ -9,9 +9,9 @@ import mrcfile
 import numpy as np
 import pytest
 
-from cryodl.engine.errors import InputError, OutputError
-from cryodl.engine.maps.mrc_io import read_map, write_map
-from cryodl.engine.maps.volume import Volume
+from cryodl.errors import InputError, OutputError
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.maps.volume import Volume
 
 TYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryodl.engine.maps.normalise import local_normalise
+from cryodl.maps.normalise import local_normalise
 
 
 @pytest.fixture

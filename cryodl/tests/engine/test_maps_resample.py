@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cryodl.engine.errors import InputError
-from cryodl.engine.maps.resample import resample, resample_to
-from cryodl.engine.maps.volume import Volume
+from cryodl.errors import InputError
+from cryodl.maps.resample import resample, resample_to
+from cryodl.maps.volume import Volume
 
 
 def positions(volume):
@@ -65,7 +65,7 @@ def test_values_stay_at_their_positions(old, new, shape):
 def test_one_axis_agrees_with_another_implementation(padded, new):
     from scipy import signal
 
-    from cryodl.engine.maps.resample import _resample_axis
+    from cryodl.maps.resample import _resample_axis
 
     # white noise is strongest where a mistake is likeliest: at the highest frequency kept
     data = np.random.default_rng(4).standard_normal((padded, 3, 4)).astype(np.float32)
@@ -87,7 +87,7 @@ def test_a_wave_survives_there_and_back():
 
 @pytest.mark.parametrize("old, new", [(1.0, 1.3), (0.65, 1.0), (1.06, 0.5), (3.54, 1.0)])
 def test_the_spacing_is_the_same_on_all_axes(old, new):
-    from cryodl.engine.maps.resample import _plan
+    from cryodl.maps.resample import _plan
 
     lengths, achieved = _plan((97, 128, 61), old, new)
     assert achieved == pytest.approx(new, rel=0.002)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryodl.engine.maps import sharpen
-from cryodl.engine.maps.volume import Volume
+from cryodl.filters import sharpen
+from cryodl.maps.volume import Volume
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from cryodl.engine.errors import InputError
-from cryodl.engine.maps.stats import resolution_stats
+from cryodl.errors import InputError
+from cryodl.resolution_maps.statistics import resolution_stats
 
 
 def test_known_values():

@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-from cryodl.engine.maps.features import BANDS, band_gain, space_to_depth
-from cryodl.engine.maps.interpolate import density_at
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.maps.whitened import (
+from cryodl.features.local_spectrum import BANDS, band_gain, space_to_depth
+from cryodl.features.sub_bands import (
     CHANNELS,
     GROUPS,
     VOXELS,
@@ -16,6 +13,9 @@ from cryodl.engine.maps.whitened import (
     group_bands,
     whiten,
 )
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.maps.resample import density_at
+from cryodl.maps.volume import Volume
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryodl.api.compare import run_compare
-from cryodl.api.fsc import run_fsc
-from cryodl.api.import_resolution import run_import_resolution
-from cryodl.engine.maps.mrc_io import write_map
-from cryodl.engine.maps.volume import Volume
+from cryodl.maps.mrc import write_map
+from cryodl.maps.volume import Volume
+from cryodl.methods.compare import run_compare
+from cryodl.methods.fsc import run_fsc
+from cryodl.methods.import_resolution import run_import_resolution
 from cryodl.report.chimerax import write_view
 
 NAMES = {
     "backslash": r"back\slash.mrc",
-    "both quotes": "it's \"q\".mrc",
+    "both quotes": 'it\'s "q".mrc',
     "line feed": "line\nfeed.mrc",
     "carriage return": "a\r; exit.mrc",
     "formula": r"$\frac$.mrc",
@@ -113,7 +113,7 @@ def test_names_in_a_locale_without_letters(volumes, tmp_path, kind):
     ],
 )
 def test_a_picture_that_fails_is_a_warning(volumes, tmp_path, monkeypatch, broken, error):
-    from cryodl.api import drawing
+    from cryodl.methods import output as drawing
     from cryodl.report import histogram, slices
 
     density, resolution = volumes

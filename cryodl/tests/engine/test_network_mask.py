@@ -7,11 +7,11 @@ import mrcfile
 import numpy as np
 import pytest
 
-from cryodl.api.mask import mask_or_finder, run_mask
 from cryodl.cli.main import main
-from cryodl.engine.maps.given import given_mask, mask_origin
-from cryodl.engine.maps.mask import automatic_mask
-from cryodl.engine.maps.mrc_io import read_map, write_map
+from cryodl.maps.inputs import given_mask, mask_origin
+from cryodl.maps.mask import automatic_mask
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.methods.mask import mask_or_finder, run_mask
 
 ZONE = Path(__file__).parents[3] / "examples" / "emd_30342_zone.mrc.gz"
 
@@ -94,7 +94,7 @@ def test_enhance_measures_its_noise_outside_it(folder, tmp_path):
 
 
 def test_a_map_without_a_molecule_draws_one_line(tmp_path, monkeypatch, capsys):
-    from cryodl.engine.methods.single_map_resolution import run
+    from cryodl.methods.cryores import estimate as run
 
     monkeypatch.setattr(run, "LEAST", 10**9)  # however much it finds, it is too little
     command = ["localres", ZONE, "--mask", "network", "-o", tmp_path / "out"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryodl.engine import networks
-from cryodl.engine.networks.configs import LOW, PAPER
+from cryodl import networks
+from cryodl.networks.configs import LOW, PAPER
 
 SMALL = {**LOW, "channels": 3, "half": 4, "quarter": 4, "quarter_blocks": 1, "bins": 8}
 
@@ -30,7 +30,7 @@ def test_published_network_has_its_published_size():
 
 
 def test_answer_is_resolution_and_deviation_on_the_input_grid():
-    from cryodl.engine.networks.unet3d import resolution_bins
+    from cryodl.networks.backbone import resolution_bins
 
     model = randomised(SMALL)
     x = np.random.default_rng(0).normal(size=(1, 16, 12, 20, 3)).astype(np.float32)
@@ -43,7 +43,7 @@ def test_answer_is_resolution_and_deviation_on_the_input_grid():
 
 
 def test_nothing_reaches_beyond_the_stated_radius():
-    from cryodl.engine.networks.trunk import receptive_radius
+    from cryodl.networks.backbone import receptive_radius
 
     model = randomised(SMALL)
     radius = receptive_radius(SMALL)

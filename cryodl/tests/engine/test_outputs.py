@@ -9,8 +9,8 @@ import pytest
 
 from cryodl.cli import classify
 from cryodl.cli.main import main
-from cryodl.engine.maps.mrc_io import read_map, write_map
-from cryodl.engine.maps.volume import Volume
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.maps.volume import Volume
 
 MODEL = Path(__file__).parents[1] / "data" / "1c75.pdb"
 SIMULATE = ["simulate", str(MODEL), "--resolution", "8", "--voxel-size", "3"]
@@ -57,12 +57,14 @@ def test_a_pipe_is_not_replaced_by_a_file(here, capsys, command):
 def test_a_verdict_is_told_though_its_file_cannot_be_written(here, capsys, monkeypatch):
     answer = {"map": "map.mrc", "probabilities": {"high": 1.0}, "class": "high", "resolution": 3.0,
               "interval": [2.5, 4.0], "verdict": None}  # fmt: skip
-    monkeypatch.setattr("cryodl.api.classify.classify_maps", lambda *a, **k: [answer])
+    monkeypatch.setattr(
+        "cryodl.methods.resolution_class.run.classify_maps", lambda *a, **k: [answer]
+    )
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cryodl.engine.record.write_json", full)
+    monkeypatch.setattr("cryodl.files.record.write_json", full)
     assert classify  # which looks both up when it runs
     assert main(["classify", "map.mrc", "--json", "x.json"]) == 2
     told = capsys.readouterr()

@@ -7,14 +7,14 @@ import mrcfile
 import numpy as np
 import pytest
 
-from cryodl.api.oversharpening import run_oversharpening
 from cryodl.cli.main import main
-from cryodl.engine.comparison.local_filter import low_pass
-from cryodl.engine.comparison.sharpness import check_bfactors, judge, recommend
-from cryodl.engine.errors import InputError, SettingError
-from cryodl.engine.maps.mrc_io import read_map, write_map
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
+from cryodl.errors import InputError, SettingError
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.maps.volume import Volume
+from cryodl.methods.oversharpening import run_oversharpening
+from cryodl.resolution_maps.local_filter import low_pass
+from cryodl.resolution_maps.sharpness import check_bfactors, judge, recommend
 
 SHAPE, VOXEL, ORIGIN = (40, 42, 44), 1.2, (-12.0, 6.0, 3.0)
 

@@ -10,20 +10,19 @@ from test_simulate import write_model
 from test_simulated_experiment import molecule, shell_fsc  # noqa: F401
 
 from cryodl.cli.main import main
-from cryodl.engine.errors import InputError, SettingError
-from cryodl.engine.simulate.experiment_set import open_experiment_set
-from cryodl.engine.simulate.local_bands import (
+from cryodl.errors import InputError, SettingError
+from cryodl.simulation.experiment_set import open_experiment_set
+from cryodl.simulation.local_truth import (
     band_edges,
     first_fall,
     held_to,
     measure_bands,
     signal_to_noise_resolution,
 )
-from cryodl.engine.simulate.particle_config import CHANCES, RANGES
-from cryodl.engine.simulate.particle_experiment import MAPS, simulate_particles
-from cryodl.engine.simulate.poses import draw_errors, draw_views
-from cryodl.engine.simulate.reconstruction_set import make_reconstructions, open_reconstructions
-from cryodl.engine.simulate.symmetry import assemble, helix, point_group
+from cryodl.simulation.particle_config import CHANCES, RANGES
+from cryodl.simulation.particle_experiment import MAPS, simulate_particles
+from cryodl.simulation.placement import assemble, draw_errors, draw_views, helix, point_group
+from cryodl.simulation.reconstruction_set import make_reconstructions, open_reconstructions
 
 PLAIN = {
     "resolution": 5.0,
@@ -50,13 +49,11 @@ def made(molecule):  # noqa: F811
     [(4.0, 1.5, 40, 1), (6.0, 1.8, 40, 2), (8.0, 2.4, 32, 3), (12.0, 3.0, 32, 4)],
 )
 def test_the_fsc_of_the_halves_is_as_asked(molecule, resolution, voxel, box, seed):  # noqa: F811
-    from cryodl.engine.simulate.reconstruction import fsc_mask
-    from cryodl.engine.simulate.surroundings import distance_from
+    from cryodl.simulation.reconstruction import fsc_mask
+    from cryodl.simulation.specimen import distance_from
 
     bodies = seed % 3
-    found = make(
-        molecule, seed, resolution=resolution, voxel_size=voxel, box=box, bodies=bodies
-    )
+    found = make(molecule, seed, resolution=resolution, voxel_size=voxel, box=box, bodies=bodies)
     weights = fsc_mask(distance_from(found.mask, voxel), resolution)
     measured = shell_fsc(found.half1, found.half2, weights, voxel)
     assert measured == pytest.approx(resolution, rel=0.05)
@@ -303,7 +300,7 @@ def test_no_room_is_said_and_finished_experiments_stay(small_set, molecule, monk
     import resource
     import signal
 
-    from cryodl.engine.errors import OutputError
+    from cryodl.errors import OutputError
 
     config = {**PLAIN}
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -12,10 +12,10 @@ from scipy.spatial.transform import Rotation
 from test_particles import PLAIN
 from test_simulated_experiment import molecule, shell_fsc  # noqa: F401
 
-from cryodl.engine.simulate.ctf import contrast_transfer
-from cryodl.engine.simulate.particle_experiment import simulate_particles
-from cryodl.engine.simulate.slices import FourierDensity, HalfPlane, Insertion
-from cryodl.engine.simulate.surroundings import distance_from, soft_step
+from cryodl.simulation.imaging import contrast_transfer
+from cryodl.simulation.particle_experiment import simulate_particles
+from cryodl.simulation.slices import FourierDensity, HalfPlane, Insertion
+from cryodl.simulation.specimen import distance_from, soft_step
 
 N, VOXEL, COUNT = 40, 1.6, 1200
 CTF = {"kilovolts": 300.0, "cs": 2.7, "amplitude_contrast": 0.1}

@@ -7,15 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from cryodl.engine.errors import InputError, SettingError
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.postprocess.noise import (
+from cryodl.errors import InputError, SettingError
+from cryodl.maps.volume import Volume
+from cryodl.methods.enhance.audit import protect, remove_small
+from cryodl.methods.enhance.prepare import (
     check_normalisation,
     find_noise,
     looks_like_noise,
+    prepare,
+    to_density,
 )
-from cryodl.engine.methods.postprocess.prepare import prepare, to_density
-from cryodl.engine.methods.postprocess.shape import protect, remove_small
 
 keras = pytest.importorskip("keras")
 
@@ -44,7 +45,7 @@ def ball(shape=(48, 52, 44), radius=12, seed=0, noise=0.3):
 
 
 def randomised(config, **how):
-    from cryodl.engine.networks.postprocess_unet import build_postprocess_unet
+    from cryodl.networks.enhance import build_postprocess_unet
 
     model = build_postprocess_unet(config, **how)
     rng = np.random.default_rng(1)
@@ -53,8 +54,8 @@ def randomised(config, **how):
 
 
 def test_published_network_has_its_published_layers():
-    from cryodl.engine.networks import build
-    from cryodl.engine.networks.configs import POSTPROCESS_PAPER
+    from cryodl.networks import build
+    from cryodl.networks.configs import POSTPROCESS_PAPER
 
     model = build(POSTPROCESS_PAPER)
     kernels = {w.path.split("/")[0]: tuple(w.shape) for w in model.weights if "kernel" in w.path}
@@ -68,8 +69,8 @@ def test_published_network_has_its_published_layers():
 
 
 def test_a_tile_answers_as_the_whole_map():
-    from cryodl.engine.networks.trunk import receptive_radius
-    from cryodl.engine.tiles import TileGrid, predict_tiled
+    from cryodl.networks.backbone import receptive_radius
+    from cryodl.networks.tiles import TileGrid, predict_tiled
 
     model = randomised(SMALL)
     x = np.random.default_rng(0).normal(size=(24, 22, 26, 98)).astype(np.float16)
@@ -80,7 +81,7 @@ def test_a_tile_answers_as_the_whole_map():
 
 
 def test_two_answers_blend_into_one():
-    from cryodl.engine.networks.postprocess_unet import blend_heads
+    from cryodl.networks.enhance import blend_heads
 
     two, one = randomised(SMALL, names=("scaled", "model")), randomised(SMALL)
     x = np.random.default_rng(0).normal(size=(1, 8, 8, 8, 98)).astype(np.float32)
@@ -93,7 +94,7 @@ def test_two_answers_blend_into_one():
 
 def test_no_gain_and_no_correction_give_the_flattened_map():
     """Gains start alike in all bands: the answer is the map with even local power."""
-    from cryodl.engine.networks import build
+    from cryodl.networks import build
 
     model = build(SMALL)
     density, inside = ball()
@@ -106,9 +107,9 @@ def test_no_gain_and_no_correction_give_the_flattened_map():
 
 
 def test_weights_of_local_resolution_start_the_trunk():
-    from cryodl.engine.networks import build
-    from cryodl.engine.networks.configs import LOW, POSTPROCESS
-    from cryodl.engine.training.postprocess.network import take_weights, training_network
+    from cryodl.methods.enhance.training_network import take_weights, training_network
+    from cryodl.networks import build
+    from cryodl.networks.configs import LOW, POSTPROCESS
 
     source, model = build(LOW), training_network({"network": POSTPROCESS})
     assert take_weights(model, source) == 20
@@ -121,7 +122,7 @@ def test_weights_of_local_resolution_start_the_trunk():
 
 
 def test_blocks_become_voxels_again():
-    from cryodl.engine.maps.features import space_to_depth
+    from cryodl.features.local_spectrum import space_to_depth
 
     data = np.random.default_rng(0).normal(size=(8, 12, 4)).astype(np.float32)
     assert np.array_equal(to_density(space_to_depth(data), (7, 12, 3)), data[:7, :, :3])
@@ -213,7 +214,7 @@ def test_protected_density_is_the_inputs_and_the_rest_is_not():
 @pytest.fixture(scope="module")
 def experiments(tmp_path_factory):
     """Two tiny experiments, as `make_experiment_set` stores them."""
-    from cryodl.engine.simulate.experiment_set import RECORD, open_experiment_set
+    from cryodl.simulation.experiment_set import RECORD, open_experiment_set
 
     folder = tmp_path_factory.mktemp("set")
     for number in range(2):
@@ -232,9 +233,8 @@ def experiments(tmp_path_factory):
 
 
 def test_samples_are_crops_beside_their_targets(experiments):
-    from cryodl.engine.training.postprocess.config import TRAINING
-    from cryodl.engine.training.postprocess.samples import make_samples, whole_sample
-    from cryodl.engine.training.postprocess.targets import DISTANCE, SCALED
+    from cryodl.methods.enhance.samples import DISTANCE, SCALED, make_samples, whole_sample
+    from cryodl.methods.enhance.training_network import TRAINING
 
     config = {**TRAINING["tight"], "region": 56, "crop": 24, "crops": 3}
     samples = make_samples(experiments[0], np.random.default_rng(0), config)
@@ -254,8 +254,8 @@ def test_samples_are_crops_beside_their_targets(experiments):
 
 
 def test_noise_in_the_outline_of_a_molecule_is_wanted_empty(experiments):
-    from cryodl.engine.training.postprocess.config import TRAINING
-    from cryodl.engine.training.postprocess.samples import like_a_molecule, make_samples
+    from cryodl.methods.enhance.samples import like_a_molecule, make_samples
+    from cryodl.methods.enhance.training_network import TRAINING
 
     config = {**TRAINING["tight"], "region": 56, "crop": 24, "crops": 2, "empty": 1, "shaped": 1}
     kinds = set()
@@ -278,11 +278,10 @@ def test_noise_in_the_outline_of_a_molecule_is_wanted_empty(experiments):
 
 
 def test_training_learns_and_makes_a_bundle(experiments, tmp_path):
-    from cryodl.engine.bundles import load_bundle
-    from cryodl.engine.training.postprocess.config import TRAINING
-    from cryodl.engine.training.postprocess.finish import make_bundle
-    from cryodl.engine.training.postprocess.network import compiled_network
-    from cryodl.engine.training.postprocess.samples import whole_sample
+    from cryodl.methods.enhance.export import make_bundle
+    from cryodl.methods.enhance.samples import whole_sample
+    from cryodl.methods.enhance.training_network import TRAINING, compiled_network
+    from cryodl.networks.bundle import load_bundle
 
     config = {**TRAINING["tight"], "network": SMALL, "seed": 0, "learning_rate": 3e-3}
     held = [whole_sample(e, config, size=24) for e in experiments]
@@ -303,9 +302,9 @@ def test_training_learns_and_makes_a_bundle(experiments, tmp_path):
 
 def test_the_published_network_trains_by_command(experiments, tmp_path, capsys):
     from cryodl.cli.main import main
-    from cryodl.engine.bundles import load_bundle
-    from cryodl.engine.training.postprocess.config import TRAINING
-    from cryodl.engine.training.published.postprocess import make_cubes
+    from cryodl.methods.enhance.published import make_cubes
+    from cryodl.methods.enhance.training_network import TRAINING
+    from cryodl.networks.bundle import load_bundle
 
     config = {**TRAINING["tight"], "corrupted": 0, "noisier": 0, "masked": 0, "filtered": 0}
     for x, y in make_cubes(config, experiments[0], np.random.default_rng(0), count=3):

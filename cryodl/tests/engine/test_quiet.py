@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from cryodl.engine.maps.check import check_map
-from cryodl.engine.maps.contrast import NOISE
-from cryodl.engine.maps.mrc_io import read_map
-from cryodl.engine.maps.quiet import emptied, filled, quiet_rim, within_rim
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.single_map_resolution import run_single_map_resolution
+from cryodl.checks.input import check_map
+from cryodl.checks.noise import NOISE
+from cryodl.checks.quiet import emptied, filled, quiet_rim, within_rim
+from cryodl.maps.mrc import read_map
+from cryodl.maps.volume import Volume
+from cryodl.methods.cryores.estimate import run_single_map_resolution
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 N, VOXEL = 56, 1.5

@@ -5,10 +5,12 @@ import pytest
 from half_maps import packed_ball, simulate_half_maps
 from scipy.ndimage import gaussian_filter
 
-from cryodl.engine.errors import InputError
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.reference import fourier, fsc, halves
+from cryodl.errors import InputError
+from cryodl.filters import shells as fourier
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps import fsc
+from cryodl.half_maps import pair as halves
+from cryodl.maps.volume import Volume
 
 
 def noise(shape=(20, 24, 28), seed=0, voxel_size=1.0, **header):

@@ -5,13 +5,13 @@ import pytest
 from half_maps import packed_ball, simulate_half_maps
 from scipy.stats import spearmanr
 
-from cryodl.engine.errors import InputError
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.reference import bands, halves, monogenic, sinusoid
-from cryodl.engine.reference.crossing import Crossing
-from cryodl.engine.reference.local_fsc import local_fsc
-from cryodl.engine.reference.points import Points, taper
+from cryodl.errors import InputError
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps import bands, monogenic, sinusoid
+from cryodl.half_maps import pair as halves
+from cryodl.half_maps.local_fsc import local_fsc
+from cryodl.half_maps.threshold_sweep import Crossing, Points, taper
+from cryodl.maps.volume import Volume
 
 VOXEL = 1.6
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryodl.api.fsc import run_fsc
-from cryodl.engine.errors import OutputError
-from cryodl.engine.folder import whole_file, whole_folder
-from cryodl.engine.maps.mrc_io import read_map, write_map
-from cryodl.engine.maps.volume import Volume
+from cryodl.errors import OutputError
+from cryodl.files.folder import whole_file, whole_folder
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.maps.volume import Volume
+from cryodl.methods.fsc import run_fsc
 
 NOISE = np.random.default_rng(0).normal(size=(2, 16, 16, 16)).astype(np.float32)
 HALVES = [Volume(data, 2.0) for data in NOISE]
@@ -27,7 +27,7 @@ def tree(folder):
 
 def write_run(folder, names, text, **options):
     """A run whose files hold all the same text, with its record."""
-    from cryodl.engine.record import sealed, write_json
+    from cryodl.files.record import sealed, write_json
 
     with whole_folder(folder, **options) as work:
         for name in names:
@@ -54,7 +54,7 @@ def test_files_of_others_survive_whatever_a_record_lists(tmp_path):
 
 
 def test_a_true_checksum_reaches_no_file_out_of_the_folder(tmp_path):
-    from cryodl.engine.record import file_sha256
+    from cryodl.files.record import file_sha256
 
     out, aside = tmp_path / "out", tmp_path / "aside.txt"
     out.mkdir()
@@ -142,7 +142,7 @@ def test_two_threads_write_one_file_each_in_its_own_part(tmp_path):
 
 
 def test_of_two_runs_into_one_file_both_results_stay(tmp_path, monkeypatch):
-    from cryodl.engine.maps import mrc_io
+    from cryodl.maps import mrc as mrc_io
 
     path, header = tmp_path / "map.mrc", mrc_io._make_header
 
@@ -248,7 +248,7 @@ def test_a_folder_in_which_one_stands_stays_the_same(tmp_path, monkeypatch):
 
 
 def test_tables_of_two_models_share_a_folder(tmp_path):
-    from cryodl.cli.tables import write_tables
+    from cryodl.cli.streams import write_tables
 
     out = tmp_path / "out"
     for prefix, value in (("a_", 1), ("b_", 2), ("a_", 3)):

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from cryodl.report.fsc_curve import LINES, draw_fsc
+from cryodl.report.half_map_curves import LINES, draw_fsc
 
 FREQUENCIES = np.arange(65) / 128
 

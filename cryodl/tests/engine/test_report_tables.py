@@ -7,6 +7,7 @@ from test_report_windows import misplaced
 
 from cryodl.report.chimerax import write_view
 from cryodl.report.classes import (
+    COLOURS,
     COUNT,
     ENDS,
     LABELS,
@@ -14,11 +15,11 @@ from cryodl.report.classes import (
     class_colour_map,
     class_colours,
     draw_class_bars,
+    draw_probabilities,
 )
 from cryodl.report.comparison import overlay_histograms
+from cryodl.report.enhancement import draw_resolution_change
 from cryodl.report.figure import new_figure
-from cryodl.report.probabilities import COLOURS, draw_probabilities
-from cryodl.report.resolution_change import draw_resolution_change
 from cryodl.report.slice_grid import draw_slice_grid
 from cryodl.report.slice_rows import Row, draw_slice_rows
 from cryodl.report.table import draw_table

@@ -8,26 +8,26 @@ import pytest
 
 from cryodl.cli.classify import class_tables, sentence
 from cryodl.cli.main import main
-from cryodl.engine.bundles import save_bundle
-from cryodl.engine.errors import BundleError, InputError, OutputError, SettingError
-from cryodl.engine.evaluation import classes as tables
-from cryodl.engine.maps import resolution_bins as bins
-from cryodl.engine.maps.description import LENGTH, describe
-from cryodl.engine.maps.mrc_io import write_map
-from cryodl.engine.maps.normalise import local_normalise
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.resolution_class.prepare import (
+from cryodl.errors import BundleError, InputError, OutputError, SettingError
+from cryodl.features.spectral_descriptor import LENGTH, describe
+from cryodl.maps.mrc import write_map
+from cryodl.maps.normalise import local_normalise
+from cryodl.maps.volume import Volume
+from cryodl.methods.resolution_class import evaluate as tables
+from cryodl.methods.resolution_class.estimate import answer_of, check_claim
+from cryodl.methods.resolution_class.prepare import (
     MARGIN,
     cut_to_molecule,
     features_and_weight,
     find_molecule,
     without_padding,
 )
-from cryodl.engine.methods.resolution_class.run import answer_of, check_claim
-from cryodl.engine.networks import build
-from cryodl.engine.networks.configs import CLASS_CNN, CLASS_DNN, PAPER_CNN, PAPER_DNN, SINGLE_MAP
-from cryodl.engine.simulate.structure import Structure
-from cryodl.engine.simulate.uniform_map import turned, uniform_maps
+from cryodl.networks import build
+from cryodl.networks.bundle import save_bundle
+from cryodl.networks.configs import CLASS_CNN, CLASS_DNN, PAPER_CNN, PAPER_DNN, SINGLE_MAP
+from cryodl.resolution_maps import statistics as bins
+from cryodl.simulation.model_map import turned, uniform_maps
+from cryodl.simulation.structure import Structure
 
 EDGES = bins.bin_edges(CLASS_CNN)
 TINY_MAP = {**SINGLE_MAP, "half": 4, "quarter": 4, "quarter_blocks": 1}
@@ -261,7 +261,8 @@ def bundle(tmp_path_factory):
 
 
 def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
-    from cryodl.engine.methods.resolution_class import Classifier, run
+    from cryodl.methods.resolution_class import estimate as run
+    from cryodl.methods.resolution_class.estimate import Classifier
 
     classifier = Classifier(bundle=bundle)
     found = find_molecule(volume, 1.0)
@@ -368,7 +369,7 @@ def test_confusion_counts_predicted_by_published():
 
 
 def test_boundaries_are_found_where_a_classifier_has_them(monkeypatch):
-    from cryodl.engine.evaluation import resolution_class as evaluation
+    from cryodl.methods.resolution_class import evaluate as evaluation
 
     def one_off(resolution):  # a sharp answer, 4 % too coarse
         near = np.exp(-((np.log(EDGES[:-1] * 1.03 / resolution / 1.04) / 0.02) ** 2) / 2)
@@ -381,7 +382,7 @@ def test_boundaries_are_found_where_a_classifier_has_them(monkeypatch):
 
 
 def test_summary_leaves_out_what_lies_at_a_border():
-    from cryodl.engine.evaluation import resolution_class as evaluation
+    from cryodl.methods.resolution_class import evaluate as evaluation
 
     rows = [
         {"resolution": 5.2, "class": "medium", "predicted": "high", "estimate": 4.9,

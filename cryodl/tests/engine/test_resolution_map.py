@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from cryodl.engine.errors import InputError, SettingError
-from cryodl.engine.maps.resolution_map import read_resolution
-from cryodl.engine.maps.volume import Volume
+from cryodl.errors import InputError, SettingError
+from cryodl.maps.volume import Volume
+from cryodl.resolution_maps.resolution_map import read_resolution
 
 
 def truth(shape=(20, 22, 24)):

@@ -8,10 +8,10 @@ import pytest
 
 import cryodl
 from cryodl.cli.main import main
-from cryodl.engine.maps.mrc_io import read_values, write_map
-from cryodl.engine.maps.resample import resample
-from cryodl.engine.maps.rotations import ALL, ONE, Rotation, agreed, mean_over, rotations
-from cryodl.engine.maps.volume import Volume
+from cryodl.maps.mrc import read_values, write_map
+from cryodl.maps.resample import resample
+from cryodl.maps.rotations import ALL, ONE, Rotation, agreed, mean_over, rotations
+from cryodl.maps.volume import Volume
 
 TURNS = [
     Rotation((1, 0, 2), (False, True, False)),  # about x
@@ -239,7 +239,7 @@ def test_a_turned_map_gives_the_turned_answer(name, given, tmp_path, capsys):
 
 
 def test_the_noise_of_a_map_turns_with_it():
-    from cryodl.engine.methods.postprocess import Enhancer
+    from cryodl.methods.enhance.estimate import Enhancer
 
     shape = (35, 42, 38)  # not of whole blocks on any axis
     z, y, x = np.indices(shape)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cryodl.engine.maps.signal_end import signal_end, stretches
-from cryodl.engine.simulate.reconstruction import fsc_crossing
+from cryodl.filters.threshold import signal_end, stretches
+from cryodl.simulation.reconstruction import fsc_crossing
 
 FALL = [0.9, 0.8, 0.7, 0.6, 0.4, 0.2, 0.1]  # below 0.143 at 5.57 shells from its first
 END = 5 + (0.2 - 0.143) / 0.1

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.engine.errors import InputError
-from cryodl.engine.maps.mrc_io import read_map
-from cryodl.engine.simulate import density, experiment, filters, label
-from cryodl.engine.simulate.simulated_map import simulate_map
-from cryodl.engine.simulate.structure import (
+from cryodl.errors import InputError
+from cryodl.maps.mrc import read_map
+from cryodl.simulation import density, filters
+from cryodl.simulation import regions as label
+from cryodl.simulation import training_box as experiment
+from cryodl.simulation.model_map import simulate_map
+from cryodl.simulation.structure import (
     Structure,
     pack_structures,
     read_structure,
@@ -207,7 +209,7 @@ def test_what_a_mask_left_out_may_stay_empty(molecule):
 
 
 def shell_power(volume):
-    from cryodl.engine.maps.sharpen import radial_amplitude
+    from cryodl.filters.sharpen import radial_amplitude
 
     s, amplitude = radial_amplitude(volume)
     return s, amplitude**2

@@ -9,13 +9,13 @@ import pytest
 from test_simulate import write_model
 
 from cryodl.cli.main import main
-from cryodl.engine.errors import InputError, SettingError
-from cryodl.engine.maps.mrc_io import read_map
-from cryodl.engine.simulate.experiment_config import CHANCES, RANGES, draw, full_config
-from cryodl.engine.simulate.local_truth import local_resolutions
-from cryodl.engine.simulate.simulated_experiment import MAPS, simulate_experiment
-from cryodl.engine.simulate.structure import Structure
-from cryodl.engine.simulate.surroundings import distance_from
+from cryodl.errors import InputError, SettingError
+from cryodl.maps.mrc import read_map
+from cryodl.simulation.experiment_config import CHANCES, RANGES, draw, full_config
+from cryodl.simulation.local_truth import local_resolutions
+from cryodl.simulation.simulated_experiment import MAPS, simulate_experiment
+from cryodl.simulation.specimen import distance_from
+from cryodl.simulation.structure import Structure
 
 # One B-factor, even noise, nothing loose, nothing deposited but the mean of the half maps.
 PLAIN = {

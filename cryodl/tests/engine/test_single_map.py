@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.engine.maps.level import level_spectrum
-from cryodl.engine.maps.parts import bounding_box, cut, significant_box
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.methods.single_map_resolution.answer import (
+from cryodl.filters.flatten import level_spectrum
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.maps.crop import bounding_box, cut, significant_box
+from cryodl.maps.volume import Volume
+from cryodl.methods.cryores.predict import (
     CHANNELS,
     COUNTS,
     GLOBAL,
@@ -51,8 +51,8 @@ def blob(n=40, noise=0.02):
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     keras = pytest.importorskip("keras")
-    from cryodl.engine.bundles import save_bundle
-    from cryodl.engine.networks import build
+    from cryodl.networks import build
+    from cryodl.networks.bundle import save_bundle
 
     keras.utils.set_random_seed(1)
     model = build(NETWORK)
@@ -96,7 +96,7 @@ def test_frequencies_that_were_filtered_away_stay_empty():
 
 
 def test_features_of_a_whole_map():
-    from cryodl.engine.maps.whole import WHOLE_CHANNELS, stack, whole_features
+    from cryodl.features.context import WHOLE_CHANNELS, stack, whole_features
 
     data, inside = blob(noise=0.5)
     features = stack(*whole_features(data, 1.0, inside))
@@ -110,7 +110,7 @@ def test_features_of_a_whole_map():
 
 
 def test_features_of_a_map_as_it_is_know_its_b_factor():
-    from cryodl.engine.maps.whole import whole_features
+    from cryodl.features.context import whole_features
 
     data, inside = blob(noise=0.5)
     changed = apply_bfactor(Volume(data, 1.0), 60.0).data
@@ -164,8 +164,8 @@ def test_islands_go_and_holes_are_filled():
 def test_plan_counts_tiles_and_grows_with_the_map(bundle):
     import re
 
-    from cryodl.engine.maps.whole_input import prepare_whole
-    from cryodl.engine.whole_map_plan import plan
+    from cryodl.features.context import prepare_whole
+    from cryodl.methods.cost import plan
 
     needs = []
     for n in (40, 128):
@@ -179,9 +179,9 @@ def test_plan_counts_tiles_and_grows_with_the_map(bundle):
 
 def test_the_network_s_grid_lies_where_the_map_does():
     """A field linear in space, read off the middle of each step, is that of the map's voxels."""
-    from cryodl.engine.maps.normalise import block_mean
-    from cryodl.engine.maps.resample import resample_to
-    from cryodl.engine.maps.whole_input import prepare_whole
+    from cryodl.features.context import prepare_whole
+    from cryodl.maps.normalise import block_mean
+    from cryodl.maps.resample import resample_to
 
     shape, voxel, origin = (90, 96, 110), 0.8, (3.0, -4.0, 5.0)
     z, y, x = np.indices(shape)
@@ -206,9 +206,9 @@ def test_the_network_s_grid_lies_where_the_map_does():
 
 
 def test_tiles_change_nothing(bundle, monkeypatch):
-    from cryodl.engine import whole_map_plan as module
-    from cryodl.engine.maps.whole_input import prepare_whole
-    from cryodl.engine.methods.single_map_resolution.predict import predict
+    from cryodl.features.context import prepare_whole
+    from cryodl.methods import cost as module
+    from cryodl.methods.cryores.predict import predict
 
     data, inside = blob(56)
     prepared = prepare_whole(Volume(data, 1.0), 1.0, inside)
@@ -257,7 +257,7 @@ def test_mask_command(bundle, tmp_path):
 
 
 def test_widened_masks():
-    from cryodl.api.mask import widened
+    from cryodl.methods.mask import widened
 
     inside = np.zeros((30, 30, 30), bool)
     inside[10:20, 10:20, 10:20] = True

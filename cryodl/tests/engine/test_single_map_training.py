@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from cryodl.engine.simulate.experiment_set import open_experiment_set
+from cryodl.simulation.experiment_set import open_experiment_set
 
 keras = pytest.importorskip("keras")
 
@@ -41,13 +41,13 @@ def experiment(tmp_path_factory):
 
 
 def config(**more):
-    from cryodl.engine.training.single_map import TRAINING
+    from cryodl.methods.cryores.samples import TRAINING
 
     return {**TRAINING, "network": NETWORK, "crop": 32, "crops": 6, "solvent": 0.0, **more}
 
 
 def test_the_mask_to_learn_holds_the_atoms_and_is_kept(experiment):
-    from cryodl.engine.training.single_map_input import TARGET, molecular_target
+    from cryodl.training.augment import TARGET, molecular_target
 
     found = molecular_target(experiment)
     model = experiment.load("model")
@@ -58,7 +58,7 @@ def test_the_mask_to_learn_holds_the_atoms_and_is_kept(experiment):
 
 @pytest.mark.parametrize("kind", ["deposited", "raw", "filtered", "zone"])
 def test_inputs_have_the_molecule_in_its_place(experiment, kind):
-    from cryodl.engine.training.single_map_input import draw_input
+    from cryodl.training.augment import draw_input
 
     density, molecule = draw_input(experiment, np.random.default_rng(2), kind)
     near = experiment.load("mask") > 0
@@ -69,8 +69,8 @@ def test_inputs_have_the_molecule_in_its_place(experiment, kind):
 
 
 def test_larger_voxels_keep_a_cube_in_fourier_space():
-    from cryodl.engine.simulate.filters import on_voxels
-    from cryodl.engine.training.single_map_input import COARSE, draw_voxel
+    from cryodl.simulation.filters import on_voxels
+    from cryodl.training.augment import COARSE, draw_voxel
 
     data = np.random.default_rng(0).normal(size=(24, 20, 28)).astype(np.float32)
     before, after = (np.abs(np.fft.fftn(a)) for a in (data, on_voxels(data, 2.5)))
@@ -84,8 +84,8 @@ def test_larger_voxels_keep_a_cube_in_fourier_space():
 
 
 def test_what_a_zone_leaves_out_is_not_to_be_told(experiment, monkeypatch):
-    from cryodl.engine.training import single_map_input
-    from cryodl.engine.training.single_map import whole_sample
+    from cryodl.methods.cryores.samples import whole_sample
+    from cryodl.training import augment as single_map_input
 
     whole = single_map_input.molecular_target(experiment)
     monkeypatch.setattr(single_map_input, "PART", 1.0)
@@ -99,7 +99,7 @@ def test_what_a_zone_leaves_out_is_not_to_be_told(experiment, monkeypatch):
 
 
 def test_crops_turn_features_and_targets_together(experiment):
-    from cryodl.engine.training.single_map import samples
+    from cryodl.methods.cryores.samples import samples
 
     made = samples(experiment, np.random.default_rng(2), config())
     assert len(made) == 6
@@ -115,10 +115,10 @@ def test_crops_turn_features_and_targets_together(experiment):
 
 
 def test_weights_of_another_network_are_taken_and_new_channels_start_at_nothing():
-    from cryodl.engine.errors import BundleError
-    from cryodl.engine.networks import build
-    from cryodl.engine.networks.single_map import build_single_map
-    from cryodl.engine.training.initial import start_from
+    from cryodl.errors import BundleError
+    from cryodl.networks import build
+    from cryodl.networks.cryores import build_single_map
+    from cryodl.training.losses import start_from
 
     source = build({**NETWORK, "architecture": "unet3d", "channels": 21})
     model = build_single_map(NETWORK, with_logits=True)
@@ -135,7 +135,7 @@ def test_weights_of_another_network_are_taken_and_new_channels_start_at_nothing(
 
 
 def test_loss_falls_on_one_crop(experiment):
-    from cryodl.engine.training.single_map import compiled, samples
+    from cryodl.methods.cryores.samples import compiled, samples
 
     x, y = (np.stack(part).astype(np.float32) for part in zip(
         *samples(experiment, np.random.default_rng(0), config(crops=2))))  # fmt: skip
@@ -145,7 +145,7 @@ def test_loss_falls_on_one_crop(experiment):
 
 
 def test_paper_losses_are_those_of_the_slides():
-    from cryodl.engine.training.published.single_map import PaperLoss
+    from cryodl.methods.cryores.published import PaperLoss
 
     truth = np.zeros((1, 2, 2, 2, 4), np.float32)
     told = np.zeros((1, 2, 2, 2, 3), np.float32)

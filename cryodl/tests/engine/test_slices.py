@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from cryodl.engine.simulate.ctf import contrast_transfer, wavelength
-from cryodl.engine.simulate.slices import FourierDensity, HalfPlane, Insertion
+from cryodl.simulation.imaging import contrast_transfer, wavelength
+from cryodl.simulation.slices import FourierDensity, HalfPlane, Insertion
 
 N = 32
 WIDTH = 1.6  # voxels, standard deviation of blobs

@@ -8,8 +8,8 @@ import tempfile
 import numpy as np
 import pytest
 
-from cryodl.engine.maps.mrc_io import write_map
-from cryodl.engine.maps.volume import Volume
+from cryodl.maps.mrc import write_map
+from cryodl.maps.volume import Volume
 
 CRYODL = [sys.executable, "-m", "cryodl"]
 
@@ -75,7 +75,7 @@ def test_a_reader_that_has_gone_of_mere_words_is_told_by_the_code():
 def test_a_full_folder_of_temporary_files_hinders_nobody(tmp_path, monkeypatch):
     import mrcfile
 
-    from cryodl.api.import_resolution import run_import_resolution
+    from cryodl.methods.import_resolution import run_import_resolution
 
     values = np.linspace(3, 5, 512, dtype=np.float32).reshape(8, 8, 8)
     with mrcfile.new(tmp_path / "resolution.mrc", values) as file:
@@ -92,7 +92,7 @@ def test_a_full_folder_of_temporary_files_hinders_nobody(tmp_path, monkeypatch):
 def test_nor_who_writes_a_network(tmp_path, monkeypatch):
     keras = pytest.importorskip("keras")
     pytest.importorskip("openvino")
-    from cryodl.engine.light import read_light, write_light
+    from cryodl.networks.openvino_backend import read_light, write_light
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])

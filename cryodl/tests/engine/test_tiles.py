@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cryodl.engine.tiles import TileGrid, choose_tile, predict_tiled
+from cryodl.networks.tiles import TileGrid, choose_tile, predict_tiled
 
 SHAPES = [(17, 23, 31), (40, 9, 12), (5, 5, 5)]
 TILES = [4, 7, 16, (4, 40, 40), (12, 8, 20), 64]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from cryodl.engine.bundles import load_bundle
-from cryodl.engine.maps.clean import CLEAN
-from cryodl.engine.maps.trained import beyond_training, kind_of, widening, widening_warning
-from cryodl.engine.maps.volume import Volume
+from cryodl.checks.noise import CLEAN
+from cryodl.checks.training_range import beyond_training, kind_of, widening, widening_warning
+from cryodl.maps.volume import Volume
+from cryodl.networks.bundle import load_bundle
 
 SPEC = {
     "resolution_limits": [2.5, 13.0],

@@ -13,20 +13,21 @@ import numpy as np
 import pytest
 from test_simulate import molecule, write_model  # noqa: F401
 
-from cryodl.engine.training import calibrate, dataset
-from cryodl.engine.training.config import TRAINING
+from cryodl.methods.deepres import samples as dataset
+from cryodl.methods.deepres.samples import TRAINING
+from cryodl.training import calibrate
 
 BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
 
 THREE_STEPS = """
 import numpy as np, sys, json
-from cryodl.engine.device import prepare_device
+from cryodl.compute.device import prepare_device
 prepare_device("cpu")
 import keras
 assert keras.backend.backend() == sys.argv[1], keras.backend.backend()
-from cryodl.engine.networks.configs import LOW
-from cryodl.engine.networks.unet3d import build_unet3d
-from cryodl.engine.training.losses import BinnedResolutionLoss, ResolutionError
+from cryodl.networks.configs import LOW
+from cryodl.networks.backbone import build_unet3d
+from cryodl.training.losses import BinnedResolutionLoss, ResolutionError
 network = {**LOW, "channels": 3, "half": 4, "quarter": 8, "quarter_blocks": 1, "bins": 8}
 model = build_unet3d(network, with_logits=True)
 model.compile("adam", BinnedResolutionLoss(network), metrics=[ResolutionError(network)])
@@ -66,8 +67,7 @@ def test_batches_repeat_with_their_seed_and_fit_the_loss(molecule, wanted):  # n
     network = TRAINING[wanted]["network"]
     config = small(network={**TRAINING["low"]["network"], "channels": network["channels"]})
     first, second = (
-        next(dataset.batches(dataset.BoxStream([molecule], config, 7, workers=0)))
-        for _ in range(2)
+        next(dataset.batches(dataset.BoxStream([molecule], config, 7, workers=0))) for _ in range(2)
     )
     assert np.array_equal(first[0], second[0]) and np.array_equal(first[1], second[1])
     x, y = first
@@ -141,9 +141,9 @@ def test_train_writes_a_bundle_log_and_curves_and_resumes(tmp_path, molecule):  
 @pytest.mark.parametrize("channels", [37, 21])
 def test_averaged_weights_lie_between_trained_and_initial(tmp_path, channels):
     """Also where the initial network read fewer channels, which then weigh nothing in it."""
-    from cryodl.engine.networks.configs import LOW
-    from cryodl.engine.networks.unet3d import build_unet3d
-    from cryodl.engine.training.losses import average_weights
+    from cryodl.networks.backbone import build_unet3d
+    from cryodl.networks.configs import LOW
+    from cryodl.training.losses import average_weights
 
     config = {"network": {**LOW, "half": 4, "quarter": 4, "quarter_blocks": 1, "bins": 6}}
     trained = build_unet3d(config["network"], with_logits=True)
@@ -188,7 +188,7 @@ def test_parameters_of_a_method_come_from_a_file(tmp_path, capsys):
 
 
 def test_published_network_sees_windows_of_unit_norm_about_their_voxel():
-    from cryodl.engine.training.published.deepres import windows_of
+    from cryodl.methods.deepres.published import windows_of
 
     rng = np.random.default_rng(0)
     density = rng.normal(size=(32, 32, 32))

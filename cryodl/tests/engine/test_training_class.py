@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.engine.bundles import load_bundle
-from cryodl.engine.errors import BundleError, InputError
-from cryodl.engine.maps import resolution_bins as bins
-from cryodl.engine.methods.resolution_class import Classifier
-from cryodl.engine.methods.resolution_class.prepare import WIDER, Molecule, features_and_weight
-from cryodl.engine.networks import build
-from cryodl.engine.networks.classifiers import build_trunk, evidence_size
-from cryodl.engine.networks.configs import CLASS_CNN, CLASS_DNN
-from cryodl.engine.simulate.structure import Structure, pack_structures
-from cryodl.engine.training import finish_class as finish
-from cryodl.engine.training import repeat
-from cryodl.engine.training import resolution_class as training
-from cryodl.engine.training.initial import start_from
-from cryodl.engine.training.published import classifiers
-from cryodl.engine.training.structures import hold_out, molecule_of
+from cryodl.errors import BundleError, InputError
+from cryodl.methods.resolution_class import export as finish
+from cryodl.methods.resolution_class import published as classifiers
+from cryodl.methods.resolution_class import samples as training
+from cryodl.methods.resolution_class.estimate import Classifier
+from cryodl.methods.resolution_class.prepare import WIDER, Molecule, features_and_weight
+from cryodl.networks import build
+from cryodl.networks.bundle import load_bundle
+from cryodl.networks.classifiers import build_trunk, evidence_size
+from cryodl.networks.configs import CLASS_CNN, CLASS_DNN
+from cryodl.resolution_maps import statistics as bins
+from cryodl.simulation.structure import Structure, pack_structures
+from cryodl.training import stream as repeat
+from cryodl.training.losses import start_from
+from cryodl.training.structures import hold_out, molecule_of
 
 
 def ball(seed=1, count=300, size=20.0):

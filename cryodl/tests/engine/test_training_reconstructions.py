@@ -10,13 +10,12 @@ from test_particles import PLAIN
 from test_simulated_experiment import molecule  # noqa: F401
 
 from cryodl.cli.main import main
-from cryodl.engine.errors import InputError
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.simulate.deposition import deposit
-from cryodl.engine.simulate.reconstruction_set import make_reconstructions, open_reconstructions
-from cryodl.engine.training import reconstructions
-from cryodl.engine.training.single_map import PARTICLES, TRAINING, samples
-from cryodl.engine.training.single_map_loss import TARGETS
+from cryodl.errors import InputError
+from cryodl.maps.volume import Volume
+from cryodl.methods.cryores.samples import PARTICLES, TARGETS, TRAINING, samples
+from cryodl.simulation.deposition import deposit
+from cryodl.simulation.reconstruction_set import make_reconstructions, open_reconstructions
+from cryodl.training import reconstructions
 
 
 @pytest.fixture(scope="module")

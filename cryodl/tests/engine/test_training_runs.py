@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cryodl.cli.training import conclude
-from cryodl.engine.errors import InputError, SettingError
+from cryodl.errors import InputError, SettingError
 
 keras = pytest.importorskip("keras")
-fit = pytest.importorskip("cryodl.engine.training.fit")
+fit = pytest.importorskip("cryodl.training.fit")
 
 CONFIG = {"learning_rate": 0.1, "warm_up": 1, "epoch": 2, "patience": 9}
 RNG = np.random.default_rng(0)

@@ -7,22 +7,21 @@ import mrcfile
 import numpy as np
 import pytest
 
-from cryodl.api.classify import classify_maps
-from cryodl.api.compare import run_compare
-from cryodl.api.enhance import run_enhance
-from cryodl.api.filter import run_filter
-from cryodl.api.fsc import run_fsc
-from cryodl.api.half_map_resolution import run_half_map_resolution
-from cryodl.api.local_classes import run_local_classes
-from cryodl.api.local_resolution import run_local_resolution
-from cryodl.api.mask import run_mask
-from cryodl.api.oversharpening import run_oversharpening
-from cryodl.api.single_map_resolution import run_single_map_resolution
-from cryodl.engine.errors import InputError
-from cryodl.engine.maps.given import given_map
-from cryodl.engine.maps.mrc_io import read_map, write_map
-from cryodl.engine.maps.unit import as_given
-from cryodl.engine.maps.volume import Volume
+from cryodl.errors import InputError
+from cryodl.maps.inputs import given_map
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.maps.volume import Volume, as_given
+from cryodl.methods.compare import run_compare
+from cryodl.methods.cryores.run import run_single_map_resolution
+from cryodl.methods.deepres.run import run_local_resolution
+from cryodl.methods.enhance.run import run_enhance
+from cryodl.methods.filter import run_filter
+from cryodl.methods.fsc import run_fsc
+from cryodl.methods.half_map_resolution import run_half_map_resolution
+from cryodl.methods.local_classes.run import run_local_classes
+from cryodl.methods.mask import run_mask
+from cryodl.methods.oversharpening import run_oversharpening
+from cryodl.methods.resolution_class.run import classify_maps
 from cryodl.tests.engine.half_maps import packed_ball, simulate_half_maps
 
 SHAPE, VOXEL = (40, 42, 44), 1.3

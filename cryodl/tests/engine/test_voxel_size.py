@@ -6,15 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryodl.engine.errors import BundleError, InputError
-from cryodl.engine.maps import voxel_size as module
-from cryodl.engine.maps import voxel_size_weights
-from cryodl.engine.maps.mrc_io import read_map
-from cryodl.engine.maps.rough import rough_molecule
-from cryodl.engine.maps.scale import NUMBERS, RADII, scale_features, with_bfactor
-from cryodl.engine.maps.sharpen import apply_bfactor
-from cryodl.engine.maps.volume import Volume
-from cryodl.engine.maps.voxel_size_weights import proven_weights, sealed_weights
+from cryodl.checks import voxel_size as module
+from cryodl.checks import voxel_size_network as voxel_size_weights
+from cryodl.checks.voxel_size_network import (
+    NUMBERS,
+    RADII,
+    proven_weights,
+    scale_features,
+    sealed_weights,
+    with_bfactor,
+)
+from cryodl.errors import BundleError, InputError
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.maps.mask import rough_molecule
+from cryodl.maps.mrc import read_map
+from cryodl.maps.volume import Volume
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "emd_3186.map.gz"
 
@@ -159,7 +165,7 @@ def test_a_warning_names_the_evidence(factor, word, tmp_path, monkeypatch):
 
 def test_right_and_wrong_maps_come_on_voxels_of_all_sizes():
     pytest.importorskip("keras")
-    from cryodl.engine.training.voxel_size import own_voxels
+    from cryodl.training.voxel_size import own_voxels
 
     data, inside = waves(6.0)
     made = [own_voxels(data, inside, 3.0, np.random.default_rng(i)) for i in range(40)]
@@ -173,7 +179,7 @@ def test_right_and_wrong_maps_come_on_voxels_of_all_sizes():
 
 def test_training_learns_what_tells_and_measures_on_other_experiments(tmp_path):
     pytest.importorskip("keras")
-    from cryodl.engine.training.voxel_size import train_voxel_size
+    from cryodl.training.voxel_size import train_voxel_size
 
     def made(count, seed):
         rng = np.random.default_rng(seed)

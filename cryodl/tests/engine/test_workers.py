@@ -9,12 +9,12 @@ import time
 import numpy as np
 import pytest
 
-from cryodl.engine.simulate.structure import Structure, pack_structures
-from cryodl.engine.workers import Workers
+from cryodl.compute.parallel import Workers
+from cryodl.simulation.structure import Structure, pack_structures
 
 PARENT = """
 import sys
-from cryodl.engine.workers import Workers
+from cryodl.compute.parallel import Workers
 from cryodl.tests.engine.test_workers import sleep
 if __name__ == "__main__":
     workers = Workers(2)
@@ -85,7 +85,7 @@ def large(number):
 
 
 CLOSING = """
-from cryodl.engine.workers import Workers
+from cryodl.compute.parallel import Workers
 from cryodl.tests.engine.test_workers import large
 if __name__ == "__main__":
     workers = Workers(2)
@@ -132,8 +132,8 @@ def test_an_interrupted_set_says_what_it_keeps(tmp_path, workers):
 
 def test_streams_close_their_workers(tmp_path):
     pytest.importorskip("keras")
-    from cryodl.engine.training.dataset import BoxStream
-    from cryodl.engine.training.stream import SampleStream
+    from cryodl.methods.deepres.samples import BoxStream
+    from cryodl.training.stream import SampleStream
 
     for stream in (BoxStream([], {"atoms": 1}, 0), SampleStream(double, [1], 0)):
         stream._pool.submit(sleep, str(tmp_path))

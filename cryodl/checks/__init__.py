@@ -1,0 +1,1 @@
+"""What is unusual about a map, found before it is used."""

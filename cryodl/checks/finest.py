@@ -1,0 +1,175 @@
+"""Whether a map was brought to finer voxels by repeating its own, or by lines between them.
+
+Such a map holds no more than the coarser one did, but its spectrum does not end: repeated voxels
+and straight lines have images at all frequencies. In space they show: whole planes are equal to
+the one before them, or are the mean of their neighbours. The latter only where the voxels of both
+grids lie on each other: lines that are cut anywhere else are not seen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cryodl.compute.parallel import thread_count
+from cryodl.maps.volume import Volume
+
+REPEATED = 0.3  # share of planes, along every axis, from which it is no chance
+ROUNDING = 2e-5  # of a plane's spread, by which a mean may be off
+LINES = 7  # of a plane, that are looked at first
+
+
+def coarser_by(volume: Volume) -> float:
+    """How much larger the voxels were that a map comes from; 1 where nothing shows it.
+
+    volume : density, any scale and offset
+    """
+    repeated = min(_share(volume.data, axis, _repeated) for axis in range(3))
+    straight = 0.0
+    if repeated < REPEATED:
+        straight = min(_share(volume.data, axis, _straight) for axis in range(3))
+    share = max(repeated, straight)
+    return 1 / (1 - share) if REPEATED <= share < 0.95 else 1.0
+
+
+def _share(data: np.ndarray, axis: int, holds) -> float:
+    """Share of the planes across an axis for which something holds, of those that are not even."""
+    planes = np.moveaxis(data, axis, 0)
+    told = counted = 0
+    for k in range(1, len(planes) - 1):
+        step = max(1, planes.shape[1] // LINES)
+        lines = planes[k - 1 : k + 2, ::step]
+        if lines[1].min() == lines[1].max():  # nothing but what a mask left
+            continue
+        spread = float(lines[1].std())
+        counted += 1
+        told += bool(holds(lines, spread) and holds(planes[k - 1 : k + 2], spread))
+    return told / counted if counted > 8 else 0.0
+
+
+def _repeated(three: np.ndarray, spread: float) -> bool:
+    return np.array_equal(three[0], three[1])
+
+
+def _straight(three: np.ndarray, spread: float) -> bool:
+    off = np.abs(three[1] - (three[0] + three[2]) / 2)
+    return float(off.max()) < ROUNDING * spread and not np.array_equal(three[0], three[2])
+
+
+LARGEST = 320  # voxels along each axis of the middle that is looked at
+COARSEST = 30.0  # Å; an edge at lower frequencies is none of a grid or a resolution
+SMALLEST = 32  # voxels along an edge, below which shells are too few
+LEAST = 8  # shells before an edge, which tell the course
+WITHIN = 0.12  # of the frequency, or three shells, within which an edge falls
+EMPTY = np.log(20)  # by so much amplitudes fall at an edge ...
+BELOW = np.log(8)  # ... and by so much below the course before it
+GONE = np.log(50)  # having fallen by so much, if they do, they have ended
+NEARLY = 0.97  # of Nyquist, beyond which an edge is that of the grid
+
+
+def finest_possible(volume: Volume) -> float:
+    """The finest resolution that a map can hold, Å: two voxels, or where its spectrum ends.
+
+    volume : density, any scale and offset
+
+    Also where it was brought to finer voxels by repetition or by lines (coarser_grid.py). Told in
+    favour of the map: a fall that may be one of atoms, blurring or a mask is no end.
+    """
+    nyquist = 0.5 / (volume.voxel_size * coarser_by(volume))
+    if min(volume.shape) < SMALLEST:
+        return 1 / nyquist
+    ends = [end for end in (_end(*profile) for profile in _profiles(volume)) if end is not None]
+    return float(1 / min([nyquist, *ends]))
+
+
+def finest_warning(volume: Volume, finest: float) -> str | None:
+    """A sentence where a map holds less than its voxels could, or None.
+
+    finest : Å, as `finest_possible` gives it
+    """
+    if not _is_betrayed(volume, finest):
+        return None
+    by = coarser_by(volume)
+    if by > 1 and finest <= 2 * volume.voxel_size * by * 1.001:
+        return (
+            f"the map was brought to its voxels of {volume.voxel_size:.3g} Å from ones of "
+            f"{finest / 2:.3g} Å, by repeating them or by lines between them: no resolution finer "
+            f"than {finest:.2f} Å is given"
+        )
+    return (
+        f"the spectrum of the map ends at {finest:.2f} Å, as if it was low-passed there or brought "
+        f"to finer voxels from ones of {finest / 2:.2f} Å: no finer resolution is given"
+    )
+
+
+def finest_stats(volume: Volume, finest: float) -> dict[str, Any]:
+    """What statistics say of it: "finest_possible" in Å, and "finest_possible_from"."""
+    return {
+        "finest_possible": round(finest, 4),
+        "finest_possible_from": (
+            "two voxels"
+            if not _is_betrayed(volume, finest)
+            else "two voxels of a coarser grid"
+            if coarser_by(volume) > 1
+            else "end of the spectrum"
+        ),
+    }
+
+
+def _is_betrayed(volume: Volume, finest: float) -> bool:
+    return finest > 2 * volume.voxel_size * 1.001
+
+
+def _profiles(volume: Volume):
+    """Frequency (1/Å) and amplitude by sphere, then by cube: pairs of ndarrays (shells,)."""
+    import scipy.fft
+
+    part = tuple(slice(max(0, n - LARGEST) // 2, (n + LARGEST) // 2) for n in volume.shape)
+    data = volume.data[part]
+    density = data - np.float32(np.median(data[::2, ::2, ::2]))
+    for axis, n in enumerate(density.shape):  # a border that shows in the next shell alone
+        weights = 0.5 - 0.5 * np.cos(2 * np.pi / n * (np.arange(n) + 0.5))
+        density *= weights.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+    spectrum = scipy.fft.rfftn(density, workers=thread_count())
+    count = max(data.shape) // 2 + 1
+    steps = 2 * (count - 1)
+    z, y = (np.abs(np.fft.fftfreq(n, 1 / steps)).astype(np.float32) for n in data.shape[:2])
+    x = np.fft.rfftfreq(data.shape[2], 1 / steps).astype(np.float32)
+    flat, edge = y[:, None] ** 2 + x**2, np.maximum(y[:, None], x)
+    total, number = np.zeros((2, 2, count))
+    for plane, height in zip(spectrum, z):
+        power = (plane.real**2 + plane.imag**2).ravel()
+        for kind, radius in enumerate((np.sqrt(flat + height**2), np.maximum(edge, height))):
+            shell = np.minimum(np.rint(radius).astype(np.intp).ravel(), count)
+            total[kind] += np.bincount(shell, power, count + 1)[:count]
+            number[kind] += np.bincount(shell, minlength=count + 1)[:count]
+    frequency = np.arange(count) / (steps * volume.voxel_size)
+    return [(frequency, np.sqrt(t / np.maximum(n, 1))) for t, n in zip(total, number)]
+
+
+def _end(frequency: np.ndarray, amplitude: np.ndarray) -> float | None:
+    """Frequency (1/Å) beyond which a profile is empty, or None where it has no edge.
+
+    frequency, amplitude : ndarrays (shells,), from 0 to Nyquist
+    """
+    tiny = float(amplitude.max()) * 1e-12
+    log = np.log(np.maximum(amplitude, tiny if tiny > 0 else 1.0))
+    rest = np.maximum.accumulate(log[::-1])[::-1]  # the highest from a shell on
+    last = len(log) - 1
+    for i in range(LEAST, int(NEARLY * last)):
+        if frequency[i] * COARSEST < 1:
+            continue
+        after = i + max(3, round(WITHIN * i))
+        if after >= last or log[i] - rest[after] < EMPTY:
+            continue
+        begin = max(2, i - 2 * LEAST)
+        course = np.polyfit(frequency[begin : i + 1] ** 2, log[begin : i + 1], 1)
+        if np.polyval(course, frequency[after] ** 2) - rest[after] < BELOW:
+            continue
+        gone = max(log[i] - GONE, rest[after])  # in favour of the map, which may fade slowly
+        fallen = i + int(np.argmax(rest[i:] <= gone))
+        above, below = rest[fallen - 1 : fallen + 1]
+        part = (above - gone) / (above - below)
+        return float(frequency[fallen - 1] + part * frequency[1])
+    return None

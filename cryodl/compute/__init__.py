@@ -1,0 +1,1 @@
+"""The processor: which device and library run, memory, threads and processes."""

@@ -1,0 +1,178 @@
+"""How many processor cores a run may use: all that its process has, or as many as asked for."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from cryodl.errors import SettingError
+
+VARIABLE = "CRYODL_THREADS"  # an environment variable, so that worker processes keep to it too
+
+PIDS = Path("/sys/fs/cgroup/pids.max")
+MANY = 4096  # threads; nobody meets a limit beyond
+
+
+def thread_count() -> int:
+    """Threads for transforms and networks."""
+    asked = os.environ.get(VARIABLE, "")
+    if asked.isdigit() and int(asked):
+        return int(asked)
+    try:
+        return len(os.sched_getaffinity(0))  # fewer than the machine has, in a queue's cgroup
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
+def limit_threads(count: int | None) -> None:
+    """Keep to `count` threads from now on, None to all cores; before Keras is imported.
+
+    Raises
+    ------
+    SettingError : not a positive number
+    """
+    if count is None:
+        return
+    if count < 1:
+        raise SettingError(f"{count} threads: give 1 or more")
+    os.environ[VARIABLE] = str(count)
+    # TensorFlow reads the first two, every library on OpenMP the third.
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = str(count)
+
+
+def check_threads(cores: int | None = None) -> None:
+    """Raise SettingError where the system does not let this process have the threads that its
+    libraries will start; some end the process then, others wait for ever.
+
+    cores : that will be used; None takes `thread_count`
+
+    Where there is a limit as many are started for a moment, since no number tells: it counts all
+    processes of a user, or of a container.
+    """
+    cores = max(1, cores or thread_count())
+    needed = 3 * cores + 5  # for transforms, matrices and networks
+    if _most_threads() > MANY + needed:
+        return
+    share_arenas(1)
+    over, started, before = threading.Event(), [], threading.stack_size(2**18)
+    try:
+        for _ in range(needed):
+            thread = threading.Thread(target=over.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except (RuntimeError, MemoryError):
+        raise SettingError(
+            f"not enough threads: this process may start {len(started)} more, and needs {needed} on"
+            f" {cores} processor core{'s' * (cores > 1)}: raise the limit (ulimit -u, or the"
+            " queue's), or use fewer cores with --threads"
+        ) from None
+    finally:
+        over.set()
+        for thread in started:
+            thread.join()
+        threading.stack_size(before)
+        share_arenas(0)
+
+
+def share_arenas(count: int) -> None:
+    """Have all threads allocate from so many regions of memory, 0 for as many as the system likes;
+    without it every thread reserves 64 MB of address space. Only where glibc allocates, and unless
+    the user has said how many (MALLOC_ARENA_MAX)."""
+    if os.environ.get("MALLOC_ARENA_MAX") or not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    set_option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if set_option is not None:
+        set_option(-8, count)  # M_ARENA_MAX of <malloc.h>
+
+
+def _most_threads() -> float:
+    """Processes and threads that the user, or the container, may have in all."""
+    most = float("inf")
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_NPROC)[0]
+        most = limit if limit != resource.RLIM_INFINITY else most
+    except (ImportError, AttributeError):  # not on Windows
+        pass
+    try:
+        return min(most, int(PIDS.read_text(encoding="ascii")))
+    except (OSError, ValueError):  # none, or "max"
+        return most
+
+
+_at_work = threading.Lock()  # of a worker: free while it works, held while it answers or waits
+
+
+class Workers:
+    """Processes that work for this one.
+
+    count : of processes
+    start : called in each as it begins, with what is `given`
+    """
+
+    def __init__(
+        self, count: int, start: Callable[..., None] | None = None, given: Sequence[Any] = ()
+    ) -> None:
+        context = multiprocessing.get_context("spawn")  # a fork would inherit the library
+        self._told, self._tell = context.Pipe(duplex=False)  # its end says: stop
+        self._pool = ProcessPoolExecutor(count, context, _begin, (self._told, start, *given))
+
+    def submit(self, work: Callable[..., Any], *given: Any) -> Future:
+        return self._pool.submit(_do, work, *given)
+
+    def map(
+        self, work: Callable[..., Any], items: Iterable[Any], chunksize: int = 1
+    ) -> Iterator[Any]:
+        return self._pool.map(partial(_do, work), items, chunksize=chunksize)
+
+    def close(self) -> None:
+        """End them, also in the middle of their work."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._tell.close()
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _begin(told: Connection, start: Callable[..., None] | None, *given: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that has begun this one
+    _at_work.acquire()
+    threading.Thread(target=_end_when_told, args=(told,), daemon=True).start()
+    if start is not None:
+        start(*given)
+
+
+def _do(work: Callable[..., Any], *given: Any) -> Any:
+    _at_work.release()
+    try:
+        return work(*given)
+    finally:
+        _at_work.acquire()
+
+
+def _end_when_told(told: Connection) -> None:
+    """End this process when its parent says so, or is gone: killed, it cannot say anything, and
+    its workers would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this runs in a worker
+    wait([told, parent.sentinel])
+    # whoever reads half an answer waits for the other half
+    while not _at_work.acquire(timeout=0.1) and parent.is_alive():
+        pass
+    os._exit(1)

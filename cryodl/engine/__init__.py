@@ -1,1 +1,0 @@
-"""The engine: everything that computes. It never imports Scipion."""

@@ -1,0 +1,1 @@
+"""What the networks read of a map besides its density."""

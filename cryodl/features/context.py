@@ -1,0 +1,267 @@
+"""What a network reads of a whole map: its density, levelled or as it is, and what all of it tells.
+
+Besides the channels of `features` there are: the density at 10 Å, in units of the molecule's; the
+local power; and, the same everywhere, by how much every band is stronger in the molecule than in
+the solvent, where solvent is left. The last is what a resolution of one map without a mask can be
+told by: signal is in the molecule alone, noise everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from cryodl.features.local_spectrum import BAND_FLOOR, BANDS, CHANNELS, band_powers, space_to_depth
+from cryodl.filters.flatten import level_spectrum
+from cryodl.maps.crop import Box, bounding_box, cut, significant_box
+from cryodl.maps.mask import masked_support, resample_both, rough_molecule
+from cryodl.maps.normalise import (
+    FLOOR,
+    WINDOW,
+    _coarse_window,
+    _window_mean,
+    block_mean,
+    from_background,
+    refine,
+)
+from cryodl.maps.resample import resample_to
+from cryodl.maps.volume import Volume
+
+EXTRA = 2 + BANDS + 1
+WHOLE_CHANNELS = CHANNELS + EXTRA
+AWAY = 8  # voxels from the molecule at which solvent begins
+FEW = 0.02  # share of the box below which what is left of the solvent tells nothing
+# Contrast in every band from which on the solvent was emptied: simulated maps reach 0.35, or more
+# when low-passed far below their resolution, where the solvent tells nothing either.
+QUIET = 0.6
+COARSE = 2.5  # voxels, SD of the Gaussian that takes a map to about 10 Å
+
+
+def whole_features(
+    density: np.ndarray,
+    voxel_size: float,
+    inside: np.ndarray | None = None,
+    *,
+    level: bool = True,
+    threads: int | None = None,
+):
+    """Features on the half grid, from a map on the network's grid.
+
+    density : ndarray, shape (z, y, x), sizes multiples of four, any scale and offset
+    voxel_size : Å
+    inside : ndarray (z, y, x), bool, roughly the molecule; None finds it
+    level : bring the radial spectrum to one course first; without, what was sharpened looks so
+    threads : bands worked on at a time; None takes two, or one where the map is large
+
+    Returns (normalised, bands, extra): the density as the network reads it, (z, y, x), float32; the
+    bands, (z / 2, y / 2, x / 2, BANDS), of the local power; the other channels, (z / 2, y / 2,
+    x / 2, EXTRA).
+    """
+    if inside is None:
+        inside = rough_molecule(Volume(density, voxel_size))
+    shown = level_spectrum(density, inside) if level else _in_spreads(density, inside)
+    normalised, power = _normalise(shown)
+    bands = band_powers(normalised, threads=threads)
+    inner = block_mean(inside, 2)
+    extra = np.empty((*bands.shape[:3], EXTRA), np.float32)
+    extra[..., 0] = _at_10(density, inner)
+    power = np.log(block_mean(power, 2) + 1e-6)
+    middle = np.median(power[inner > 0.5]) if (inner > 0.5).any() else 0.0
+    extra[..., 1] = np.clip((power - middle) / 4, -1, 1)
+    extra[..., 2:] = _contrast(density, inside, inner, bands, power)
+    return normalised, bands, extra
+
+
+def stack(normalised, bands, extra):
+    """The channels together: (z / 2, y / 2, x / 2, WHOLE_CHANNELS)."""
+    return np.concatenate([space_to_depth(normalised), bands, extra], axis=-1, dtype=np.float32)
+
+
+def _in_spreads(density, inside):
+    """A map from its median, in units of its standard deviation in the molecule."""
+    shown = from_background(density)
+    spread = float(shown[inside].std()) if inside.any() else 0.0
+    return shown / np.float32(spread) if spread > 0 else shown
+
+
+def _normalise(x):
+    """As `normalise.local_normalise`, and the local mean square it divides by."""
+    x = x - _window_mean(x, WINDOW)
+    mean_square = _coarse_window(x * x, WINDOW)
+    largest = float(mean_square.max())
+    if largest <= 0:
+        return np.zeros_like(x), np.zeros_like(x)
+    power = refine(mean_square, x.shape, 4)
+    x *= 1 / np.sqrt(power + np.float32(FLOOR**2 * largest))
+    return x, power
+
+
+def _at_10(density, inner):
+    """Density at about 10 Å, 0 in the solvent and about 1 in the molecule."""
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(block_mean(density, 2), COARSE / 2, mode="nearest", truncate=3.0)
+    outer = inner < 0.01
+    level = np.median(smooth[outer]) if outer.any() else smooth.min()
+    height = smooth[inner > 0.5].mean() - level if (inner > 0.5).any() else 0.0
+    if height <= 0:
+        return np.zeros_like(smooth)
+    return np.clip((smooth - level) / height, -1, 3) / 2
+
+
+def _contrast(density, inside, inner, bands, power):
+    """By how much each band is stronger in the molecule than in the solvent, 0 to 1, and whether
+    solvent is left."""
+    from scipy.ndimage import distance_transform_edt
+
+    away = distance_transform_edt(inner < 0.01) * 2 > AWAY
+    support = masked_support(density)
+    if support is not None:
+        away &= block_mean(support, 2) > 0.99
+    result = np.zeros(BANDS + 1, np.float32)
+    core = inner > 0.99
+    if away.mean() < FEW or not core.any():
+        return result
+    # the bands are relative to the local power, in units where the floor is -1
+    core, away = (_thinned(where) for where in (core, away))
+    levels = [np.median(bands[where] * (-np.log(BAND_FLOOR) / 2) + power[where][:, None], axis=0)
+              for where in (core, away)]  # fmt: skip
+    contrast = np.clip((levels[0] - levels[1]) / 6, -1, 1)
+    if contrast.min() < QUIET:
+        result[:BANDS], result[BANDS] = contrast, 1
+    return result
+
+
+def _thinned(where: np.ndarray) -> np.ndarray:
+    """About 50,000 of the true steps at most: enough for a median."""
+    places = np.flatnonzero(where)
+    kept = np.zeros(where.size, bool)
+    kept[places[:: max(1, len(places) // 50_000)]] = True
+    return kept.reshape(where.shape)
+
+
+SOLVENT = 16.0  # Å kept around the molecule, as in training
+BLOCK = 4.0  # Å; densities are averaged over so much before they are compared with 3 SD
+
+
+@dataclass(frozen=True)
+class WholeInput:
+    """What the network reads.
+
+    data : ndarray, shape (z, y, x, channels), float32, on the half grid
+    part : of the map, voxels
+    voxel_size : between steps of the half grid, Å
+    origin : x, y, z of its first step, Å
+    grid : density and, roughly, molecule on the network's grid: Volume and ndarray (z, y, x), bool
+    """
+
+    data: np.ndarray
+    part: tuple[slice, ...]
+    voxel_size: float
+    origin: tuple[float, float, float]
+    grid: Volume
+    rough: np.ndarray
+
+    def volume(self, values: np.ndarray) -> Volume:
+        """Values (z, y, x) that the network gave, at their place in space."""
+        return Volume(np.ascontiguousarray(values), self.voxel_size, self.origin)
+
+    def bring_back(self, values: np.ndarray, volume: Volume) -> np.ndarray:
+        """The same at the voxels of the map, (z, y, x); 0 beyond the part that was read."""
+        data = np.zeros(volume.shape, np.float32)
+        data[self.part] = resample_to(self.volume(values), cut(volume, self.part)).data
+        return data
+
+
+def crop_to_molecule(
+    volume: Volume, *masks: np.ndarray, box: Box | None = None
+) -> tuple[slice, ...]:
+    """The part of a map with the molecule, whatever stands out of the mean ± 3 SD, and solvent.
+
+    The slides take the smallest cube outside which density lies within mean ± 3 SD. Noise alone
+    leaves that interval at some voxel of any box, so densities are averaged over 4 Å first; and a
+    faint molecule may not leave it at all, so a rough mask has its say.
+
+    volume : density;  masks : ndarrays, shape (z, y, x), bool, that the part is to hold
+    box : (first, last + 1) voxel along z, y, x, that it is to hold too
+    """
+    size = max(1, round(BLOCK / volume.voxel_size))
+    coarse = significant_box(block_mean(volume.data, size))
+    whole = all(
+        (first, last) == (0, -(-n // size)) for (first, last), n in zip(coarse, volume.shape)
+    )
+    boxes = [bounding_box(inside) for inside in masks if inside.any()]
+    boxes += [box] if box else []
+    if not whole or not boxes:
+        boxes.append(tuple((first * size, last * size) for first, last in coarse))
+    margin = ceil(SOLVENT / volume.voxel_size)
+    return tuple(
+        slice(max(0, min(b[axis][0] for b in boxes) - margin),
+              min(n, max(b[axis][1] for b in boxes) + margin))
+        for axis, n in enumerate(volume.shape)
+    )  # fmt: skip
+
+
+def prepare_whole(
+    volume: Volume,
+    voxel_size: float,
+    molecule: np.ndarray,
+    *masks: np.ndarray,
+    box: Box | None = None,
+    level: bool = True,
+) -> WholeInput:
+    """Cut a map to its molecule, bring it to the network's grid and make the features.
+
+    volume : density
+    voxel_size : Å, of the network's grid
+    molecule : ndarray, shape (z, y, x), bool, roughly
+    masks, box : more that the part is to hold, as `crop_to_molecule` takes it
+    level : as `whole_features` takes it
+    """
+    part = crop_to_molecule(volume, molecule, *masks, box=box)
+    return _with_features(*on_grid(volume, molecule, part, voxel_size), part, level)
+
+
+def on_grid(
+    volume: Volume, molecule: np.ndarray, part: tuple[slice, ...], voxel_size: float
+) -> tuple[Volume, np.ndarray]:
+    """A part of a map and of its mask on the network's grid, sizes multiples of four.
+
+    volume : density;  molecule : ndarray, shape (z, y, x), bool, on its grid
+    voxel_size : Å, of the network's grid
+    """
+    grid, rough = resample_both(cut(volume, part), molecule[part], voxel_size)
+    data, rough = in_fours(grid.data, rough)
+    return Volume(data, grid.voxel_size, grid.origin), rough
+
+
+def half_grid_origin(grid: Volume) -> tuple[float, float, float]:
+    """x, y, z in Å of the half grid's first step: the middle of its block of 2³ voxels."""
+    x, y, z = (o + grid.voxel_size / 2 for o in grid.origin)
+    return x, y, z
+
+
+def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
+    """The same part of the map, its features made with a better mask.
+
+    inside : ndarray, shape of given.data (z, y, x), bool, on the half grid
+    """
+    for axis in range(3):
+        inside = inside.repeat(2, axis)
+    return _with_features(given.grid, inside, given.part)
+
+
+def _with_features(grid, rough, part, level=True) -> WholeInput:
+    data = stack(*whole_features(grid.data, grid.voxel_size, rough, level=level))
+    return WholeInput(data, part, 2 * grid.voxel_size, half_grid_origin(grid), grid, rough)
+
+
+def in_fours(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Add planes up to multiples of four: mirrored to a density, so that they look like the map; of
+    0 to what is told beside it."""
+    missing = [(0, -n % 4) for n in data.shape]
+    if not any(after for _, after in missing):
+        return data, *more
+    return np.pad(data, missing, mode="symmetric"), *(np.pad(values, missing) for values in more)

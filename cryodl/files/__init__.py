@@ -1,0 +1,1 @@
+"""Files: read with their size known first, written whole or not at all."""

@@ -1,0 +1,168 @@
+"""What a user gives as a file, read with its size and its kind known first: text, JSON, tables.
+
+Nothing is read from a pipe, which may never end; nothing larger than it can sensibly be; and a
+compressed file is unpacked no further than that.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import os
+import stat
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cryodl.errors import InputError
+
+MOST_TEXT = 64 * 2**20  # bytes of a text: far more than any sensible one
+MOST_PARSED = 8 * 2**20  # bytes of JSON or a table, whose smallest parts take a hundred times that
+RATIO = 200  # times, to which text may be compressed; models and tables reach 20
+DEEPEST = 50  # levels of JSON; ours has less than ten
+MOST_FIELD = 2**16  # characters of a field of a table
+KINDS = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket",
+         stat.S_ISCHR: "a device", stat.S_ISBLK: "a device"}  # fmt: skip
+
+
+def is_file(path: str | os.PathLike[str]) -> bool:
+    """Whether this is a file, also for names that no file can have."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def check_is_file(path: str | os.PathLike[str], what: str = "file") -> None:
+    """Raise InputError unless a file is there, and is one that ends.
+
+    what : that is wanted, in the message
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"cannot read {path}: no such file; check the name") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read {str(path)[:200]!r}: {reason}") from None
+    for is_kind, name in KINDS.items():
+        if is_kind(mode):
+            raise InputError(f"{path} is {name}, not a {what}: give the name of a file")
+
+
+def read_bytes(path: str | os.PathLike[str], most: int, what: str = "file") -> bytes:
+    """The contents of a file, unpacked where it is gzip or bzip2 (told by content).
+
+    most : bytes, unpacked, beyond which it is refused
+    """
+    check_is_file(path, what)
+    try:
+        with open(path, "rb") as file, unpacked(file) as stream:
+            size = os.fstat(file.fileno()).st_size
+            most = min(most, RATIO * size + 2**16)
+            too_large = stream is file and size > most
+            held = b"" if too_large else stream.read(most + 1)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"{path} is truncated or damaged ({error}); copy it again") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+    if too_large or len(held) > most:
+        raise InputError(f"{path} holds more than {most / 1e6:.2g} MB: that is no {what}")
+    return held
+
+
+@contextmanager
+def unpacked(file: Any) -> Iterator[Any]:
+    """The stream of bytes in an open file: as it is, or from gzip or bzip2."""
+    magic = file.read(3)
+    file.seek(0)
+    if magic[:2] == b"\x1f\x8b":
+        with gzip.GzipFile(fileobj=file) as stream:
+            yield stream
+    elif magic == b"BZh":
+        with bz2.BZ2File(file) as stream:
+            yield stream
+    else:
+        yield file
+
+
+def read_text(path: str | os.PathLike[str], what: str = "text file", most: int = MOST_TEXT) -> str:
+    """A text in UTF-8, of so many bytes at most.
+
+    Raises InputError where it cannot be read, is too large, or is no such text.
+    """
+    held = read_bytes(path, most, what)
+    try:
+        return held.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        kind = "UTF-16" if held[:2] in (b"\xff\xfe", b"\xfe\xff") else f"byte {error.start + 1}"
+        raise InputError(f"{path} is not text in UTF-8 ({kind}): save it as UTF-8") from None
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """The value that a JSON file holds.
+
+    Raises InputError where the file cannot be read; ValueError, in one line, where it is no JSON,
+    or says one thing twice.
+    """
+    text = read_text(path, "JSON file", MOST_PARSED)
+    try:
+        value = json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [item for held in level for item in _inside(held)]
+    if level:  # Python reads deeper than whoever uses it may go
+        raise ValueError("it is nested too deeply")
+    return value
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """The values that a value of JSON holds."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"it has the key {twice!r:.80} twice")
+    return found
+
+
+def read_rows(path: str | os.PathLike[str], *columns: str) -> list[dict[str, str]]:
+    """The rows of a tab-separated table whose first line names its columns.
+
+    columns : that it must have;  fields that a short row lacks are empty
+
+    Raises InputError where it cannot be read, or lacks a column.
+    """
+    text = read_text(path, "table", MOST_PARSED)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t")
+    before = csv.field_size_limit(MOST_FIELD)
+    try:
+        lines = [line for line in reader if any(field.strip() for field in line)]
+    except csv.Error as error:
+        raise InputError(f"{path} is no table: line {reader.line_num}: {error}") from None
+    finally:
+        csv.field_size_limit(before)
+    names = lines[0] if lines else []
+    missing = [name for name in columns if name not in names]
+    if missing:
+        found = ", ".join(names)[:200] or "none"
+        raise InputError(
+            f"the table {path} has no column {', '.join(missing)}: it needs"
+            f" {' and '.join([', '.join(columns[:-1]), columns[-1]][len(columns) < 2 :])},"
+            f" separated by tabs, and has {found}"
+        )
+    short = [fields + [""] * (len(names) - len(fields)) for fields in lines[1:]]
+    return [dict(zip(names, fields)) for fields in short]

@@ -1,0 +1,1 @@
+"""Everything radial in Fourier space: shells, sharpening, flattening, local filters."""

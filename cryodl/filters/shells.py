@@ -1,0 +1,86 @@
+"""Fourier transforms of whole maps on all cores, and their shells."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cryodl.compute.parallel import thread_count
+
+
+def transform(data: np.ndarray, *, workers: int | None = None) -> np.ndarray:
+    """Fourier transform of real values: shape (z, y, x) to (z, y, x // 2 + 1), complex64.
+
+    workers : threads; None takes all that the run may use
+    """
+    import scipy.fft
+
+    real = np.asarray(data, np.float32)
+    return scipy.fft.rfftn(real, workers=workers or thread_count())
+
+
+def inverse(
+    spectrum: np.ndarray, shape: tuple[int, ...], *, workers: int | None = None
+) -> np.ndarray:
+    """Real values of shape (z, y, x), float32, of what `transform` gave; `spectrum` is used up."""
+    import scipy.fft
+
+    return scipy.fft.irfftn(spectrum, s=shape, overwrite_x=True, workers=workers or thread_count())
+
+
+FINE = 8  # steps in a shell in which gains are interpolated
+
+
+def shell_planes(shape: tuple[int, ...], steps: int = 1):
+    """Shell of every coefficient, plane by plane along z; shells are 1 / (longest edge) wide.
+
+    steps : into which each shell is divided
+    Yields ndarray (y, x // 2 + 1), int.
+    """
+    flat = np.fft.fftfreq(shape[1])[:, None] ** 2 + np.fft.rfftfreq(shape[2]) ** 2
+    for height in np.fft.fftfreq(shape[0]):
+        yield np.rint(np.sqrt(flat + height**2) * (max(shape) * steps)).astype(np.intp)
+
+
+def shell_sums(shape: tuple[int, ...], *products) -> np.ndarray:
+    """Sums over shells up to Nyquist, of coefficients and their mirror images.
+
+    products : each a function of the plane's number that gives ndarray (y, x // 2 + 1), real
+    Returns ndarray (1 + products, shells): the counts of coefficients first.
+    """
+    count = max(shape) // 2 + 1
+    sums = np.zeros((1 + len(products), count))
+    twice = np.full(shape[2] // 2 + 1, 2.0)  # the other half of the transform is its mirror image
+    twice[0] = 1
+    if shape[2] % 2 == 0:
+        twice[-1] = 1
+    for k, shell in enumerate(shell_planes(shape)):
+        inside = shell < count
+        index = shell[inside]
+        weight = np.broadcast_to(twice, shell.shape)[inside]
+        sums[0] += np.bincount(index, weight, count)
+        for row, product in zip(sums[1:], products):
+            row += np.bincount(index, weight * product(k)[inside], count)
+    return sums
+
+
+def shell_frequencies(shape: tuple[int, ...], voxel_size: float) -> np.ndarray:
+    """Frequency of each shell, 1/Å, from 0 to Nyquist."""
+    return np.arange(max(shape) // 2 + 1) / (max(shape) * voxel_size)
+
+
+def scale_shells(spectrum: np.ndarray, shape: tuple[int, ...], gain: np.ndarray) -> None:
+    """Multiply by a gain, in place; beyond Nyquist by that of Nyquist.
+
+    gain : ndarray (shells,), above 0; between shells its logarithm is interpolated, so that what
+        undoes a B-factor undoes it smoothly
+    """
+    radii = np.arange(FINE * max(shape) + 1) / FINE
+    table = np.exp(np.interp(radii, np.arange(len(gain)), np.log(gain))).astype(np.float32)
+    for plane, step in zip(spectrum, shell_planes(shape, FINE)):
+        plane *= table[step]
+
+
+def power_spectrum(spectrum: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Mean |F|² in every shell, ndarray (shells,)."""
+    number, total = shell_sums(shape, lambda k: spectrum[k].real ** 2 + spectrum[k].imag ** 2)
+    return total / np.maximum(number, 1)

@@ -1,0 +1,93 @@
+"""A map beside its noise, both ready to be taken apart into bands: of half maps, or of one map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cryodl.errors import InputError
+from cryodl.half_maps.bands import Spectrum, noise_power
+from cryodl.half_maps.threshold_sweep import boxes, taper, untapered
+from cryodl.maps.mask import masked_support
+from cryodl.maps.volume import Volume
+
+_LEAST_NOISE = 0.02  # share of the box outside the mask that noise is measured from
+
+
+@dataclass(frozen=True)
+class BesideNoise:
+    """The part of a map around its molecule, whitened by its noise.
+
+    box : slices of the map (z, y, x)
+    inside : ndarray, shape of the box, bool, the molecule
+    noisy : likewise, where noise is measured
+    map : Spectrum of the map
+    noise : Spectrum of the noise, from half maps; None where only the map's surroundings tell it
+    """
+
+    box: tuple[slice, ...]
+    inside: np.ndarray
+    noisy: np.ndarray
+    map: Spectrum
+    noise: Spectrum | None
+
+
+def beside_noise(
+    volume: Volume, inside: np.ndarray, difference: Volume | None, coarsest: float
+) -> BesideNoise:
+    """Cut a map out around its molecule and measure its noise.
+
+    volume : the map; of two half maps, their mean
+    inside : ndarray, shape (z, y, x), bool
+    difference : half the difference of the half maps; None takes the noise outside the mask
+    coarsest : Å, by which the molecule's surroundings are wide
+
+    Raises
+    ------
+    InputError : no noise around the molecule of a single map
+    """
+    voxel = volume.voxel_size
+    reach = int(np.ceil(coarsest / voxel))
+    if difference is None:  # half of it is faded away, and noise is measured in the other half
+        reach = max(2 * reach, reach + 2 * _margin(voxel))
+    box = boxes(inside, reach)
+    background = 0.0 if inside.all() else volume.data[~inside].mean()
+    data = taper(volume.data - np.float32(background), box, reach // 2)
+    if difference is None:
+        noisy = np.zeros(data.shape, bool)  # where the map fades away its noise is no measure
+        kept = untapered(box, volume.shape, reach // 2)
+        noisy[kept] = outside_of(volume, inside)[box][kept]
+        if noisy.mean() < _LEAST_NOISE / 10:
+            raise InputError(
+                "too little lies beside the mask to tell the noise from: give a tighter mask, a "
+                "coarser --max-resolution, or half maps"
+            )
+        power = noise_power(data * noisy)
+        return BesideNoise(box, inside[box], noisy, Spectrum(data, voxel, power), None)
+    apart = taper(difference.data - difference.data.mean(), box, reach // 2)
+    power = noise_power(apart)
+    if not power.max() > 0:  # identical halves: whatever is there exceeds no noise at all
+        power = noise_power(data)
+    spectra = (Spectrum(values, voxel, power) for values in (data, apart))
+    return BesideNoise(box, inside[box], inside[box], *spectra)
+
+
+def _margin(voxel_size: float) -> int:
+    """Voxels around the molecule that are taken for neither."""
+    return max(1, round(5 / voxel_size))
+
+
+def outside_of(volume: Volume, inside: np.ndarray) -> np.ndarray:
+    """Voxels from which the noise of a single map is measured."""
+    from scipy.ndimage import binary_dilation
+
+    support = masked_support(volume.data)
+    grown = binary_dilation(inside, iterations=_margin(volume.voxel_size))
+    outside = ~grown if support is None else ~grown & support
+    if outside.mean() < _LEAST_NOISE:
+        raise InputError(
+            f"only {outside.mean():.1%} of the box lies outside the mask and holds density: no "
+            "noise to compare with; give the unmasked map, a tighter mask, or half maps"
+        )
+    return outside

@@ -1,0 +1,107 @@
+"""What the user gives: a map, or a mask that is given or found; read, checked, binarised."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodl.errors import InputError
+from cryodl.maps.mask import check_mask
+from cryodl.maps.mrc import check_voxel_size, read_map, read_mask
+from cryodl.maps.volume import Volume, in_plain_units
+
+APART = 0.5  # voxels between origins, from which maps do not lie on each other
+
+
+def given_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
+    """The density of the user, in units near 1 (`Volume.unit` leads back to its own).
+
+    volume : Volume, or the path of one
+    voxel_size : Å, where the file's header or the Volume is wrong; or None
+
+    Raises InputError for what is no map, or holds values that are NaN or infinite.
+    """
+    return in_plain_units(given_volume(volume, voxel_size))
+
+
+def given_volume(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
+    """As `given_map`, with values as they are: of resolutions in Å, not of densities."""
+    if isinstance(volume, np.ndarray):
+        raise InputError(
+            f"an array of shape {volume.shape} has no voxel size: give "
+            "cryodl.Volume(array, voxel_size), in Å"
+        )
+    if not isinstance(volume, Volume):
+        return read_map(volume, voxel_size)
+    if voxel_size is None:
+        return volume
+    check_voxel_size(voxel_size)
+    return replace(volume, voxel_size=voxel_size, header_spacing=None)
+
+
+def given_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]:
+    """The mask of the user, and what is unusual about it.
+
+    mask : None, Volume, ndarray (z, y, x), path, or a function that finds one in a Volume
+    volume : the map that it belongs to
+
+    Raises InputError where it does not fit.
+    """
+    if mask is None:
+        return None, []
+    _, inside, notes = checked_mask(mask, volume)
+    return inside, notes
+
+
+def checked_mask(mask: Any, volume: Volume) -> tuple[Volume, np.ndarray, list[str]]:
+    """As `given_mask`, of a mask that there is: as it was, binarised, and what is unusual."""
+    if callable(mask):
+        mask = mask(volume)
+    notes: list[str] = []
+    if isinstance(mask, np.ndarray):
+        mask = Volume(mask, volume.voxel_size, volume.origin)
+    elif not isinstance(mask, Volume):
+        mask, notes = _read_mask(mask, volume)
+    if any(mask.origin) and mask.shape == volume.shape:  # many programs write masks without origin
+        apart = origins_apart(mask, volume)
+        if apart > APART * volume.voxel_size:
+            notes.append(
+                f"the mask lies {apart:.4g} Å beside the map, by its origin: it is taken voxel by "
+                "voxel all the same"
+            )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        inside = check_mask(mask, volume)
+    return mask, inside, notes + [str(warning.message) for warning in caught]
+
+
+def _read_mask(path: str | Path, volume: Volume) -> tuple[Volume, list[str]]:
+    """A mask with the map's voxel size, and a sentence where its header says another."""
+    try:
+        mask = read_mask(path)
+    except InputError:  # its header may be blank; if more is wrong, it is said now
+        return read_mask(path, volume.voxel_size), []
+    if abs(mask.voxel_size / volume.voxel_size - 1) < 0.01:
+        return mask, []
+    note = (
+        f"the mask's header says voxels of {mask.voxel_size:g} Å, and the map's are of "
+        f"{volume.voxel_size:g} Å: it is taken voxel by voxel all the same"
+    )
+    # read again: where it lies may follow from its voxel size
+    return read_mask(path, volume.voxel_size), [note]
+
+
+def origins_apart(first: Volume, second: Volume) -> float:
+    """Å between the origins of two maps, along the axis on which it is most."""
+    return max(abs(a - b) for a, b in zip(first.origin, second.origin))
+
+
+def mask_origin(mask: Any) -> str:
+    """Whose the mask is, for the statistics; mask : as `given_mask` takes it."""
+    if mask is None:
+        return "automatic"
+    return "network" if callable(mask) else "given"

@@ -1,0 +1,120 @@
+"""What a run will do and need, in one sentence, before it starts."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from cryodl.features.context import WholeInput
+from cryodl.maps.volume import Volume
+from cryodl.networks.tiles import TileGrid, fitting_grid
+
+
+def announce(
+    volume,
+    spec: Mapping[str, Any],
+    shape: Sequence[int],
+    tiles: int,
+    seconds: float,
+    memory: float,
+    *,
+    words: str = "",
+    passes: int = 1,
+) -> str:
+    """The sentence for a network's run.
+
+    volume : the map;  spec : of the bundle
+    shape : of the part of the network's grid that is read, voxels (z, y, x)
+    tiles : in which it is read;  seconds, memory : expected of the whole command on two CPU cores;
+        memory in bytes
+    words : put before the bundle's name
+    passes : over which the answer is averaged, one for each rotation of the map
+    """
+    grid = " x ".join(str(n) for n in reversed(shape))
+    often = f", in {passes} rotations" if passes > 1 else ""
+    return (
+        f"map of {volume.size} voxels of {volume.voxel_size:g} Å; {words}bundle "
+        f"{spec['name']}; grid of {grid} voxels of {spec['voxel_size']:g} Å in {tiles} "
+        f"tile{'s' * (tiles != 1)}{often}; {needs(seconds, memory)}"
+    )
+
+
+def expected(
+    volume,
+    shape: Sequence[int],
+    grid,
+    seconds: Mapping[str, float],
+    memory: Mapping[str, float],
+    *,
+    passes: int = 1,
+    means: int = 0,
+) -> tuple[float, float]:
+    """Seconds and bytes of a network's run.
+
+    volume : the map;  shape : of the grid that features are made of, voxels;  grid : TileGrid
+    seconds, memory : what it takes to begin ("start") and for each voxel of the map ("voxel"), each
+        of the grid ("feature") and each step that the network reads ("step")
+    passes : over which the answer is averaged;  means : maps kept meanwhile
+    """
+    counts = {"start": 1, "voxel": volume.data.size, "feature": math.prod(shape)}
+    time = sum(seconds[name] * n for name, n in {**counts, "step": grid.read_voxels}.items())
+    space = sum(memory[name] * n for name, n in {**counts, "step": grid.largest_read}.items())
+    time = seconds["start"] + passes * (time - seconds["start"])
+    return time, space + mean_memory(volume, passes, means)
+
+
+def mean_memory(volume, passes: int, means: int) -> float:
+    """Bytes of the maps that are kept while passes over a map are averaged."""
+    return 4.0 * means * volume.data.size if passes > 1 else 0.0
+
+
+def needs(seconds: float, memory: float) -> str:
+    """Time and memory (bytes) in words."""
+    return f"about {seconds:.0f} s and {memory / 1e9:.1f} GB of memory on two CPU cores"
+
+
+class Stages:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, name: str):
+        start = time.perf_counter()
+        yield
+        spent = self.seconds.get(name, 0.0) + time.perf_counter() - start
+        self.seconds[name] = round(spent, 3)
+
+
+TILE_MEMORY = {"cpu": 0.7e9, "gpu": 1.2e10}
+# Measured on two CPU cores: each voxel of the map, each of the part that features are made of, each
+# step that the network reads.
+SECONDS = {"start": 2.0, "voxel": 1.5e-7, "feature": 4e-7, "step": 2.3e-6}
+BYTES = {"start": 0.2e9, "voxel": 16.0, "feature": 35.0, "step": 1000.0}
+
+
+def tile_grid(prepared: WholeInput, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
+    """The tiles in which what was prepared is predicted."""
+    return fitting_grid(prepared.data.shape[:3], spec, TILE_MEMORY[device], BYTES["step"])
+
+
+def plan(
+    volume: Volume,
+    prepared: WholeInput,
+    spec: Mapping[str, Any],
+    *,
+    passes: int = 1,
+    means: int = 0,
+) -> str:
+    """What a run will do and need, in one sentence.
+
+    passes, means : as `announce.expected` takes them
+    """
+    grid = tile_grid(prepared, spec)
+    shape = prepared.grid.shape
+    needs = expected(volume, shape, grid, SECONDS, BYTES, passes=passes, means=means)
+    return announce(volume, spec, shape, len(grid), *needs, passes=passes)

@@ -1,0 +1,247 @@
+"""What a bundle must say to be used for a single map's resolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
+from cryodl.checks.input import check_map
+from cryodl.checks.quiet import filled, quiet_rim, within_rim
+from cryodl.checks.training_range import KINDS, beyond_training, kind_of, widening, widening_warning
+from cryodl.compute.device import device_scope, load_network
+from cryodl.errors import SettingError
+from cryodl.features.context import WHOLE_CHANNELS, prepare_whole
+from cryodl.maps.inputs import given_map, given_mask, mask_origin
+from cryodl.maps.mask import automatic_mask, rough_molecule
+from cryodl.maps.result import Result
+from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
+from cryodl.maps.volume import Volume
+from cryodl.methods.cost import Stages, plan
+from cryodl.methods.cryores.predict import INSIDE, LEAST, predict
+from cryodl.networks.architectures import number, one_of, optional
+from cryodl.networks.bundle import Bundle
+from cryodl.networks.method_bundle import (
+    CURVE,
+    LIMITS,
+    bundle_for,
+    check_curve,
+    check_tiles,
+    trained,
+)
+from cryodl.resolution_maps.statistics import resolution_stats
+
+METHOD = "single-map-resolution"
+BUNDLE = "cryores-single"
+REQUIRED = {
+    **LIMITS,
+    **CURVE,
+    **trained(KINDS),
+    "local": one_of("alone", "relative", "both"),
+    "mask_threshold": optional(number(0.01, 0.99)),
+}
+READS = {"whole_features": ("single_map", {"channels": WHOLE_CHANNELS})}
+
+
+def choose_bundle(bundle: Any = None) -> Bundle:
+    """The bundle given by object, name or folder; None takes the shipped one.
+
+    Raises
+    ------
+    BundleError : unknown or damaged, or not a bundle of this method
+    """
+    bundle = bundle_for(METHOD, BUNDLE if bundle is None else bundle, REQUIRED, READS)
+    check_tiles(bundle)
+    check_curve(bundle)
+    return bundle
+
+
+def interval_factor(calibration: Mapping[str, Any], resolution: np.ndarray) -> np.ndarray:
+    """Half-width of the 90 % interval in standard deviations, interpolated between resolutions.
+
+    calibration : {"resolution": [Å, ascending], "factor": [...]};  resolution : ndarray, Å
+    """
+    return np.interp(resolution, calibration["resolution"], calibration["factor"]).astype(
+        np.float32
+    )
+
+
+MEANS = 4  # maps kept while passes are averaged: the map turned, and three means
+AT_LIMIT, SHARE_AT_LIMIT = 0.02, 0.2
+
+
+def run_single_map_resolution(
+    volume: Volume | str | Path,
+    bundle: Bundle | str | Path | None = None,
+    *,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    claimed: float | None = None,
+    voxel_size: float | None = None,
+    thorough: bool = False,
+    batch_size: int = 1,
+    device: str = "auto",
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Result:
+    """Find the molecule in a map and tell its resolution in the sense of signal to noise.
+
+    The map may be sharpened or not, masked or not. Neither half maps nor a mask are needed.
+
+    Parameters
+    ----------
+    volume : density, or the path of a map
+    bundle : Bundle, name or folder; None takes the shipped one
+    mask : on the map's grid, above 0.5 inside the molecule; the resolution is told inside it. None
+        takes the network's own
+    claimed : resolution claimed for the map, Å; it changes no result
+    voxel_size : Å, where the header of the file is wrong
+    thorough : average the answers over the 24 rotations of the cube, at 24 times the time
+    batch_size : tiles predicted at a time
+    device : "auto", "cpu" or "gpu"
+    progress : called with (stage, tiles done, tiles in all)
+    notify : called with each line worth telling
+
+    Returns
+    -------
+    Result : .volumes "resolution" and "uncertainty" (Å, half-width of the 90 % interval; 0 outside
+        the mask), "mask" (0 or 1) and "probability" (of being in the molecule) on the map's grid;
+        .stats with "global_resolution" (Å) among others
+
+    Raises
+    ------
+    InputError, BundleError, SettingError : one line with what was received and what to do
+    """
+    tell = notify or (lambda line: None)
+    show = progress or (lambda stage, done, total: None)
+    stages, chosen = Stages(), rotations(thorough)
+    with stages("read"):
+        _check_numbers(claimed, batch_size)
+        bundle = choose_bundle(bundle)
+        spec = bundle.spec
+        volume = given_map(volume, voxel_size)
+        inside, notes = given_mask(mask, volume)
+        origin = "network" if inside is None else mask_origin(mask)
+    # The library takes seconds to import, during which the map is made ready.
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(load_network, bundle, device)
+        with stages("mask"):
+            rim = quiet_rim(volume)
+            given, volume = volume, filled(volume, rim)
+            notes += [rim.sentence] if rim else []
+            rough = agreed(chosen, rough_molecule, volume) if inside is None else inside
+
+        def look(this: Pass, volume: Volume, rough: np.ndarray) -> list[np.ndarray]:
+            """Maps on the grid of `volume`; then how much of a molecule there is, looks, and Å."""
+            with stages("prepare"):
+                prepared = prepare_whole(volume, spec["voxel_size"], rough)
+            if this.number == 0:
+                words = plan(volume, prepared, spec, passes=this.count, means=MEANS)
+                tell(f"{words}; longer where it looks twice")
+            with stages("load"):
+                model, device = loading.result()
+            with stages("predict"), device_scope(device):
+                answer, looks = predict(
+                    prepared, spec, model, batch_size=batch_size, device=device,
+                    progress=this.progress,
+                )  # fmt: skip
+            grids.append(prepared.grid.voxel_size)
+            with stages("finish"):
+                maps = (answer.probability, answer.resolution, answer.deviation)
+                enough = answer.inside.sum() >= LEAST
+                numbers = np.array([enough, looks, answer.whole], float)
+                return [*(prepared.bring_back(values, volume) for values in maps), numbers]
+
+        grids: list[float] = []
+        progress = partial(show, "predict")
+        probability, resolution, deviation, numbers = mean_over(
+            chosen, look, volume, rough, progress=progress
+        )
+        _, device = loading.result()
+    with stages("finish"):
+        found, looks, whole = (float(number) for number in numbers)
+        if inside is None:
+            inside = probability > INSIDE
+            if found <= 0.5 or not inside.any():
+                inside, origin = agreed(chosen, automatic_mask, volume), "automatic"
+                notes.append("the network found no molecule: the mask is that of a simple rule")
+            inside = within_rim(inside, rim)
+            probability = probability if rim is None else probability * rim.inside
+        resolution, deviation = resolution * inside, deviation * inside
+        values = resolution[inside]
+        deviation[inside] *= interval_factor(spec["calibration"], values)
+        unusual = check_map(given, inside, rough if mask is None else None)
+        reasons = beyond_training(spec, given, kind_of(given, rim, unusual))
+        wider = widening(spec, reasons, values)
+        deviation[inside] *= wider
+        notes += unusual
+        notes += filter(None, [widening_warning(reasons, wider)])
+        finest = finest_possible(given)
+        notes += filter(None, [finest_warning(volume, finest)])
+        values = np.maximum(values, np.float32(finest))
+        resolution[inside] = values
+        notes += advise(volume, values, spec)
+        for note in notes:
+            tell(f"warning: {note}")
+        stats = {
+            **resolution_stats(values),
+            "global_resolution": round(max(whole, finest), 3),
+            "uncertainty_median": round(float(np.median(deviation[inside])), 4),
+            "interval": spec["calibration"]["interval"],
+            "interval_widened": round(float(wider.mean()), 3),
+            **finest_stats(volume, finest),
+            "molecule_volume": round(float(inside.sum()) * volume.voxel_size**3),
+            "voxel_size": volume.voxel_size,
+            "voxel_size_given": voxel_size is not None,
+            "grid_voxel_size": grids[0],
+            "method": spec["method"],
+            "bundle": spec["name"],
+            "bundle_sha256": bundle.sha256,
+            "claimed": claimed,
+            "looks": ceil(looks),
+            "rotations": len(chosen),
+            "mask": origin,
+            "device": device,
+            "warnings": notes,
+        }
+    stats["seconds"] = stages.seconds
+    volumes = {
+        "resolution": volume.with_data(resolution),
+        "uncertainty": volume.with_data(deviation),
+        "mask": volume.with_data(inside),
+        "probability": volume.with_data(probability),
+    }
+    return Result(volumes, stats, given)
+
+
+def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
+    """Sentences about a voxel size or values (Å, inside the mask) beyond the trained range."""
+    said = []
+    best, worst = spec["resolution_limits"]
+    nyquist = 2 * volume.voxel_size
+    if nyquist > 2 * best:
+        said.append(
+            f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
+            "no finer value is given"
+        )
+    low = float((values <= best * (1 + AT_LIMIT)).mean())
+    high = float((values >= worst * (1 - AT_LIMIT)).mean())
+    if low > SHARE_AT_LIMIT:
+        said.append(f"{low:.0%} of the voxels lie at {best:g} Å, the best this network tells: "
+                    "they may be better")  # fmt: skip
+    if high > SHARE_AT_LIMIT:
+        said.append(f"{high:.0%} of the voxels lie at {worst:g} Å, the worst this network tells: "
+                    "they may be worse")  # fmt: skip
+    return said
+
+
+def _check_numbers(claimed: float | None, batch_size: int) -> None:
+    if claimed is not None and not 0.5 <= claimed <= 100:
+        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
+    if not 1 <= batch_size <= 1024:
+        raise SettingError(f"batch size {batch_size} is not between 1 and 1024")

@@ -1,0 +1,200 @@
+"""Single-map resolution on simulated experiments and real maps, beside methods of half maps."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from cryodl.evaluation.claims import rank_correlation, read_table
+from cryodl.features.context import prepare_whole
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps.local_fsc import local_fsc
+from cryodl.half_maps.monogenic import monogenic_resolution
+from cryodl.maps.mask import automatic_mask, rough_molecule
+from cryodl.maps.mrc import read_map
+from cryodl.maps.volume import Volume
+from cryodl.methods.cryores.estimate import run_single_map_resolution
+from cryodl.methods.cryores.predict import predict
+from cryodl.simulation.experiment_set import VOXEL_SIZE
+
+BANDS = 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0  # Å, of the true resolution
+SHARPENED = -100.0  # Å², of a copy that is compared with the raw map
+TARGET = "molecule"  # name of the mask to tell in a set (training.single_map_input)
+
+
+def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
+    """All methods on one experiment.
+
+    experiment : StoredExperiment;  bundle : Bundle
+    target : ndarray (z, y, x), bool, the mask to tell
+    halves : also run the methods of half maps (inside the true mask)
+
+    Returns one dict for each method and input: method, input, seconds, and of local resolution
+    inside the true mask: values and truth (ndarrays, Å); for the network also whole (global
+    resolution, Å), iou and, of the rule that other commands have their mask from, rule_iou.
+    """
+    inside, snr = experiment.load("mask") > 0, experiment.load("snr")
+    half1, half2 = (Volume(experiment.load(name), VOXEL_SIZE) for name in ("half1", "half2"))
+    raw = half1.with_data((half1.data + half2.data) / 2)
+    inputs = {
+        "deposited": Volume(experiment.load("map"), VOXEL_SIZE),
+        "raw": raw,
+        "sharpened": apply_bfactor(raw, SHARPENED),
+        "mirrored": raw.with_data(np.ascontiguousarray(raw.data[..., ::-1])),
+    }
+    shared = {"experiment": experiment.folder.name, "claimed": experiment.resolution,
+              "truth": snr[inside]}  # fmt: skip
+    rows = []
+    for name, volume in inputs.items():
+        back = np.s_[..., ::-1] if name == "mirrored" else np.s_[...]
+        start = time.perf_counter()
+        rough = rough_molecule(volume)
+        prepared = prepare_whole(volume, bundle.spec["voxel_size"], rough)
+        answer, _ = predict(prepared, bundle.spec, bundle.model)
+        values = prepared.bring_back(answer.resolution, volume)
+        told = prepared.bring_back(answer.probability, volume)
+        seconds = time.perf_counter() - start
+        values, told, rule = values[back], told[back], automatic_mask(volume)[back]
+        rows.append({
+            **shared, "method": "cryores", "input": name, "values": values[inside],
+            "seconds": seconds, "whole": answer.whole,
+            "iou": overlap(told > 0.5, target), "rule_iou": overlap(rule, target),
+        })  # fmt: skip
+    if not halves:
+        return rows
+    for name, estimate in (
+        ("monogenic, half maps", lambda: monogenic_resolution(
+            raw, inside, raw.with_data((half1.data - half2.data) / 2))),
+        ("monogenic, one map", lambda: monogenic_resolution(raw, inside)),
+        ("localfsc, half maps", lambda: local_fsc(
+            half1, half2, inside, global_resolution=experiment.resolution)),
+    ):  # fmt: skip
+        start = time.perf_counter()
+        found, _ = estimate()
+        rows.append({**shared, "method": name, "input": "half maps" if "half" in name else "raw",
+                     "values": found[inside], "seconds": time.perf_counter() - start})  # fmt: skip
+    return rows
+
+
+def overlap(first, second) -> float:
+    """Intersection over union of two masks."""
+    either = np.count_nonzero(first | second)
+    return np.count_nonzero(first & second) / either if either else 1.0
+
+
+def compare(rows, best=2.0, worst=10.0) -> list[dict]:
+    """One row for each method and input, over voxels whose truth lies between two resolutions (Å).
+
+    RMSE is that of all voxels, each experiment weighing the same.
+    """
+    table = []
+    for method, given in dict.fromkeys((r["method"], r["input"]) for r in rows):
+        own = [r for r in rows if (r["method"], r["input"]) == (method, given)]
+        errors = [_errors(r, best, worst) for r in own]
+        errors = [e for e in errors if len(e)]
+        entry = {
+            "method": method,
+            "input": given,
+            "experiments": len(own),
+            "rmse": _root_mean(errors),
+            "mean_error": float(np.mean([np.abs(e).mean() for e in errors])),
+            "bias": float(np.mean([e.mean() for e in errors])),
+            "local_rank": float(np.mean([_rank(r) for r in own])),
+            "seconds": float(np.median([r["seconds"] for r in own])),
+        }
+        if "whole" in own[0]:
+            off = [abs(r["whole"] - r["claimed"]) for r in own]
+            entry |= {
+                "global_error_median": float(np.median(off)),
+                "global_error_mean": float(np.mean(off)),
+                "mask_iou": float(np.mean([r["iou"] for r in own])),
+                "rule_iou": float(np.mean([r["rule_iou"] for r in own])),
+            }
+        table.append(entry)
+    return table
+
+
+def by_band(rows) -> list[dict]:
+    """RMSE (Å) of every method in bands of the true resolution."""
+    table = []
+    for low, high in zip(BANDS[:-1], BANDS[1:]):
+        entry: dict = {"from": low, "to": high}
+        for method, given in dict.fromkeys((r["method"], r["input"]) for r in rows):
+            own = [r for r in rows if (r["method"], r["input"]) == (method, given)]
+            errors = [e for e in (_errors(r, low, high) for r in own) if len(e)]
+            entry[f"{method} ({given})"] = _root_mean(errors) if errors else None
+        table.append(entry)
+    return table
+
+
+def copies(rows) -> list[dict]:
+    """How far the answers of copies of one map lie apart: raw and with a B-factor, deposited, or
+    of the other hand."""
+    found = {(r["experiment"], r["input"]): r for r in rows if r["method"] == "cryores"}
+    table = []
+    for other in ("sharpened", "deposited", "mirrored"):
+        pairs = [(found[e, "raw"], found[e, other]) for e, given in found if given == "raw"]
+        medians = [abs(np.median(a["values"]) - np.median(b["values"])) for a, b in pairs]
+        table.append({
+            "copies": f"raw and {other}",
+            "experiments": len(pairs),
+            "medians_apart_median": float(np.median(medians)),
+            "medians_apart_90%": float(np.quantile(medians, 0.9)),
+            "within_0.3": float(np.mean(np.array(medians) <= 0.3)),
+            "voxels_apart": float(np.mean([np.abs(a["values"] - b["values"]).mean()
+                                           for a, b in pairs])),
+            "global_apart_median": float(np.median([abs(a["whole"] - b["whole"])
+                                                    for a, b in pairs])),
+        })  # fmt: skip
+    return table
+
+
+def real_maps(table, bundle) -> list[dict]:
+    """Run every map of a table with file and resolution_A; the masks are for looking at.
+
+    Returns rows: map, claimed, median, global, sd, share of the box in the mask, warnings; and
+    the Result under "result".
+    """
+    rows = []
+    for path, claimed, voxel in read_table(table):
+        result = run_single_map_resolution(read_map(path, voxel), bundle)
+        stats = result.stats
+        rows.append({
+            "map": path.name, "claimed": claimed, "median": stats["median"], "sd": stats["sd"],
+            "global": stats["global_resolution"], "looks": stats["looks"],
+            "in_mask": round(float((result.volumes["mask"].data > 0).mean()), 3),
+            "seconds": round(sum(stats["seconds"].values()), 1),
+            "warnings": "; ".join(stats["warnings"]), "result": result,
+        })  # fmt: skip
+    return rows
+
+
+def summarise_real(rows, best=2.5, worst=12.0) -> list[dict]:
+    """Mean |median - claimed| (Å) and the like, over claims between two resolutions."""
+    kept = [r for r in rows if best <= r["claimed"] <= worst]
+    claimed = np.array([r["claimed"] for r in kept])
+    return [
+        {
+            "figure": name,
+            "maps": len(kept),
+            "mean_error": float(np.mean(np.abs(told - claimed))),
+            "bias": float(np.mean(told - claimed)),
+            "rank_correlation": rank_correlation(claimed, told),
+        }
+        for name, told in ((n, np.array([r[n] for r in kept])) for n in ("median", "global"))
+        if kept
+    ]
+
+
+def _errors(row, best, worst):
+    held = (row["truth"] >= best) & (row["truth"] <= worst)
+    return row["values"][held] - row["truth"][held]
+
+
+def _root_mean(errors) -> float:
+    return float(np.sqrt(np.mean([np.mean(e**2) for e in errors])))
+
+
+def _rank(row) -> float:
+    return rank_correlation(row["truth"][::7], row["values"][::7]) or 0.0

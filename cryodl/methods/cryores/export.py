@@ -1,0 +1,190 @@
+"""From trained weights to the bundle of a single map's resolution: calibrate, measure, write."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import numpy as np
+
+from cryodl.checks.training_range import trained_on
+from cryodl.features.context import stack
+from cryodl.methods.cryores.predict import MASK, local_resolution, molecule, read_answer
+from cryodl.methods.cryores.samples import whole_sample
+from cryodl.networks.backbone import receptive_radius
+from cryodl.networks.bundle import save_bundle
+from cryodl.networks.cryores import build_single_map
+from cryodl.training.calibrate import accuracy, calibrate
+
+SEED = 4001
+WAYS = ("alone", "relative", "both")
+PREFERRED = 0.95  # share of the error of "alone", whose interval is its own, that others must reach
+THRESHOLDS = 0.2, 0.3, 0.4, 0.5  # of the mask's probability
+
+
+def make_bundle(weights, config, experiments, path, *, data, seconds, steps, initial=None):
+    """Calibrate a trained network on validation experiments and write its bundle.
+
+    weights : path of best.weights.h5 as `fit` leaves it
+    config : dict, see `TRAINING`
+    experiments : list of StoredExperiment, none of them trained on: one half calibrates and
+        chooses how local resolution is told and where the mask begins, the other measures
+    path : folder to write
+    data : str, what it was trained on;  seconds, steps : of the training
+    initial : str or None, what weights it started from
+    """
+    network = config["network"]
+    logits = build_single_map(network, with_logits=True)
+    logits.load_weights(weights)
+    model = build_single_map(network)
+    model.set_weights(logits.get_weights())
+    predictions = [predict_experiment(model, e, config, (SEED, i))
+                   for i, e in enumerate(experiments)]  # fmt: skip
+    first, second = predictions[::2], predictions[1::2] or predictions
+    errors = {way: mean_error(first, way) for way in WAYS}
+    way = min(WAYS, key=lambda name: errors[name])
+    way = way if errors[way] < PREFERRED * errors["alone"] else "alone"
+    threshold = max(THRESHOLDS, key=lambda t: np.mean([p.ious[t] for p in first]))
+    calibration = calibrate(*collected(first, way, config["limits"]))
+    measured = collected(second, way, config["limits"])
+    spec = {
+        "name": Path(path).name,
+        "method": "single-map-resolution",
+        "network": network,
+        "voxel_size": config["voxel_size"],
+        "normalisation": {"name": "whole_features", "parameters": {}},
+        "stride": network["stride"],
+        "overlap": receptive_radius(network),
+        "resolution_limits": config["limits"],
+        "local": way,
+        "mask_threshold": threshold,
+        "calibration": calibration,
+        "trained": trained_on(
+            config["voxel_size"], config.get("kinds", ["masked"]), config.get("voxel_sizes")
+        ),
+        "training": {
+            "data": data,
+            "config": {k: v for k, v in config.items() if k != "network"},
+            "seconds": round(seconds),
+            "initial": initial,
+            "steps": steps,
+            "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
+        },
+        "metrics": {
+            **accuracy(*measured, calibration),
+            "experiments": len(second),
+            "rmse": round(float(np.sqrt(np.mean((measured[0] - measured[1]) ** 2))), 3),
+            "global_error": round(float(np.median([p.global_error for p in second])), 3),
+            "iou": round(float(np.mean([p.ious[threshold] for p in second])), 3),
+            "by_way": {name: round(value, 3) for name, value in errors.items()},
+        },
+        "licence": "GPL-3.0-or-later",
+        "citation": "Dai2023",
+    }
+    return save_bundle(path, model, spec, overwrite=True, light=True, card=card)
+
+
+class Prediction:
+    """What the network says of one input, at the steps of the half grid in the molecule.
+
+    told : ndarray (n, CHANNELS);  truth : ndarray (n,), Å
+    whole, true_whole : global resolution told and true, Å
+    ious : of the mask, by the threshold of its probability
+    """
+
+    def __init__(self, predicted, target, limits):
+        near = target[..., 1] > 0
+        self.told, self.truth = predicted[near], target[near][:, 0]
+        self.limits = limits
+        answer = read_answer(predicted, {"local": "alone", "resolution_limits": limits})
+        self.whole, self.true_whole = answer.whole, float(target[0, 0, 0, 3])
+        true = target[..., 2] > 0.5
+        self.ious = {}
+        for threshold in THRESHOLDS:
+            inside = molecule(predicted[..., MASK], threshold)
+            self.ious[threshold] = float((inside & true).sum() / max((inside | true).sum(), 1))
+
+    def local(self, way):
+        """Local resolution and its deviation, Å, two ndarrays (n,)."""
+        mean, sd = local_resolution(self.told, self.whole, way)
+        return np.clip(mean, *self.limits), sd
+
+    @property
+    def global_error(self):
+        return abs(self.whole - self.true_whole)
+
+
+def predict_experiment(model, experiment, config, seed, kind=None) -> Prediction:
+    """Draw an input of an experiment and ask the network about all of it."""
+    levelled, bands, extra, target = whole_sample(
+        experiment, np.random.default_rng(seed), config, kind
+    )
+    predicted = np.asarray(model.predict_on_batch(stack(levelled, bands, extra)[None]))[0]
+    return Prediction(predicted, target, config["limits"])
+
+
+def mean_error(predictions, way) -> float:
+    """Mean over experiments of the mean absolute error (Å) of local resolution."""
+    return float(np.mean([np.abs(p.local(way)[0] - p.truth).mean() for p in predictions]))
+
+
+def collected(predictions, way, limits):
+    """(truth, mean, sd) of all steps with a truth between the limits; ndarrays, Å."""
+    found = []
+    for p in predictions:
+        mean, sd = p.local(way)
+        held = (p.truth >= limits[0]) & (p.truth <= limits[1])
+        found.append(np.stack([p.truth[held], mean[held], sd[held]]))
+    return tuple(np.concatenate(found, axis=1))
+
+
+def card(spec) -> str:
+    """Text of the model card."""
+    training, metrics = spec["training"], spec["metrics"]
+    best, worst = spec["resolution_limits"]
+    ways = ", ".join(f"{name} {value:.2f} Å" for name, value in metrics["by_way"].items())
+    lines = [
+        f"# {spec['name']}",
+        "",
+        f"Molecular mask, global and local resolution between {best:g} and {worst:g} Å of a single "
+        f"map, on a grid of {spec['voxel_size']:g} Å (signal-to-noise resolution; in the manner of "
+        "CryoRes, Dai et al. 2023; see docs/methods.rst). Weights: SHA-256 "
+        f"{spec['weights_sha256']}. Licence: {spec['licence']}.",
+        "",
+        "## Training",
+        "",
+        f"- Data: {training['data']}.",
+        f"- Steps: {training['steps']}, of {training['config']['batch']} crops of "
+        f"{training['config']['crop']}³ voxels; seed {training['config'].get('seed', 0)}.",
+        f"- Time: {training['seconds'] / 60:.0f} minutes; machine: {training['machine']}.",
+        f"- Started from: {training.get('initial') or 'random weights'}.",
+        "",
+        "## Measured",
+        "",
+        "On simulated experiments on structures that were not trained on; one half of them set the "
+        f"interval, the other {metrics['experiments']} are measured here:",
+        "",
+        f"- local resolution: RMSE {metrics['rmse']:.2f} Å, mean absolute error "
+        f"{metrics['mean_absolute_error']:.2f} Å, bias {metrics['bias']:+.2f} Å, over "
+        f"{metrics['voxels']:,} points; the 90 % interval covers {metrics['coverage']:.1%};",
+        f"- global resolution: median error {metrics['global_error']:.2f} Å;",
+        f"- mask: intersection over union {metrics['iou']:.2f} in the mean;",
+        f"- local resolution is told by the way {spec['local']!r}; mean absolute errors on the "
+        f"first half: {ways}.",
+        "",
+        "| true resolution (Å) | mean absolute error (Å) | bias (Å) | coverage |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {b['from']:.1f}-{b['to']:.1f} | {b['mean_absolute_error']:.2f} | {b['bias']:+.2f} | "
+        f"{b['coverage']:.1%} |"
+        for b in metrics["bands"]
+    ]
+    lines += [
+        "",
+        "Sharpened and unsharpened copies, the comparison with half-map methods and real maps are "
+        "in benchmarks/accuracy. Not for tomograms, nor for maps whose voxel size is wrong.",
+        "",
+    ]
+    return "\n".join(lines)

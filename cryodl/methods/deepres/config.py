@@ -1,0 +1,136 @@
+"""Ranges of local resolution, and what a bundle must say to be used for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cryodl.checks.training_range import KINDS
+from cryodl.errors import BundleError, SettingError
+from cryodl.features.context import WHOLE_CHANNELS
+from cryodl.features.local_spectrum import CHANNELS
+from cryodl.networks.architectures import FLAG, check_values, number, one_of, optional
+from cryodl.networks.bundle import Bundle
+from cryodl.networks.method_bundle import (
+    CURVE,
+    INTERVAL,
+    LIMITS,
+    bundle_for,
+    check_curve,
+    check_tiles,
+    trained,
+)
+from cryodl.networks.spec import SPEC_FILE
+
+METHOD = "local-resolution"
+
+
+@dataclass(frozen=True)
+class Range:
+    """A grid, and the resolutions in Å that can be told on it."""
+
+    voxel_size: float
+    best: float
+    worst: float
+    bundle: str
+
+
+# DeepRes section 2: 1.0 Å grid for 2.5-13 Å, 0.5 Å grid for 1.5-6 Å.
+RANGES = {
+    "low": Range(1.0, 2.5, 13.0, "deepres-low"),
+    "high": Range(0.5, 1.5, 6.0, "deepres-high"),
+}
+
+# A map sampled more finely than this was sampled so to show detail beyond 2.5 Å, the end of the low
+# range; the low range holds all that a coarser one can hold, down to 13 Å.
+HIGH_BELOW = 0.75
+
+READS = {
+    "local_normalise": ("unet3d", {"channels": 1}),
+    "local_features": ("unet3d", {"channels": CHANNELS}),
+    "whole_features": ("unet3d", {"channels": WHOLE_CHANNELS}),
+}
+REQUIRED = {
+    **LIMITS,
+    **trained(KINDS),
+    "range": one_of(*RANGES),
+    "calibration.interval": INTERVAL,
+}
+ONE_FACTOR = {"calibration.factor": number(0.001, 1000)}
+PARAMETERS = {"whole_features": {"level": FLAG}}  # of the normalisation
+OTHERS = {"window": optional(number(1, 100)), "floor": optional(number(0, 1))}
+
+
+def choose_range(voxel_size: float, asked: str = "auto") -> str:
+    """The range for a map: as asked, or "high" at voxel sizes up to 0.75 Å and "low" above.
+
+    Raises
+    ------
+    SettingError : an unknown range
+    """
+    if asked == "auto":
+        return "high" if voxel_size <= HIGH_BELOW else "low"
+    if asked not in RANGES:
+        raise SettingError(f"range {asked!r} is unknown: choose auto, {' or '.join(RANGES)}")
+    return asked
+
+
+def choose_bundle(voxel_size: float, asked: str = "auto", bundle: Any = None) -> Bundle:
+    """The bundle given, or the shipped one of the range asked for.
+
+    Parameters
+    ----------
+    voxel_size : of the map, Å
+    asked : range, "auto", "low" or "high"; a bundle that is given has its own
+    bundle : Bundle, name, folder or None
+
+    Raises
+    ------
+    BundleError : unknown or damaged, or not a bundle of this method
+    SettingError : an unknown range, or a bundle of another range than the one asked for
+    """
+    wanted = choose_range(voxel_size, asked)
+    if bundle is None:
+        bundle = RANGES[wanted].bundle
+    bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
+    check_tiles(bundle)
+    spec, origin = bundle.spec, bundle.path / SPEC_FILE
+    if isinstance(spec["calibration"].get("factor"), tuple):
+        check_values(spec, CURVE, origin)
+        check_curve(bundle)
+    else:
+        check_values(spec, ONE_FACTOR, origin)
+    name = spec["normalisation"]["name"]
+    known = PARAMETERS.get(name, OTHERS)
+    place = "normalisation.parameters"
+    check_values(spec, {f"{place}.{key}": kind for key, kind in known.items()}, origin)
+    for key in spec["normalisation"].get("parameters", ()):
+        if key not in known:
+            raise BundleError(
+                f"{origin}: {place} has {key[:60]!r}, {name} takes {' and '.join(known)}: "
+                "update cryodl, or train the bundle again"
+            )
+    if asked != "auto" and spec["range"] != asked:
+        raise SettingError(
+            f"range {asked} was asked for but bundle {spec['name']} has range {spec['range']}: "
+            "leave one of the two out"
+        )
+    return bundle
+
+
+def interval_factor(calibration: Mapping[str, Any], resolution: np.ndarray) -> np.ndarray | float:
+    """Half-width of the calibrated interval, in standard deviations.
+
+    Parameters
+    ----------
+    calibration : {"interval": 0.9, "factor": number}, or with "resolution" (Å, ascending) and
+        "factor" both lists, between which it is interpolated
+    resolution : ndarray, Å
+    """
+    factor = calibration["factor"]
+    if np.ndim(factor) == 0:
+        return float(factor)
+    return np.interp(resolution, calibration["resolution"], factor).astype(np.float32)

@@ -1,0 +1,178 @@
+"""Local resolution of a map: prepare, predict, bring back to the map's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
+from cryodl.checks.input import check_map
+from cryodl.checks.quiet import emptied, filled, quiet_rim, within_rim
+from cryodl.checks.training_range import beyond_training, kind_of, widening, widening_warning
+from cryodl.compute.device import load_network
+from cryodl.errors import SettingError
+from cryodl.maps.crop import bounding_box
+from cryodl.maps.inputs import given_map, given_mask, mask_origin
+from cryodl.maps.mask import automatic_mask, rough_molecule
+from cryodl.maps.result import Result
+from cryodl.maps.rotations import agreed, mean_over, rotations
+from cryodl.maps.volume import Volume
+from cryodl.methods.cost import Stages
+from cryodl.methods.deepres.config import choose_bundle, interval_factor
+from cryodl.methods.deepres.passes import Look
+from cryodl.methods.deepres.prepare import plan_local_resolution, read_of_the_whole
+from cryodl.methods.deepres.sharpening import (
+    advise_on_input,
+    advise_on_result,
+    read_sharpen,
+    sharpen_map,
+)
+from cryodl.networks.bundle import Bundle
+from cryodl.resolution_maps.statistics import resolution_stats
+
+
+def run_local_resolution(
+    volume: Volume | str | Path,
+    bundle: Bundle | str | Path | None = None,
+    *,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    range: str = "auto",
+    sharpen: str | float = "none",
+    claimed: float | None = None,
+    voxel_size: float | None = None,
+    thorough: bool = False,
+    batch_size: int = 1,
+    device: str = "auto",
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Result:
+    """Estimate the local resolution of a map in every voxel of its molecule.
+
+    Parameters
+    ----------
+    volume : density, or the path of a map
+    bundle : Bundle, name or folder; None takes the shipped one of the range
+    mask : on the map's grid, above 0.5 inside the molecule; None finds one
+    range : "low" (2.5-13 Å), "high" (1.5-6 Å), or "auto", by the voxel size
+    sharpen : "none"; "auto", which flattens the spectrum up to `claimed`, or else up to the median
+        of a first look; or the B-factor (Å², negative sharpens) to apply before judging
+    claimed : resolution claimed for the map, Å
+    voxel_size : Å, where the header of the file is wrong
+    thorough : average values and intervals over the 24 rotations of the cube, at 24 times the time
+    batch_size : tiles predicted at a time
+    device : "auto", "cpu" or "gpu"
+    progress : called with (stage, tiles done, tiles in all)
+    notify : called with each line worth telling: what will be done, and the warnings
+
+    Raises
+    ------
+    InputError, BundleError, SettingError : one line with what was received and what to do
+    """
+    tell = notify or (lambda line: None)
+    show = progress or (lambda stage, done, total: None)
+    stages, chosen = Stages(), rotations(thorough)
+    with stages("read"):
+        sharpen = read_sharpen(sharpen)
+        _check_numbers(claimed, batch_size)
+        volume = given_map(volume, voxel_size)
+        bundle = choose_bundle(volume.voxel_size, range, bundle)
+        spec = bundle.spec
+        inside, notes = given_mask(mask, volume)
+    # The library takes seconds to import, during which the map is made ready.
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(load_network, bundle, device)
+        with stages("mask"):
+            rim = quiet_rim(volume)
+            given, volume = volume, filled(volume, rim)
+            notes += [rim.sentence] if rim else []
+            if inside is None:
+                inside = within_rim(agreed(chosen, automatic_mask, volume), rim)
+            box = bounding_box(inside)
+            molecule = agreed(chosen, rough_molecule, volume)
+            unusual = check_map(given, inside, molecule)
+            reasons = beyond_training(spec, given, kind_of(given, rim, unusual))
+            notes += unusual
+            part = read_of_the_whole(volume, spec, molecule, box)
+        plan = plan_local_resolution(volume, spec, box=box, part=part, passes=len(chosen))
+        tell(plan.describe(volume, spec))
+        with stages("sharpen"):
+            sharpened = sharpen_map(volume, inside, sharpen, claimed, chosen)
+            notes += advise_on_input(volume, sharpened, spec)
+            finest = finest_possible(given)
+            notes += filter(None, [finest_warning(volume, finest)])
+        for note in notes:
+            tell(f"warning: {note}")
+        look = Look(spec, loading, stages, batch_size)
+        if sharpen == "auto" and claimed is None:
+            [first] = mean_over(chosen, look.first, sharpened.volume, inside, molecule)
+            limit = float(first[0])
+            fall_off = sharpened.guinier_bfactor  # over the whole spectrum
+            with stages("sharpen"):
+                sharpened = sharpen_map(volume, inside, sharpen, limit, chosen)
+            sharpened = replace(sharpened, guinier_bfactor=fall_off)
+            tell(f"flattened up to {limit:.2f} Å, the median of a first look")
+        resolution, deviation = (
+            volume.with_data(values)
+            for values in mean_over(
+                chosen, look, sharpened.volume, inside, molecule, progress=partial(show, "predict")
+            )
+        )
+        _, device = loading.result()
+    with stages("finish"):
+        # the network's bins go beyond what it was trained for, so that its means can reach the ends
+        values = np.clip(resolution.data[inside], *spec["resolution_limits"])
+        deviation.data[inside] *= interval_factor(spec["calibration"], values)
+        wider = widening(spec, reasons, values)
+        deviation.data[inside] *= wider
+        values = np.maximum(values, np.float32(finest))
+        resolution.data[inside] = values
+        last = advise_on_result(values, spec)
+        last += filter(None, [widening_warning(reasons, wider)])
+        for note in last:
+            tell(f"warning: {note}")
+        stats = {
+            **resolution_stats(values),
+            "uncertainty_median": round(float(np.median(deviation.data[inside])), 4),
+            "interval": spec["calibration"]["interval"],
+            "interval_widened": round(float(wider.mean()), 3),
+            **finest_stats(volume, finest),
+            "voxel_size": volume.voxel_size,
+            "voxel_size_given": voxel_size is not None,
+            "grid_voxel_size": look.grid_voxel_size,
+            "method": spec["method"],
+            "range": spec["range"],
+            "bundle": spec["name"],
+            "bundle_sha256": bundle.sha256,
+            "claimed": claimed,
+            "sharpen": sharpened.sharpen,
+            "sharpen_resolution": _rounded(sharpened.resolution),
+            "guinier_bfactor": _rounded(sharpened.guinier_bfactor),
+            "network_steps": look.steps,
+            "rotations": len(chosen),
+            "mask": mask_origin(mask),
+            "device": device,
+            "warnings": notes + last,
+        }
+    stats["seconds"] = stages.seconds
+    volumes = {
+        "resolution": resolution,
+        "uncertainty": deviation,
+        "mask": volume.with_data(inside),
+    }
+    return Result(volumes, stats, emptied(sharpened.volume, rim, given))
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(float(number), 3)
+
+
+def _check_numbers(claimed: float | None, batch_size: int) -> None:
+    if claimed is not None and not 0.5 <= claimed <= 100:
+        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
+    if not 1 <= batch_size <= 1024:
+        raise SettingError(f"batch size {batch_size} is not between 1 and 1024")

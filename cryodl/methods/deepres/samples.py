@@ -1,0 +1,213 @@
+"""What a training run needs to know, by range. Every number of it ends up in the bundle's spec."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cryodl.compute.parallel import Workers
+from cryodl.features.context import whole_features
+from cryodl.features.local_spectrum import CHANNELS, band_powers, space_to_depth
+from cryodl.maps.normalise import local_normalise
+from cryodl.networks.configs import HIGH, LOW
+from cryodl.simulation.training_box import simulate_box
+from cryodl.training.augment import rough_mask
+from cryodl.training.stream import APART
+
+_COMMON = {
+    "box": 64,  # voxels simulated
+    "crop": 40,  # voxels trained on, cut from the box around the molecule
+    "batch": 12,
+    "reuse": 6,  # crops taken from every simulated box
+    "buffer": 200,  # boxes among which crops are mixed
+    "clean": 0.55,  # share of clean boxes as in DeepRes; the others are experiments
+    "plain": 0.7,  # share of clean boxes made as the paper's tests are
+    "random_phases": 0.25,  # share of the other clean ones whose phases are random from a limit on
+    "learning_rate": 1.5e-3,
+    "warm_up": 200,  # steps
+    "epoch": 150,  # steps between validations
+    "validation": 40,  # boxes
+    "atoms": 200,  # structures with fewer are left out
+    "label_width": 0.6,  # bins, of the soft label
+    "outer_weight": 0.25,  # of voxels between `near` and `far`; nearer ones weigh 1
+    "near": 3.0,  # Å from the nearest atom
+    "far": 6.0,
+    "patience": 20,  # epochs without gain before the run stops early
+}
+
+TRAINING = {
+    "low": {
+        **_COMMON,
+        "range": "low",
+        "box": 96,  # in which there is solvent beside most molecules
+        "reuse": 3,
+        "buffer": 100,
+        "emptied": True,  # what a mask left out is without the traces of resampling, as in use
+        "voxel_size": 1.0,
+        "best": 2.3,
+        "worst": 13.6,
+        "limits": [2.5, 13.0],
+        "network": LOW,
+    },
+    "high": {
+        **_COMMON,
+        "range": "high",
+        "voxel_size": 0.5,
+        "best": 1.4,
+        "worst": 6.4,
+        "limits": [1.5, 6.0],
+        "network": HIGH,
+    },
+}
+
+_structures: list = []
+_cumulative: np.ndarray = np.zeros(0)
+
+
+def _start_worker(structures) -> None:
+    global _structures, _cumulative
+    _structures = structures
+    # Large complexes fill boxes as maps do, small ones are more varied: a compromise between
+    # equal chance for every structure and equal chance for every atom.
+    weight = np.array([min(len(s), 20_000) for s in structures]) ** 0.7
+    _cumulative = np.cumsum(weight) / np.sum(weight)
+
+
+def _make_box(config, seed):
+    """Normalised density, the channels beside it and the truth, in half precision."""
+    rng = np.random.default_rng(seed)
+    structure = _structures[int(np.searchsorted(_cumulative, rng.random()))]
+    box = simulate_box(structure, config, rng)
+    truth = np.stack([_clip(box.resolution, config), _weights(box.distance, config)], axis=-1)
+    density, bands = _features(box, config, rng)
+    return density.astype(np.float16), bands.astype(np.float16), truth.astype(np.float16)
+
+
+def _features(box, config, rng):
+    """Normalised density, and the other channels on the half grid."""
+    if config["network"]["channels"] == CHANNELS:
+        density = local_normalise(box.density)
+        return density, band_powers(density, threads=1)
+    inside = rough_mask(box.distance < 3, rng)  # on the half grid: up to three of its steps off
+    for axis in range(3):
+        inside = inside.repeat(2, axis)
+    density, *more = whole_features(
+        box.density, config["voxel_size"], inside, level=False, threads=1
+    )
+    return density, np.concatenate(more, axis=-1)
+
+
+def _clip(resolution, config):
+    network = config["network"]
+    return np.clip(resolution, network["bins_from"], network["bins_to"])
+
+
+def _weights(distance, config):
+    """1 near atoms, less in the shell that a generous mask still holds, 0 in the solvent."""
+    outer = np.where(distance <= config["far"], config["outer_weight"], 0)
+    return np.where(distance <= config["near"], 1.0, outer)
+
+
+class BoxStream:
+    """Simulated boxes in a fixed order: box i depends only on the seed and on i.
+
+    structures : list of Structure
+    config : dict, see `TRAINING`
+    seed : int
+    workers : int, background processes; 0 simulates in the calling one
+    """
+
+    def __init__(self, structures, config, seed, *, workers=1):
+        self.config, self.seed = config, seed
+        self.structures = [s for s in structures if len(s) >= config["atoms"]]
+        self._pool = None
+        if workers:
+            self._pool = Workers(workers, _start_worker, (self.structures,))
+        self._ahead = 4 * workers
+
+    def boxes(self, start=0):
+        """Yield (density, bands, truth) for ever.
+
+        density : ndarray (n, n, n), float16, normalised
+        bands : ndarray (n/2, n/2, n/2, channels - 8), float16, the channels beside the density:
+            logarithm of local power, and what `maps.whole` adds
+        truth : ndarray (n/2, n/2, n/2, 2), float16: resolution in Å, weight in the loss
+        """
+        if self._pool is None:
+            _start_worker(self.structures)
+            while True:
+                yield _make_box(self.config, (self.seed, start))
+                start += 1
+        waiting = []
+        while True:
+            while len(waiting) < self._ahead:
+                waiting.append(self._pool.submit(_make_box, self.config, (self.seed, start)))
+                start += 1
+            yield waiting.pop(0).result()
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+
+def batches(stream, *, start=0):
+    """Mix crops of the boxes of a stream into training batches, for ever.
+
+    start : int, step at which a resumed run goes on
+    Yields (x, y), float32: features, shape (batch, c/2, c/2, c/2, channels), and truth, shape
+    (batch, c/2, c/2, c/2, 2).
+    """
+    config = stream.config
+    rng = np.random.default_rng((stream.seed, 1, start))
+    source = stream.boxes(start * APART)
+    buffer: list = []
+    left: list = []
+    while True:
+        pairs = []
+        for _ in range(config["batch"]):
+            fresh = 2 if len(buffer) < config["buffer"] else 1
+            while fresh and len(buffer) < config["buffer"]:
+                buffer.append(next(source))
+                left.append(config["reuse"])
+                fresh -= 1
+            pick = int(rng.integers(len(buffer)))
+            pairs.append(_crop_and_turn(*buffer[pick], config["crop"], rng))
+            left[pick] -= 1
+            if not left[pick]:
+                buffer.pop(pick)
+                left.pop(pick)
+        x, y = zip(*pairs)
+        yield np.stack(x).astype(np.float32), np.stack(y).astype(np.float32)
+
+
+def _crop_and_turn(density, bands, truth, crop, rng):
+    """Features and truth of a crop about a voxel of the molecule, in one of 48 orientations.
+
+    It starts on an even voxel, so that the half grid fits. Solvent teaches nothing, so most of it
+    is left out.
+    """
+    near = np.argwhere(truth[::2, ::2, ::2, 1] >= 1)  # of the quarter grid, to be quick
+    centre = 4 * near[rng.integers(len(near))] if len(near) else np.full(3, density.shape[0] // 2)
+    start = centre - crop // 2 + rng.integers(-crop // 4, crop // 4 + 1, 3)
+    start = np.clip(start, 0, density.shape[0] - crop) // 2 * 2
+    fine = tuple(slice(s, s + crop) for s in start)
+    half = tuple(slice(s // 2, (s + crop) // 2) for s in start)
+    order = tuple(rng.permutation(3))
+    flips = tuple(slice(None, None, int(step)) for step in rng.choice([-1, 1], 3))
+    x = density[fine].transpose(order)[flips]
+    # The voxels of a block are channels, so the density turns before it becomes features.
+    features = np.empty((*(n // 2 for n in x.shape), 8 + bands.shape[-1]), np.float32)
+    features[..., :8] = space_to_depth(x)
+    features[..., 8:] = bands[half].transpose((*order, 3))[flips]
+    return features, truth[half].transpose((*order, 3))[flips]
+
+
+def fixed_boxes(structures, config, seed, count):
+    """The first `count` boxes of a stream, whole: features and truth a network is validated on."""
+    stream = BoxStream(structures, config, seed, workers=0)
+    half = config["box"] // 2
+    x = np.empty((count, half, half, half, config["network"]["channels"]), np.float32)
+    y = np.empty((count, half, half, half, 2), np.float32)
+    for i, (density, bands, truth) in zip(range(count), stream.boxes()):
+        x[i, ..., :8], x[i, ..., 8:] = space_to_depth(density), bands
+        y[i] = truth
+    return x, y

@@ -1,0 +1,209 @@
+"""Fourier shell correlation of two half maps: estimated, drawn and written."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodl.checks.input import check_map
+from cryodl.errors import InputError
+from cryodl.half_maps.fsc import THRESHOLDS, FscCurve, estimate_fsc, estimate_within, mask_of_halves
+from cryodl.half_maps.pair import IDENTICAL, NO_SIGNAL, check_half_maps, half_sum, on_one_scale
+from cryodl.maps.inputs import checked_mask, given_map, mask_origin
+from cryodl.maps.result import Result
+from cryodl.maps.volume import Volume
+from cryodl.methods.mask import mask_or_finder
+from cryodl.methods.output import finish, results_folder
+
+
+@dataclass(frozen=True)
+class FscResult(Result):
+    """A Result with the mask as its volume, and the curves.
+
+    curve : FscCurve, arrays over shells
+    """
+
+    curve: FscCurve
+
+
+def run_fsc(
+    half1: Volume | str | Path,
+    half2: Volume | str | Path,
+    *,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    voxel_size: float | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    device: str = "auto",
+    notify: Callable[[str], None] | None = None,
+) -> FscResult:
+    """Resolution of two half maps by Fourier shell correlation, and what `cryodl fsc` writes.
+
+    Parameters
+    ----------
+    half1, half2 : paths, or Volumes of shape (z, y, x)
+    mask : on their grid, from 0 to 1; a binary one gets a soft edge; "network" has it found as
+        `run_mask` does; None finds one by a rule
+    voxel_size : Å, where the headers are wrong
+    output : folder for stats.json, fsc.csv, fsc.png and .svg, and mask.mrc; None writes nothing
+    overwrite : replace results of an earlier run
+    device : "auto", "cpu" or "gpu", of a network that is asked for the mask
+    notify : called with each line worth telling of that
+
+    Returns
+    -------
+    FscResult : .stats with "resolution_0.143" and "resolution_0.5" (Å, within the mask, corrected
+        by phase randomisation; None where there is no common signal), "signal_from" (Å, where
+        coarser shells hold no signal and were left out, else None) and "dips" ([from, to], Å, below
+        0.143 with signal beyond), .volumes "mask", .curve
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    start = time.perf_counter()
+    with results_folder(output, half1, half2, mask, overwrite=overwrite) as work:
+        mask = mask_or_finder(mask, device=device, notify=notify)
+        result = _estimate(half1, half2, mask, voxel_size)
+        draw = partial(_draw, result, source=half1)
+        finish(
+            result, work, start, draw, write=lambda folder: _write_csv(result.curve, folder / CSV)
+        )
+    return result
+
+
+def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
+    """Two half maps as Volumes on one scale, checked; and what is unusual about them."""
+    first, second = (given_map(half, voxel_size) for half in (half1, half2))
+    notes = check_half_maps(first, second)
+    return first, on_one_scale(first, second), notes
+
+
+def read_mask(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
+    """A mask as weights from 0 to 1, shape (z, y, x); whether it is soft; what is unusual about it.
+
+    mask : Volume, array, path, or a function that finds one;  volume : the map it belongs to
+
+    Raises
+    ------
+    InputError : it has another grid, is empty, or is a map
+    """
+    mask, inside, notes = checked_mask(mask, volume)
+    low, high = float(mask.data.min()), float(mask.data.max())
+    if low < -0.01 or high > 1.01:
+        raise InputError(
+            f"the mask has values from {low:g} to {high:g}, as a map has: give a mask from 0 to 1, "
+            "and check that it was not swapped with a half map"
+        )
+    weights = np.clip(mask.data, 0, 1)
+    soft = bool(np.mean((weights > 0.01) & (weights < 0.99)) > 1e-4)
+    return (weights if soft else inside), soft, notes
+
+
+def _estimate(half1, half2, mask, voxel_size) -> FscResult:
+    start = time.perf_counter()
+    first, second, notes = read_halves(half1, half2, voxel_size)
+    second = on_one_scale(first, second, alike=0.0)
+    full = half_sum(first, second)
+    kind, soft = "automatic", False
+    if mask is None:
+        weights = mask_of_halves(first, second)
+    else:
+        weights, soft, more = read_mask(mask, full)
+        notes += more
+        kind = mask_origin(mask) + ("" if soft else ", softened")
+    if soft:
+        curve = estimate_fsc(first, second, weights)
+    else:
+        weights, curve = estimate_within(first, second, weights != 0)
+    notes += check_map(full, weights > 0.5) + curve_notes(curve)
+    if not curve.signal:
+        notes.append(NO_SIGNAL)
+    elif IDENTICAL not in notes and not np.any(curve.corrected < THRESHOLDS[0]):
+        notes.append(
+            f"the FSC stays above 0.143 up to the Nyquist frequency ({2 * full.voxel_size:g} Å): "
+            "the resolution is limited by the voxel size"
+        )
+    stats: dict[str, Any] = {
+        f"resolution_{threshold:g}{suffix}": (
+            None if IDENTICAL in notes else _rounded(curve.resolution(threshold, kind_of))
+        )
+        for kind_of, suffix in (("corrected", ""), ("masked", "_masked"), ("unmasked", "_unmasked"))
+        for threshold in THRESHOLDS
+    }
+    stats.update(
+        method="fsc",
+        phases_randomised_from=_rounded(curve.randomised_from),
+        signal_from=_rounded(curve.signal_from()),
+        dips=[[_rounded(end) for end in dip] for dip in curve.dips()],
+        identical_half_maps=IDENTICAL in notes,
+        voxel_size=full.voxel_size,
+        mask=kind,
+        mask_share=round(float(weights.mean()), 4),
+        warnings=notes,
+        seconds={"total": round(time.perf_counter() - start, 3)},
+    )
+    return FscResult({"mask": full.with_data(weights)}, stats, full, curve)
+
+
+def curve_notes(curve: FscCurve) -> list[str]:
+    """What is unusual about the course of an FSC, and what is made of it."""
+    notes = []
+    begins = curve.signal_from()
+    if begins:
+        notes.append(
+            f"the half maps hold no common signal coarser than {begins:.1f} Å, as after a "
+            "high-pass filter: these shells are left out"
+        )
+    notes += [
+        f"the FSC lies below 0.143 from {start:.1f} to {end:.1f} Å and rises again, as about a zero"
+        " of the CTF: the resolution is where it falls beyond"
+        for start, end in curve.dips()
+    ]
+    rise = curve.rises_from()
+    if rise:
+        notes.append(
+            f"the FSC rises again from {rise:.1f} Å on and stays high up to the Nyquist frequency: "
+            "that is not counted as signal; interpolation or filters that both half maps share "
+            "make it"
+        )
+    return notes
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, 4)
+
+
+CSV = "fsc.csv"
+CURVES = ("unmasked", "masked", "randomised", "corrected")
+
+
+def _write_csv(curve: FscCurve, path: Path) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(["frequency_per_angstrom", "resolution_angstrom", *CURVES])
+        columns = [getattr(curve, name) for name in CURVES]
+        for frequency, *values in zip(curve.frequencies, *columns):
+            resolution = f"{1 / frequency:.4f}" if frequency else "inf"
+            table.writerow([f"{frequency:.6f}", resolution, *(f"{value:.5f}" for value in values)])
+
+
+def _draw(result: FscResult, work: Path, *, source: Any) -> None:
+    from cryodl.report.half_map_curves import draw_fsc
+
+    curve = result.curve
+    draw_fsc(
+        curve.frequencies,
+        {name: getattr(curve, name) for name in CURVES},
+        work / "fsc",
+        resolutions={t: result.stats[f"resolution_{t:g}"] for t in THRESHOLDS},
+        randomised_from=curve.randomised_from,
+        title=Path(source).name if isinstance(source, (str, Path)) else "",
+    )

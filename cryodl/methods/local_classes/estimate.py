@@ -1,0 +1,174 @@
+"""What a bundle must say to be used for local classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
+from cryodl.checks.input import check_map
+from cryodl.checks.quiet import filled, quiet_rim, within_rim
+from cryodl.compute.device import load_network
+from cryodl.errors import SettingError
+from cryodl.features.context import WHOLE_CHANNELS
+from cryodl.maps.crop import bounding_box
+from cryodl.maps.inputs import given_map, given_mask, mask_origin
+from cryodl.maps.mask import automatic_mask, rough_molecule
+from cryodl.maps.result import Result
+from cryodl.maps.rotations import agreed, mean_over, rotations
+from cryodl.maps.volume import Volume
+from cryodl.methods.cost import Stages
+from cryodl.methods.local_classes.passes import Look
+from cryodl.networks.architectures import TEXT, optional
+from cryodl.networks.bundle import Bundle
+from cryodl.networks.method_bundle import TEMPERATURE, bundle_for, check_tiles
+from cryodl.resolution_maps.statistics import resolution_stats
+
+METHOD = "local-classes"
+READS = {"whole_features": ("local_classes", {"channels": WHOLE_CHANNELS})}
+REQUIRED = {**TEMPERATURE, "labels": optional(TEXT)}
+
+
+def choose_bundle(bundle: Bundle | str | Any) -> Bundle:
+    """Load a bundle and see that it is for local classes.
+
+    bundle : Bundle, name ("unet-monores", "unet-resmap") or folder
+
+    Raises
+    ------
+    BundleError : unknown, damaged, of another method, or incomplete
+    """
+    bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
+    check_tiles(bundle)
+    return bundle
+
+
+def run_local_classes(
+    volume: Volume | str | Path,
+    bundle: Bundle | str | Path = "unet-monores",
+    *,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    probabilities: bool = False,
+    claimed: float | None = None,
+    voxel_size: float | None = None,
+    thorough: bool = False,
+    batch_size: int = 1,
+    device: str = "auto",
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Result:
+    """Put every voxel of a molecule into one of ten classes of resolution.
+
+    Parameters
+    ----------
+    volume : density, or the path of a map
+    bundle : Bundle, name ("unet-monores", "unet-resmap") or folder
+    mask : on the map's grid, above 0.5 where classes are wanted, or a function that finds it; None
+        takes that of a rule
+    probabilities : give the probability of every class as well
+    claimed : resolution claimed for the map, Å, noted in the statistics
+    voxel_size : Å, where the header of the file is wrong
+    thorough : average probabilities over the 24 rotations of the cube, at 24 times the time
+    batch_size : tiles predicted at a time
+    device : "auto", "cpu" or "gpu"
+    progress, notify : called with (stage, done, total), and with each line worth telling
+
+    Returns
+    -------
+    Result : .volumes "classes" (1 for below 2 Å, 2 for 2-3 Å ... 10 for 10 Å and above; 0 outside
+        the mask), "resolution" (expected, Å), "mask", and on request "class_1" ... "class_10"
+
+    Raises
+    ------
+    InputError, BundleError, SettingError : one line with what was received and what to do
+    """
+    tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
+    stages, chosen = Stages(), rotations(thorough)
+    if not 1 <= batch_size <= 1024:
+        raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
+    if claimed is not None and not 0.5 <= claimed <= 100:
+        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
+    volume = given_map(volume, voxel_size)
+    bundle = choose_bundle(bundle)
+    spec = bundle.spec
+    inside, notes = given_mask(mask, volume)
+    # The library takes seconds to import, during which the map is made ready.
+    with ThreadPoolExecutor(1) as loader:
+        loading = loader.submit(load_network, bundle, device)
+        # Not the mask, which may be of a part: what is beyond it would be taken for solvent.
+        rim = quiet_rim(volume)
+        given, volume = volume, filled(volume, rim)
+        notes += [rim.sentence] if rim else []
+        molecule = agreed(chosen, rough_molecule, volume)
+        if inside is None:
+            inside = within_rim(agreed(chosen, automatic_mask, volume), rim)
+        notes += check_map(given, inside, molecule)
+        finest = finest_possible(given)
+        notes += filter(None, [finest_warning(volume, finest)])
+        if 2 * volume.voxel_size > 10:
+            notes.append(
+                f"the voxel size of {volume.voxel_size:g} Å holds nothing better than "
+                f"{2 * volume.voxel_size:.1f} Å: all classes but the last mean nothing"
+            )
+        for note in notes:
+            tell(f"warning: {note}")
+        place = tuple(slice(first, last) for first, last in bounding_box(inside))
+        within = inside[place]
+        look = Look(spec, loading, stages, batch_size, probabilities or thorough, tell, finest)
+        found = iter(
+            mean_over(chosen, look, volume, molecule, inside, progress=partial(show, "predict"))
+        )
+        resolution = volume.with_data(_placed(next(found), place, volume))
+        _, device = loading.result()
+    volumes: dict[str, Volume] = {}
+    best, classes = np.zeros(within.shape, np.float32), np.zeros(volume.shape, np.float32)
+    with stages("finish"):
+        for i, own in enumerate(found, 1):
+            if probabilities:
+                volumes[f"class_{i}"] = volume.with_data(_placed(own, place, volume))
+            classes[place][own > best] = i
+            np.maximum(best, own, out=best)
+    volumes = {
+        "classes": volume.with_data(classes),
+        "resolution": resolution,
+        "mask": volume.with_data(inside),
+        **volumes,
+    }
+    stats = {
+        **resolution_stats(resolution.data[inside]),
+        **finest_stats(volume, finest),
+        "classes": class_counts(classes[inside], look.count),
+        "class_edges": list(spec["network"].get("edges", ())),
+        "probability_median": round(float(np.median(best[within])), 4),
+        "voxel_size": volume.voxel_size,
+        "voxel_size_given": voxel_size is not None,
+        "grid_voxel_size": look.grid_voxel_size,
+        "method": spec["method"],
+        "labels": spec.get("labels"),
+        "bundle": spec["name"],
+        "bundle_sha256": bundle.sha256,
+        "claimed": claimed,
+        "mask": mask_origin(mask),
+        "rotations": len(chosen),
+        "device": device,
+        "warnings": notes,
+        "seconds": stages.seconds,
+    }
+    return Result(volumes, stats, given)
+
+
+def _placed(part: np.ndarray, place: tuple[slice, ...], volume: Volume) -> np.ndarray:
+    """A part's values on the whole grid of a map, 0 around them."""
+    whole = np.zeros(volume.shape, np.float32)
+    whole[place] = part
+    return whole
+
+
+def class_counts(classes: np.ndarray, count: int = 10) -> list[int]:
+    """Voxels in each class from 1 on."""
+    return [int(n) for n in np.bincount(classes.astype(int), minlength=count + 1)[1:]]

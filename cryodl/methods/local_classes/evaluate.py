@@ -1,0 +1,90 @@
+"""Local classes against the estimators they learn from: Table 6 of Avramov et al. (2019)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cryodl.maps.volume import Volume
+from cryodl.methods.local_classes.estimate import run_local_classes
+
+
+def unfiltered(experiment) -> np.ndarray:
+    """The mean of the half maps, as reconstructed."""
+    return (experiment.load("half1") + experiment.load("half2")) / 2
+
+
+def deposited(experiment) -> np.ndarray:
+    """The map as its makers deposited it: weighted, sharpened, filtered or masked."""
+    return experiment.load("map")
+
+
+MAPS = {"unfiltered": unfiltered, "deposited": deposited}
+
+
+def compare(experiments, bundles, labels, *, maps="unfiltered") -> list[dict[str, Any]]:
+    """Every network on every label source: shares of voxels, and of maps' medians.
+
+    experiments : StoredExperiment, holding all the labels
+    bundles : name -> Bundle;  labels : names of label maps ("monogenic", "sinusoid")
+    maps : which map the network is given, of MAPS
+
+    Returns rows with model, labels, number of maps, share exact and within one class (%), mean
+    over maps, and of the expected resolution the median absolute error (Å)
+    """
+    figures: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
+    for experiment in experiments:
+        data = MAPS[maps](experiment)
+        volume = Volume(data, experiment.info["voxel_size"])
+        known = {label: experiment.load(label) for label in labels}
+        inside = np.all([values > 0 for values in known.values()], axis=0)
+        for name, bundle in bundles.items():
+            result = run_local_classes(volume, bundle, mask=inside)
+            found = result.volumes["classes"].data[inside]
+            expected = result.volumes["resolution"].data[inside]
+            edges = result.stats["class_edges"]
+            for label, truth in known.items():
+                off = np.abs(found - 1 - np.digitize(truth[inside], edges))
+                error = float(np.median(np.abs(expected - truth[inside])))
+                figures.setdefault((name, label), []).append(
+                    (float(np.mean(off == 0)), float(np.mean(off <= 1)), error)
+                )
+    return [
+        {
+            "model": name,
+            "labels": label,
+            "maps": maps,
+            "number": len(values),
+            "exact_percent": round(100 * float(np.mean([v[0] for v in values])), 1),
+            "within_one_percent": round(100 * float(np.mean([v[1] for v in values])), 1),
+            "median_error": round(float(np.mean([v[2] for v in values])), 2),
+        }
+        for (name, label), values in figures.items()
+    ]
+
+
+def ceiling(experiments, labels, truth: str = "snr") -> list[dict[str, Any]]:
+    """How well the estimators themselves agree, with one another and with the simulated truth."""
+    rows = []
+    edges = np.arange(2.0, 11.0)
+    names = [*labels, truth]
+    for i, first in enumerate(names):
+        for second in names[i + 1 :]:
+            exact, near = [], []
+            for experiment in experiments:
+                a, b = experiment.load(first), experiment.load(second)
+                both = (a > 0) & (b > 0)
+                off = np.abs(np.digitize(a[both], edges) - np.digitize(b[both], edges))
+                exact.append(float(np.mean(off == 0)))
+                near.append(float(np.mean(off <= 1)))
+            rows.append(
+                {
+                    "first": first,
+                    "second": second,
+                    "number": len(exact),
+                    "exact_percent": round(100 * float(np.mean(exact)), 1),
+                    "within_one_percent": round(100 * float(np.mean(near)), 1),
+                }
+            )
+    return rows

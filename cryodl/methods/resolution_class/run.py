@@ -1,0 +1,158 @@
+"""Resolution classes of whole maps: judged one after another, written as a list."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cryodl.maps.volume import Volume
+    from cryodl.networks.bundle import Bundle
+
+
+def classify_maps(
+    maps: Sequence[Volume | str | Path] | Volume | str | Path,
+    model: str = "cnn",
+    *,
+    bundle: Bundle | str | Path | None = None,
+    claimed: float | Sequence[float | None] | None = None,
+    mask: Volume | str | Path | None = None,
+    voxel_size: float | Sequence[float | None] | None = None,
+    thorough: bool = False,
+    device: str = "auto",
+    json_file: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> list[dict[str, Any]]:
+    """Tell the resolution of whole maps from the maps alone.
+
+    Parameters
+    ----------
+    maps : paths or Volumes (density, shape (z, y, x)), or one of them
+    model : "cnn" or "dnn";  bundle : trained network to use instead
+    claimed : resolution claimed for the maps, Å, or one for each
+    mask : of the molecule, above 0.5 inside, for one map; "network" has that of each found as
+        `run_mask` does; None finds it by a rule
+    voxel_size : Å, where headers are wrong, or one for each map
+    thorough : average the probabilities over the 24 rotations of the cube, at 24 times the time
+    device : "auto", "cpu" or "gpu"
+    json_file : file for the list; None writes nothing
+    overwrite : replace that file
+    progress : called with ("classify", maps done, maps in all), thorough with rotations of all maps
+    notify : called with each line worth telling
+
+    Returns
+    -------
+    for each map a dict with map (its path, or None), class ("high" below 5 Å, "medium" 5-10 Å,
+    "low"), probabilities of the three, resolution and 90 % interval in Å, finest_possible (Å; none
+    of these is finer), claimed, agrees and verdict ("agrees", or the map looks "worse" or "better";
+    None without a claim), warnings and
+    seconds
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    from cryodl.errors import InputError, SettingError
+    from cryodl.maps.rotations import rotations
+    from cryodl.maps.volume import Volume
+    from cryodl.methods.mask import mask_or_finder
+    from cryodl.methods.resolution_class.estimate import Classifier, check_claim
+
+    if isinstance(maps, (Volume, str, os.PathLike)):
+        maps = [maps]
+    maps = list(maps)
+    claims, voxels = _for_each(claimed, maps, "claims"), _for_each(voxel_size, maps, "voxel sizes")
+    for claim in claims:
+        check_claim(claim)
+    if not maps:
+        raise SettingError("no map is given: give one or more")
+    mask = mask_or_finder(mask, thorough=thorough, device=device, notify=notify)
+    if mask is not None and not callable(mask) and len(maps) > 1:
+        raise SettingError(f"one mask is given for {len(maps)} maps: give one map, or no mask")
+    if json_file is not None:
+        check_list(json_file, overwrite, *maps, mask)
+    tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
+    classifier = Classifier(model, bundle, device=device)
+    for volume in maps:  # a name mistyped shall not cost what was found of the others
+        if not isinstance(volume, Volume) and not Path(volume).exists():
+            raise InputError(f"no such file: {volume}; check the name")
+    passes = len(rotations(thorough))
+    if thorough:
+        tell(f"every map is read in {passes} rotations, in {passes} times the time")
+    found = []
+    for done, (volume, claim, voxel) in enumerate(zip(maps, claims, voxels), 1):
+        start = time.perf_counter()
+        turns = partial(_show_rotations, show, done - 1, len(maps)) if thorough else None
+        answer = classifier(volume, mask=mask, voxel_size=voxel, thorough=thorough, progress=turns)
+        path = None if isinstance(volume, Volume) else str(volume)
+        for warning in answer.warnings:
+            tell(f"warning: {path or 'map'}: {warning}")
+        verdict = None if claim is None else answer.judge(claim)
+        found.append(
+            {
+                "map": path,
+                "class": answer.resolution_class,
+                "probabilities": {k: round(p, 4) for k, p in answer.probabilities.items()},
+                "resolution": round(answer.resolution, 3),
+                "interval": [round(end, 3) for end in answer.interval],
+                "finest_possible": round(answer.finest, 3),
+                "claimed": claim,
+                "agrees": None if verdict is None else verdict == "agrees",
+                "verdict": verdict,
+                "model": classifier.spec["name"],
+                "bundle_sha256": classifier.bundle.sha256,
+                "rotations": passes,
+                "warnings": list(answer.warnings),
+                "seconds": round(time.perf_counter() - start, 3),
+            }
+        )
+        if not thorough:
+            show("classify", done, len(maps))
+    if json_file is not None:
+        write_list(json_file, found, overwrite)
+    return found
+
+
+def _show_rotations(show, before: int, maps: int, done: int, total: int) -> None:
+    show("classify", before * total + done, maps * total)
+
+
+def _for_each(given, maps, what: str) -> list[float | None]:
+    from cryodl.errors import SettingError
+
+    if given is None or isinstance(given, (int, float)):
+        return [given] * len(maps)
+    if len(given) != len(maps):
+        raise SettingError(f"{len(given)} {what} are given for {len(maps)} maps: give one for each")
+    return list(given)
+
+
+def check_list(path: str | Path, overwrite: bool, *inputs: object) -> None:
+    """Raise OutputError where a list cannot be written, before anything is computed for it."""
+    from cryodl.files.folder import cannot_write, check_file
+
+    folder = Path(path).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(Path(path), error) from None
+    check_file(path, overwrite, *inputs)
+
+
+def write_list(path: str | Path, found: list[dict[str, Any]], overwrite: bool) -> None:
+    """Write what was found at once, so that no half of it is ever there."""
+    from cryodl.errors import OutputError
+    from cryodl.files.folder import whole_file
+    from cryodl.files.record import write_json
+
+    try:
+        with whole_file(path, overwrite=overwrite) as part:
+            write_json(part, found, indent=2, allow_nan=False)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from None

@@ -1,0 +1,160 @@
+"""Networks in OpenVINO's format: for processors, and without Keras.
+
+Importing Keras and TensorFlow takes longer than judging a small map; OpenVINO loads in half a
+second, and computes as fast. What it reads is made from the same network and the same weights (a
+.xml and a .bin file for each part), so the answers are the same but for rounding, which tests hold
+the shipped ones to.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodl.compute.parallel import thread_count
+from cryodl.errors import BundleError, is_shortage
+
+WHOLE = "network"  # name of the part where a network is not cut into parts
+NAME, TELEMETRY = "openvino", "openvino_telemetry"
+# What OpenVINO raises of files that are none; UnicodeDecodeError where it repeats what they hold.
+BROKEN = (RuntimeError, ValueError, TypeError, KeyError, IndexError, OverflowError)
+
+
+def import_openvino() -> Any:
+    """OpenVINO without its telemetry.
+
+    Merely imported it would tell a server so, from a process that it forks, and that fork ends the
+    threads in which scipy's transforms may just be computed. It has a stand-in of its own for where
+    the telemetry is not installed.
+    """
+    if NAME not in sys.modules and TELEMETRY not in sys.modules:
+        sys.modules[TELEMETRY] = None  # type: ignore[assignment]  # as if it were not installed
+        try:
+            return importlib.import_module(NAME)
+        finally:
+            del sys.modules[TELEMETRY]
+    return importlib.import_module(NAME)
+
+
+def can_run_light() -> bool:
+    """Whether networks in this format can be run here."""
+    return find_spec(NAME) is not None
+
+
+def can_write_light() -> bool:
+    """Whether networks can be brought to this format here."""
+    import keras
+
+    return can_run_light() and keras.backend.backend() == "tensorflow"
+
+
+def parts_of(model: Any) -> dict[str, Any]:
+    """The networks that a keras.Model is made of, by name; or itself, as WHOLE."""
+    import keras
+
+    nested = {layer.name: layer for layer in model.layers if isinstance(layer, keras.Model)}
+    return nested or {WHOLE: model}
+
+
+class LightNetwork:
+    """What stands for a keras.Model where nothing but its answers is wanted.
+
+    path : of the .xml file; beside it lies a .bin file
+    read : gives a file's bytes, or an error where they are not what they should be
+
+    Raises
+    ------
+    BundleError : at the first use, where the files hold no network
+    """
+
+    def __init__(self, path: Path, read: Callable[[Path], bytes] = Path.read_bytes) -> None:
+        self.path = path
+        self._read = read
+
+    @cached_property
+    def _compiled(self) -> Any:
+        openvino = import_openvino()
+        hints = {
+            # some processors would compute in half precision, and answers move by a tenth
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": thread_count(),
+            # runs side by side do not know of each other, and would take the same cores
+            "ENABLE_CPU_PINNING": False,
+        }
+        # bytes, so that what computes is what was checked
+        held = [self._read(path) for path in (self.path, self.path.with_suffix(".bin"))]
+        with self._told():
+            core = openvino.Core()
+            return core.compile_model(core.read_model(*held), "CPU", hints)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Whatever OpenVINO says against the files, as one line, which may come at any size of
+        input."""
+        try:
+            yield
+        except BROKEN as error:
+            if is_shortage(error):
+                raise
+            raise BundleError(
+                f"OpenVINO cannot use {self.path} ({_last_line(error)}): update OpenVINO, or copy"
+                " or train the bundle again"
+            ) from None
+
+    def load(self) -> LightNetwork:
+        """Read and compile now, not at the first batch."""
+        _ = self._compiled
+        return self
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """As of a keras.Model; None where a size is free."""
+        with self._told():
+            sizes = self._compiled.output(0).get_partial_shape()
+            return tuple(size.get_length() if size.is_static else None for size in sizes)
+
+    def predict_on_batch(self, x: np.ndarray) -> np.ndarray:
+        """Answers to a batch, ndarrays, shape (batch, ...)."""
+        with self._told():
+            return self._compiled(np.ascontiguousarray(x, np.float32))[0]
+
+
+def read_light(folder: Path) -> dict[str, LightNetwork]:
+    """The networks in a folder, by name."""
+    return {path.stem: LightNetwork(path) for path in sorted(folder.glob("*.xml"))}
+
+
+def light_answers(parts: Mapping[str, LightNetwork]) -> Callable:
+    """What asks these networks: part, input (batch, ...) to answer, and False: no GPU computes."""
+    return lambda part, given: (parts[part].predict_on_batch(given), False)
+
+
+def _last_line(error: Exception) -> str:
+    """What went wrong; the lines before it say where in OpenVINO."""
+    if isinstance(error, UnicodeError):
+        return "it holds what is no text"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else "it does not say why"
+
+
+def write_light(folder: Path, parts: Mapping[str, Any]) -> None:
+    """Write networks in this format, each of one input and one output.
+
+    folder : to write into;  parts : keras.Models of the TensorFlow backend, by name
+    """
+    openvino = import_openvino()
+    folder.mkdir(exist_ok=True)
+    for name, network in parts.items():
+        with tempfile.TemporaryDirectory(dir=folder) as saved:  # where there is room for them
+            network.export(saved, format="tf_saved_model", verbose=False)
+            graph = openvino.Core().read_model(saved)
+        openvino.save_model(graph, folder / f"{name}.xml", compress_to_fp16=False)

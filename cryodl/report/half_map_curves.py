@@ -1,0 +1,193 @@
+"""Fourier shell correlation against frequency, with its thresholds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cryodl.report.figure import new_figure, save_figure, style, write_title
+
+#: Colour, width and dashes of each curve; the corrected one is what counts.
+LINES = {
+    "unmasked": ("#2a9d8f", 1.0, "-"),
+    "masked": ("#1f6f8b", 1.0, "-"),
+    "randomised": ("#d1495b", 1.0, (0, (4, 2))),
+    "corrected": ("black", 1.5, "-"),
+}
+LABELS = {"randomised": "phases randomised"}
+
+#: Resolutions (Å) that may be marked on the upper axis.
+ROUND = (100, 30, 20, 15, 10, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2, 1, 0.8, 0.6)
+CLOSEST = 0.055  # share of the axis between two such marks
+WIDTH, HEIGHT = 4.6, 3.1  # inches
+
+
+def draw_fsc(
+    frequencies: np.ndarray,
+    curves: dict[str, np.ndarray],
+    out_base: str | os.PathLike[str],
+    *,
+    resolutions: dict[float, float | None],
+    randomised_from: float | None = None,
+    title: str = "",
+) -> None:
+    """Write FSC curves as ``out_base``.png (300 dpi) and ``out_base``.svg.
+
+    Parameters
+    ----------
+    frequencies : ndarray, shape (shells,), 1/Å, ascending from 0
+    curves : dict of ndarray, shape (shells,)
+        By name: "unmasked", "masked", "randomised", "corrected"; any of them may be absent.
+    resolutions : dict
+        Threshold to the resolution (Å) where the last curve crosses it, or None.
+    randomised_from : float, optional
+        Å beyond which phases were made random; without it that curve is not drawn.
+
+    Raises
+    ------
+    ValueError
+        A curve has not as many values as there are frequencies.
+    """
+    for name, values in curves.items():
+        if len(values) != len(frequencies):
+            raise ValueError(f"{name} has {len(values)} values for {len(frequencies)} frequencies")
+    end = float(frequencies[-1])
+    shown = [n for n in curves if n != "randomised" or randomised_from]
+    with style():
+        figure = new_figure(WIDTH, HEIGHT + (0.2 if title else 0))
+        height = figure.get_size_inches()[1]
+        axes = figure.add_axes((0.115, 0.44 / height, 0.865, 2.2 / height))
+        for threshold, resolution in resolutions.items():
+            _mark(axes, threshold, resolution, end)
+        for name in shown:
+            colour, width, dashes = LINES[name]
+            label = LABELS.get(name, name)
+            axes.plot(frequencies, curves[name], color=colour, lw=width, ls=dashes, label=label)
+        low = min(float(np.min(curves[name])) for name in shown) if shown else 0.0
+        axes.set(xlim=(0, end), ylim=(min(-0.08, max(low, -1.0) - 0.03), 1.04))
+        axes.set_xlabel("Spatial frequency (1/Å)")
+        axes.set_ylabel("Fourier shell correlation")
+        _resolution_axis(axes, end)
+        axes.legend(frameon=False, loc="upper right", handlelength=1.8)
+        if title:
+            write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
+        for kind in (".png", ".svg"):
+            save_figure(figure, os.fspath(out_base) + kind)
+
+
+def _mark(axes: Any, threshold: float, resolution: float | None, end: float) -> None:
+    """A line at the threshold, and one down from where the curve crosses it."""
+    axes.axhline(threshold, color="0.6", lw=0.7, ls=(0, (2, 2)), zorder=1)
+    text = f"{threshold:g}: no resolution"
+    place, side, shift = 0.0, "left", 3
+    if resolution is not None:
+        place = 1 / resolution
+        axes.plot([place, place], [-2, threshold], color="0.6", lw=0.7, ls=(0, (2, 2)), zorder=1)
+        axes.plot([place], [threshold], "o", color="black", ms=3, zorder=4)
+        text = f"{threshold:g}: {resolution:.2f} Å"
+        if place > 0.72 * end:  # no room to its right
+            side, shift = "right", -4
+    axes.annotate(
+        text, (place, threshold), (shift, 4), textcoords="offset points", ha=side, va="bottom",
+        fontsize=7.5, bbox={"facecolor": "white", "pad": 0.6, "lw": 0, "alpha": 0.85}, zorder=5,
+    )  # fmt: skip
+
+
+def _resolution_axis(axes: Any, end: float) -> None:
+    """The same axis in Å, on top."""
+    kept: list[float] = []
+    for value in ROUND:
+        place = 1 / value / end
+        if place <= 1 + 1e-6 and (not kept or place - 1 / kept[-1] / end >= CLOSEST):
+            kept.append(value)
+    top = axes.twiny()
+    top.set_xlim(axes.get_xlim())
+    top.set_xticks([1 / value for value in kept], labels=[f"{value:g}" for value in kept])
+    top.spines["top"].set_visible(True)
+    top.set_xlabel("Resolution (Å)")
+
+
+WIDTH, HEIGHT = 4.6, 3.0  # inches
+ASPECT, SNR, OTHER = "#1f6f8b", "#d1495b", "#6a4c93"
+
+
+def draw_oversharpening(
+    bfactors: Sequence[float],
+    percentiles: Sequence[float],
+    out_base: str | os.PathLike[str],
+    *,
+    medians: Sequence[float],
+    snr: float,
+    best: float,
+    found: bool = True,
+    sharpened: float | None = None,
+    title: str = "",
+) -> None:
+    """Write the scan as ``out_base``.png (300 dpi) and ``out_base``.svg.
+
+    After figure 5 of Ramírez-Aportela et al., IUCrJ 6, 1054 (2019).
+
+    Parameters
+    ----------
+    bfactors : Å², descending from the weakest sharpening
+    percentiles, medians : Å, 20 % percentile and median of aspect resolution at each
+    snr : Å, 20 % percentile of the signal-to-noise resolution
+    best : Å², the recommended B-factor
+    found : False where the resolutions do not meet, and there only come nearest
+    sharpened : Å, 20 % percentile of a map that was judged
+    title : such as the map's name
+
+    Raises
+    ------
+    ValueError
+        Not as many resolutions as B-factors.
+    """
+    if not len(bfactors) == len(percentiles) == len(medians):
+        raise ValueError(
+            f"{len(percentiles)} percentiles and {len(medians)} medians for {len(bfactors)} "
+            "B-factors"
+        )
+    with style():
+        figure = new_figure(WIDTH, HEIGHT + (0.2 if title else 0))
+        height = figure.get_size_inches()[1]
+        axes = figure.add_axes((0.115, 0.44 / height, 0.85, 2.46 / height))
+        axes.plot(bfactors, medians, "o-", color="0.65", ms=2.5, lw=0.9, label="aspect, median")
+        axes.plot(bfactors, percentiles, "o-", color=ASPECT, ms=3.5, lw=1.5, label="aspect, 20 %")
+        axes.axhline(snr, color=SNR, lw=1.2, label=f"signal to noise, 20 %: {snr:.2f} Å")
+        levels = [*percentiles, *medians, snr]
+        if sharpened is not None:
+            levels.append(sharpened)
+            label = f"given sharpened map, 20 %: {sharpened:.2f} Å"
+            axes.axhline(sharpened, color=OTHER, lw=1.0, ls=(0, (5, 2)), label=label)
+        room = max(max(levels) - min(levels), 0.5)
+        low, high = min(levels) - 0.12 * room, max(levels) + 0.45 * room  # the legend is above
+        margin = 0.03 * (bfactors[0] - bfactors[-1])
+        axes.set(xlim=(bfactors[0] + margin, bfactors[-1] - margin), ylim=(low, high))
+        level = float(np.interp(-best, [-b for b in bfactors], percentiles))
+        _mark_bfactor(axes, best, level, "recommended" if found else "nearest", bfactors)
+        axes.set_xlabel("B-factor applied (Å²); sharper to the right")
+        axes.set_ylabel("Local resolution (Å)")
+        axes.legend(frameon=False, loc="upper right", handlelength=1.8, ncol=2, columnspacing=1.2)
+        if title:
+            write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
+        for kind in (".png", ".svg"):
+            save_figure(figure, os.fspath(out_base) + kind)
+
+
+def _mark_bfactor(
+    axes: Any, best: float, level: float, word: str, bfactors: Sequence[float]
+) -> None:
+    """A line down from the recommended point, with its B-factor beside it."""
+    low = axes.get_ylim()[0]
+    axes.plot([best, best], [low, level], color="0.4", lw=0.8, ls=(0, (2, 2)), zorder=1)
+    axes.plot([best], [level], "D", color="black", ms=4, zorder=5)
+    left = best - bfactors[-1] < 0.35 * (bfactors[0] - bfactors[-1])  # no room to its right
+    text = f"{word}: {best:.0f} Å²".replace("-", "\N{MINUS SIGN}")
+    axes.annotate(
+        text, (best, low), (-4 if left else 4, 4), textcoords="offset points",
+        ha="right" if left else "left", va="bottom", fontsize=7.5, zorder=6,
+        bbox={"facecolor": "white", "pad": 0.6, "lw": 0, "alpha": 0.85},
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+"""Summary of a local-resolution map: the numbers that are quoted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cryodl.errors import InputError
+
+PERCENTILES = (2.5, 5, 20, 25, 50, 75, 80, 95, 97.5)
+
+
+def resolution_stats(values: np.ndarray) -> dict[str, Any]:
+    """Median, spread and percentiles of resolutions.
+
+    Parameters
+    ----------
+    values : ndarray, one axis
+        Resolutions in Å of the voxels inside the mask.
+
+    Returns
+    -------
+    dict
+        ``median``, ``mean``, ``sd`` (population), ``min``, ``max`` in Å, ``voxels`` (their
+        count) and ``percentiles`` (linear interpolation; keys "2.5" to "97.5"); plain numbers of
+        four decimals, ready for JSON.
+
+    Raises
+    ------
+    InputError
+        If there are no values, or some are not finite.
+    """
+    values = np.asarray(values, dtype=np.float64).ravel()
+    if values.size == 0:
+        raise InputError("no voxel to take statistics of: the mask is empty; give another mask")
+    if not np.isfinite(values).all():
+        raise InputError("resolutions that are not finite cannot be summarised; check the map")
+    percentiles = np.percentile(values, PERCENTILES)
+    return {
+        "median": round(float(np.median(values)), 4),
+        "mean": round(float(values.mean()), 4),
+        "sd": round(float(values.std()), 4),
+        "min": round(float(values.min()), 4),
+        "max": round(float(values.max()), 4),
+        "voxels": int(values.size),
+        "percentiles": {f"{q:g}": round(float(p), 4) for q, p in zip(PERCENTILES, percentiles)},
+    }
+
+
+CLASSES = "high", "medium", "low"
+CLASS_EDGES = 5.0, 10.0  # Å, between them (Avramov et al. 2019, section 2.1)
+
+
+def bin_edges(network: Mapping[str, Any]) -> np.ndarray:
+    """Borders of a network's bins, ndarray (bins + 1,), Å: half-way between centres, in the log.
+
+    network : config with bins, bins_from and bins_to (centres of the first and last, Å)
+    """
+    first, last, count = network["bins_from"], network["bins_to"], network["bins"]
+    step = np.log(last / first) / (count - 1)
+    return first * np.exp(step * (np.arange(count + 1) - 0.5))
+
+
+def soften(probability: np.ndarray, temperature: float) -> np.ndarray:
+    """Probabilities (..., bins) of logits divided by a temperature: above 1, less sure."""
+    log = np.log(np.maximum(probability, 1e-12)) / temperature
+    raised = np.exp(log - log.max(axis=-1, keepdims=True))
+    return raised / raised.sum(axis=-1, keepdims=True)
+
+
+def probability_below(probability: np.ndarray, edges: np.ndarray, resolution: float) -> np.ndarray:
+    """Probability that the resolution is better than so many Å.
+
+    probability : ndarray (..., bins);  edges : as from `bin_edges`
+    """
+    below = np.concatenate([np.zeros((*probability.shape[:-1], 1)), probability.cumsum(-1)], -1)
+    place = np.interp(np.log(resolution), np.log(edges), np.arange(len(edges)))
+    low = min(int(place), len(edges) - 2)
+    return below[..., low] + (place - low) * probability[..., low]
+
+
+def class_probabilities(probability: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Probabilities of high (below 5 Å), medium (5-10) and low, ndarray (..., 3)."""
+    high, not_low = (probability_below(probability, edges, edge) for edge in CLASS_EDGES)
+    return np.stack([high, not_low - high, 1 - not_low], axis=-1)
+
+
+def at_least(shares: np.ndarray, finest: float) -> list[float]:
+    """Probabilities of the classes where nothing is finer than so many Å: of what cannot be, the
+    first class that can has it."""
+    told = [max(0.0, float(p)) for p in shares]
+    first = int(class_of(finest))
+    return [0.0] * first + [sum(told[: first + 1]), *told[first + 1 :]]
+
+
+def quantile(probability: np.ndarray, edges: np.ndarray, share: float) -> np.ndarray:
+    """Resolution (Å) below which that share of the probability lies, ndarray (...)."""
+    flat = probability.reshape(-1, probability.shape[-1])
+    below = np.concatenate([np.zeros((len(flat), 1)), flat.cumsum(axis=1)], axis=1)
+    below /= below[:, -1:]
+    # A rise however small keeps the inverse unique where bins are empty.
+    below = below * (1 - 1e-9) + np.linspace(0, 1e-9, below.shape[1])
+    found = [np.interp(share, row, np.log(edges)) for row in below]
+    return np.exp(found).reshape(probability.shape[:-1])
+
+
+def class_of(resolution: np.ndarray | float) -> np.ndarray:
+    """Number of the class (0 high, 1 medium, 2 low) of resolutions in Å."""
+    return np.digitize(resolution, CLASS_EDGES)

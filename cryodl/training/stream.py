@@ -1,0 +1,218 @@
+"""Training samples made by background processes, mixed into batches."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodl.compute.parallel import Workers
+from cryodl.errors import InputError
+from cryodl.files.arrays import read_arrays
+from cryodl.files.folder import whole_file
+from cryodl.files.reading import check_is_file
+
+APART = 1000  # handfuls that lie between steps at which runs are resumed, so that none comes twice
+Sample = tuple[np.ndarray, np.ndarray]
+
+_make: Callable[[Any, np.random.Generator], list[Sample]] | None = None
+_items: Sequence[Any] = ()
+
+
+def _start_worker(make, items) -> None:
+    global _make, _items
+    _make, _items = make, items
+
+
+def _samples(which: int, seed) -> list[Sample]:
+    return _make(_items[which], np.random.default_rng(seed))  # type: ignore[misc]
+
+
+class SampleStream:
+    """Samples in a fixed order: the i-th handful depends only on the seed and on i.
+
+    make : called with (item, rng), returns a list of samples, each a pair (x, y) of ndarrays, best
+        in half precision; must be picklable (a function of a module, or a partial of one)
+    items : what samples are made of, such as the experiments of a set
+    seed : int
+    workers : int, background processes; 0 makes them in the calling one
+    weights : how often each item is drawn, relative; None draws them evenly
+    """
+
+    def __init__(self, make, items, seed: int, *, workers: int = 1, weights=None) -> None:
+        self.make, self.items, self.seed = make, list(items), seed
+        weights = np.ones(len(self.items)) if weights is None else np.asarray(weights, float)
+        self._cumulative = np.cumsum(weights) / np.sum(weights)
+        self._pool = None
+        if workers:
+            self._pool = Workers(workers, _start_worker, (self.make, self.items))
+        self._ahead = 4 * workers
+
+    def handfuls(self, start: int = 0) -> Iterator[list[Sample]]:
+        """What `make` returns, item after item, for ever."""
+        if self._pool is None:
+            while True:
+                which, seed = self._draw(start)
+                yield self.make(self.items[which], np.random.default_rng(seed))
+                start += 1
+        waiting: list = []
+        while True:
+            while len(waiting) < self._ahead:
+                waiting.append(self._pool.submit(_samples, *self._draw(start)))
+                start += 1
+            yield waiting.pop(0).result()
+
+    def _draw(self, number: int):
+        share = np.random.default_rng((self.seed, 0, number)).random()
+        which = int(np.searchsorted(self._cumulative, share))
+        return min(which, len(self.items) - 1), (self.seed, 1, number)
+
+    def batches(
+        self, batch: int, *, buffer: int = 200, reuse: float = 1, start: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Batches (x, y), float32, of samples mixed in a buffer, for ever.
+
+        batch, buffer : samples
+        reuse : how often a sample is shown on average; more where samples take long to make, or
+            come in handfuls that are alike, so that few of one handful stand in the buffer
+        start : step at which a resumed run goes on
+        """
+        rng = np.random.default_rng((self.seed, 2, start))
+        source = self.handfuls(start * APART)
+        held: list[Sample] = []
+        while True:
+            # Fill slowly, so that training begins at once; later as many come as go.
+            wanted = min(buffer, len(held) + batch) if held else 2 * batch
+            tries = 0
+            while len(held) < max(wanted, batch):
+                held += next(source)
+                tries += 1
+                if not held and tries > 10 * len(self.items):
+                    raise InputError(
+                        f"nothing can be learnt from the {tries - 1} samples drawn of "
+                        f"{len(self.items)} maps: what is to be learnt is known nowhere in them"
+                    )
+            picks = rng.choice(len(held), batch, replace=False)
+            chosen = [held[i] for i in picks]
+            for i in sorted(picks, reverse=True):
+                if reuse == 1 or rng.random() < 1 / reuse:
+                    held[i] = held[-1]
+                    held.pop()
+            x, y = zip(*chosen)
+            yield np.stack(x).astype(np.float32), np.stack(y).astype(np.float32)
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+
+def collect_samples(
+    stream: SampleStream, count: int, seconds: float | None = None, start: int = 0
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """So many samples of a stream, or those of so many seconds; (x, y), float32, and the number of
+    the handful that comes next.
+
+    start : handful to begin with
+    """
+    began, samples = time.monotonic(), []
+    for handful in stream.handfuls(start):
+        start += 1
+        samples += handful
+        late = seconds is not None and time.monotonic() - began > seconds
+        if len(samples) >= count or (late and samples):
+            break
+    x, y = zip(*samples)
+    return np.stack(x).astype(np.float32), np.stack(y).astype(np.float32), start
+
+
+def kept_samples(
+    path: Path | None, stream: SampleStream, count: int, seconds: float | None, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `collect_samples`, with a file in which samples are kept.
+
+    What it holds comes first; more are made where time is given, or where it holds none. They go on
+    in the stream where those of the file ended.
+    width : numbers of a sample, which those in the file must have
+    """
+    held, start = None, 0
+    _check_place(path)
+    if path is not None and path.is_file():
+        held = _read(path, width)
+        if seconds is None or len(held[1]) >= count:
+            return held
+        count -= len(held[1])
+        start = _handfuls(path, len(held[1]))
+    x, y, start = collect_samples(stream, count, seconds, start)
+    if held is not None:
+        if held[1].shape[1:] != y.shape[1:]:
+            raise InputError(
+                f"samples in {path} have labels of {held[1].shape[1:]} numbers, and those made now"
+                f" of {y.shape[1:]}: give another name, and they will be made"
+            )
+        x, y = np.concatenate([held[0], x]), np.concatenate([held[1], y])
+    if path is not None:
+        with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+            np.savez(file, x=x, y=y, handfuls=start)
+    return x, y
+
+
+def kept_arrays(
+    path: Path | None, make: Callable[[], tuple[np.ndarray, np.ndarray]], width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `make` returns, (x, y), kept in a file: taken from it where it exists."""
+    _check_place(path)
+    if path is not None and path.is_file():
+        return _read(path, width)
+    x, y = make()
+    if path is not None:
+        with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+            np.savez(file, x=x, y=y)
+    return x, y
+
+
+def _check_place(path: Path | None) -> None:
+    """Raise InputError, before samples are made for hours, where no file can be kept."""
+    if path is not None and os.path.lexists(path):
+        check_is_file(path, "file of samples")
+
+
+def _read(path: Path, width: int) -> tuple[np.ndarray, np.ndarray]:
+    kept = read_arrays(path, "x", "y")
+    x, y = kept["x"], kept["y"]
+    fits = x.ndim == 2 and y.ndim in (1, 2) and x.shape[:1] == y.shape[:1] and len(x)
+    if not fits or not all(each.dtype.kind == "f" and np.isfinite(each).all() for each in (x, y)):
+        raise InputError(f"'{path}' is damaged: its arrays do not fit each other; make it again")
+    if x.shape[1] != width:
+        raise InputError(
+            f"samples in {path} have {x.shape[1]} numbers and this version reads {width}: give "
+            "another name, and they will be made"
+        )
+    return x, y
+
+
+def _handfuls(path: Path, count: int) -> int:
+    """After how many handfuls a file of so many samples ended.
+
+    An older file does not say it: there were not more of them than samples.
+    """
+    stored = read_arrays(path).get("handfuls", np.array(count))
+    if stored.size != 1 or stored.dtype.kind not in "iu" or not 0 <= int(stored.item()) < 2**40:
+        raise InputError(f"'{path}' is damaged: it does not say where it ended; make it again")
+    return int(stored.item())
+
+
+def repeated_batches(
+    x: np.ndarray, y: np.ndarray, batch: int, seed: int, start: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches drawn from samples for ever.
+
+    start : step at which a resumed run goes on
+    """
+    rng = np.random.default_rng((seed, start))
+    while True:
+        picks = rng.integers(len(x), size=min(batch, len(x)))
+        yield x[picks], y[picks]

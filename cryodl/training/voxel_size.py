@@ -1,0 +1,140 @@
+"""Training the small network that tells whether a map's voxel size can be right."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from cryodl.checks.voxel_size import (
+    FACTORS,
+    GRID,
+    SMALLEST,
+    VOXELS,
+    predict,
+    read_features,
+    wrongness,
+)
+from cryodl.checks.voxel_size_network import sealed_weights, with_bfactor
+from cryodl.compute.parallel import Workers
+from cryodl.files.folder import whole_file
+from cryodl.maps.mask import resample_both, rough_molecule
+from cryodl.maps.volume import Volume
+from cryodl.training.augment import LEAST_SAMPLING, draw_input, rough_mask
+
+RANGE = 0.68, 1.47  # factors by which voxel sizes are changed
+RIGHT = 0.35  # share of inputs whose voxel size is right
+EACH = 3  # inputs of every map drawn
+FALSE = 0.03  # of right voxel sizes that may be called wrong on the data trained on
+HIDDEN = 64, 48
+DROPOUT = 0.2
+B_FACTORS = 60.0  # Å², SD of the B-factors applied to features
+WIDTH = 0.04  # of the soft label, in the factor's logarithm
+
+
+def samples(experiment, rng, count=3):
+    """Features and factors of `count` inputs of an experiment.
+
+    Of every map drawn there are EACH inputs, the first with its own voxel size.
+
+    Returns (features, factors): ndarrays (count, NUMBERS) and (count,).
+    """
+    features, factors = [], []
+    for number in range(count):
+        if number % EACH == 0:
+            volume, molecule = own_voxels(*draw_input(experiment, rng), experiment.resolution, rng)
+        factor = float(np.exp(rng.uniform(*np.log(RANGE)))) if number % EACH else 1.0
+        given = Volume(volume.data, factor * volume.voxel_size)
+        near = rough_molecule(given) if rng.random() < 0.25 else rough_mask(molecule, rng)
+        # of less nothing is said in use either
+        if np.count_nonzero(near) * given.voxel_size**3 >= SMALLEST:
+            features.append(read_features(given, near))
+            factors.append(factor)
+    return np.array(features, np.float32), np.array(factors)
+
+
+def own_voxels(density, molecule, resolution, rng):
+    """A map of the set on voxels such as people have: Volume and ndarray (z, y, x), bool.
+
+    Otherwise those with wrong voxel sizes would be the only ones whose features are read after
+    resampling, and what that leaves behind would tell them.
+    """
+    finest, coarsest = VOXELS
+    voxel = finest * (min(coarsest, resolution / LEAST_SAMPLING) / finest) ** rng.random()
+    return resample_both(Volume(density, GRID), molecule, voxel)
+
+
+def all_samples(experiments, count, seed, workers=2):
+    """Features (n, NUMBERS), factors (n,) and numbers (n,) of all experiments, made by so many
+    processes."""
+    jobs = [(e, (seed, i), count) for i, e in enumerate(experiments)]
+    with Workers(workers) as pool:
+        made = list(pool.map(_samples, jobs, chunksize=4))
+    numbers = [np.full(len(factors), i) for i, (_, factors) in enumerate(made)]
+    features, factors = zip(*(pair for pair in made if len(pair[1])))
+    return np.concatenate(features), np.concatenate(factors), np.concatenate(numbers)
+
+
+def _samples(job):
+    experiment, seed, count = job
+    return samples(experiment, np.random.default_rng(seed), count)
+
+
+def train_voxel_size(trained, validation, path, seed=0):
+    """Train, set the threshold on each half of the validation, measure on the other, and write.
+
+    trained, validation : (features, factors, numbers of their experiments); the halves are of
+        experiments, and the threshold that is written is the mean of theirs
+    path : of the .npz file
+    Returns figures: how often right and wrong voxel sizes draw a warning.
+    """
+    weights = fit_scale(*trained[:2], seed=seed)
+    features, factors, numbers = validation
+    wrong = wrongness(predict(features, weights))
+    warned, thresholds = np.zeros(len(factors), bool), []
+    for half in (0, 1):
+        setting = numbers % 2 == half
+        thresholds.append(float(np.quantile(wrong[setting & (factors == 1)], 1 - FALSE)))
+        warned[~setting] = wrong[~setting] >= thresholds[-1]
+    weights["threshold"] = float(np.mean(thresholds))
+    logarithm = np.abs(np.log(factors))
+    figures = {"threshold": weights["threshold"],
+               "right ones warned of": float(warned[factors == 1].mean())}  # fmt: skip
+    for low, high in ((0.1, 0.15), (0.15, 0.2), (0.2, 0.26), (0.26, 0.4)):
+        own = (logarithm >= low) & (logarithm < high)
+        if own.any():
+            name = f"wrong by {np.expm1(low):.0%} to {np.expm1(high):.0%} warned of"
+            figures[name] = float(warned[own].mean())
+    with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
+        np.savez(file, **sealed_weights(weights, predict))
+    return figures
+
+
+def fit_scale(features, factors, *, epochs=150, seed=0):
+    """Train on features (n, NUMBERS) and factors (n,); returns what `maps.voxel_size` reads."""
+    keras.utils.set_random_seed(seed)
+    rng = np.random.default_rng(seed)
+    mean, sd = features.mean(axis=0), features.std(axis=0) + 1e-3
+    model = keras.Sequential([keras.Input((features.shape[1],))])
+    for width in HIDDEN:
+        model.add(keras.layers.Dense(width, activation="relu"))
+        model.add(keras.layers.Dropout(DROPOUT))
+    model.add(keras.layers.Dense(len(FACTORS)))
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * (len(features) // 64 + 1))
+    model.compile(
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+    )
+    right = factors == 1
+    weight = np.where(right, RIGHT / right.mean(), (1 - RIGHT) / (1 - right.mean()))
+    logarithm = np.log(FACTORS)
+    label = np.exp(-0.5 * ((np.log(factors)[:, None] - logarithm) / WIDTH) ** 2)
+    label /= label.sum(axis=1, keepdims=True)
+    for _ in range(epochs):
+        changed = with_bfactor(features, rng.normal(0, B_FACTORS, len(features)))
+        x = (changed - mean) / sd + rng.normal(0, 0.05, features.shape)
+        model.fit(x, label, sample_weight=weight, batch_size=64, epochs=1, verbose=0)
+    stored = {"mean": mean, "sd": sd, "layers": len(HIDDEN) + 1}
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    for number, layer in enumerate(dense):
+        stored[f"kernel{number}"], stored[f"bias{number}"] = layer.get_weights()
+    return stored
