@@ -41,7 +41,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --max-worker-restart 0
 
 fuzz: $(STAMP)
-	$(BIN)/python cryodl/tests/engine/fuzz.py --count 1000 --workers 2 --table benchmarks/fuzz.md
+	$(BIN)/python cryodl/tests/fuzzing/fuzz.py --count 1000 --workers 2 --table benchmarks/fuzz.md
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_commands.py

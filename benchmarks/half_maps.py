@@ -29,7 +29,7 @@ from cryodl.half_maps.pair import half_difference, half_sum
 from cryodl.half_maps.threshold_sweep import Crossing
 from cryodl.maps.volume import Volume
 from cryodl.simulation.structure import unpack_structures
-from cryodl.tests.engine.half_maps import as_regions, packed_ball, simulate_half_maps
+from cryodl.tests.half_maps.simulated_half_maps import as_regions, packed_ball, simulate_half_maps
 
 CASES = ([3.0], [4.0], [5.0], [6.5], [8.0], [3.0, 5.0], [4.0, 8.0])
 

@@ -1,1 +1,1 @@
-"""Tests: those of the plugin here (also for `scipion tests`), those of the engine in engine/."""
+"""Tests: those of the plugin here, also for `scipion tests`; the others by room, as the package."""

@@ -19,7 +19,7 @@ from cryodl.protocols import (
 )
 from cryodl.protocols.maps import volume_of
 from cryodl.tests import viewer_case
-from cryodl.tests.maps import write_map, write_molecule
+from cryodl.tests.scipion_maps import write_map, write_molecule
 from cryodl.viewers import CryodlTrainingViewer
 
 SHAPE, VOXEL, ORIGIN = (44, 48, 52), 1.2, (-30.0, 15.0, 6.0)  # z, y, x; Å; x, y, z in Å

@@ -12,7 +12,7 @@ from pwem.protocols import ProtImportVolumes
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import CryodlProtEnhance
-from cryodl.tests.maps import write_map, write_molecule
+from cryodl.tests.scipion_maps import write_map, write_molecule
 from cryodl.tests.viewer_case import ViewerCase
 from cryodl.viewers import CryodlEnhanceViewer
 

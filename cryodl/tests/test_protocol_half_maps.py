@@ -16,7 +16,7 @@ from cryodl.protocols import (
     CryodlProtLocalFilter,
     CryodlProtOversharpening,
 )
-from cryodl.tests.maps import write_map, write_molecule
+from cryodl.tests.scipion_maps import write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (48, 52, 56), 1.5, (-30.0, 15.0, 6.0)
 

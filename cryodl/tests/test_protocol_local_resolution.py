@@ -13,7 +13,7 @@ from pyworkflow.tests import BaseTest, setupTestProject
 from cryodl.plugin import Plugin
 from cryodl.protocols import CryodlProtLocalResolution
 from cryodl.protocols.maps import read_header
-from cryodl.tests.maps import wait_for, write_molecule
+from cryodl.tests.scipion_maps import wait_for, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (40, 48, 56), 1.2, (12.0, -24.0, 36.0)  # z, y, x; Å; x, y, z in Å
 

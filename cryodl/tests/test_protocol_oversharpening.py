@@ -7,7 +7,7 @@ from pwem.protocols import ProtImportVolumes
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import CryodlProtOversharpening
-from cryodl.tests.maps import write_map, write_molecule
+from cryodl.tests.scipion_maps import write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (40, 42, 44), 1.5, (-30.0, 15.0, 6.0)
 

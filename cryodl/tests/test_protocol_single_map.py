@@ -9,7 +9,7 @@ from pwem.protocols import ProtImportVolumes
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import CryodlProtCompareResolution, CryodlProtSingleMapResolution
-from cryodl.tests.maps import write_map, write_molecule
+from cryodl.tests.scipion_maps import write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (44, 48, 52), 1.2, (-30.0, 15.0, 6.0)  # z, y, x; Å; x, y, z in Å
 

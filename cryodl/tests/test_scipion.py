@@ -8,7 +8,7 @@ from pyworkflow.project import Manager
 from pyworkflow.tests import BaseTest
 
 from cryodl.plugin import Plugin
-from cryodl.tests.maps import wait_for, write_molecule
+from cryodl.tests.scipion_maps import wait_for, write_molecule
 
 
 def run(*arguments, seconds=300):

@@ -8,7 +8,7 @@ from pyworkflow.viewer import DESKTOP_TKINTER
 
 from cryodl.protocols import CryodlProtEnhance
 from cryodl.protocols.noise import solvent_noise
-from cryodl.tests.maps import write_map
+from cryodl.tests.scipion_maps import write_map
 from cryodl.tests.viewer_case import ViewerCase
 from cryodl.wizards import CryodlColorScaleWizard, CryodlNoiseWizard
 

@@ -12,7 +12,7 @@ from pyworkflow.protocol.params import PointerParam
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import CryodlProtImportResolution
-from cryodl.tests.maps import wait_for, write_map, write_molecule
+from cryodl.tests.scipion_maps import wait_for, write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (32, 40, 36), 1.5, (-30.0, 15.0, 6.0)
 

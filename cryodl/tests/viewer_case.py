@@ -12,7 +12,7 @@ from pyworkflow.utils import makePath
 from pyworkflow.viewer import DESKTOP_TKINTER, MessageView
 
 from cryodl.protocols import CryodlProtImportResolution, CryodlProtLocalResolution
-from cryodl.tests.maps import write_molecule
+from cryodl.tests.scipion_maps import write_molecule
 
 SHAPE, VOXEL, ORIGIN = (40, 48, 56), 1.2, (12.0, -24.0, 36.0)  # z, y, x; Å; x, y, z in Å
 PICTURES = os.environ.get("CRYODL_TEST_PICTURES")  # a folder: keeps what the tests drew

@@ -1,0 +1,145 @@
+"""Methods on experiments from particles: figures of answers that are known, and what is kept."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from cryodl.cli.main import main
+from cryodl.evaluation.reconstructions import judge, load, measures, tables
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.maps.mrc import read_map, write_map
+from cryodl.methods.enhance.evaluate import best_bfactor, judge_enhanced, low_passed
+from cryodl.networks.spec import SHIPPED
+from cryodl.simulation.deposition import Source, deposit
+from cryodl.simulation.deposition_config import CHANCES
+from cryodl.simulation.particle_experiment import simulate_particles
+from cryodl.simulation.reconstruction_set import open_reconstructions, store
+from cryodl.tests.simulation.test_particles import PLAIN
+from cryodl.tests.simulation.test_simulated_experiment import molecule  # noqa: F401
+
+
+@pytest.fixture(scope="module")
+def made_set(tmp_path_factory, molecule):  # noqa: F811
+    """Two experiments on one reconstruction: as it is, and in a zone on other voxels."""
+    folder = tmp_path_factory.mktemp("sets") / "set"
+    folder.mkdir()
+    made = simulate_particles(molecule, PLAIN, 0)
+    source = Source.of(made)
+    untouched = dict.fromkeys(CHANCES, 0)
+    plain = {"filter": "none", "mask": "none", "grid": "kept", "stored": "float32", **untouched}
+    for number, config in enumerate((plain, {**plain, "mask": "zone", "grid": "cubic"})):
+        store(made, deposit(source, config, number), folder / f"{number:05d}")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def experiments(made_set):
+    return [load(stored) for stored in open_reconstructions(made_set)]
+
+
+def test_truth_of_half_maps_is_that_of_the_deposited_map_and_of_any_scale(made_set, experiments,
+                                                                          tmp_path):  # fmt: skip
+    plain = experiments[0]
+    ((_, words, _, truth),) = plain.maps
+    assert words == ["raw"] and np.median(truth[truth > 0]) > 2 * plain.half1.voxel_size
+    np.testing.assert_allclose(plain.snr[plain.mask], truth[plain.mask], rtol=0.03)
+    other = shutil.copytree(made_set / "00000", tmp_path / "e")
+    for name in ("half1", "half2"):
+        half = read_map(other / f"{name}.mrc")
+        write_map(other / f"{name}.mrc", half.with_data(3 * half.data), overwrite=True)
+    again = load(open_reconstructions(other)[0])
+    np.testing.assert_allclose(again.snr[again.mask], plain.snr[plain.mask], rtol=0.01)
+
+
+def test_answers_that_are_known_have_their_figures(experiments):
+    truths = {id(volume): truth for e in experiments for _, _, volume, truth in e.maps}
+    late = {"late": lambda v: (truths[id(v)] + 0.5, np.full(v.shape, 0.6))}
+    rows = [row for e in experiments for row in judge(e, late, {})]
+    assert [row["words"][0] for row in rows] == ["raw", "raw"] and "zone" in rows[1]["words"]
+    for row in rows:
+        assert row["rmse"] == pytest.approx(0.5, abs=1e-5) and row["rank"] == 1
+        assert row["bias"] == pytest.approx(0.5, abs=1e-5) and row["covered"] == 1
+    found = tables([*rows, {**rows[0], "experiment": "x", "rmse": 1.5, "bias": -1.5}])
+    (overall,) = found["overall"]
+    assert overall["experiments"] == 3
+    assert overall["rmse"] == pytest.approx(np.sqrt((0.25 + 0.25 + 2.25) / 3), abs=1e-3)
+    assert overall["bias"] == pytest.approx(-0.5 / 3, abs=1e-3)
+    assert {r["deposition"] for r in found["by_deposition"]} >= {"raw", "zone"}
+    assert sum(r["experiments"] for r in found["by_band"]) == 3
+
+
+def test_only_voxels_with_an_answer_count_and_their_share_is_told():
+    truth = np.zeros((10, 10, 10))
+    truth[2:] = np.linspace(3, 5, 800).reshape(8, 10, 10)
+    values = np.where(np.arange(10)[:, None, None] < 6, truth - 0.2, 0)
+    found = measures(truth, values, np.full(truth.shape, 0.1))
+    assert found["answered"] == 0.5 and found["covered"] == 0
+    assert found["bias"] == pytest.approx(-0.2) and found["rank"] == 1
+    assert measures(truth, 0 * truth) == {"answered": 0.0}
+
+
+def test_the_best_bfactor_undoes_one(experiments):
+    plain = experiments[0]
+    wanted = low_passed(plain.model, plain.resolution)[plain.mask]
+    blurred = apply_bfactor(plain.model.with_data(low_passed(plain.model, plain.resolution)), 80.0)
+    bfactor, best = best_bfactor(blurred, lambda data: np.corrcoef(data[plain.mask], wanted)[0, 1])
+    assert bfactor == pytest.approx(-80, abs=10) and best > 0.999
+
+
+def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
+    plain = experiments[0]
+    perfect = judge_enhanced(plain, lambda *_: low_passed(plain.model, plain.resolution))
+    assert perfect["enhanced"] == pytest.approx(1) and perfect["relion"] is None
+    assert perfect["input"] <= perfect["best_bfactor"] + 0.02 < 1
+    same = judge_enhanced(plain, lambda a, b: (a.data + b.data) / 2)
+    assert same["enhanced"] == pytest.approx(same["input"])
+
+
+def test_what_is_judged_is_kept_and_what_is_cut_off_is_made_again(made_set, tmp_path, capsys):
+    words = ["evaluate", "experiments", str(made_set), "-o", str(tmp_path / "out"), "--methods"]
+    assert main([*words, "localfsc"]) == 0
+    assert "| localfsc | half maps | 2 | 0 |" in (tmp_path / "out" / "overall.md").read_text()
+    rows = (tmp_path / "out" / "rows.jsonl").read_text().splitlines()
+    assert len(rows) == 2 and all(0 < json.loads(row)["rmse"] < 2 for row in rows)
+    (tmp_path / "out" / "rows.jsonl").write_text(rows[0] + "\n" + rows[1][:40])
+    capsys.readouterr()
+    assert main([*words, "localfsc"]) == 0
+    assert "2 experiments, 1 of them judged before" in capsys.readouterr().out
+    again = (tmp_path / "out" / "rows.jsonl").read_text().splitlines()
+    assert [json.loads(row)["experiment"] for row in again] == ["00000", "00001"]
+    assert "| localfsc | half maps | 2 | 0 |" in (tmp_path / "out" / "overall.md").read_text()
+
+
+def test_a_network_of_ones_own_is_measured_beside_the_shipped_one(made_set, tmp_path, capsys):
+    own = shutil.copytree(SHIPPED / "unet-resmap", tmp_path / "own")
+    words = ["evaluate", "experiments", str(made_set), "-o", str(tmp_path / "out"), "--methods",
+             "unet-monores"]  # fmt: skip
+    assert main([*words, "--bundle", f"unet-monores={own}"]) == 0
+    other = (tmp_path / "out" / "overall.md").read_text()
+    assert main(words) == 0
+    assert "2 experiments, 0 of them judged before" in capsys.readouterr().out
+    assert (tmp_path / "out" / "overall.md").read_text() != other
+    rows = [json.loads(row) for row in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
+    assert [row.get("bundle") for row in rows] == [str(own)] * 2 + [None] * 2
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["SET", "-o", "out", "--bundle", "localfsc=x"], "'localfsc=x' is not METHOD=FOLDER"),
+        (["nothing", "-o", "out"], "'nothing' holds no experiment from particles"),
+        (["SET", "-o", "out", "--methods", "resmap"], "'resmap' is none of cryores, deepres"),
+        (["SET", "SET", "-o", "out"], "two experiments are named 00000"),
+        (["SET", "-o", "full"], "full holds other things: give a new name"),
+    ],
+)
+def test_what_cannot_be_judged_is_named(made_set, tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    code = main(["evaluate", "experiments", *(str(made_set) if w == "SET" else w for w in words)])
+    error = capsys.readouterr().err.strip()
+    assert code == 2 and said in error and "\n" not in error
+    assert not (tmp_path / "out").exists() and (tmp_path / "full" / "thesis.txt").exists()
