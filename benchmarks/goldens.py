@@ -16,6 +16,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ".png", ".svg"  # drawn from the numbers; their bytes follow the libraries
 LEFT_OUT = "seconds", "sha256", "bundle_sha256", "files", "cryodl_version", "command"
+INPUTS = (
+    "cryodl/tests/data/1c75.pdb", "examples/emd_3186.map.gz", "examples/emd_30342_zone.mrc.gz",
+)  # fmt: skip
 RUNS = {
     "simulate": "simulate {model} -o half --resolution 4.5 --voxel-size 1.2 --experiment --seed 3",
     "simulate-map": "simulate {model} -o sim.mrc --resolution 5 --voxel-size 1.5 --noise 0.05",
@@ -46,16 +50,21 @@ RUNS = {
     "import": "import deepres/resolution.mrc -o OUT",
     "compare": "compare deepres/resolution.mrc cryores/resolution.mrc -o OUT",
     "filter": "filter {map} --resolution deepres/resolution.mrc -o OUT",
-    "oversharpening": "oversharpening --half1 {half1} --half2 {half2} -o OUT --bfactors=-100,-50",
+    "experiments": "experiments {models} -o OUT --count 1 --seed 3 --resolution 4,5",
+    "oversharpening": "oversharpening --half1 {half1} --half2 {half2} -o OUT --bfactors=0,-50,-100",
 }
 
 
 def run_all(folder: Path, only: str | None = None) -> dict:
     """Run the commands in a folder; what each gave, by its name."""
+    for place in INPUTS:  # copied, so that no result holds where the repository lies
+        (folder / "in").mkdir(exist_ok=True)
+        shutil.copy(ROOT / place, folder / "in")
     words = {
-        "model": ROOT / "cryodl" / "tests" / "data" / "1c75.pdb",
-        "map": ROOT / "examples" / "emd_3186.map.gz",
-        "zone": ROOT / "examples" / "emd_30342_zone.mrc.gz",
+        "models": "in",
+        "model": "in/1c75.pdb",
+        "map": "in/emd_3186.map.gz",
+        "zone": "in/emd_30342_zone.mrc.gz",
         "half1": "half/half1.mrc",
         "half2": "half/half2.mrc",
     }
