@@ -28,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "is deposited anew")  # fmt: skip
     add("--validation", metavar="SET",
         help="likewise, on other structures; without it every tenth is held out")  # fmt: skip
-    add("--network", choices=["default", "paper"], default="default",
-        help="paper: as CryoRes's slides tell it")  # fmt: skip
+    add("--network", choices=["default", "backbone", "paper"], default="default",
+        help="backbone: a larger one, for experiments from particles; paper: as CryoRes's slides "
+        "tell it")  # fmt: skip
     add_training_options(parser, steps=6000, epoch=150)
     add("--half-precision", action="store_true",
         help="compute in bfloat16: faster on GPUs and on processors that have it")  # fmt: skip
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> None:
     import keras
 
     from cryodl.methods.cryores.samples import (
+        BACKBONE_TRAINING,
         PARTICLES,
         TRAINING,
         compiled,
@@ -78,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
 
     config = {**TRAINING, "seed": args.seed, "epoch": args.epoch}
     if particles:
-        config |= PARTICLES
+        config |= BACKBONE_TRAINING if args.network == "backbone" else PARTICLES
     if args.batch_size:
         config["batch"] = args.batch_size
     if args.learning_rate:

@@ -13,8 +13,15 @@ from math import ceil
 
 import numpy as np
 
-from cryodl.features.local_spectrum import BAND_FLOOR, BANDS, CHANNELS, band_powers, space_to_depth
-from cryodl.filters.flatten import level_spectrum
+from cryodl.features.local_spectrum import (
+    BAND_FLOOR,
+    BANDS,
+    CHANNELS,
+    band_centres,
+    band_powers,
+    space_to_depth,
+)
+from cryodl.filters.flatten import EMPTY, level_and_course, level_spectrum
 from cryodl.maps.crop import Box, bounding_box, cut, significant_box
 from cryodl.maps.mask import masked_support, resample_both, rough_molecule
 from cryodl.maps.normalise import (
@@ -31,6 +38,8 @@ from cryodl.maps.volume import Volume
 
 EXTRA = 2 + BANDS + 1
 WHOLE_CHANNELS = CHANNELS + EXTRA
+# A backbone also reads the radial spectrum that the map came with and its voxel size.
+BACKBONE_CHANNELS = WHOLE_CHANNELS + BANDS + 1
 AWAY = 8  # voxels from the molecule at which solvent begins
 FEW = 0.02  # share of the box below which what is left of the solvent tells nothing
 # Contrast in every band from which on the solvent was emptied: simulated maps reach 0.35, or more
@@ -45,6 +54,7 @@ def whole_features(
     inside: np.ndarray | None = None,
     *,
     level: bool = True,
+    map_voxel_size: float | None = None,
     threads: int | None = None,
 ):
     """Features on the half grid, from a map on the network's grid.
@@ -53,6 +63,8 @@ def whole_features(
     voxel_size : Å
     inside : ndarray (z, y, x), bool, roughly the molecule; None finds it
     level : bring the radial spectrum to one course first; without, what was sharpened looks so
+    map_voxel_size : Å, of the map before it came to the network's grid: with it the channels of a
+        backbone, which reads the radial spectrum and the voxel size that the map came with
     threads : bands worked on at a time; None takes two, or one where the map is large
 
     Returns (normalised, bands, extra): the density as the network reads it, (z, y, x), float32; the
@@ -61,16 +73,23 @@ def whole_features(
     """
     if inside is None:
         inside = rough_molecule(Volume(density, voxel_size))
-    shown = level_spectrum(density, inside) if level else _in_spreads(density, inside)
+    if map_voxel_size is not None:
+        shown, spectrum = level_and_course(density, inside, band_centres())
+    else:
+        shown = level_spectrum(density, inside) if level else _in_spreads(density, inside)
     normalised, power = _normalise(shown)
     bands = band_powers(normalised, threads=threads)
     inner = block_mean(inside, 2)
-    extra = np.empty((*bands.shape[:3], EXTRA), np.float32)
+    more = 0 if map_voxel_size is None else BANDS + 1
+    extra = np.empty((*bands.shape[:3], EXTRA + more), np.float32)
     extra[..., 0] = _at_10(density, inner)
     power = np.log(block_mean(power, 2) + 1e-6)
     middle = np.median(power[inner > 0.5]) if (inner > 0.5).any() else 0.0
     extra[..., 1] = np.clip((power - middle) / 4, -1, 1)
-    extra[..., 2:] = _contrast(density, inside, inner, bands, power)
+    extra[..., 2:EXTRA] = _contrast(density, inside, inner, bands, power)
+    if map_voxel_size is not None:
+        extra[..., EXTRA:-1] = 1 - 2 * spectrum / np.log(EMPTY)
+        extra[..., -1] = np.clip(np.log(map_voxel_size), -1, 2) / 2
     return normalised, bands, extra
 
 

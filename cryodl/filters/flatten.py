@@ -29,6 +29,16 @@ def level_spectrum(data: np.ndarray, inside: np.ndarray) -> np.ndarray:
     Returns ndarray, shape (z, y, x), float32, in units of its standard deviation inside; zeros
     where the map is flat.
     """
+    return level_and_course(data, inside)[0]
+
+
+def level_and_course(data: np.ndarray, inside: np.ndarray, at=()):
+    """The same, and what was taken away.
+
+    at : frequencies, cycles per voxel
+    Returns the levelled map, and the logarithm of the amplitudes at these frequencies over the
+    course, from log(EMPTY) to 0 at the largest: ndarray, shape of `at`.
+    """
     import scipy.fft
     from scipy.ndimage import gaussian_filter
 
@@ -48,7 +58,11 @@ def level_spectrum(data: np.ndarray, inside: np.ndarray) -> np.ndarray:
     levelled = scipy.fft.irfftn(spectrum, s=shape, overwrite_x=True, workers=thread_count())
     levelled = levelled[tuple(slice(0, n) for n in data.shape)].astype(np.float32, copy=False)
     spread = float(levelled[inside].std())
-    return levelled / np.float32(spread) if spread > 0 else np.zeros(data.shape, np.float32)
+    taken = np.interp(at, shells.frequencies, np.log(gain))
+    taken = np.log(gain[shells.frequencies <= 0.5].min()) - taken
+    if not spread > 0:
+        return np.zeros(data.shape, np.float32), np.full_like(taken, np.log(EMPTY))
+    return levelled / np.float32(spread), taken
 
 
 def border_weights(shape):

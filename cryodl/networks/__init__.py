@@ -8,6 +8,7 @@ from importlib import import_module
 BUILDERS = {
     "unet3d": "cryodl.networks.backbone",
     "single_map": "cryodl.networks.cryores",
+    "backbone": "cryodl.networks.cryores",
     "local_classes": "cryodl.networks.local_classes",
     "postprocess_unet": "cryodl.networks.enhance",
     "resolution_cnn": "cryodl.networks.classifiers",

@@ -206,6 +206,9 @@ _CONVOLUTIONS = Kind(
 TABLES: Mapping[str, Table] = {
     "unet3d": {**_TRUNK, **_BINS},
     "single_map": _SINGLE_MAP,
+    "backbone": {
+        **_SINGLE_MAP, "stride": whole(4, 4), "eighth": _CHANNELS, "eighth_blocks": whole(0, 32),
+    },
     "local_classes": {**_TRUNK, **_BINS, "edges": numbers(0.1, 100, ascending=True)},
     "postprocess_unet": {**_TRUNK, "groups": whole(1, 64)},
     "resolution_dnn": _DENSE,
@@ -269,7 +272,7 @@ def reads_and_answers(network: Mapping[str, Any]) -> dict[str, tuple[str, int, i
         }
     if name == "resolution_dnn":
         return {"network": ("inputs", network["inputs"], network["bins"])}
-    answers = {"unet3d": 2, "single_map": 7, "postprocess_unet": VOXELS}
+    answers = {"unet3d": 2, "single_map": 7, "backbone": 9, "postprocess_unet": VOXELS}
     if name == "local_classes":
         answers[name] = len(network["edges"]) + 2
     if name not in answers:

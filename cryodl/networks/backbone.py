@@ -18,12 +18,16 @@ def trunk(x, config):
     """From features on the half grid to as many channels as config["half"] on the same grid.
 
     x : tensor (batch, z, y, x, channels), sizes multiples of 2
-    config : dict with half, quarter (channels on either grid), quarter_blocks
+    config : dict with half, quarter (channels on either grid), quarter_blocks; and, for context
+        that reaches further, eighth (channels on the grid of eight voxels) and eighth_blocks: sizes
+        are multiples of 4 then
     """
     x = conv(x, config["half"], 3, "encode_1")
     skip = x = conv(x, config["half"], 3, "encode_2")
     x = conv(x, config["quarter"], 2, "down", strides=2)
     for i in range(config["quarter_blocks"]):
+        if "eighth" in config and i == config["quarter_blocks"] - 1:
+            x = _with_context(x, config)
         x = residual(x, config["quarter"], f"quarter_{i + 1}")
     x = layers.Conv3D(config["half"], 1, name="narrow")(x)
     x = layers.UpSampling3D(2, name="up")(x)
@@ -32,10 +36,21 @@ def trunk(x, config):
     return conv(x, config["half"], 3, "decode_2")
 
 
+def _with_context(x, config):
+    """What the eighth grid adds to the quarter grid; nothing before it is trained."""
+    y = conv(x, config["eighth"], 2, "down_eighth", strides=2)
+    for i in range(config["eighth_blocks"]):
+        y = residual(y, config["eighth"], f"eighth_{i + 1}")
+    y = layers.Conv3D(config["quarter"], 1, kernel_initializer="zeros", name="narrow_eighth")(y)
+    return layers.Add(name="join_eighth")([x, layers.UpSampling3D(2, name="up_eighth")(y)])
+
+
 def receptive_radius(config):
     """Largest distance, in steps of the half grid, from which an input can change the outputs
     beyond a border between blocks of the quarter grid, where tiles begin and end."""
     quarter = 1 + 2 * config["quarter_blocks"]  # decode_1 and decode_2 reach into one more
+    if "eighth" in config:
+        quarter += 2 * (1 + 2 * config["eighth_blocks"])
     return 2 * quarter + 2  # encode_1, encode_2
 
 

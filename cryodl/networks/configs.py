@@ -40,6 +40,14 @@ SINGLE_MAP = {
     "ratios_from": 0.6,
     "ratios_to": 2.4,
 }
+BACKBONE = {
+    **SINGLE_MAP,
+    "architecture": "backbone",
+    "channels": 51,  # and of the spectrum and the voxel size that the map came with
+    "eighth": 128,
+    "eighth_blocks": 2,
+    "stride": 4,
+}
 
 # Whole maps. Bins of a twelfth of an octave, so placed that 5 and 10 Å are edges between bins.
 _BINS = {"bins": 45, "bins_from": 5 * 2 ** (-17.5 / 12), "bins_to": 5 * 2 ** (26.5 / 12)}

@@ -21,6 +21,7 @@ from cryodl.networks.backbone import conv, resolution_bins, trunk
 # Channels of the answer.
 MASK, LOCAL, LOCAL_SD, RATIO, RATIO_SD, GLOBAL, COUNTS = range(7)
 CHANNELS = 7
+ASPECT, ASPECT_SD = 7, 8  # of a backbone, which tells aspect resolution too
 
 
 def build_single_map(config, *, with_logits=False):
@@ -40,16 +41,35 @@ def build_single_map(config, *, with_logits=False):
     features = keras.Input((None, None, None, config["channels"]), name="features")
     x = trunk(features, config)
     bins = layers.Conv3D(config["bins"], 1, dtype="float32", name="bins")(x)
+    aspect = []
+    if has_aspect(config):
+        aspect = [layers.Conv3D(config["bins"], 1, dtype="float32", name="aspect")(x)]
     y = conv(x, config["half"], 1, "others")
     ratios = layers.Conv3D(config["ratios"], 1, dtype="float32", name="ratios")(y)
     rest = layers.Conv3D(
         3, 1, dtype="float32", name="mask_and_global", bias_initializer=MiddleBias(),
     )(y)  # fmt: skip
-    logits = layers.Concatenate(name="logits", dtype="float32")([rest, bins, ratios])
+    logits = layers.Concatenate(name="logits", dtype="float32")([rest, bins, ratios, *aspect])
     if with_logits:
         return keras.Model(features, logits, name="single_map_logits")
     answer = SingleMapAnswer(config, name="answer", dtype="float32")(logits)
     return keras.Model(features, answer, name="single_map")
+
+
+def build_backbone(config, *, with_logits=False):
+    """As `build_single_map`, with context from the eighth grid and, as channels 7 and 8 of the
+    answer, aspect resolution and its standard deviation (Å)."""
+    return build_single_map(config, with_logits=with_logits)
+
+
+def has_aspect(config) -> bool:
+    """Whether a network tells aspect resolution."""
+    return config["architecture"] == "backbone"
+
+
+def channels(config) -> int:
+    """Channels of a network's answer."""
+    return CHANNELS + 2 * has_aspect(config)
 
 
 def ratio_bins(config):
@@ -81,21 +101,28 @@ class SingleMapAnswer(layers.Layer):
 
     def call(self, logits):
         count = self.config["bins"]
+        ratios = 3 + count
+        aspect = ratios + self.config["ratios"]
         inside = ops.sigmoid(logits[..., :1])
         weight = global_weight(logits)[..., None]
         return ops.concatenate(
             [
                 inside,
                 moments(logits[..., 3 : 3 + count], resolution_bins(self.config)),
-                moments(logits[..., 3 + count :], ratio_bins(self.config)),
+                moments(logits[..., ratios:aspect], ratio_bins(self.config)),
                 logits[..., 1:2],
                 weight,
+                *(
+                    [moments(logits[..., aspect:], resolution_bins(self.config))]
+                    if has_aspect(self.config)
+                    else []
+                ),
             ],
             axis=-1,
         )
 
     def compute_output_shape(self, shape):
-        return (*shape[:-1], CHANNELS)
+        return (*shape[:-1], channels(self.config))
 
 
 def global_weight(logits):

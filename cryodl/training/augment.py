@@ -165,7 +165,7 @@ def crop(levelled, bands, extra, target, config, rng):
     y[..., 1] *= _inner(y.shape[:3], config["border"])
     # logarithms are taken of resolutions, so that what is added to a small map must not be 0
     beyond = np.zeros(y.shape[-1], np.float32)
-    beyond[::3] = y[0, 0, 0, ::3]
+    beyond[[0, *range(3, len(beyond))]] = y[0, 0, 0, [0, *range(3, len(beyond))]]
     return _filled(x, size // 2), _filled(y, size // 2, beyond)
 
 

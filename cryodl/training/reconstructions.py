@@ -11,7 +11,13 @@ from types import SimpleNamespace
 import numpy as np
 
 from cryodl.errors import InputError
-from cryodl.features.context import crop_to_molecule, half_grid_origin, on_grid, whole_features
+from cryodl.features.context import (
+    BACKBONE_CHANNELS,
+    crop_to_molecule,
+    half_grid_origin,
+    on_grid,
+    whole_features,
+)
 from cryodl.maps.mask import rough_molecule
 from cryodl.maps.volume import Volume
 from cryodl.simulation.deposition import Deposited, Source, deposit
@@ -22,6 +28,13 @@ from cryodl.training.augment import rough_mask
 LONGEST = 200.0  # Å of a map that are read at a time: training needs no whole ribosome
 TRIES = 4  # depositions drawn until one shows enough of the molecule
 LEAST = 200  # its voxels
+# A reconstruction as refinement programs write it, and little done to it: what most users have.
+PLAIN = {
+    "grid": "kept", "cropped": 0.0, "padded": 0.0, "thresholded": 0.0, "negative_to_zero": 0.0,
+    "filtered_last": 0.0, "stored": "float32",
+}  # fmt: skip
+PLAIN_FILTERS = "none", "relion", "relion", "cryosparc", "sharpened"
+PLAIN_MASKS = "none", "none", "rim", "soft"
 LONGEST_BOX = 300.0  # Å of a reconstruction: longer ones take a minute to read
 
 
@@ -57,10 +70,17 @@ def read_source(stored: StoredReconstruction) -> Source:
     )
 
 
-def deposited(source: Source, rng) -> Deposited:
-    """A deposition that shows some of the molecule."""
+def deposited(source: Source, rng, plain: float = 0.0) -> Deposited:
+    """A deposition that shows some of the molecule.
+
+    plain : share of maps as refinement programs write them, whole and on their own grid
+    """
+    config = None
+    if plain and rng.random() < plain:
+        kinds = {"filter": PLAIN_FILTERS, "mask": PLAIN_MASKS}
+        config = {**PLAIN, **{key: str(rng.choice(names)) for key, names in kinds.items()}}
     for _ in range(TRIES):
-        made = deposit(source, None, int(rng.integers(2**31)))
+        made = deposit(source, config, int(rng.integers(2**31)))
         if np.count_nonzero(made.snr.data) >= LEAST:
             return made
     return deposit(source, {"mask": "none", "grid": "kept", "cropped": 0}, 0)
@@ -72,7 +92,7 @@ def reconstruction_sample(source: Source, rng, config):
     config : see single_map.TRAINING
     Returns (levelled, bands, extra, target), as single_map.whole_sample.
     """
-    made = deposited(source, rng)
+    made = deposited(source, rng, config.get("plain", 0.0))
     volume, inside = made.map, made.snr.data > 0
     # In use the first look has the mask of a simple rule, which at times is wrong, and a second
     # look the network's own.
@@ -80,10 +100,11 @@ def reconstruction_sample(source: Source, rng, config):
     rough = rough_molecule(volume) if looks is None or not looks.any() else looks
     part = _shortened(crop_to_molecule(volume, rough), inside, volume.voxel_size, rng)
     grid, rough = on_grid(volume, rough, part, config["voxel_size"])
-    features = whole_features(grid.data, grid.voxel_size, rough)
+    network = config["network"]
+    from_voxel = volume.voxel_size if network["channels"] == BACKBONE_CHANNELS else None
+    features = whole_features(grid.data, grid.voxel_size, rough, map_voxel_size=from_voxel)
     empty = np.zeros([n // 2 for n in grid.shape], np.float32)
     half = Volume(empty, 2 * grid.voxel_size, half_grid_origin(grid))
-    network = config["network"]
     whole = max(source.resolution, made.finest)
     return *features, half_grid_truth(made, half, whole, network["bins_from"], network["bins_to"])
 
@@ -97,15 +118,21 @@ def half_grid_truth(made: Deposited, half: Volume, whole: float, finest: float, 
     from scipy import ndimage
 
     inside = made.snr.data > 0
-    sums = _weighted(made.snr.with_data(np.clip(made.snr.data, finest, coarsest) * inside), half)
+    sums, aspect_sums = (
+        _weighted(truth.with_data(np.clip(truth.data, finest, coarsest) * inside), half)
+        for truth in (made.snr, made.aspect)
+    )
     shares = _weighted(made.snr.with_data(inside.astype(np.float32)), half)
     whole = float(np.clip(whole, finest, coarsest))
-    resolution = np.divide(sums, shares, where=shares > 0.05, out=np.full(half.shape, whole))
+    resolution, aspect = (
+        np.divide(total, shares, where=shares > 0.05, out=np.full(half.shape, whole))
+        for total in (sums, aspect_sums)
+    )
     molecule = ndimage.binary_closing(np.pad(shares > 0.5, 2))[(slice(2, -2),) * 3]
     molecule = np.maximum(shares, ndimage.binary_fill_holes(molecule))
     known = (shares > 0.5).astype(np.float32)
     told = np.full(half.shape, whole)
-    return np.stack([resolution, known, molecule, told], axis=-1).astype(np.float32)
+    return np.stack([resolution, known, molecule, told, aspect], axis=-1).astype(np.float32)
 
 
 def _weighted(volume: Volume, half: Volume) -> np.ndarray:

@@ -11,14 +11,15 @@ from keras import ops
 
 from cryodl.features.context import whole_features
 from cryodl.networks.backbone import resolution_bins
-from cryodl.networks.configs import SINGLE_MAP
-from cryodl.networks.cryores import build_single_map, global_weight, ratio_bins
+from cryodl.networks.configs import BACKBONE, SINGLE_MAP
+from cryodl.networks.cryores import build_single_map, global_weight, has_aspect, ratio_bins
 from cryodl.simulation.reconstruction_set import StoredReconstruction
 from cryodl.training.augment import crop, draw_input, rough_mask
 from cryodl.training.losses import start_from
 from cryodl.training.reconstructions import read_source, reconstruction_sample
 
-TARGETS = 4  # resolution (Å), weight, share inside the molecule, global resolution (Å)
+# resolution (Å), weight, share inside the molecule, global resolution (Å), aspect resolution (Å)
+TARGETS = 5
 
 
 def thinned(values):
@@ -42,18 +43,23 @@ class SingleMapLoss(keras.losses.Loss):
         inside, mask = y_true[..., 2], y_pred[..., 0]
         mask_loss = ops.mean(ops.softplus(mask) - inside * mask)
         told = pooled(y_pred)
-        resolution, weight, _, whole = (thinned(y_true)[..., i] for i in range(TARGETS))
+        resolution, weight, _, whole, aspect = (thinned(y_true)[..., i] for i in range(TARGETS))
         logits = thinned(y_pred)[..., 3:]
         count = network["bins"]
+        end = count + network["ratios"]
         total = ops.maximum(ops.sum(weight), 1.0)
         local = _binned(logits[..., :count], resolution, resolution_bins(network), config)
-        ratio = _binned(logits[..., count:], resolution / whole, ratio_bins(network), config, 2.0)
+        share = resolution / whole
+        ratio = _binned(logits[..., count:end], share, ratio_bins(network), config, 2.0)
+        by_aspect = 0.0
+        if has_aspect(network):
+            by_aspect = _binned(logits[..., end:], aspect, resolution_bins(network), config)
         true = ops.log(whole[:, 0, 0, 0])
         has = ops.cast(ops.sum(weight, axis=(1, 2, 3)) > 12, "float32")
         error = ops.abs(told - true)
         global_loss = ops.sum(has * error) / ops.maximum(ops.sum(has), 1.0)
         return (
-            ops.sum(weight * (local + ratio)) / total
+            ops.sum(weight * (local + ratio + by_aspect)) / total
             + config["mask_weight"] * mask_loss
             + config["global_weight"] * global_loss
         )
@@ -84,7 +90,8 @@ class SingleMapError(keras.metrics.Metric):
     """One figure of the answer on crops.
 
     part : "error", mean absolute error (Å) of the local resolution told by itself; "relative", of
-        global times ratio; "whole", of the global one; "miou", of the mask.
+        global times ratio; "whole", of the global one; "aspect", of the aspect resolution; "miou",
+        of the mask.
     """
 
     def __init__(self, config, part, name=None, **kwargs):
@@ -111,12 +118,16 @@ class SingleMapError(keras.metrics.Metric):
         else:
             logits, weight = thinned(y_pred)[..., 3:], thinned(weight[..., None])[..., 0]
             count = network["bins"]
+            end = count + network["ratios"]
+            true = thinned(y_true)[..., 4 if self.part == "aspect" else 0]
             if self.part == "error":
                 mean = _mean(logits[..., :count], resolution_bins(network))
+            elif self.part == "aspect":
+                mean = _mean(logits[..., end:], resolution_bins(network))
             else:
-                mean = _mean(logits[..., count:], ratio_bins(network))
+                mean = _mean(logits[..., count:end], ratio_bins(network))
                 mean = mean * ops.exp(pooled(y_pred))[:, None, None, None]
-            error = ops.abs(mean - thinned(y_true)[..., 0])
+            error = ops.abs(mean - true)
         self.total.assign_add(ops.sum(weight * error))
         self.count.assign_add(ops.sum(weight))
 
@@ -162,6 +173,12 @@ PARTICLES: dict[str, Any] = {
     "reuse": 5,
     "kinds": ["quiet rim", "thresholded", "masked"],
     "voxel_sizes": [0.5, 6.0],  # Å, of the maps
+}
+# one network for what is asked of a map, from experiments from particles
+BACKBONE_TRAINING: dict[str, Any] = {
+    **PARTICLES,
+    "plain": 0.4,  # share of maps as refinement programs write them
+    "network": BACKBONE,
 }
 
 
@@ -211,7 +228,8 @@ def half_grid_targets(experiment, molecule, config, shown=True):
                            out=np.full(weight.shape, experiment.resolution))  # fmt: skip
     whole = np.full(weight.shape, experiment.resolution)
     weight = (weight > 0.5).astype(np.float32)
-    return np.stack([resolution, weight, _block_mean(molecule), whole], axis=-1).astype(np.float32)
+    found = [resolution, weight, _block_mean(molecule), whole, resolution]
+    return np.stack(found, axis=-1).astype(np.float32)
 
 
 def _block_mean(data):
@@ -240,9 +258,11 @@ def compiled(config, initial=None):
     model = build_single_map(config["network"], with_logits=True)
     if initial is not None:
         start_from(model, initial, partly=True)
+    parts = ["error", "relative", "whole", "miou"]
+    parts += ["aspect"] if has_aspect(config["network"]) else []
     model.compile(
         optimizer=keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0),
         loss=SingleMapLoss(config),
-        metrics=[SingleMapError(config, part) for part in ("error", "relative", "whole", "miou")],
+        metrics=[SingleMapError(config, part) for part in parts],
     )
     return model
