@@ -174,6 +174,7 @@ class WholeInput:
     voxel_size : between steps of the half grid, Å
     origin : x, y, z of its first step, Å
     grid : density and, roughly, molecule on the network's grid: Volume and ndarray (z, y, x), bool
+    map_voxel_size : Å, of the map, where a backbone reads it
     """
 
     data: np.ndarray
@@ -182,6 +183,7 @@ class WholeInput:
     origin: tuple[float, float, float]
     grid: Volume
     rough: np.ndarray
+    map_voxel_size: float | None = None
 
     def volume(self, values: np.ndarray) -> Volume:
         """Values (z, y, x) that the network gave, at their place in space."""
@@ -230,6 +232,7 @@ def prepare_whole(
     *masks: np.ndarray,
     box: Box | None = None,
     level: bool = True,
+    spectrum: bool = False,
 ) -> WholeInput:
     """Cut a map to its molecule, bring it to the network's grid and make the features.
 
@@ -238,9 +241,11 @@ def prepare_whole(
     molecule : ndarray, shape (z, y, x), bool, roughly
     masks, box : more that the part is to hold, as `crop_to_molecule` takes it
     level : as `whole_features` takes it
+    spectrum : with the channels of a backbone
     """
+    map_voxel_size = volume.voxel_size if spectrum else None
     part = crop_to_molecule(volume, molecule, *masks, box=box)
-    return _with_features(*on_grid(volume, molecule, part, voxel_size), part, level)
+    return _with_features(*on_grid(volume, molecule, part, voxel_size), part, level, map_voxel_size)
 
 
 def on_grid(
@@ -269,12 +274,15 @@ def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
     """
     for axis in range(3):
         inside = inside.repeat(2, axis)
-    return _with_features(given.grid, inside, given.part)
+    return _with_features(given.grid, inside, given.part, True, given.map_voxel_size)
 
 
-def _with_features(grid, rough, part, level=True) -> WholeInput:
-    data = stack(*whole_features(grid.data, grid.voxel_size, rough, level=level))
-    return WholeInput(data, part, 2 * grid.voxel_size, half_grid_origin(grid), grid, rough)
+def _with_features(grid, rough, part, level=True, map_voxel_size=None) -> WholeInput:
+    found = whole_features(
+        grid.data, grid.voxel_size, rough, level=level, map_voxel_size=map_voxel_size
+    )
+    place = 2 * grid.voxel_size, half_grid_origin(grid)
+    return WholeInput(stack(*found), part, *place, grid, rough, map_voxel_size)
 
 
 def in_fours(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -50,7 +50,7 @@ def receptive_radius(config):
     beyond a border between blocks of the quarter grid, where tiles begin and end."""
     quarter = 1 + 2 * config["quarter_blocks"]  # decode_1 and decode_2 reach into one more
     if "eighth" in config:
-        quarter += 2 * (1 + 2 * config["eighth_blocks"])
+        quarter += 2 * (1 + 2 * config["eighth_blocks"]) - 1
     return 2 * quarter + 2  # encode_1, encode_2
 
 

@@ -17,14 +17,14 @@ from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.checks.training_range import KINDS, beyond_training, kind_of, widening, widening_warning
 from cryodl.compute.device import device_scope, load_network
 from cryodl.errors import SettingError
-from cryodl.features.context import WHOLE_CHANNELS, prepare_whole
+from cryodl.features.context import BACKBONE_CHANNELS, WHOLE_CHANNELS, prepare_whole
 from cryodl.maps.inputs import given_map, given_mask, mask_origin
 from cryodl.maps.mask import automatic_mask, rough_molecule
 from cryodl.maps.result import Result
 from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import Stages, plan
-from cryodl.methods.cryores.predict import INSIDE, LEAST, predict
+from cryodl.methods.cryores.predict import INSIDE, LEAST, predict, reads_spectrum
 from cryodl.networks.architectures import number, one_of, optional
 from cryodl.networks.bundle import Bundle
 from cryodl.networks.method_bundle import (
@@ -46,7 +46,10 @@ REQUIRED = {
     "local": one_of("alone", "relative", "both"),
     "mask_threshold": optional(number(0.01, 0.99)),
 }
-READS = {"whole_features": ("single_map", {"channels": WHOLE_CHANNELS})}
+READS = {
+    "whole_features": ("single_map", {"channels": WHOLE_CHANNELS}),
+    "backbone_features": ("backbone", {"channels": BACKBONE_CHANNELS}),
+}
 
 
 def choose_bundle(bundle: Any = None) -> Bundle:
@@ -139,7 +142,9 @@ def run_single_map_resolution(
         def look(this: Pass, volume: Volume, rough: np.ndarray) -> list[np.ndarray]:
             """Maps on the grid of `volume`; then how much of a molecule there is, looks, and Å."""
             with stages("prepare"):
-                prepared = prepare_whole(volume, spec["voxel_size"], rough)
+                prepared = prepare_whole(
+                    volume, spec["voxel_size"], rough, spectrum=reads_spectrum(spec)
+                )
             if this.number == 0:
                 words = plan(volume, prepared, spec, passes=this.count, means=MEANS)
                 tell(f"{words}; longer where it looks twice")

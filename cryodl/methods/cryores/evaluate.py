@@ -15,7 +15,7 @@ from cryodl.maps.mask import automatic_mask, rough_molecule
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.estimate import run_single_map_resolution
-from cryodl.methods.cryores.predict import predict
+from cryodl.methods.cryores.predict import predict, reads_spectrum
 from cryodl.simulation.experiment_set import VOXEL_SIZE
 
 BANDS = 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0  # Å, of the true resolution
@@ -50,7 +50,9 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
         back = np.s_[..., ::-1] if name == "mirrored" else np.s_[...]
         start = time.perf_counter()
         rough = rough_molecule(volume)
-        prepared = prepare_whole(volume, bundle.spec["voxel_size"], rough)
+        prepared = prepare_whole(
+            volume, bundle.spec["voxel_size"], rough, spectrum=reads_spectrum(bundle.spec)
+        )
         answer, _ = predict(prepared, bundle.spec, bundle.model)
         values = prepared.bring_back(answer.resolution, volume)
         told = prepared.bring_back(answer.probability, volume)

@@ -14,7 +14,7 @@ from cryodl.methods.cryores.predict import MASK, local_resolution, molecule, rea
 from cryodl.methods.cryores.samples import whole_sample
 from cryodl.networks.backbone import receptive_radius
 from cryodl.networks.bundle import save_bundle
-from cryodl.networks.cryores import build_single_map
+from cryodl.networks.cryores import build_single_map, has_aspect
 from cryodl.training.calibrate import accuracy, calibrate
 
 SEED = 4001
@@ -53,7 +53,10 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
         "method": "single-map-resolution",
         "network": network,
         "voxel_size": config["voxel_size"],
-        "normalisation": {"name": "whole_features", "parameters": {}},
+        "normalisation": {
+            "name": "backbone_features" if has_aspect(network) else "whole_features",
+            "parameters": {},
+        },
         "stride": network["stride"],
         "overlap": receptive_radius(network),
         "resolution_limits": config["limits"],
@@ -120,7 +123,10 @@ def predict_experiment(model, experiment, config, seed, kind=None) -> Prediction
     levelled, bands, extra, target = whole_sample(
         experiment, np.random.default_rng(seed), config, kind
     )
-    predicted = np.asarray(model.predict_on_batch(stack(levelled, bands, extra)[None]))[0]
+    data = stack(levelled, bands, extra)
+    held, stride = target.shape[:3], config["network"]["stride"]
+    data = np.pad(data, [*((0, -n % stride) for n in held), (0, 0)])
+    predicted = np.asarray(model.predict_on_batch(data[None]))[0][tuple(slice(n) for n in held)]
     return Prediction(predicted, target, config["limits"])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from cryodl.features.context import WholeInput, look_again
 from cryodl.maps.normalise import block_mean
 from cryodl.methods.cost import tile_grid
+from cryodl.networks.architectures import reads_and_answers
 from cryodl.networks.tiles import predict_tiled
 
 # Channels of the network's answer, as in networks.single_map.
@@ -100,6 +101,11 @@ def molecule(probability: np.ndarray, threshold: float = INSIDE) -> np.ndarray:
     return ndimage.binary_fill_holes(inside)
 
 
+def reads_spectrum(spec: Mapping[str, Any]) -> bool:
+    """Whether a bundle's network reads the spectrum and the voxel size that a map came with."""
+    return spec["normalisation"]["name"] == "backbone_features"
+
+
 AGREE = 0.6  # intersection over union of two masks below which the map is looked at again
 LEAST = 200  # steps of the half grid below which there is no molecule
 
@@ -124,7 +130,7 @@ def predict(
             prepared.data,
             model.predict_on_batch,
             tile_grid(prepared, spec, device),
-            channels=CHANNELS,
+            channels=reads_and_answers(spec["network"])["network"][2],
             batch_size=batch_size,
             progress=progress,
         )

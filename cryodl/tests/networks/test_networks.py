@@ -8,7 +8,9 @@ import pytest
 from cryodl import networks
 from cryodl.networks.configs import LOW, PAPER
 
+RATIOS = {"ratios": 4, "ratios_from": 0.6, "ratios_to": 2.4}
 SMALL = {**LOW, "channels": 3, "half": 4, "quarter": 4, "quarter_blocks": 1, "bins": 8}
+DEEPER = {"architecture": "backbone", "eighth": 4, "eighth_blocks": 1, **RATIOS}
 
 
 def randomised(config):
@@ -42,12 +44,14 @@ def test_answer_is_resolution_and_deviation_on_the_input_grid():
     assert (answer[..., 1] > 0).all()
 
 
-def test_nothing_reaches_beyond_the_stated_radius():
+@pytest.mark.parametrize("more, blocks", [({}, 1), (DEEPER, 1), (DEEPER, 2)])
+def test_nothing_reaches_beyond_the_stated_radius(more, blocks):
     from cryodl.networks.backbone import receptive_radius
 
-    model = randomised(SMALL)
-    radius = receptive_radius(SMALL)
-    n = 2 * (radius + 12)
+    config = {**SMALL, **more, "quarter_blocks": blocks}
+    model = randomised(config)
+    radius = receptive_radius(config)
+    n = -(-2 * (radius + 12) // 4) * 4
     x = np.random.default_rng(0).normal(size=(1, n, 8, 8, 3)).astype(np.float32)
     for end in (slice(0, 4), slice(n - 4, n)):
         moved = x.copy()
@@ -57,6 +61,18 @@ def test_nothing_reaches_beyond_the_stated_radius():
         change = change if end.start == 0 else change[::-1]
         assert change[4 + radius :].max() == 0
         assert change[4 + radius - 1] > 0  # nor is more than needed stated
+
+
+def test_a_backbone_begins_as_the_network_that_it_starts_from():
+    from cryodl.training.losses import start_from
+
+    small = {**SMALL, **RATIOS, "architecture": "single_map", "quarter_blocks": 2}
+    first, larger = randomised(small), networks.build({**small, **DEEPER, "channels": 5})
+    assert start_from(larger, first, partly=True) == len(first.weights)
+    x = np.random.default_rng(0).normal(size=(1, 8, 12, 16, 5)).astype(np.float32)
+    one, other = (np.asarray(m.predict_on_batch(v)) for m, v in ((first, x[..., :3]), (larger, x)))
+    assert other.shape[-1] == one.shape[-1] + 2  # aspect resolution and its deviation
+    assert np.allclose(other[..., :7], one, atol=1e-5) and np.ptp(one[..., 1]) > 0.1
 
 
 def test_unknown_architecture_is_named():
