@@ -104,7 +104,7 @@ def test_crops_turn_features_and_targets_together(experiment):
     made = samples(experiment, np.random.default_rng(2), config())
     assert len(made) == 6
     for x, y in made:
-        assert x.shape == (16, 16, 16, 37) and y.shape == (16, 16, 16, 4)
+        assert x.shape == (16, 16, 16, 37) and y.shape == (16, 16, 16, 5)
         assert np.isfinite(x).all() and (y[..., [0, 3]] > 0).all()
         # channel 21 is the density at 10 Å, high where the target says molecule
         assert np.corrcoef(x[..., 21].ravel(), y[..., 2].ravel())[0, 1] > 0.5
