@@ -8,7 +8,7 @@ from cryodl.checks.noise import NOISE, clean_warning, contrast_warning
 from cryodl.checks.quiet import filled, quiet_rim
 from cryodl.checks.voxel_size import voxel_size_warning
 from cryodl.errors import InputError
-from cryodl.maps.mask import masked_support
+from cryodl.maps.mask import existing_mask
 from cryodl.maps.volume import Volume
 
 VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
@@ -28,7 +28,7 @@ def check_map(
     mask : ndarray, shape (z, y, x), bool, optional
         Where the molecule is; found with `automatic_mask` if not given.
     rough : ndarray, shape (z, y, x), bool, optional
-        What `rough_molecule` finds, which voxel size and noise are judged by, where it is known
+        What `coarse_mask` finds, which voxel size and noise are judged by, where it is known
         already.
 
     Returns
@@ -48,7 +48,7 @@ def check_map(
             f"{volume.mended} voxel{'s' * (volume.mended > 1)} far beyond all densities of"
             " the map (hot voxels): the median of the neighbours is taken instead"
         )
-    support = masked_support(volume.data)
+    support = existing_mask(volume.data)
     if support is not None:
         found.append(
             f"the map looks masked already: {1 - support.mean():.0%} of its voxels hold"

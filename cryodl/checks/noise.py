@@ -11,7 +11,7 @@ from math import ceil
 
 import numpy as np
 
-from cryodl.maps.mask import outside_value, rough_molecule
+from cryodl.maps.mask import coarse_mask, outside_value
 from cryodl.maps.normalise import block_mean
 from cryodl.maps.volume import Volume
 
@@ -120,7 +120,7 @@ NOISE = (
 def contrast_warning(volume: Volume, support: np.ndarray | None) -> str | None:
     """A sentence where a map looks inverted, or like noise alone.
 
-    support : ndarray (z, y, x), bool, as `masked_support` finds it, or None
+    support : ndarray (z, y, x), bool, as `existing_mask` finds it, or None
     """
     size = max(1, round(BLOCK / volume.voxel_size))
     blocks = block_mean(volume.data, size).astype(np.float64)
@@ -191,12 +191,12 @@ def clean_warning(
 ) -> str | None:
     """A sentence where a map holds no noise.
 
-    support : ndarray (z, y, x), bool, as `masked_support` finds it, or None
+    support : ndarray (z, y, x), bool, as `existing_mask` finds it, or None
     inside : ndarray (z, y, x), bool, roughly the molecule; None finds it
     """
     if support is not None:
         return CLEAN if _fades(volume.data, support) else None
-    return CLEAN if _ripples(volume, rough_molecule(volume) if inside is None else inside) else None
+    return CLEAN if _ripples(volume, coarse_mask(volume) if inside is None else inside) else None
 
 
 def _fades(data: np.ndarray, support: np.ndarray) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from cryodl.compute.parallel import thread_count
 from cryodl.filters.flatten import Shells
-from cryodl.maps.mask import masked_support, rough_molecule
+from cryodl.maps.mask import coarse_mask, existing_mask
 from cryodl.maps.volume import Volume
 
 SAMPLED = 64  # places along each axis at which texture is taken
@@ -76,7 +76,7 @@ def quiet_rim(volume: Volume) -> Rim | None:
     corners = texture[np.ix_(*ends)]
     if not corners.mean() < QUIET**2 * texture.mean():
         return None
-    support = masked_support(volume.data) if not corners.any() else None
+    support = existing_mask(volume.data) if not corners.any() else None
     told = [(texture, EVEN)]
     if support is not None:  # where nothing at all is left, the outline itself tells the shape
         whole = tuple(slice(0, n - 1, every) for n in volume.shape)
@@ -143,7 +143,7 @@ def within_rim(mask: np.ndarray, rim: Rim | None) -> np.ndarray:
 
 def _solvent(volume: Volume, within: np.ndarray) -> np.ndarray:
     """Where noise is measured, ndarray (z, y, x), bool: around the molecule; or all within."""
-    for molecule in (_grown_molecule(volume), rough_molecule(volume)):
+    for molecule in (_grown_molecule(volume), coarse_mask(volume)):
         solvent = within & ~molecule
         if solvent.mean() > ENOUGH:
             return solvent
@@ -155,7 +155,7 @@ def _grown_molecule(volume: Volume) -> np.ndarray:
     from scipy.ndimage import binary_dilation
 
     reach = max(1, round(APART / volume.voxel_size))
-    return binary_dilation(rough_molecule(volume), iterations=reach)
+    return binary_dilation(coarse_mask(volume), iterations=reach)
 
 
 def _is_molecule(volume: Volume, ring: np.ndarray, beyond: np.ndarray) -> bool:
@@ -165,7 +165,7 @@ def _is_molecule(volume: Volume, ring: np.ndarray, beyond: np.ndarray) -> bool:
     """
     if np.mean(volume.data[ring] < np.median(volume.data[beyond])) < BELOW:
         return True
-    return bool(rough_molecule(volume)[ring].mean() > MOSTLY)
+    return bool(coarse_mask(volume)[ring].mean() > MOSTLY)
 
 
 def _texture(data: np.ndarray, every: int) -> np.ndarray:

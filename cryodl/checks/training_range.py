@@ -15,7 +15,7 @@ import numpy as np
 
 from cryodl.checks.noise import CLEAN
 from cryodl.checks.quiet import Rim
-from cryodl.maps.mask import masked_support, outside_value
+from cryodl.maps.mask import existing_mask, outside_value
 from cryodl.maps.volume import Volume
 
 SIZES = 0.5, 2.0  # of the grid's voxel size, of maps that are brought to it without much loss
@@ -52,7 +52,7 @@ def kind_of(volume: Volume, rim: Rim | None, notes: list[str]) -> str | None:
         return "clean"
     if rim is not None:
         return "quiet rim"
-    support = masked_support(volume.data)
+    support = existing_mask(volume.data)
     if support is None:
         return None
     below = volume.data[support] < outside_value(volume.data, support)

@@ -1,6 +1,6 @@
 """Whether a map's voxel size can be right, by how large its features are.
 
-A small network reads `scale.scale_features` and gives a distribution over the factor by which the
+A small network reads `voxel_size_features` and gives a distribution over the factor by which the
 voxel size is too large. It has learnt from simulated experiments whose voxel size was changed
 (training.voxel_size), and its threshold is set so that few right maps are warned of. It is asked
 where it has learnt only: at other voxel sizes, and of maps without detail, it would be sure of
@@ -21,11 +21,11 @@ from cryodl.checks.voxel_size_network import (
     MARGIN,
     RADII,
     proven_weights,
-    scale_features,
+    voxel_size_features,
 )
 from cryodl.features.local_spectrum import BANDS, band_centres
 from cryodl.maps.crop import bounding_box, cut
-from cryodl.maps.mask import resample_both, rough_molecule
+from cryodl.maps.mask import coarse_mask, resample_with_mask
 from cryodl.maps.volume import Volume
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "weights" / "voxel_size.npz"
@@ -45,7 +45,7 @@ def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
     Returns (factor, probability that the voxel size is clearly wrong).
     """
     if inside is None:
-        inside = rough_molecule(volume)
+        inside = coarse_mask(volume)
     return _factor(read_features(volume, inside))
 
 
@@ -73,7 +73,7 @@ def voxel_size_warning(volume: Volume, inside: np.ndarray | None = None) -> str 
     if not WEIGHTS.is_file() or not finest <= volume.voxel_size <= coarsest:
         return None
     if inside is None:
-        inside = rough_molecule(volume)
+        inside = coarse_mask(volume)
     if np.count_nonzero(inside) * volume.voxel_size**3 < SMALLEST:
         return None
     features = read_features(volume, inside)
@@ -96,7 +96,7 @@ def shows_detail(features: np.ndarray) -> bool:
     """
     if not features[-1]:  # no solvent is left to compare with: a map that was cut out
         return True
-    told = features[len(RADII) + 2 * BANDS : -1] * 4  # as scale.scale_features stores it
+    told = features[len(RADII) + 2 * BANDS : -1] * 4  # as voxel_size_features stores it
     coarsest, finest = DETAIL
     seen = (band_centres() * coarsest >= GRID) & (band_centres() * finest <= GRID)
     return bool(told[seen].max() > STANDS_OUT)
@@ -142,8 +142,8 @@ def read_features(volume: Volume, inside: np.ndarray) -> np.ndarray:
             first += (last - first - most) // 2
             last = first + most
         part.append(slice(first, last))
-    grid, near = resample_both(cut(volume, tuple(part)), inside[tuple(part)], GRID)
-    return scale_features(grid.data, near if near.any() else np.ones_like(near))
+    grid, near = resample_with_mask(cut(volume, tuple(part)), inside[tuple(part)], GRID)
+    return voxel_size_features(grid.data, near if near.any() else np.ones_like(near))
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,7 @@ from cryodl.files.arrays import read_arrays
 from cryodl.filters.flatten import Shells, border_weights
 from cryodl.filters.sharpen import reference_log_amplitude
 from cryodl.maps.crop import bounding_box
-from cryodl.maps.mask import masked_support
+from cryodl.maps.mask import existing_mask
 
 RADII = np.geomspace(1 / 30, 0.48, 44)  # cycles per Å at which the spectrum is told
 NUMBERS = len(RADII) + 3 * BANDS + 1
@@ -30,7 +30,7 @@ AWAY = 6  # voxels from the molecule at which solvent begins
 LEAST = 2000  # voxels of solvent below which it tells nothing
 
 
-def scale_features(density: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def voxel_size_features(density: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """What a map's features are like, by frequency.
 
     density : ndarray, shape (z, y, x), on a grid of 1 Å, any scale and offset
@@ -45,7 +45,7 @@ def scale_features(density: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
     part = _middle(inside)
     density, inside = density[part], inside[part]
-    support = masked_support(density)
+    support = existing_mask(density)
     away = ~binary_dilation(inside, iterations=AWAY)
     if support is not None:
         away &= support

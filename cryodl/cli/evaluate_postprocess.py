@@ -70,7 +70,7 @@ def _real(args, enhancer) -> list[dict]:
     from cryodl.errors import InputError
     from cryodl.evaluation.claims import read_table
     from cryodl.files.reading import read_rows
-    from cryodl.maps.inputs import given_map
+    from cryodl.maps.inputs import input_map
     from cryodl.methods.enhance.evaluate import real_row
 
     table = Path(args.maps)
@@ -82,7 +82,7 @@ def _real(args, enhancer) -> list[dict]:
             continue
         try:
             model = path.parent / models[path.name]
-            row = real_row(path, model, claimed, given_map(path, voxel), enhancer)
+            row = real_row(path, model, claimed, input_map(path, voxel), enhancer)
         except InputError as error:
             row = {"map": path.name, "claimed": claimed, "left_out": str(error)}
         rows.append(row)

@@ -21,9 +21,9 @@ from cryodl.features.local_spectrum import (
     band_powers,
     space_to_depth,
 )
-from cryodl.filters.flatten import EMPTY, level_and_course, level_spectrum
+from cryodl.filters.flatten import EMPTY, flatten_to_power_law, level_and_course
 from cryodl.maps.crop import Box, bounding_box, cut, significant_box
-from cryodl.maps.mask import masked_support, resample_both, rough_molecule
+from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
 from cryodl.maps.normalise import (
     FLOOR,
     WINDOW,
@@ -37,9 +37,9 @@ from cryodl.maps.resample import resample_to
 from cryodl.maps.volume import Volume
 
 EXTRA = 2 + BANDS + 1
-WHOLE_CHANNELS = CHANNELS + EXTRA
+CONTEXT_CHANNELS = CHANNELS + EXTRA
 # A backbone also reads the radial spectrum that the map came with and its voxel size.
-BACKBONE_CHANNELS = WHOLE_CHANNELS + BANDS + 1
+BACKBONE_CHANNELS = CONTEXT_CHANNELS + BANDS + 1
 AWAY = 8  # voxels from the molecule at which solvent begins
 FEW = 0.02  # share of the box below which what is left of the solvent tells nothing
 # Contrast in every band from which on the solvent was emptied: simulated maps reach 0.35, or more
@@ -48,7 +48,7 @@ QUIET = 0.6
 COARSE = 2.5  # voxels, SD of the Gaussian that takes a map to about 10 Å
 
 
-def whole_features(
+def context_features(
     density: np.ndarray,
     voxel_size: float,
     inside: np.ndarray | None = None,
@@ -72,11 +72,11 @@ def whole_features(
     x / 2, EXTRA).
     """
     if inside is None:
-        inside = rough_molecule(Volume(density, voxel_size))
+        inside = coarse_mask(Volume(density, voxel_size))
     if map_voxel_size is not None:
         shown, spectrum = level_and_course(density, inside, band_centres())
     else:
-        shown = level_spectrum(density, inside) if level else _in_spreads(density, inside)
+        shown = flatten_to_power_law(density, inside) if level else _in_spreads(density, inside)
     normalised, power = _normalise(shown)
     bands = band_powers(normalised, threads=threads)
     inner = block_mean(inside, 2)
@@ -94,7 +94,7 @@ def whole_features(
 
 
 def stack(normalised, bands, extra):
-    """The channels together: (z / 2, y / 2, x / 2, WHOLE_CHANNELS)."""
+    """The channels together: (z / 2, y / 2, x / 2, CONTEXT_CHANNELS)."""
     return np.concatenate([space_to_depth(normalised), bands, extra], axis=-1, dtype=np.float32)
 
 
@@ -136,7 +136,7 @@ def _contrast(density, inside, inner, bands, power):
     from scipy.ndimage import distance_transform_edt
 
     away = distance_transform_edt(inner < 0.01) * 2 > AWAY
-    support = masked_support(density)
+    support = existing_mask(density)
     if support is not None:
         away &= block_mean(support, 2) > 0.99
     result = np.zeros(BANDS + 1, np.float32)
@@ -166,7 +166,7 @@ BLOCK = 4.0  # Å; densities are averaged over so much before they are compared 
 
 
 @dataclass(frozen=True)
-class WholeInput:
+class ContextFeatures:
     """What the network reads.
 
     data : ndarray, shape (z, y, x, channels), float32, on the half grid
@@ -189,7 +189,7 @@ class WholeInput:
         """Values (z, y, x) that the network gave, at their place in space."""
         return Volume(np.ascontiguousarray(values), self.voxel_size, self.origin)
 
-    def bring_back(self, values: np.ndarray, volume: Volume) -> np.ndarray:
+    def paste(self, values: np.ndarray, volume: Volume) -> np.ndarray:
         """The same at the voxels of the map, (z, y, x); 0 beyond the part that was read."""
         data = np.zeros(volume.shape, np.float32)
         data[self.part] = resample_to(self.volume(values), cut(volume, self.part)).data
@@ -225,7 +225,7 @@ def crop_to_molecule(
     )  # fmt: skip
 
 
-def prepare_whole(
+def prepare_context(
     volume: Volume,
     voxel_size: float,
     molecule: np.ndarray,
@@ -233,14 +233,14 @@ def prepare_whole(
     box: Box | None = None,
     level: bool = True,
     spectrum: bool = False,
-) -> WholeInput:
+) -> ContextFeatures:
     """Cut a map to its molecule, bring it to the network's grid and make the features.
 
     volume : density
     voxel_size : Å, of the network's grid
     molecule : ndarray, shape (z, y, x), bool, roughly
     masks, box : more that the part is to hold, as `crop_to_molecule` takes it
-    level : as `whole_features` takes it
+    level : as `context_features` takes it
     spectrum : with the channels of a backbone
     """
     map_voxel_size = volume.voxel_size if spectrum else None
@@ -256,7 +256,7 @@ def on_grid(
     volume : density;  molecule : ndarray, shape (z, y, x), bool, on its grid
     voxel_size : Å, of the network's grid
     """
-    grid, rough = resample_both(cut(volume, part), molecule[part], voxel_size)
+    grid, rough = resample_with_mask(cut(volume, part), molecule[part], voxel_size)
     data, rough = in_fours(grid.data, rough)
     return Volume(data, grid.voxel_size, grid.origin), rough
 
@@ -267,7 +267,7 @@ def half_grid_origin(grid: Volume) -> tuple[float, float, float]:
     return x, y, z
 
 
-def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
+def refresh_features(given: ContextFeatures, inside: np.ndarray) -> ContextFeatures:
     """The same part of the map, its features made with a better mask.
 
     inside : ndarray, shape of given.data (z, y, x), bool, on the half grid
@@ -277,12 +277,12 @@ def look_again(given: WholeInput, inside: np.ndarray) -> WholeInput:
     return _with_features(given.grid, inside, given.part, True, given.map_voxel_size)
 
 
-def _with_features(grid, rough, part, level=True, map_voxel_size=None) -> WholeInput:
-    found = whole_features(
+def _with_features(grid, rough, part, level=True, map_voxel_size=None) -> ContextFeatures:
+    found = context_features(
         grid.data, grid.voxel_size, rough, level=level, map_voxel_size=map_voxel_size
     )
     place = 2 * grid.voxel_size, half_grid_origin(grid)
-    return WholeInput(stack(*found), part, *place, grid, rough, map_voxel_size)
+    return ContextFeatures(stack(*found), part, *place, grid, rough, map_voxel_size)
 
 
 def in_fours(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:

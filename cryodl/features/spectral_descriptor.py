@@ -35,14 +35,14 @@ def describe(normalised: np.ndarray, inside: np.ndarray, *, threads: int | None 
     within = bands[blocks if blocks.any() else np.ones_like(blocks)]
     return np.concatenate(
         [
-            radial_description(normalised, inside),
+            radial_descriptor(normalised, inside),
             within.mean(axis=0),
             *np.percentile(within, PERCENTILES, axis=0),
         ]
     ).astype(np.float32)
 
 
-def radial_description(normalised: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def radial_descriptor(normalised: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Logarithm of the radial amplitude, relative to its highest, from -1 (none) to 1."""
     from scipy.ndimage import gaussian_filter
 

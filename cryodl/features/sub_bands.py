@@ -44,7 +44,7 @@ _WIDER = 2.0  # coarse steps, window of the power of all bands
 
 
 @dataclass(frozen=True)
-class Whitened:
+class SubBands:
     """A map in bands of even local power.
 
     density : ndarray, shape (z, y, x), float32, locally normalised (maps.normalise)
@@ -77,17 +77,17 @@ class Whitened:
             out[..., begin : begin + VOXELS] = space_to_depth(group)
         return out
 
-    def part(self, fine: tuple[slice, ...]) -> Whitened:
+    def part(self, fine: tuple[slice, ...]) -> SubBands:
         """A part, whose slices start and stop at even voxels."""
         half = tuple(slice(s.start // 2, s.stop // 2) for s in fine)
-        return Whitened(
+        return SubBands(
             self.density[fine], self.groups[(slice(None), *fine)], self.relative[half],
             self.over_noise[half],
         )  # fmt: skip
 
-    def turned(self, order: tuple[int, ...], flips: tuple[slice, ...]) -> Whitened:
+    def turned(self, order: tuple[int, ...], flips: tuple[slice, ...]) -> SubBands:
         """The same with its axes in another order and direction."""
-        return Whitened(
+        return SubBands(
             self.density.transpose(order)[flips],
             self.groups.transpose((0, *(1 + a for a in order)))[(slice(None), *flips)],
             self.relative.transpose((*order, 3))[flips],
@@ -95,7 +95,7 @@ class Whitened:
         )
 
 
-def whiten(data, noise, *, noise_sd=None, threads=None) -> Whitened:
+def normalise_sub_bands(data, noise, *, noise_sd=None, threads=None) -> SubBands:
     """Take a map apart.
 
     data : ndarray, shape (z, y, x), multiples of 4, any scale, background at 0
@@ -149,7 +149,7 @@ def whiten(data, noise, *, noise_sd=None, threads=None) -> Whitened:
     relative, over_noise = _logarithms(powers, total, levels)
     half = tuple(n // 2 for n in data.shape)
     relative, over_noise = (_to_half_grid(values, half) for values in (relative, over_noise))
-    return Whitened(density, groups, relative, over_noise)
+    return SubBands(density, groups, relative, over_noise)
 
 
 def group_bands(group):

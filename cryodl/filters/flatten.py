@@ -20,7 +20,7 @@ EDGE = 2.0  # voxels, SD of the soft border of the weights
 BORDER = 8.0  # voxels over which the box's border fades
 
 
-def level_spectrum(data: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def flatten_to_power_law(data: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """A map with amplitudes that fall as s^-1.5, wherever it has any.
 
     data : ndarray, shape (z, y, x), background about constant

@@ -22,7 +22,7 @@ from cryodl.filters.shells import (
 )
 from cryodl.filters.threshold import LEAST, SignalEnd, signal_end, stretches
 from cryodl.half_maps.pair import half_sum, have_signal
-from cryodl.maps.mask import automatic_mask, masked_support
+from cryodl.maps.mask import automatic_mask, existing_mask
 from cryodl.maps.volume import Volume
 
 THRESHOLDS = (0.143, 0.5)
@@ -149,7 +149,7 @@ def mask_of_halves(half1: Volume, half2: Volume) -> np.ndarray:
     threshold above the noise leaves only the strongest parts, whose FSC is better than the whole's.
     """
     full = half_sum(half1, half2)
-    if masked_support(full.data) is not None:  # zeros around it tell where it is, unless filtered
+    if existing_mask(full.data) is not None:  # zeros around it tell where it is, unless filtered
         return automatic_mask(full)
     _, curve = correlate([transform(half.data) for half in (half1, half2)], full.shape)
     end = signal_end(np.arange(len(curve)), curve, THRESHOLDS[0])

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cryodl.half_maps.bands import Gaps, Spectrum, Window, noise_power, resolution_range, sweep
-from cryodl.half_maps.threshold_sweep import Points, boxes, crossing_map, point_step, taper
+from cryodl.half_maps.threshold_sweep import Points, boxes, point_step, sweep_resolution, taper
 from cryodl.maps.volume import Volume
 
 WINDOW = 7.0  # times the resolution of the whole map: edge of the box whose volume the window has
@@ -85,7 +85,7 @@ def local_fsc(
         fsc = cross / np.sqrt(np.maximum(power1 * power2, 1e-30))
         return around.at_points(fsc) - np.float32(threshold)
 
-    return crossing_map(
+    return sweep_resolution(
         sweep(coarsest, finest, gaps=gaps), margins, points, box, half1.shape, voxel,
         patience=1, coarsest=coarsest, progress=progress,
     )  # fmt: skip

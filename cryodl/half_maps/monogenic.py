@@ -26,8 +26,8 @@ from collections.abc import Callable
 import numpy as np
 
 from cryodl.half_maps.bands import Gaps, Spectrum, Window, resolution_range, sweep
-from cryodl.half_maps.noise_model import beside_noise
-from cryodl.half_maps.threshold_sweep import Points, crossing_map, point_step
+from cryodl.half_maps.noise_model import noise_model
+from cryodl.half_maps.threshold_sweep import Points, point_step, sweep_resolution
 from cryodl.maps.volume import Volume
 
 PERIODS = 0.6  # standard deviation of the window, in periods of the band
@@ -72,7 +72,7 @@ def monogenic_resolution(
     """
     voxel = volume.voxel_size
     finest, coarsest = resolution_range(volume, min_resolution, max_resolution, COARSEST)
-    found = beside_noise(volume, inside, difference, coarsest)
+    found = noise_model(volume, inside, difference, coarsest)
     points = Points(found.inside, point_step(PERIODS * finest / voxel))
 
     def margins(frequency: float, workers: int) -> np.ndarray:
@@ -89,7 +89,7 @@ def monogenic_resolution(
             threshold = _threshold(power, around, wide, significance)
         return np.log(np.maximum(signal, 1e-30) / np.maximum(threshold, 1e-30))
 
-    return crossing_map(
+    return sweep_resolution(
         sweep(coarsest, finest, gaps=gaps), margins, points, found.box, volume.shape, voxel,
         patience=PATIENCE, coarsest=coarsest, progress=progress,
     )  # fmt: skip

@@ -9,14 +9,14 @@ import numpy as np
 from cryodl.errors import InputError
 from cryodl.half_maps.bands import Spectrum, noise_power
 from cryodl.half_maps.threshold_sweep import boxes, taper, untapered
-from cryodl.maps.mask import masked_support
+from cryodl.maps.mask import existing_mask
 from cryodl.maps.volume import Volume
 
 _LEAST_NOISE = 0.02  # share of the box outside the mask that noise is measured from
 
 
 @dataclass(frozen=True)
-class BesideNoise:
+class NoiseModel:
     """The part of a map around its molecule, whitened by its noise.
 
     box : slices of the map (z, y, x)
@@ -33,9 +33,9 @@ class BesideNoise:
     noise: Spectrum | None
 
 
-def beside_noise(
+def noise_model(
     volume: Volume, inside: np.ndarray, difference: Volume | None, coarsest: float
-) -> BesideNoise:
+) -> NoiseModel:
     """Cut a map out around its molecule and measure its noise.
 
     volume : the map; of two half maps, their mean
@@ -64,13 +64,13 @@ def beside_noise(
                 "coarser --max-resolution, or half maps"
             )
         power = noise_power(data * noisy)
-        return BesideNoise(box, inside[box], noisy, Spectrum(data, voxel, power), None)
+        return NoiseModel(box, inside[box], noisy, Spectrum(data, voxel, power), None)
     apart = taper(difference.data - difference.data.mean(), box, reach // 2)
     power = noise_power(apart)
     if not power.max() > 0:  # identical halves: whatever is there exceeds no noise at all
         power = noise_power(data)
     spectra = (Spectrum(values, voxel, power) for values in (data, apart))
-    return BesideNoise(box, inside[box], inside[box], *spectra)
+    return NoiseModel(box, inside[box], inside[box], *spectra)
 
 
 def _margin(voxel_size: float) -> int:
@@ -82,7 +82,7 @@ def outside_of(volume: Volume, inside: np.ndarray) -> np.ndarray:
     """Voxels from which the noise of a single map is measured."""
     from scipy.ndimage import binary_dilation
 
-    support = masked_support(volume.data)
+    support = existing_mask(volume.data)
     grown = binary_dilation(inside, iterations=_margin(volume.voxel_size))
     outside = ~grown if support is None else ~grown & support
     if outside.mean() < _LEAST_NOISE:

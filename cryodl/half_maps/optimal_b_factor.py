@@ -70,7 +70,7 @@ def expected_correlation(spectrum: Spectrum, bfactors: Sequence[float] | np.ndar
     return np.array(found)
 
 
-def most_alike(spectrum: Spectrum) -> float:
+def optimal_b_factor(spectrum: Spectrum) -> float:
     """The B-factor (Å²), 0 or below, of the highest expected correlation."""
     bfactors = np.arange(0, STRONGEST - 1, -STEP)
     return float(bfactors[int(np.argmax(expected_correlation(spectrum, bfactors)))])

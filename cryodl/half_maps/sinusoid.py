@@ -29,8 +29,8 @@ import numpy as np
 
 from cryodl.half_maps.bands import GRID, Gaps, Spectrum, Window, resolution_range, sweep
 from cryodl.half_maps.monogenic import COARSEST, NOISE_WINDOW, PATIENCE
-from cryodl.half_maps.noise_model import beside_noise
-from cryodl.half_maps.threshold_sweep import Points, crossing_map, point_step
+from cryodl.half_maps.noise_model import noise_model
+from cryodl.half_maps.threshold_sweep import Points, point_step, sweep_resolution
 from cryodl.maps.volume import Volume
 
 PERIODS = 0.9  # standard deviation of a function's window, in wavelengths
@@ -76,7 +76,7 @@ def sinusoid_resolution(
     """
     voxel = volume.voxel_size
     finest, coarsest = resolution_range(volume, min_resolution, max_resolution, COARSEST)
-    found = beside_noise(volume, inside, difference, coarsest)
+    found = noise_model(volume, inside, difference, coarsest)
     points = Points(found.inside, point_step(AROUND * finest / voxel))
     least = threshold(p_value)
 
@@ -91,7 +91,7 @@ def sinusoid_resolution(
         level = _noise_level(around, variance, everywhere=found.noise is None)
         return np.log(np.maximum(here.means(energy), 1e-30) / (least * level))
 
-    return crossing_map(
+    return sweep_resolution(
         sweep(coarsest, finest, STEP, gaps), margins, points, found.box, volume.shape, voxel,
         patience=PATIENCE, coarsest=coarsest, progress=progress,
     )  # fmt: skip

@@ -166,7 +166,7 @@ def run_sweep(
     return float(frequency)
 
 
-def crossing_map(
+def sweep_resolution(
     frequencies: np.ndarray,
     margins: Callable[[float, int], np.ndarray],
     points: Points,

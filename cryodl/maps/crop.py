@@ -44,7 +44,7 @@ def cut(volume: Volume, part: tuple[slice, ...]) -> Volume:
     return replace(volume, data=data, origin=origin, start=(0, 0, 0), header_origin=None)
 
 
-def bring_back(part: Volume, volume: Volume, inside: np.ndarray, box: Box) -> Volume:
+def paste(part: Volume, volume: Volume, inside: np.ndarray, box: Box) -> Volume:
     """Values on the network's grid, at the voxels of the map; 0 outside the mask."""
     place = tuple(slice(first, last) for first, last in box)
     data = np.zeros(volume.shape, np.float32)

@@ -17,7 +17,7 @@ from cryodl.maps.volume import Volume, in_plain_units
 APART = 0.5  # voxels between origins, from which maps do not lie on each other
 
 
-def given_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
+def input_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
     """The density of the user, in units near 1 (`Volume.unit` leads back to its own).
 
     volume : Volume, or the path of one
@@ -25,11 +25,11 @@ def given_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
 
     Raises InputError for what is no map, or holds values that are NaN or infinite.
     """
-    return in_plain_units(given_volume(volume, voxel_size))
+    return in_plain_units(input_volume(volume, voxel_size))
 
 
-def given_volume(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
-    """As `given_map`, with values as they are: of resolutions in Å, not of densities."""
+def input_volume(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
+    """As `input_map`, with values as they are: of resolutions in Å, not of densities."""
     if isinstance(volume, np.ndarray):
         raise InputError(
             f"an array of shape {volume.shape} has no voxel size: give "
@@ -43,7 +43,7 @@ def given_volume(volume: Volume | str | Path, voxel_size: float | None) -> Volum
     return replace(volume, voxel_size=voxel_size, header_spacing=None)
 
 
-def given_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]:
+def input_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]:
     """The mask of the user, and what is unusual about it.
 
     mask : None, Volume, ndarray (z, y, x), path, or a function that finds one in a Volume
@@ -58,7 +58,7 @@ def given_mask(mask: Any, volume: Volume) -> tuple[np.ndarray | None, list[str]]
 
 
 def checked_mask(mask: Any, volume: Volume) -> tuple[Volume, np.ndarray, list[str]]:
-    """As `given_mask`, of a mask that there is: as it was, binarised, and what is unusual."""
+    """As `input_mask`, of a mask that there is: as it was, binarised, and what is unusual."""
     if callable(mask):
         mask = mask(volume)
     notes: list[str] = []
@@ -100,8 +100,8 @@ def origins_apart(first: Volume, second: Volume) -> float:
     return max(abs(a - b) for a, b in zip(first.origin, second.origin))
 
 
-def mask_origin(mask: Any) -> str:
-    """Whose the mask is, for the statistics; mask : as `given_mask` takes it."""
+def mask_source(mask: Any) -> str:
+    """Whose the mask is, for the statistics; mask : as `input_mask` takes it."""
     if mask is None:
         return "automatic"
     return "network" if callable(mask) else "given"

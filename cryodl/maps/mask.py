@@ -16,7 +16,7 @@ from cryodl.maps.volume import Volume
 MASKED_OUT = 0.10  # share of one exact value from which it is taken for a masked-out background
 
 
-def masked_support(data: np.ndarray) -> np.ndarray | None:
+def existing_mask(data: np.ndarray) -> np.ndarray | None:
     """Voxels that were left when a map was masked, or None if it was not masked.
 
     Returns
@@ -52,11 +52,11 @@ def _framed(data: np.ndarray, outer, inner) -> bool:
 
 
 def outside_value(data: np.ndarray, support: np.ndarray) -> np.floating:
-    """What a mask left where it left nothing; support : as from `masked_support`, of `data`."""
+    """What a mask left where it left nothing; support : as from `existing_mask`, of `data`."""
     return data.reshape(-1)[np.argmin(support)]
 
 
-def resample_masked(volume: Volume, voxel_size: float) -> Volume:
+def resample_keeping_mask(volume: Volume, voxel_size: float) -> Volume:
     """As `resample.resample`, but where a mask had left nothing there is nothing afterwards either.
 
     A mask's edge rings when a map is resampled. To whoever compares the molecule with the solvent
@@ -65,32 +65,32 @@ def resample_masked(volume: Volume, voxel_size: float) -> Volume:
     volume : density;  voxel_size : wanted, Å
     """
     grid = resample(volume, voxel_size)
-    support = None if grid is volume else masked_support(volume.data)
+    support = None if grid is volume else existing_mask(volume.data)
     if support is None:
         return grid
     left = resample_to(volume.with_data(support.astype(np.float32)), grid).data > 0.5
     return grid.with_data(np.where(left, grid.data, outside_value(volume.data, support)))
 
 
-def resample_both(
+def resample_with_mask(
     volume: Volume, inside: np.ndarray, voxel_size: float
 ) -> tuple[Volume, np.ndarray]:
-    """A map as from `resample_masked`, and a mask of it on the same grid.
+    """A map as from `resample_keeping_mask`, and a mask of it on the same grid.
 
     volume : density;  inside : ndarray, shape (z, y, x), bool;  voxel_size : wanted, Å
     """
-    grid = resample_masked(volume, voxel_size)
+    grid = resample_keeping_mask(volume, voxel_size)
     if grid is not volume:
         inside = resample_to(volume.with_data(inside), grid).data > 0.5
     return grid, inside
 
 
-def masked_as(changed: np.ndarray, before: np.ndarray) -> np.ndarray:
+def reapply_mask(changed: np.ndarray, before: np.ndarray) -> np.ndarray:
     """A map that was filtered, with nothing where a mask had left nothing before.
 
     changed, before : ndarray, of one shape
     """
-    support = masked_support(before)
+    support = existing_mask(before)
     if support is None:
         return changed
     return np.where(support, changed, outside_value(before, support))
@@ -131,7 +131,7 @@ def automatic_mask(volume: Volume) -> np.ndarray:
     step = volume.voxel_size * factor
     width = SMOOTHING / step
     smooth = ndimage.gaussian_filter(block_mean(volume.data, factor), width, mode="nearest")
-    support = masked_support(volume.data)
+    support = existing_mask(volume.data)
     left = np.ones(smooth.shape, bool)
     if support is not None:
         support |= _enlarge(_fill_holes(block_mean(support, factor) == 1), factor, volume.shape)
@@ -278,7 +278,7 @@ SHARE = 0.3  # of the way from the background to it
 CLOSE = 2  # coarse voxels, of clefts that are closed
 
 
-def rough_molecule(volume: Volume) -> np.ndarray:
+def coarse_mask(volume: Volume) -> np.ndarray:
     """Roughly the molecule: ndarray, shape (z, y, x), bool; never empty.
 
     volume : density, higher in the molecule than around it; any scale and offset
@@ -288,7 +288,7 @@ def rough_molecule(volume: Volume) -> np.ndarray:
     factor = max(1, round(COARSE / volume.voxel_size))
     width = BLUR / (factor * volume.voxel_size)
     blurred = ndimage.gaussian_filter(block_mean(volume.data, factor), width, mode="nearest")
-    support = masked_support(volume.data)
+    support = existing_mask(volume.data)
     if support is None:
         left, background = np.ones(blurred.shape, bool), np.median(blurred)
     else:

@@ -67,7 +67,7 @@ def run_compare(
     """
     import numpy as np
 
-    from cryodl.maps.inputs import given_map
+    from cryodl.maps.inputs import input_map
     from cryodl.maps.result import Result
     from cryodl.resolution_maps.agreement import compare_resolutions
     from cryodl.resolution_maps.chains import chain_regions
@@ -76,7 +76,7 @@ def run_compare(
     start = time.perf_counter()
     check_palette(palette)
     with results_folder(output, *resolutions, map, mask, model, overwrite=overwrite) as work:
-        density = None if map is None else given_map(map, voxel_size)
+        density = None if map is None else input_map(map, voxel_size)
         found = [
             load_resolution(source, density=density, mask=mask, voxel_size=voxel_size)
             for source in resolutions

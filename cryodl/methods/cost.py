@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from cryodl.features.context import WholeInput
+from cryodl.features.context import ContextFeatures
 from cryodl.maps.volume import Volume
 from cryodl.networks.tiles import TileGrid, fitting_grid
 
@@ -97,14 +97,14 @@ SECONDS = {"start": 2.0, "voxel": 1.5e-7, "feature": 4e-7, "step": 2.3e-6}
 BYTES = {"start": 0.2e9, "voxel": 16.0, "feature": 35.0, "step": 1000.0}
 
 
-def tile_grid(prepared: WholeInput, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
+def tile_grid(prepared: ContextFeatures, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
     """The tiles in which what was prepared is predicted."""
     return fitting_grid(prepared.data.shape[:3], spec, TILE_MEMORY[device], BYTES["step"])
 
 
 def plan(
     volume: Volume,
-    prepared: WholeInput,
+    prepared: ContextFeatures,
     spec: Mapping[str, Any],
     *,
     passes: int = 1,

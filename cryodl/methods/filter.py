@@ -51,7 +51,7 @@ def run_filter(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     from cryodl.checks.input import check_map
-    from cryodl.maps.inputs import given_map
+    from cryodl.maps.inputs import input_map
     from cryodl.maps.result import Result
     from cryodl.maps.volume import Volume, as_given
     from cryodl.resolution_maps.load import load_resolution
@@ -61,7 +61,7 @@ def run_filter(
     start = time.perf_counter()
     check_palette(palette)
     with results_folder(output, map, resolution, mask, overwrite=overwrite) as work:
-        density = given_map(map, voxel_size)
+        density = input_map(map, voxel_size)
         found = load_resolution(
             resolution, density=density, mask=mask, background=background, voxel_size=voxel_size
         )

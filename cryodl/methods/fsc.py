@@ -16,7 +16,7 @@ from cryodl.checks.input import check_map
 from cryodl.errors import InputError
 from cryodl.half_maps.fsc import THRESHOLDS, FscCurve, estimate_fsc, estimate_within, mask_of_halves
 from cryodl.half_maps.pair import IDENTICAL, NO_SIGNAL, check_half_maps, half_sum, on_one_scale
-from cryodl.maps.inputs import checked_mask, given_map, mask_origin
+from cryodl.maps.inputs import checked_mask, input_map, mask_source
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.mask import mask_or_finder
@@ -81,7 +81,7 @@ def run_fsc(
 
 def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
     """Two half maps as Volumes on one scale, checked; and what is unusual about them."""
-    first, second = (given_map(half, voxel_size) for half in (half1, half2))
+    first, second = (input_map(half, voxel_size) for half in (half1, half2))
     notes = check_half_maps(first, second)
     return first, on_one_scale(first, second), notes
 
@@ -118,7 +118,7 @@ def _estimate(half1, half2, mask, voxel_size) -> FscResult:
     else:
         weights, soft, more = read_mask(mask, full)
         notes += more
-        kind = mask_origin(mask) + ("" if soft else ", softened")
+        kind = mask_source(mask) + ("" if soft else ", softened")
     if soft:
         curve = estimate_fsc(first, second, weights)
     else:

@@ -21,7 +21,7 @@ from cryodl.half_maps.local_fsc import WINDOW, local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import IDENTICAL, NO_SIGNAL, half_difference, half_sum
 from cryodl.half_maps.sinusoid import sinusoid_resolution
-from cryodl.maps.inputs import APART, given_map, mask_origin, origins_apart
+from cryodl.maps.inputs import APART, input_map, mask_source, origins_apart
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
@@ -104,7 +104,7 @@ def run_half_map_resolution(
     shown = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, half1, half2, volume, mask, overwrite=overwrite) as work:
         if volume is not None:
-            options["volume"] = volume = given_map(volume, voxel_size)
+            options["volume"] = volume = input_map(volume, voxel_size)
         result = _estimate(half1, half2, **with_mask(options))
         if volume is not None and origins_apart(volume, result.density):
             shown = None  # the file lies elsewhere than the result
@@ -264,7 +264,7 @@ def _estimate(
         "claimed": options["claimed"],
         "voxel_size": full.voxel_size,
         "voxel_size_given": voxel_size is not None,
-        "mask": mask_origin(mask),
+        "mask": mask_source(mask),
         "warnings": notes,
         "seconds": {"estimate": round(time.perf_counter() - estimating, 3)},
     }

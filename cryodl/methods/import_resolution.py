@@ -54,7 +54,7 @@ def run_import_resolution(
     import numpy as np
 
     from cryodl.errors import SettingError
-    from cryodl.maps.inputs import given_map
+    from cryodl.maps.inputs import input_map
     from cryodl.maps.result import Result
     from cryodl.maps.volume import Volume
     from cryodl.resolution_maps.load import header_agrees, load_resolution
@@ -65,7 +65,7 @@ def run_import_resolution(
     if claimed is not None and not 0.5 <= claimed <= 100:
         raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
     with results_folder(output, resolution, map, mask, overwrite=overwrite) as work:
-        density = None if map is None else given_map(map, voxel_size)
+        density = None if map is None else input_map(map, voxel_size)
         found = load_resolution(
             resolution, density=density, mask=mask, background=background, voxel_size=voxel_size
         )

@@ -14,9 +14,9 @@ import numpy as np
 from cryodl.checks.input import check_map, check_one_grid
 from cryodl.errors import SettingError
 from cryodl.filters.sharpen import apply_bfactor
-from cryodl.half_maps.optimal_b_factor import most_alike, signal_and_noise
+from cryodl.half_maps.optimal_b_factor import optimal_b_factor, signal_and_noise
 from cryodl.half_maps.pair import identical, on_one_scale
-from cryodl.maps.inputs import given_map
+from cryodl.maps.inputs import input_map
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume, as_given
 from cryodl.methods.output import finish, results_folder
@@ -47,7 +47,7 @@ def from_halves(halves, volume, method, mask, progress, tell):
         "fsc_resolution": result.stats["fsc_resolution"],
         "warnings": result.stats["warnings"],
     }
-    return given_map(result.density, None), inside, result.volumes["resolution"].data[inside], told
+    return input_map(result.density, None), inside, result.volumes["resolution"].data[inside], told
 
 
 def from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
@@ -159,9 +159,9 @@ def run_oversharpening(
         raise SettingError("criterion correlation needs the half maps: give --half1 and --half2")
     inputs = (volume, half1, half2, resolution_map, sharpened, mask)
     with results_folder(output, *inputs, overwrite=overwrite) as work:
-        both = [given_map(half, voxel_size) for half in halves]
-        density = None if volume is None else given_map(volume, voxel_size)
-        judged = None if sharpened is None else given_map(sharpened, voxel_size)
+        both = [input_map(half, voxel_size) for half in halves]
+        density = None if volume is None else input_map(volume, voxel_size)
+        judged = None if sharpened is None else input_map(sharpened, voxel_size)
         if judged is not None:
             check_one_grid(
                 judged, density or both[0], "the sharpened map has", "the unsharpened map"
@@ -282,7 +282,7 @@ def _most_alike(volume: Volume, halves: Sequence[Volume], inside, cutoff: float)
     if not halves or identical(*halves):
         return None
     second = on_one_scale(halves[0], halves[1])
-    return most_alike(signal_and_noise(volume, halves[0], second, inside, cutoff))
+    return optimal_b_factor(signal_and_noise(volume, halves[0], second, inside, cutoff))
 
 
 def _sharpest_last(entry: dict[str, float]) -> float:

@@ -23,7 +23,7 @@ def build_postprocess_unet(config, *, names=("density",)):
     names : of its answers; training has it give two, which `blend_heads` makes one
 
     Input: (batch, z, y, x, channels + 8 * groups), features on the half grid
-    (`maps.whitened.Whitened.features`); sizes are multiples of 2.
+    (`maps.whitened.SubBands.features`); sizes are multiples of 2.
     Output: (batch, z, y, x, 8), density of the voxels of every block; 8 for each answer.
     """
     count = config["channels"]

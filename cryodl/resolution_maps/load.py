@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cryodl.errors import InputError
-from cryodl.maps.inputs import given_volume
+from cryodl.maps.inputs import input_volume
 from cryodl.maps.mask import automatic_mask, check_mask
 from cryodl.maps.mrc import header_voxel_size, read_mask, read_values
 from cryodl.maps.resample import resample_to
@@ -114,7 +114,7 @@ def load_resolution(
     """
     name = source.name if isinstance(source, Path) else str(source)
     if isinstance(source, Volume):
-        name, volume = "the resolution map", given_volume(source, voxel_size)
+        name, volume = "the resolution map", input_volume(source, voxel_size)
     else:
         volume = _read(Path(source), voxel_size, density)
     if mask is not None and not isinstance(mask, (Volume, np.ndarray)):

@@ -116,7 +116,7 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
         left = density != 0
         spectrum = xp.scale(xp.rfft3(density), coarser)
         density = np.array(xp.irfft3(spectrum, (n, n, n)), np.float32)
-        if config.get("emptied"):  # as `maps.masked.resample_masked` does
+        if config.get("emptied"):  # as `maps.masked.resample_keeping_mask` does
             density *= left
     return Box(density, labels[owner].astype(np.float32), distance)
 

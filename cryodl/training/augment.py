@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.features.context import stack
-from cryodl.maps.mask import masked_as
+from cryodl.maps.mask import reapply_mask
 from cryodl.simulation.filters import on_voxels, raised_cosine
 
 TARGET = "molecule"  # name under which a set keeps the mask to learn
@@ -59,7 +59,7 @@ def draw_input(experiment, rng, kind=None):
     voxel = draw_voxel(experiment.resolution, rng)
     if kind == "deposited":
         deposited = experiment.load("map")
-        density = masked_as(on_voxels(deposited, voxel), deposited)
+        density = reapply_mask(on_voxels(deposited, voxel), deposited)
     else:
         density = (experiment.load("half1") + experiment.load("half2")) / 2
         if kind in ("filtered", "zone"):
@@ -139,7 +139,7 @@ def filtered(density, gain):
 def crop(levelled, bands, extra, target, config, rng):
     """A crop of a map's features and of its targets, in one of 48 orientations.
 
-    levelled, bands, extra : as from `whole_features`
+    levelled, bands, extra : as from `context_features`
     target : (z / 2, y / 2, x / 2, n): resolutions in channel 0 (and 3), in channel 1 their weight
     Returns (x, y), float16.
     """

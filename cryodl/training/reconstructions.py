@@ -13,12 +13,12 @@ import numpy as np
 from cryodl.errors import InputError
 from cryodl.features.context import (
     BACKBONE_CHANNELS,
+    context_features,
     crop_to_molecule,
     half_grid_origin,
     on_grid,
-    whole_features,
 )
-from cryodl.maps.mask import rough_molecule
+from cryodl.maps.mask import coarse_mask
 from cryodl.maps.volume import Volume
 from cryodl.simulation.deposition import Deposited, Source, deposit
 from cryodl.simulation.experiment_set import open_experiment_set
@@ -97,12 +97,12 @@ def reconstruction_sample(source: Source, rng, config):
     # In use the first look has the mask of a simple rule, which at times is wrong, and a second
     # look the network's own.
     looks = rough_mask(inside, rng) if rng.random() < config["second_look"] else None
-    rough = rough_molecule(volume) if looks is None or not looks.any() else looks
+    rough = coarse_mask(volume) if looks is None or not looks.any() else looks
     part = _shortened(crop_to_molecule(volume, rough), inside, volume.voxel_size, rng)
     grid, rough = on_grid(volume, rough, part, config["voxel_size"])
     network = config["network"]
     from_voxel = volume.voxel_size if network["channels"] == BACKBONE_CHANNELS else None
-    features = whole_features(grid.data, grid.voxel_size, rough, map_voxel_size=from_voxel)
+    features = context_features(grid.data, grid.voxel_size, rough, map_voxel_size=from_voxel)
     empty = np.zeros([n // 2 for n in grid.shape], np.float32)
     half = Volume(empty, 2 * grid.voxel_size, half_grid_origin(grid))
     whole = max(source.resolution, made.finest)

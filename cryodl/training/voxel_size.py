@@ -17,7 +17,7 @@ from cryodl.checks.voxel_size import (
 from cryodl.checks.voxel_size_network import sealed_weights, with_bfactor
 from cryodl.compute.parallel import Workers
 from cryodl.files.folder import whole_file
-from cryodl.maps.mask import resample_both, rough_molecule
+from cryodl.maps.mask import coarse_mask, resample_with_mask
 from cryodl.maps.volume import Volume
 from cryodl.training.augment import LEAST_SAMPLING, draw_input, rough_mask
 
@@ -44,7 +44,7 @@ def samples(experiment, rng, count=3):
             volume, molecule = own_voxels(*draw_input(experiment, rng), experiment.resolution, rng)
         factor = float(np.exp(rng.uniform(*np.log(RANGE)))) if number % EACH else 1.0
         given = Volume(volume.data, factor * volume.voxel_size)
-        near = rough_molecule(given) if rng.random() < 0.25 else rough_mask(molecule, rng)
+        near = coarse_mask(given) if rng.random() < 0.25 else rough_mask(molecule, rng)
         # of less nothing is said in use either
         if np.count_nonzero(near) * given.voxel_size**3 >= SMALLEST:
             features.append(read_features(given, near))
@@ -60,7 +60,7 @@ def own_voxels(density, molecule, resolution, rng):
     """
     finest, coarsest = VOXELS
     voxel = finest * (min(coarsest, resolution / LEAST_SAMPLING) / finest) ** rng.random()
-    return resample_both(Volume(density, GRID), molecule, voxel)
+    return resample_with_mask(Volume(density, GRID), molecule, voxel)
 
 
 def all_samples(experiments, count, seed, workers=2):

@@ -17,9 +17,9 @@ from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.checks.training_range import KINDS, beyond_training, kind_of, widening, widening_warning
 from cryodl.compute.device import device_scope, load_network
 from cryodl.errors import SettingError
-from cryodl.features.context import BACKBONE_CHANNELS, WHOLE_CHANNELS, prepare_whole
-from cryodl.maps.inputs import given_map, given_mask, mask_origin
-from cryodl.maps.mask import automatic_mask, rough_molecule
+from cryodl.features.context import BACKBONE_CHANNELS, CONTEXT_CHANNELS, prepare_context
+from cryodl.maps.inputs import input_map, input_mask, mask_source
+from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.result import Result
 from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
@@ -47,7 +47,7 @@ REQUIRED = {
     "mask_threshold": optional(number(0.01, 0.99)),
 }
 READS = {
-    "whole_features": ("single_map", {"channels": WHOLE_CHANNELS}),
+    "whole_features": ("single_map", {"channels": CONTEXT_CHANNELS}),
     "backbone_features": ("backbone", {"channels": BACKBONE_CHANNELS}),
 }
 
@@ -127,9 +127,9 @@ def run_single_map_resolution(
         _check_numbers(claimed, batch_size)
         bundle = choose_bundle(bundle)
         spec = bundle.spec
-        volume = given_map(volume, voxel_size)
-        inside, notes = given_mask(mask, volume)
-        origin = "network" if inside is None else mask_origin(mask)
+        volume = input_map(volume, voxel_size)
+        inside, notes = input_mask(mask, volume)
+        origin = "network" if inside is None else mask_source(mask)
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
@@ -137,12 +137,12 @@ def run_single_map_resolution(
             rim = quiet_rim(volume)
             given, volume = volume, filled(volume, rim)
             notes += [rim.sentence] if rim else []
-            rough = agreed(chosen, rough_molecule, volume) if inside is None else inside
+            rough = agreed(chosen, coarse_mask, volume) if inside is None else inside
 
         def look(this: Pass, volume: Volume, rough: np.ndarray) -> list[np.ndarray]:
             """Maps on the grid of `volume`; then how much of a molecule there is, looks, and Å."""
             with stages("prepare"):
-                prepared = prepare_whole(
+                prepared = prepare_context(
                     volume, spec["voxel_size"], rough, spectrum=reads_spectrum(spec)
                 )
             if this.number == 0:
@@ -160,7 +160,7 @@ def run_single_map_resolution(
                 maps = (answer.probability, answer.resolution, answer.deviation)
                 enough = answer.inside.sum() >= LEAST
                 numbers = np.array([enough, looks, answer.whole], float)
-                return [*(prepared.bring_back(values, volume) for values in maps), numbers]
+                return [*(prepared.paste(values, volume) for values in maps), numbers]
 
         grids: list[float] = []
         progress = partial(show, "predict")

@@ -7,11 +7,11 @@ import time
 import numpy as np
 
 from cryodl.evaluation.claims import rank_correlation, read_table
-from cryodl.features.context import prepare_whole
+from cryodl.features.context import prepare_context
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.half_maps.local_fsc import local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
-from cryodl.maps.mask import automatic_mask, rough_molecule
+from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.estimate import run_single_map_resolution
@@ -49,13 +49,13 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
     for name, volume in inputs.items():
         back = np.s_[..., ::-1] if name == "mirrored" else np.s_[...]
         start = time.perf_counter()
-        rough = rough_molecule(volume)
-        prepared = prepare_whole(
+        rough = coarse_mask(volume)
+        prepared = prepare_context(
             volume, bundle.spec["voxel_size"], rough, spectrum=reads_spectrum(bundle.spec)
         )
         answer, _ = predict(prepared, bundle.spec, bundle.model)
-        values = prepared.bring_back(answer.resolution, volume)
-        told = prepared.bring_back(answer.probability, volume)
+        values = prepared.paste(answer.resolution, volume)
+        told = prepared.paste(answer.probability, volume)
         seconds = time.perf_counter() - start
         values, told, rule = values[back], told[back], automatic_mask(volume)[back]
         rows.append({

@@ -10,7 +10,7 @@ import numpy as np
 
 from cryodl.checks.training_range import trained_on
 from cryodl.features.context import stack
-from cryodl.methods.cryores.predict import MASK, local_resolution, molecule, read_answer
+from cryodl.methods.cryores.predict import MASK, local_resolution, molecule, read_prediction
 from cryodl.methods.cryores.samples import whole_sample
 from cryodl.networks.backbone import receptive_radius
 from cryodl.networks.bundle import save_bundle
@@ -100,7 +100,7 @@ class Prediction:
         near = target[..., 1] > 0
         self.told, self.truth = predicted[near], target[near][:, 0]
         self.limits = limits
-        answer = read_answer(predicted, {"local": "alone", "resolution_limits": limits})
+        answer = read_prediction(predicted, {"local": "alone", "resolution_limits": limits})
         self.whole, self.true_whole = answer.whole, float(target[0, 0, 0, 3])
         true = target[..., 2] > 0.5
         self.ious = {}

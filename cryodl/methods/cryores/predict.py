@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.features.context import WholeInput, look_again
+from cryodl.features.context import ContextFeatures, refresh_features
 from cryodl.maps.normalise import block_mean
 from cryodl.methods.cost import tile_grid
 from cryodl.networks.architectures import reads_and_answers
@@ -39,7 +39,7 @@ class Answer:
     whole: float
 
 
-def read_answer(predicted: np.ndarray, spec: Mapping[str, Any]) -> Answer:
+def read_prediction(predicted: np.ndarray, spec: Mapping[str, Any]) -> Answer:
     """Read the network's answer for a whole map.
 
     predicted : ndarray, shape (z, y, x, CHANNELS)
@@ -111,7 +111,7 @@ LEAST = 200  # steps of the half grid below which there is no molecule
 
 
 def predict(
-    prepared: WholeInput,
+    prepared: ContextFeatures,
     spec: Mapping[str, Any],
     model: Any,
     *,
@@ -134,11 +134,11 @@ def predict(
             batch_size=batch_size,
             progress=progress,
         )
-        answer = read_answer(predicted, spec)
+        answer = read_prediction(predicted, spec)
         rough = block_mean(prepared.rough.astype(np.float32), 2) > 0.5
         if looks == 2 or answer.inside.sum() < LEAST or _overlap(rough, answer.inside) > AGREE:
             return answer, looks
-        prepared = look_again(prepared, answer.inside)
+        prepared = refresh_features(prepared, answer.inside)
 
 
 def _overlap(first: np.ndarray, second: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cryodl.features.context import whole_features
+from cryodl.features.context import context_features
 from cryodl.networks.backbone import resolution_bins
 from cryodl.networks.configs import BACKBONE, SINGLE_MAP
 from cryodl.networks.cryores import build_single_map, global_weight, has_aspect, ratio_bins
@@ -185,7 +185,7 @@ BACKBONE_TRAINING: dict[str, Any] = {
 def samples(experiment, rng, config) -> list[tuple[np.ndarray, np.ndarray]]:
     """Crops of one input made of an experiment, each in one of 48 orientations.
 
-    Returns a list of (x, y), float16: features (c / 2, c / 2, c / 2, WHOLE_CHANNELS) and targets
+    Returns a list of (x, y), float16: features (c / 2, c / 2, c / 2, CONTEXT_CHANNELS) and targets
     (c / 2, c / 2, c / 2, TARGETS).
     """
     if isinstance(experiment, StoredReconstruction):  # read once, and deposited in two ways
@@ -202,7 +202,7 @@ def samples(experiment, rng, config) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def whole_sample(experiment, rng, config, kind=None):
-    """Features and targets of a whole experiment, as `whole_features` and the half grid give
+    """Features and targets of a whole experiment, as `context_features` and the half grid give
     them."""
     if isinstance(experiment, StoredReconstruction):
         return reconstruction_sample(read_source(experiment), rng, config)
@@ -210,7 +210,7 @@ def whole_sample(experiment, rng, config, kind=None):
     # In use the first look has the mask of a simple rule, which at times is wrong, and a second
     # look the network's own.
     inside = rough_mask(truth, rng) if rng.random() < config["second_look"] else None
-    levelled, bands, extra = whole_features(density, config["voxel_size"], inside)
+    levelled, bands, extra = context_features(density, config["voxel_size"], inside)
     return levelled, bands, extra, half_grid_targets(experiment, truth, config, density != 0)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cryodl.checks.training_range import KINDS
 from cryodl.errors import BundleError, SettingError
-from cryodl.features.context import WHOLE_CHANNELS
+from cryodl.features.context import CONTEXT_CHANNELS
 from cryodl.features.local_spectrum import CHANNELS
 from cryodl.networks.architectures import FLAG, check_values, number, one_of, optional
 from cryodl.networks.bundle import Bundle
@@ -51,7 +51,7 @@ HIGH_BELOW = 0.75
 READS = {
     "local_normalise": ("unet3d", {"channels": 1}),
     "local_features": ("unet3d", {"channels": CHANNELS}),
-    "whole_features": ("unet3d", {"channels": WHOLE_CHANNELS}),
+    "whole_features": ("unet3d", {"channels": CONTEXT_CHANNELS}),
 }
 REQUIRED = {
     **LIMITS,

@@ -17,8 +17,8 @@ from cryodl.checks.training_range import beyond_training, kind_of, widening, wid
 from cryodl.compute.device import load_network
 from cryodl.errors import SettingError
 from cryodl.maps.crop import bounding_box
-from cryodl.maps.inputs import given_map, given_mask, mask_origin
-from cryodl.maps.mask import automatic_mask, rough_molecule
+from cryodl.maps.inputs import input_map, input_mask, mask_source
+from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.result import Result
 from cryodl.maps.rotations import agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
@@ -79,10 +79,10 @@ def run_local_resolution(
     with stages("read"):
         sharpen = read_sharpen(sharpen)
         _check_numbers(claimed, batch_size)
-        volume = given_map(volume, voxel_size)
+        volume = input_map(volume, voxel_size)
         bundle = choose_bundle(volume.voxel_size, range, bundle)
         spec = bundle.spec
-        inside, notes = given_mask(mask, volume)
+        inside, notes = input_mask(mask, volume)
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
@@ -93,7 +93,7 @@ def run_local_resolution(
             if inside is None:
                 inside = within_rim(agreed(chosen, automatic_mask, volume), rim)
             box = bounding_box(inside)
-            molecule = agreed(chosen, rough_molecule, volume)
+            molecule = agreed(chosen, coarse_mask, volume)
             unusual = check_map(given, inside, molecule)
             reasons = beyond_training(spec, given, kind_of(given, rim, unusual))
             notes += unusual
@@ -154,7 +154,7 @@ def run_local_resolution(
             "guinier_bfactor": _rounded(sharpened.guinier_bfactor),
             "network_steps": look.steps,
             "rotations": len(chosen),
-            "mask": mask_origin(mask),
+            "mask": mask_source(mask),
             "device": device,
             "warnings": notes + last,
         }

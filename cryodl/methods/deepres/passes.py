@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.compute.device import device_scope
-from cryodl.maps.crop import bounding_box, bring_back, cut
+from cryodl.maps.crop import bounding_box, cut, paste
 from cryodl.maps.rotations import Pass
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import Stages
@@ -47,7 +47,7 @@ def probe_resolution(
     prepared = prepare(cut(volume, around), spec, shifted, near_by)
     grid = tile_grid(prepared.shape, spec)
     predicted = predict_tiled(prepared.data, model.predict_on_batch, grid, channels=2)
-    values = bring_back(prepared.volume(predicted[..., 0]), volume, near, box)
+    values = paste(prepared.volume(predicted[..., 0]), volume, near, box)
     return float(np.median(values.data[near]))
 
 
@@ -98,7 +98,7 @@ class Look:
         self.grid_voxel_size = prepared.grid_voxel_size
         with self.stages("finish"):
             values = (prepared.volume(predicted[..., i]) for i in (0, 1))
-            return [bring_back(part, volume, inside, box).data for part in values]
+            return [paste(part, volume, inside, box).data for part in values]
 
     def first(
         self, this: Pass, volume: Volume, inside: np.ndarray, molecule: np.ndarray

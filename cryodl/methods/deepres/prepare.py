@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from cryodl.errors import BundleError
-from cryodl.features.context import crop_to_molecule, prepare_whole
+from cryodl.features.context import crop_to_molecule, prepare_context
 from cryodl.features.local_spectrum import local_features
 from cryodl.maps.crop import Box, cut
-from cryodl.maps.mask import rough_molecule
+from cryodl.maps.mask import coarse_mask
 from cryodl.maps.normalise import local_normalise
 from cryodl.maps.resample import resample
 from cryodl.maps.volume import Volume
@@ -107,8 +107,8 @@ def prepare(
 
 def _of_the_whole(volume, spec, box, molecule, parameters) -> Prepared:
     if molecule is None:
-        molecule = rough_molecule(volume)
-    found = prepare_whole(volume, spec["voxel_size"], molecule, box=box, **parameters)
+        molecule = coarse_mask(volume)
+    found = prepare_context(volume, spec["voxel_size"], molecule, box=box, **parameters)
     within = tuple((first - s.start, last - s.start) for (first, last), s in zip(box, found.part))
     read = window(within, cut(volume, found.part), found.grid, spec, step_of(spec))
     read = tuple(slice(r.start // 2, -(-r.stop // 2)) for r in read)

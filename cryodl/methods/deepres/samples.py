@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.compute.parallel import Workers
-from cryodl.features.context import whole_features
+from cryodl.features.context import context_features
 from cryodl.features.local_spectrum import CHANNELS, band_powers, space_to_depth
 from cryodl.maps.normalise import local_normalise
 from cryodl.networks.configs import HIGH, LOW
@@ -90,7 +90,7 @@ def _features(box, config, rng):
     inside = rough_mask(box.distance < 3, rng)  # on the half grid: up to three of its steps off
     for axis in range(3):
         inside = inside.repeat(2, axis)
-    density, *more = whole_features(
+    density, *more = context_features(
         box.density, config["voxel_size"], inside, level=False, threads=1
     )
     return density, np.concatenate(more, axis=-1)

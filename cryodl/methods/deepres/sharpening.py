@@ -15,7 +15,7 @@ import numpy as np
 from cryodl.errors import SettingError
 from cryodl.filters.sharpen import apply_bfactor, estimate_bfactor, flatten_spectrum
 from cryodl.maps.crop import bounding_box, cut
-from cryodl.maps.mask import masked_as
+from cryodl.maps.mask import reapply_mask
 from cryodl.maps.rotations import ONE, Rotation, mean_over
 from cryodl.maps.volume import Volume
 
@@ -89,7 +89,7 @@ def sharpen_map(
     elif sharpen != "none":
         applied = apply_bfactor(volume, float(sharpen))
     if applied is not volume:  # the rings of a filter around a mask would pass for solvent
-        applied = applied.with_data(masked_as(applied.data, volume.data))
+        applied = applied.with_data(reapply_mask(applied.data, volume.data))
     if applied is not volume and len(chosen) > 1:
 
         def look(_, turned: Volume, within: np.ndarray) -> list[np.ndarray]:

@@ -168,7 +168,7 @@ class Enhancer:
         source = grid.with_data(noise.normalise(grid.data))
         return Enhanced(grid.with_data(density), source, noise, steps)
 
-    def bring_back(self, found: Volume, like: Volume, *, density: bool = True) -> Volume:
+    def paste(self, found: Volume, like: Volume, *, density: bool = True) -> Volume:
         """A map of the network's grid on the grid of the input.
 
         density : True for a density; False for what has hard edges, beyond whose values

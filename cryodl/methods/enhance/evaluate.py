@@ -198,7 +198,7 @@ def deepres_row(experiment, enhancer: Enhancer) -> dict:
     full = (experiment.load("half1") + experiment.load("half2")) / 2
     volume = Volume(full, float(experiment.info.get("voxel_size", 1.0)))
     mask = experiment.load("mask") > 0
-    enhanced = enhancer.bring_back(enhancer.enhance(volume).density, volume)
+    enhanced = enhancer.paste(enhancer.enhance(volume).density, volume)
     claimed = experiment.resolution
     treated = {
         "deepres_input": (volume, {}),
@@ -219,7 +219,7 @@ def real_row(path, model_path, claimed: float, volume: Volume, enhancer: Enhance
     except CryodlError as error:
         raise InputError(f"{path.name}: {error}") from None
     result = enhancer.enhance(volume)
-    after = enhancer.bring_back(result.density, volume).data
+    after = enhancer.paste(result.density, volume).data
     grid = resample(volume, 1.0)
     on_grid = density_at(volume.with_data(model), grid).data
     inside = density_at(volume.with_data(mask.astype(np.float32)), grid).data > 0.5

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from cryodl.errors import InputError, SettingError
-from cryodl.features.sub_bands import CHANNELS, GROUPS, VOXELS, whiten
-from cryodl.maps.mask import automatic_mask, masked_support, outside_value
+from cryodl.features.sub_bands import CHANNELS, GROUPS, VOXELS, normalise_sub_bands
+from cryodl.maps.mask import automatic_mask, existing_mask, outside_value
 from cryodl.maps.volume import Volume
 from cryodl.networks.architectures import TEXT, optional
 from cryodl.networks.bundle import Bundle
@@ -128,7 +128,7 @@ def _region(grid: Volume, inside) -> np.ndarray | None:
     for axis in range(3):
         blocks = blocks.repeat(_COARSE, axis)
     region = ~blocks[tuple(slice(n) for n in inside.shape)]
-    support = masked_support(grid.data)
+    support = existing_mask(grid.data)
     if support is not None:
         region &= support
     if region.mean() >= LEAST:
@@ -154,7 +154,7 @@ def looks_like_noise(grid: Volume) -> bool:
 
 def _background(data) -> float:
     """The commonest value: what a mask left outside, or else the median."""
-    support = masked_support(data)
+    support = existing_mask(data)
     if support is None:
         return float(np.median(data[::2, ::2, ::2]))
     return float(outside_value(data, support))
@@ -176,7 +176,8 @@ def prepare(data: np.ndarray, noise: Noise) -> np.ndarray:
     region = noise.region
     if region is not None:
         region = np.pad(region, missing)
-    return whiten(density, region, noise_sd=NOISE_SD if noise.given else None).features()
+    noise_sd = NOISE_SD if noise.given else None
+    return normalise_sub_bands(density, region, noise_sd=noise_sd).features()
 
 
 def to_density(blocks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -20,7 +20,7 @@ from cryodl.checks.quiet import filled, quiet_rim
 from cryodl.errors import SettingError
 from cryodl.half_maps.fsc import THRESHOLDS, estimate_fsc, soft_mask
 from cryodl.half_maps.pair import half_sum
-from cryodl.maps.inputs import given_map, given_mask
+from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.resample import resample_to
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
@@ -114,8 +114,8 @@ def run_enhance(
             mask = mask_or_finder(
                 mask, dilate=APART, thorough=thorough, device=device, notify=notify
             )
-            inside, more = given_mask(mask, original)
-            kept, _ = given_mask(protect_mask, original)
+            inside, more = input_mask(mask, original)
+            kept, _ = input_mask(protect_mask, original)
             rim = None if halves else quiet_rim(original)
             judged = filled(original, rim)
             notes += more + ([rim.sentence] if rim else []) + check_map(original, inside)
@@ -153,7 +153,7 @@ def run_enhance(
                 )
         with stages("bring back"):
             volumes = {
-                name: enhancer.bring_back(grid, original, density=name == "enhanced")
+                name: enhancer.paste(grid, original, density=name == "enhanced")
                 for name, grid in grids.items()
             }
         if rim is not None:
@@ -198,7 +198,7 @@ def _read(volume, half1, half2, voxel_size: float | None):
     if half1 is not None:
         first, second, notes = read_halves(half1, half2, voxel_size)
         return half_sum(first, second), (first, second), notes
-    return given_map(volume, voxel_size), (), []
+    return input_map(volume, voxel_size), (), []
 
 
 def _audit_halves(enhancer: Enhancer, halves, noise: Noise, enhanced: Enhanced, show):

@@ -16,13 +16,13 @@ import numpy as np
 
 from cryodl.errors import InputError
 from cryodl.features.local_spectrum import space_to_depth
-from cryodl.features.sub_bands import whiten
+from cryodl.features.sub_bands import normalise_sub_bands
 from cryodl.files.reading import is_file, read_json, read_rows
 from cryodl.filters.amplitude_scaling import REACH, mask_weights, scaled_by_model
 from cryodl.half_maps.fsc import estimate_fsc, soft_mask
 from cryodl.half_maps.pair import check_half_maps, on_one_scale
 from cryodl.maps.crop import bounding_box
-from cryodl.maps.inputs import given_map
+from cryodl.maps.inputs import input_map
 from cryodl.maps.resample import resample
 from cryodl.simulation.experiment_set import RECORD, StoredExperiment, check_record
 from cryodl.simulation.model_map import model_map
@@ -77,7 +77,7 @@ def make_samples(
     enough = noise.sum() >= least * noise.size
     if enough:
         density = density - np.float32(density[noise].mean())
-    whitened = whiten(density, noise if enough else None, threads=1)
+    whitened = normalise_sub_bands(density, noise if enough else None, threads=1)
     target = _targets(experiment, region, distance, config)
     target = [np.zeros_like(part) for part in target] if empty else target
     core = tuple(_core(s, n, config["margin"]) for s, n in zip(region, shape))
@@ -99,7 +99,7 @@ def whole_sample(experiment, config, *, size=48):
     wider = size + 2 * config["margin"]
     region = tuple(_slice(m, wider, n) for m, n in zip(middle, distance.shape))
     level = np.float32(density[noise].mean()) if noise.any() else 0
-    whitened = whiten(density[region] - level, noise[region], threads=1)
+    whitened = normalise_sub_bands(density[region] - level, noise[region], threads=1)
     core = tuple(_slice((s.stop - s.start) // 2, size, s.stop - s.start) for s in region)
     if min(s.stop - s.start for s in core) < size:
         return None
@@ -301,7 +301,7 @@ def _record(place: Path) -> dict[str, Any]:
 
 
 def _store(files: list[Path], place: Path, voxel_size: float, made_of: list) -> None:
-    first, second = (given_map(file, None) for file in files[:2])
+    first, second = (input_map(file, None) for file in files[:2])
     check_half_maps(first, second)
     halves = [resample(half, voxel_size) for half in (first, on_one_scale(first, second))]
     model, mask = model_map(read_structure(files[2]), halves[0])

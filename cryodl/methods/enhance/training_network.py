@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from cryodl.features.context import WHOLE_CHANNELS
+from cryodl.features.context import CONTEXT_CHANNELS
 from cryodl.features.local_spectrum import CHANNELS
 from cryodl.networks.configs import POSTPROCESS
 from cryodl.networks.enhance import build_postprocess_unet
@@ -151,7 +151,7 @@ def take_weights(model, initial) -> int:
         if given.ndim != len(weight.shape):
             continue
         if tuple(given.shape) != tuple(weight.shape):
-            if given.shape[-2] == WHOLE_CHANNELS:
+            if given.shape[-2] == CONTEXT_CHANNELS:
                 given = given[..., :CHANNELS, :]
             if given.shape[-1] != weight.shape[-1] or given.shape[-2] > weight.shape[-2]:
                 continue

@@ -15,10 +15,10 @@ from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.compute.device import load_network
 from cryodl.errors import SettingError
-from cryodl.features.context import WHOLE_CHANNELS
+from cryodl.features.context import CONTEXT_CHANNELS
 from cryodl.maps.crop import bounding_box
-from cryodl.maps.inputs import given_map, given_mask, mask_origin
-from cryodl.maps.mask import automatic_mask, rough_molecule
+from cryodl.maps.inputs import input_map, input_mask, mask_source
+from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.result import Result
 from cryodl.maps.rotations import agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
@@ -30,7 +30,7 @@ from cryodl.networks.method_bundle import TEMPERATURE, bundle_for, check_tiles
 from cryodl.resolution_maps.statistics import resolution_stats
 
 METHOD = "local-classes"
-READS = {"whole_features": ("local_classes", {"channels": WHOLE_CHANNELS})}
+READS = {"whole_features": ("local_classes", {"channels": CONTEXT_CHANNELS})}
 REQUIRED = {**TEMPERATURE, "labels": optional(TEXT)}
 
 
@@ -93,10 +93,10 @@ def run_local_classes(
         raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
     if claimed is not None and not 0.5 <= claimed <= 100:
         raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
-    volume = given_map(volume, voxel_size)
+    volume = input_map(volume, voxel_size)
     bundle = choose_bundle(bundle)
     spec = bundle.spec
-    inside, notes = given_mask(mask, volume)
+    inside, notes = input_mask(mask, volume)
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
@@ -104,7 +104,7 @@ def run_local_classes(
         rim = quiet_rim(volume)
         given, volume = volume, filled(volume, rim)
         notes += [rim.sentence] if rim else []
-        molecule = agreed(chosen, rough_molecule, volume)
+        molecule = agreed(chosen, coarse_mask, volume)
         if inside is None:
             inside = within_rim(agreed(chosen, automatic_mask, volume), rim)
         notes += check_map(given, inside, molecule)
@@ -153,7 +153,7 @@ def run_local_classes(
         "bundle": spec["name"],
         "bundle_sha256": bundle.sha256,
         "claimed": claimed,
-        "mask": mask_origin(mask),
+        "mask": mask_source(mask),
         "rotations": len(chosen),
         "device": device,
         "warnings": notes,

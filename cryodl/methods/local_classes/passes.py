@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.compute.device import device_scope
-from cryodl.features.context import prepare_whole
+from cryodl.features.context import prepare_context
 from cryodl.maps.crop import bounding_box, cut
 from cryodl.maps.resample import resample_to
 from cryodl.maps.rotations import Pass
@@ -54,7 +54,7 @@ class Look:
         Yields ndarrays, shape (z, y, x), of the part of the map that holds the mask.
         """
         with self.stages("prepare"):
-            prepared = prepare_whole(volume, self.spec["voxel_size"], molecule, inside)
+            prepared = prepare_context(volume, self.spec["voxel_size"], molecule, inside)
         if this.number == 0:
             self.tell(plan(volume, prepared, self.spec, passes=this.count, means=MEANS))
         model, device = self.loading.result()

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from cryodl.errors import InputError
-from cryodl.features.context import crop_to_molecule, in_fours, whole_features
+from cryodl.features.context import context_features, crop_to_molecule, in_fours
 from cryodl.files.reading import is_file, read_rows
 from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import half_difference, half_sum
 from cryodl.half_maps.sinusoid import sinusoid_resolution
 from cryodl.maps.crop import cut
-from cryodl.maps.inputs import given_map, given_volume
-from cryodl.maps.mask import resample_masked
+from cryodl.maps.inputs import input_map, input_volume
+from cryodl.maps.mask import resample_keeping_mask
 from cryodl.maps.normalise import block_mean
 from cryodl.maps.resample import resample_to
 from cryodl.maps.volume import Volume
@@ -131,9 +131,9 @@ def load_item(item: Pair | Labelled, config, rng) -> tuple[np.ndarray, np.ndarra
     if isinstance(item, Labelled):
         data, _ = draw_input(item.experiment, rng)
         return data, item.experiment.load(item.label) * (data != 0)
-    volume = given_map(item.map, None)
+    volume = input_map(item.map, None)
     # Some packages write voxels of 1 Å whatever they are; only the shape is theirs to tell.
-    found = given_volume(item.resolution, volume.voxel_size)
+    found = input_volume(item.resolution, volume.voxel_size)
     known = read_resolution(found, name=str(item.resolution))
     if known.resolution.shape != volume.shape:
         raise InputError(
@@ -142,7 +142,7 @@ def load_item(item: Pair | Labelled, config, rng) -> tuple[np.ndarray, np.ndarra
         )
     part = crop_to_molecule(volume, known.mask)  # as in use, and to be quick
     volume, resolution, inside = cut(volume, part), known.resolution.data[part], known.mask[part]
-    grid = resample_masked(volume, config["voxel_size"])
+    grid = resample_keeping_mask(volume, config["voxel_size"])
     if grid is volume:
         return volume.data, resolution
     resolution, share = (
@@ -153,17 +153,17 @@ def load_item(item: Pair | Labelled, config, rng) -> tuple[np.ndarray, np.ndarra
 
 
 def whole_sample(item: Pair | Labelled, config, rng):
-    """Features and labels of a whole map: what `whole_features` gives, and `block_label`'s."""
+    """Features and labels of a whole map: what `context_features` gives, and `block_label`'s."""
     data, resolution = in_fours(*load_item(item, config, rng))
-    features = whole_features(data, config["voxel_size"])
+    features = context_features(data, config["voxel_size"])
     return *features, block_label(resolution, config["network"])
 
 
 def make_samples(config, item, rng, *, crops=None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Crops of one item, as `SampleStream` wants them.
 
-    x : ndarray (c/2, c/2, c/2, WHOLE_CHANNELS), float16;  y : ndarray (c/2, c/2, c/2, 2), label in
-    Å and its weight: the share of the block where it is known
+    x : ndarray (c/2, c/2, c/2, CONTEXT_CHANNELS), float16;  y : ndarray (c/2, c/2, c/2, 2), label
+    in Å and its weight: the share of the block where it is known
     """
     made = whole_sample(item, config, rng)
     if not made[-1][..., 1].any():

@@ -15,7 +15,7 @@ from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.compute.device import device_scope, load_parts, one_answer
 from cryodl.errors import SettingError
 from cryodl.maps.crop import cut
-from cryodl.maps.inputs import given_map, given_mask
+from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
@@ -110,8 +110,8 @@ class Classifier:
         ------
         InputError : one line with what was received and what to do
         """
-        volume, chosen = given_map(volume, voxel_size), rotations(thorough)
-        inside, notes = given_mask(mask, volume)
+        volume, chosen = input_map(volume, voxel_size), rotations(thorough)
+        inside, notes = input_mask(mask, volume)
         part = without_padding(volume.data)
         volume = cut(volume, part)
         inside = None if inside is None or not inside[part].any() else inside[part]

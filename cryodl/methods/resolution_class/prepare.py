@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from cryodl.errors import SettingError
-from cryodl.features.context import WHOLE_CHANNELS, stack, whole_features
+from cryodl.features.context import CONTEXT_CHANNELS, context_features, stack
 from cryodl.features.spectral_descriptor import LENGTH, describe
 from cryodl.maps.crop import bounding_box
-from cryodl.maps.mask import automatic_mask, resample_both
+from cryodl.maps.mask import automatic_mask, resample_with_mask
 from cryodl.maps.normalise import block_mean, local_normalise
 from cryodl.maps.volume import Volume
 from cryodl.networks.bundle import Bundle
@@ -21,7 +21,7 @@ METHOD = "resolution-class"
 MODELS = {"cnn": "class-cnn", "dnn": "class-dnn"}
 REQUIRED = {**TEMPERATURE, "calibration.interval": INTERVAL}
 READS = {
-    "whole_features": ("resolution_cnn", {"local.channels": WHOLE_CHANNELS, "inputs": LENGTH}),
+    "whole_features": ("resolution_cnn", {"local.channels": CONTEXT_CHANNELS, "inputs": LENGTH}),
     "description": ("resolution_dnn", {"inputs": LENGTH}),
 }
 
@@ -92,7 +92,7 @@ def find_molecule(volume: Volume, voxel_size: float, inside: np.ndarray | None =
         slice(max(0, first - margin), last + margin) for first, last in bounding_box(inside)
     )
     cut = Volume(volume.data[part], volume.voxel_size)
-    grid, within = resample_both(cut, inside[part], voxel_size)
+    grid, within = resample_with_mask(cut, inside[part], voxel_size)
     return cut_to_molecule(grid.data, within, grid.voxel_size)
 
 
@@ -127,7 +127,7 @@ def features_and_weight(molecule: Molecule) -> tuple[np.ndarray, np.ndarray]:
     """What the CNN reads: features (z, y, x, channels) and weight (z, y, x) on the half grid."""
     weight = block_mean(molecule.inside.astype(np.float32), 2)
     inside = np.pad(molecule.inside, WIDER)
-    levelled, *more = whole_features(molecule.around, molecule.voxel_size, inside)
+    levelled, *more = context_features(molecule.around, molecule.voxel_size, inside)
     fine, half = ((slice(n, -n),) * 3 for n in (WIDER, WIDER // 2))
     return stack(levelled[fine], *(channels[half] for channels in more)), weight
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cryodl.compute.device import one_answer
 from cryodl.features.spectral_descriptor import describe
-from cryodl.maps.mask import automatic_mask, masked_as
+from cryodl.maps.mask import automatic_mask, reapply_mask
 from cryodl.maps.volume import Volume
 from cryodl.methods.resolution_class.prepare import Molecule, cut_to_molecule, features_and_weight
 from cryodl.networks.bundle import load_bundle
@@ -150,7 +150,7 @@ def experiment_maps(experiment: StoredExperiment, config, rng):
         end, deposited = resolution, experiment.load("map")
         if drawn.get("low_passed") and drawn.get("over_filtered"):
             end = max(end, resolution * drawn["low_pass"] * drawn["over_filter"])
-        return [(masked_as(on_voxels(deposited, voxels), deposited), end)]
+        return [(reapply_mask(on_voxels(deposited, voxels), deposited), end)]
     mean = (experiment.load("half1") + experiment.load("half2")) / 2
     frequencies = bin_frequencies(mean.shape, config["voxel_size"])
     # of a user's own half maps it is not measured, and they are taken as they fall off

@@ -8,7 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from cryodl.checks.input import check_map
 from cryodl.checks.noise import INVERTED, NOISE, contrast_warning
-from cryodl.maps.mask import masked_support
+from cryodl.maps.mask import existing_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 
@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def judged(volume):
-    return contrast_warning(volume, masked_support(volume.data))
+    return contrast_warning(volume, existing_mask(volume.data))
 
 
 @pytest.mark.parametrize("name", ["emd_3186.map.gz", "emd_30342_zone.mrc.gz"])

@@ -12,13 +12,13 @@ from cryodl.checks.voxel_size_network import (
     NUMBERS,
     RADII,
     proven_weights,
-    scale_features,
     sealed_weights,
+    voxel_size_features,
     with_bfactor,
 )
 from cryodl.errors import BundleError, InputError
 from cryodl.filters.sharpen import apply_bfactor
-from cryodl.maps.mask import rough_molecule
+from cryodl.maps.mask import coarse_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 
@@ -43,7 +43,7 @@ def peak(features):
 
 
 def test_features_follow_the_size_of_what_is_seen():
-    small, large = (scale_features(*waves(period)) for period in (4.0, 6.0))
+    small, large = (voxel_size_features(*waves(period)) for period in (4.0, 6.0))
     assert small.shape == (NUMBERS,) and np.isfinite(small).all()
     assert peak(small) == pytest.approx(4.0, rel=0.06)
     assert peak(large) == pytest.approx(6.0, rel=0.06)
@@ -51,9 +51,9 @@ def test_features_follow_the_size_of_what_is_seen():
 
 def test_features_forget_scale_and_offset_and_know_b_factors():
     data, inside = waves(5.0)
-    features = scale_features(data, inside)
-    assert scale_features(2e3 * data - 5, inside) == pytest.approx(features, abs=0.02)
-    blurred = scale_features(apply_bfactor(Volume(data, 1.0), 40.0).data, inside)
+    features = voxel_size_features(data, inside)
+    assert voxel_size_features(2e3 * data - 5, inside) == pytest.approx(features, abs=0.02)
+    blurred = voxel_size_features(apply_bfactor(Volume(data, 1.0), 40.0).data, inside)
     seen = RADII < 0.35  # beyond, the edge of the mask shows
     told = with_bfactor(features, 40.0)[: len(RADII)] - blurred[: len(RADII)]
     assert np.ptp(told[seen]) < 0.5
@@ -86,7 +86,7 @@ def test_the_shipped_weights_know_a_real_map(factor, word):
     """EMD-3186, of which nothing was trained on, and with voxels a quarter too large."""
     volume = read_map(EXAMPLE)
     volume = Volume(volume.data, volume.voxel_size * factor)
-    said = module.voxel_size_warning(volume, rough_molecule(volume))
+    said = module.voxel_size_warning(volume, coarse_mask(volume))
     if word is None:
         assert said is None
     else:
@@ -106,7 +106,7 @@ def low_passed(volume, resolution):
 @pytest.mark.parametrize("resolution", [12, 14, 16, 20])
 def test_without_detail_nothing_is_said(resolution):
     volume = low_passed(read_map(EXAMPLE), resolution)
-    assert module.voxel_size_warning(volume, rough_molecule(volume)) is None
+    assert module.voxel_size_warning(volume, coarse_mask(volume)) is None
 
 
 @pytest.mark.parametrize("voxel", [0.5, 2.4, 4.23, 12.0])

@@ -11,7 +11,7 @@ from cryodl.features.sub_bands import (
     _below_bands,
     atom_amplitudes,
     group_bands,
-    whiten,
+    normalise_sub_bands,
 )
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.maps.resample import density_at
@@ -48,7 +48,7 @@ def test_atoms_amplitudes_are_a_unit_and_fall_at_the_end():
 
 def test_groups_have_one_local_power(molecule):
     density, noise = molecule
-    groups = whiten(density, noise, threads=1).groups.astype(np.float32)
+    groups = normalise_sub_bands(density, noise, threads=1).groups.astype(np.float32)
     for group in (4, 5, 6):  # coarser bands spread further than the ball is wide
         wanted = np.sqrt(np.sum(atom_amplitudes()[list(group_bands(group))] ** 2))
         assert groups[group][~noise].std() == pytest.approx(wanted, rel=0.1)
@@ -57,16 +57,16 @@ def test_groups_have_one_local_power(molecule):
 
 def test_scale_does_not_matter(molecule):
     density, noise = molecule
-    one = whiten(density, noise, threads=1).features().astype(np.float32)
+    one = normalise_sub_bands(density, noise, threads=1).features().astype(np.float32)
     for scale in (1e-6, 1e6):
-        other = whiten(scale * density, noise, threads=1).features().astype(np.float32)
+        other = normalise_sub_bands(scale * density, noise, threads=1).features().astype(np.float32)
         assert np.allclose(one, other, atol=5e-3)
 
 
 def test_sharpening_leaves_the_bands_as_they_are(molecule):
     density, noise = molecule
     sharpened = apply_bfactor(Volume(density, 1.0), -30.0).data
-    one, other = (whiten(d, noise, threads=1) for d in (density, sharpened))
+    one, other = (normalise_sub_bands(d, noise, threads=1) for d in (density, sharpened))
     for a, b in zip(one.groups[2:7], other.groups[2:7]):
         assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.97
     assert np.abs(one.over_noise.astype(float) - other.over_noise).mean() < 0.02
@@ -74,7 +74,7 @@ def test_sharpening_leaves_the_bands_as_they_are(molecule):
 
 def test_noise_is_at_zero_and_the_molecule_above(molecule):
     density, noise = molecule
-    found = whiten(density, noise, threads=1)
+    found = normalise_sub_bands(density, noise, threads=1)
     outside, inside = noise[::2, ::2, ::2], ~noise[::2, ::2, ::2]
     middle = found.over_noise[..., 6:10].astype(float)
     assert abs(middle[outside].mean()) < 0.1
@@ -84,22 +84,23 @@ def test_noise_is_at_zero_and_the_molecule_above(molecule):
 def test_told_noise_sets_the_level(molecule):
     density, noise = molecule
     measured = float(density[noise].std())
-    one = whiten(density, noise, threads=1).over_noise.astype(float)
-    same = whiten(density, noise, noise_sd=measured, threads=1).over_noise
-    louder = whiten(density, noise, noise_sd=2 * measured, threads=1).over_noise
+    one = normalise_sub_bands(density, noise, threads=1).over_noise.astype(float)
+    same = normalise_sub_bands(density, noise, noise_sd=measured, threads=1).over_noise
+    louder = normalise_sub_bands(density, noise, noise_sd=2 * measured, threads=1).over_noise
     assert np.allclose(one, same, atol=0.01)
     # four times the power: the logarithm is lower by ln 4, in sevenths times two
     fine = np.s_[..., 6:10]
     assert (one[fine] - louder[fine])[one[fine] > 0].mean() == pytest.approx(
         np.log(4) * 2 / 7, abs=0.02
     )
-    white = whiten(density, None, noise_sd=measured, threads=1).over_noise[noise[::2, ::2, ::2]]
+    white = normalise_sub_bands(density, None, noise_sd=measured, threads=1).over_noise
+    white = white[noise[::2, ::2, ::2]]
     assert abs(white[..., 9:12].astype(float).mean()) < 0.1
 
 
 def test_features_are_channels_of_the_half_grid(molecule):
     density, noise = molecule
-    found = whiten(density, noise, threads=1)
+    found = normalise_sub_bands(density, noise, threads=1)
     features = found.features()
     assert features.shape == (24, 22, 26, CHANNELS)
     first = VOXELS + 2 * BANDS
@@ -110,10 +111,10 @@ def test_features_are_channels_of_the_half_grid(molecule):
 
 def test_turning_turns_everything(molecule):
     density, noise = molecule
-    found = whiten(density, noise, threads=1)
+    found = normalise_sub_bands(density, noise, threads=1)
     order, flips = (2, 0, 1), (slice(None, None, -1), slice(None), slice(None, None, -1))
     turned = found.turned(order, flips)
-    again = whiten(
+    again = normalise_sub_bands(
         np.ascontiguousarray(density.transpose(order)[flips]),
         np.ascontiguousarray(noise.transpose(order)[flips]), threads=1,
     )  # fmt: skip
@@ -123,7 +124,7 @@ def test_turning_turns_everything(molecule):
 
 
 def test_a_flat_map_gives_numbers():
-    features = whiten(np.zeros((16, 16, 16), np.float32), None, threads=1).features()
+    features = normalise_sub_bands(np.zeros((16, 16, 16), np.float32), None, threads=1).features()
     assert np.isfinite(features).all() and not features[..., VOXELS + 2 * BANDS :].any()
 
 

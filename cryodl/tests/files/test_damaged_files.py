@@ -15,7 +15,7 @@ from cryodl.files.arrays import read_array, read_arrays
 from cryodl.files.atomic_models import read_model
 from cryodl.files.reading import MOST_PARSED, read_json, read_rows
 from cryodl.half_maps.pair import check_half_maps
-from cryodl.maps.inputs import given_map
+from cryodl.maps.inputs import input_map
 from cryodl.resolution_maps.chains import _read_atoms
 from cryodl.resolution_maps.load import load_resolution
 from cryodl.simulation import deposition_config, experiment_config
@@ -146,9 +146,9 @@ def test_densities_beyond_all_others(tmp_path):
     values[4:8, 4, 4:8] = 3e38
     (tmp_path / "map.mrc").write_bytes(header_and_data(values))
     with pytest.raises(InputError, match="has 16 values beyond 1e.15 times the others"):
-        given_map(tmp_path / "map.mrc", None)
+        input_map(tmp_path / "map.mrc", None)
     (tmp_path / "map.mrc").write_bytes(header_and_data(np.float32(1e30) * density()))
-    assert given_map(tmp_path / "map.mrc", None).data.max() < 100
+    assert input_map(tmp_path / "map.mrc", None).data.max() < 100
 
 
 def test_a_background_near_the_end_of_float32(tmp_path):

@@ -42,23 +42,23 @@ def _check_volume(volume, finite=True):
 
 
 def read_maps(name, folder):
-    from cryodl.maps.inputs import given_map
+    from cryodl.maps.inputs import input_map
     from cryodl.maps.mrc import header_voxel_size, write_map
 
     path = folder / name
     assert (header_voxel_size(path) or 0) >= 0
-    volume = given_map(path, None)
+    volume = input_map(path, None)
     _check_volume(volume)
     write_map(folder / "again.mrc", volume)
-    back = given_map(folder / "again.mrc", None)
+    back = input_map(folder / "again.mrc", None)
     assert back.shape == volume.shape and abs(back.voxel_size / volume.voxel_size - 1) < 1e-3
 
 
 def read_masks(folder):
-    from cryodl.maps.inputs import given_mask
+    from cryodl.maps.inputs import input_mask
     from cryodl.maps.volume import Volume
 
-    inside, notes = given_mask(folder / "mask.mrc", Volume(samples.density(), samples.VOXEL))
+    inside, notes = input_mask(folder / "mask.mrc", Volume(samples.density(), samples.VOXEL))
     assert inside.any() and inside.dtype == bool
     _check_words(notes)
 

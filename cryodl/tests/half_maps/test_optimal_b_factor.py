@@ -9,7 +9,7 @@ from cryodl.filters.sharpen import apply_bfactor
 from cryodl.half_maps.optimal_b_factor import (
     Spectrum,
     expected_correlation,
-    most_alike,
+    optimal_b_factor,
     signal_and_noise,
 )
 from cryodl.half_maps.pair import half_sum
@@ -32,13 +32,13 @@ def spectrum(b_factor, noise):
 @pytest.mark.parametrize("b_factor", [0, 60, 240, 1400])
 def test_without_noise_all_of_the_fall_off_is_made_up_for(b_factor):
     made = spectrum(b_factor, 0.0)
-    assert most_alike(made) == -b_factor
+    assert optimal_b_factor(made) == -b_factor
     assert expected_correlation(made, [-b_factor])[0] == pytest.approx(1)
     assert expected_correlation(made, [-b_factor - 50, -b_factor + 50]).max() < 0.999
 
 
 def test_noise_forbids_some_of_it():
-    found = [most_alike(spectrum(200, noise)) for noise in (0, 1e-6, 1e-5, 1e-4, 1e-2)]
+    found = [optimal_b_factor(spectrum(200, noise)) for noise in (0, 1e-6, 1e-5, 1e-4, 1e-2)]
     assert found == sorted(found) and found[0] == -200 and found[1] < found[-1] - 50
 
 
@@ -51,7 +51,7 @@ def halves():
 
 def recommended(half1, half2, inside, resolution=4.0):
     volume = low_pass(half_sum(half1, half2), resolution)
-    return most_alike(signal_and_noise(volume, half1, half2, inside, resolution))
+    return optimal_b_factor(signal_and_noise(volume, half1, half2, inside, resolution))
 
 
 def test_a_blurred_map_asks_for_as_much_more(halves):

@@ -11,7 +11,7 @@ import pytest
 
 from cryodl.compute import memory
 from cryodl.errors import InputError, SettingError
-from cryodl.maps.inputs import given_map, given_mask
+from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.mrc import read_map, read_mask
 from cryodl.maps.resample import resample
 from cryodl.maps.volume import Volume
@@ -55,7 +55,7 @@ MASKS = {
 @pytest.mark.parametrize("case", MASKS)
 def test_masks_of_every_program_are_the_same_mask(case, tmp_path):
     (tmp_path / "mask.mrc").write_bytes(MASKS[case])
-    inside, notes = given_mask(tmp_path / "mask.mrc", Volume(asymmetric(), 1.5))
+    inside, notes = input_mask(tmp_path / "mask.mrc", Volume(asymmetric(), 1.5))
     np.testing.assert_array_equal(inside, block().astype(bool))
     assert notes == []
 
@@ -78,11 +78,11 @@ def test_a_mask_of_the_whole_box_is_one(tmp_path):
         (tmp_path / "mask.mrc").write_bytes(header_and_data(np.full((4, 5, 7), value, kind)))
         if value == -1:  # nothing tells that it is 255
             continue
-        inside, notes = given_mask(tmp_path / "mask.mrc", volume)
+        inside, notes = input_mask(tmp_path / "mask.mrc", volume)
         assert inside.all() and notes == ["the mask covers the whole box"]
     (tmp_path / "mask.mrc").write_bytes(header_and_data(np.zeros((4, 5, 7), "f4")))
     with pytest.raises(InputError, match="mask is empty"):
-        given_mask(tmp_path / "mask.mrc", volume)
+        input_mask(tmp_path / "mask.mrc", volume)
     (tmp_path / "mask.mrc").write_bytes(header_and_data(np.full((4, 5, 7), np.nan, "f4")))
     with pytest.raises(InputError, match="140 values that are NaN"):
         read_mask(tmp_path / "mask.mrc")
@@ -168,7 +168,7 @@ def test_voxels_that_cannot_be(edge, tmp_path):
         read_map(tmp_path / "map.mrc")
     assert read_map(tmp_path / "map.mrc", 1.5).voxel_size == 1.5
     for use in (lambda: read_map(tmp_path / "map.mrc", edge),
-                lambda: given_map(Volume(asymmetric(), 1.0), edge)):  # fmt: skip
+                lambda: input_map(Volume(asymmetric(), 1.0), edge)):  # fmt: skip
         with pytest.raises(InputError, match="give 0.01 to 200 Å"):
             use()
 

@@ -15,7 +15,7 @@ import pytest
 from cryodl.errors import InputError, OutputError
 from cryodl.files.folder import whole_folder
 from cryodl.half_maps.pair import IDENTICAL
-from cryodl.maps.inputs import given_map, given_mask
+from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.mrc import write_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.compare import run_compare
@@ -60,8 +60,8 @@ def test_a_voxel_size_is_that_of_volumes_too(maps):
 
 def test_a_volume_with_another_voxel_size_forgets_its_header():
     volume = Volume(np.zeros((4, 4, 4)), 1.0, header_spacing=(1.0, 1.0, 1.004))
-    assert given_map(volume, None) is volume
-    other = given_map(volume, 1.3)
+    assert input_map(volume, None) is volume
+    other = input_map(volume, 1.3)
     assert (other.voxel_size, other.header_spacing) == (1.3, None)
 
 
@@ -120,7 +120,7 @@ def test_a_mask_that_lies_elsewhere_by_its_header_is_named(maps, tmp_path):
     ):
         path = tmp_path / "mask.mrc"
         write_map(path, replace(mask, **change), overwrite=True)
-        found, notes = given_mask(path, half1)
+        found, notes = input_mask(path, half1)
         assert np.array_equal(found, inside)
         assert [words in note for note in notes] == ([True] if words else [])
 
@@ -218,5 +218,5 @@ def test_an_array_without_a_voxel_size_is_refused_and_a_volume_of_it_is_not():
 
     data = np.random.default_rng(0).normal(size=(8, 9, 10)).astype(np.float32)
     with pytest.raises(InputError, match=r"shape \(8, 9, 10\) has no voxel size: give cryodl.Vol"):
-        given_map(data, None)
-    assert given_map(cryodl.Volume(data, 2.0), None).voxel_size == 2.0
+        input_map(data, None)
+    assert input_map(cryodl.Volume(data, 2.0), None).voxel_size == 2.0

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from cryodl.checks.input import check_map
 from cryodl.errors import InputError
-from cryodl.maps.mask import automatic_mask, check_mask, masked_support
+from cryodl.maps.mask import automatic_mask, check_mask, existing_mask
 from cryodl.maps.volume import Volume
 
 
@@ -126,7 +126,7 @@ def test_a_tight_box_without_solvent_at_its_faces():
 def test_integer_densities_are_not_taken_for_a_masked_map():
     data, truth = molecule()
     coarse = np.round(data * 4)  # the solvent then holds few different values
-    assert masked_support(coarse.astype(np.float32)) is None
+    assert existing_mask(coarse.astype(np.float32)) is None
     assert overlap(automatic_mask(Volume(coarse, 1.5)), truth) > 0.85
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cryodl.errors import InputError
-from cryodl.maps.inputs import given_map
+from cryodl.maps.inputs import input_map
 from cryodl.maps.mrc import read_map, write_map
 from cryodl.maps.volume import Volume, as_given
 from cryodl.methods.compare import run_compare
@@ -191,13 +191,13 @@ def test_the_noise_of_enhance_is_in_the_unit_of_the_map(full):
 
 
 def test_the_unit_of_a_map_is_a_power_of_two_and_leads_back(full):
-    assert given_map(full, None) is full
+    assert input_map(full, None) is full
     for scale in SCALES:
         given = scaled(full, scale)
-        plain = given_map(given, None)
+        plain = input_map(given, None)
         assert 0.3 < plain.data.std() < 3 and np.log2(plain.unit) % 1 == 0
         assert np.array_equal(as_given(plain).data, given.data)
-        assert given_map(plain, None) is plain
+        assert input_map(plain, None) is plain
 
 
 def test_strong_densities_of_a_small_molecule_are_no_hot_voxels():
@@ -205,8 +205,8 @@ def test_strong_densities_of_a_small_molecule_are_no_hot_voxels():
     data = np.zeros((64, 64, 64), np.float32)
     data[30:34, 30:35, 30:36] = 1 + rng.random((4, 5, 6))
     data += 1e-4 * rng.standard_normal(data.shape).astype(np.float32)
-    assert given_map(Volume(data, 1.0), None).mended == 0
-    assert given_map(Volume(data * (data > 0.5), 1.0), None).mended == 0
+    assert input_map(Volume(data, 1.0), None).mended == 0
+    assert input_map(Volume(data * (data > 0.5), 1.0), None).mended == 0
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.filters.flatten import level_spectrum
+from cryodl.filters.flatten import flatten_to_power_law
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.maps.crop import bounding_box, cut, significant_box
 from cryodl.maps.volume import Volume
@@ -78,7 +78,7 @@ def test_a_part_keeps_its_place():
 def test_a_levelled_map_has_forgotten_its_b_factor(bfactor):
     data, inside = blob()
     changed = apply_bfactor(Volume(data, 1.0), bfactor).data
-    first, second = level_spectrum(data, inside), level_spectrum(3 * changed + 7, inside)
+    first, second = (flatten_to_power_law(each, inside) for each in (data, 3 * changed + 7))
     before = np.abs(data - changed)[inside].mean() / data[inside].std()
     after = np.abs(first - second)[inside].mean()
     assert after < 0.15 and after < before / 3
@@ -90,38 +90,38 @@ def test_frequencies_that_were_filtered_away_stay_empty():
     s = np.sqrt(sum(np.square(f) for f in np.meshgrid(
         np.fft.fftfreq(40), np.fft.fftfreq(44), np.fft.rfftfreq(48), indexing="ij")))  # fmt: skip
     low = np.fft.irfftn(spectrum * (s < 0.2), s=data.shape).astype(np.float32)
-    levelled = level_spectrum(low, inside)
+    levelled = flatten_to_power_law(low, inside)
     power = np.abs(np.fft.rfftn(levelled)) ** 2
     assert power[s > 0.35].mean() < 0.01 * power[(s > 0.1) & (s < 0.18)].mean()
 
 
 def test_features_of_a_whole_map():
-    from cryodl.features.context import WHOLE_CHANNELS, stack, whole_features
+    from cryodl.features.context import CONTEXT_CHANNELS, context_features, stack
 
     data, inside = blob(noise=0.5)
-    features = stack(*whole_features(data, 1.0, inside))
-    assert features.shape == (20, 22, 24, WHOLE_CHANNELS) and np.isfinite(features).all()
-    scaled = stack(*whole_features(1e4 * data - 50, 1.0, inside))
+    features = stack(*context_features(data, 1.0, inside))
+    assert features.shape == (20, 22, 24, CONTEXT_CHANNELS) and np.isfinite(features).all()
+    scaled = stack(*context_features(1e4 * data - 50, 1.0, inside))
     assert np.abs(features - scaled).max() < 0.05
     # the ball is stronger than the solvent in every band, and where no solvent is nothing is said
     assert (features[..., 23:36] > 0.1).all() and (features[..., 36] == 1).all()
-    masked = stack(*whole_features(data * inside, 1.0, inside))
+    masked = stack(*context_features(data * inside, 1.0, inside))
     assert (masked[..., 23:] == 0).all()
 
 
 def test_features_of_a_map_as_it_is_know_its_b_factor():
-    from cryodl.features.context import whole_features
+    from cryodl.features.context import context_features
 
     data, inside = blob(noise=0.5)
     changed = apply_bfactor(Volume(data, 1.0), 60.0).data
     moved = {}
     for level in (True, False):
         (first, *_), (second, *_) = (
-            whole_features(d, 1.0, inside, level=level) for d in (data, 1e-9 * changed + 3e-9)
+            context_features(d, 1.0, inside, level=level) for d in (data, 1e-9 * changed + 3e-9)
         )
         moved[level] = np.abs(first - second)[inside].mean()
     assert moved[False] > 2 * moved[True]
-    flat = whole_features(np.full((16, 16, 16), 3.0, np.float32), 1.0, level=False)
+    flat = context_features(np.full((16, 16, 16), 3.0, np.float32), 1.0, level=False)
     assert not flat[0].any() and all(np.isfinite(part).all() for part in flat)
 
 
@@ -164,14 +164,14 @@ def test_islands_go_and_holes_are_filled():
 def test_plan_counts_tiles_and_grows_with_the_map(bundle):
     import re
 
-    from cryodl.features.context import prepare_whole
+    from cryodl.features.context import prepare_context
     from cryodl.methods.cost import plan
 
     needs = []
     for n in (40, 128):
         data, inside = blob(n)
         volume = Volume(data, 1.0)
-        line = plan(volume, prepare_whole(volume, 1.0, inside), bundle.spec)
+        line = plan(volume, prepare_context(volume, 1.0, inside), bundle.spec)
         assert f"map of {n + 8} x {n + 4} x {n} voxels of 1 Å" in line and "in 1 tile; " in line
         needs.append([float(x) for x in re.search(r"about (\d+) s and ([\d.]+) GB", line).groups()])
     assert needs[0][0] <= needs[1][0] < 60 and needs[0][1] < needs[1][1] < 2
@@ -179,7 +179,7 @@ def test_plan_counts_tiles_and_grows_with_the_map(bundle):
 
 def test_the_network_s_grid_lies_where_the_map_does():
     """A field linear in space, read off the middle of each step, is that of the map's voxels."""
-    from cryodl.features.context import prepare_whole
+    from cryodl.features.context import prepare_context
     from cryodl.maps.normalise import block_mean
     from cryodl.maps.resample import resample_to
 
@@ -190,7 +190,7 @@ def test_the_network_s_grid_lies_where_the_map_does():
     volume = Volume((10 * inside + 0.1 * noise * inside).astype(np.float32), voxel, origin)
     more = np.zeros(shape, bool)
     more[70:74, 20:24, 90:94] = True
-    made = prepare_whole(volume, 1.0, inside, more)
+    made = prepare_context(volume, 1.0, inside, more)
     for mask in (inside, more):  # both with what is around them
         for (first, last), part, n in zip(bounding_box(mask), made.part, shape):
             assert part.start <= max(0, first - 18) and part.stop >= min(n, last + 18)
@@ -206,12 +206,12 @@ def test_the_network_s_grid_lies_where_the_map_does():
 
 
 def test_tiles_change_nothing(bundle, monkeypatch):
-    from cryodl.features.context import prepare_whole
+    from cryodl.features.context import prepare_context
     from cryodl.methods import cost as module
     from cryodl.methods.cryores.predict import predict
 
     data, inside = blob(56)
-    prepared = prepare_whole(Volume(data, 1.0), 1.0, inside)
+    prepared = prepare_context(Volume(data, 1.0), 1.0, inside)
     whole, _ = predict(prepared, bundle.spec, bundle.model)
     monkeypatch.setitem(module.TILE_MEMORY, "cpu", 2e7)
     assert len(module.tile_grid(prepared, bundle.spec)) > 1

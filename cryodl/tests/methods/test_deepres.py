@@ -188,7 +188,7 @@ def test_scale_and_offset_change_nothing(result, density, bundle, scale, offset)
 @pytest.mark.parametrize("kind", KINDS)
 def test_values_come_back_to_their_place(voxel_size, kind):
     """A field that is linear in space is the same at every voxel, whatever the network's grid."""
-    from cryodl.maps.crop import bounding_box, bring_back
+    from cryodl.maps.crop import bounding_box, paste
     from cryodl.methods.deepres.passes import _any_inside
     from cryodl.methods.deepres.prepare import prepare
 
@@ -211,7 +211,7 @@ def test_values_come_back_to_their_place(voxel_size, kind):
         if not _any_inside(inside, volume, prepared, part):
             values[part] = 0
     assert not values.all()
-    back = bring_back(prepared.volume(values), volume, inside, box)
+    back = paste(prepared.volume(values), volume, inside, box)
     np.testing.assert_allclose(back.data[inside], field(volume)[inside], atol=2e-3)
     assert not back.data[~inside].any()
     assert back.origin == volume.origin
@@ -336,7 +336,7 @@ def test_of_a_small_mask_little_is_read(density, kind):
 @pytest.mark.parametrize("sharpen", [-60.0, "auto"])
 def test_what_a_mask_left_out_stays_so_when_a_map_is_sharpened(density, sharpen):
     """The rings of the filter would pass for solvent, and the map for one without noise."""
-    from cryodl.features.context import CHANNELS, whole_features
+    from cryodl.features.context import CHANNELS, context_features
     from cryodl.methods.deepres.sharpening import sharpen_map
 
     inside = np.pad(density.data > 0.2, 8)
@@ -344,7 +344,7 @@ def test_what_a_mask_left_out_stays_so_when_a_map_is_sharpened(density, sharpen)
     sharpened = sharpen_map(masked, inside, sharpen, 4.0).volume
     assert (sharpened.data[~inside] == 0).all()
     assert not np.allclose(sharpened.data[inside], masked.data[inside], rtol=0.05)
-    _, _, extra = whole_features(sharpened.data, 1.0, inside, level=False)
+    _, _, extra = context_features(sharpened.data, 1.0, inside, level=False)
     assert extra.shape[-1] == 37 - CHANNELS and not extra[..., 2:].any()
 
 

@@ -109,7 +109,7 @@ def test_the_result_lies_where_the_input_lies(enhancer, molecule):
     clean = blurred(sum(p for p, _ in parts), np.random.default_rng(0), 0.005)
     for voxel in (1.0, 0.83, 1.27):
         volume = resample(grid.with_data(clean.astype(np.float32)), voxel)
-        found = enhancer.bring_back(enhancer.enhance(volume).density, volume)
+        found = enhancer.paste(enhancer.enhance(volume).density, volume)
         assert found.shape == volume.shape and found.origin == volume.origin
         assert found.voxel_size == volume.voxel_size
         assert np.abs(shift(found.data, volume.data)).max() < 0.05
@@ -118,7 +118,7 @@ def test_the_result_lies_where_the_input_lies(enhancer, molecule):
 @pytest.mark.parametrize("voxel", [0.8, 1.3])
 def test_what_has_hard_edges_is_not_overshot(enhancer, full, voxel):
     hard = full.with_data((full.data > np.quantile(full.data, 0.9)).astype(np.float32))
-    found = enhancer.bring_back(hard, resample(full, voxel), density=False).data
+    found = enhancer.paste(hard, resample(full, voxel), density=False).data
     assert found.min() >= 0 and found.max() <= 1 + 1e-6
     assert np.abs(found.mean() - hard.data.mean()) < 0.01
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.maps.inputs import given_mask, mask_origin
+from cryodl.maps.inputs import input_mask, mask_source
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.mrc import read_map, write_map
 from cryodl.methods.mask import mask_or_finder, run_mask
@@ -111,12 +111,12 @@ def test_a_map_without_a_molecule_draws_one_line(tmp_path, monkeypatch, capsys):
 def test_whose_a_mask_is(folder):
     volume = read_map(folder / "map.mrc")
     path = folder / "mask.mrc"
-    assert mask_or_finder(path) is path and mask_origin(path) == "given"
-    assert mask_or_finder(None) is None and mask_origin(None) == "automatic"
+    assert mask_or_finder(path) is path and mask_source(path) == "given"
+    assert mask_or_finder(None) is None and mask_source(None) == "automatic"
     some = np.zeros(volume.shape, bool)
     some[5:9] = True
     assert mask_or_finder(some) is some
     find = mask_or_finder("network", device="cpu")
-    assert mask_origin(find) == "network"
-    np.testing.assert_array_equal(given_mask(find, volume)[0], inside(path))
-    np.testing.assert_array_equal(given_mask(lambda _: some, volume)[0], some)
+    assert mask_source(find) == "network"
+    np.testing.assert_array_equal(input_mask(find, volume)[0], inside(path))
+    np.testing.assert_array_equal(input_mask(lambda _: some, volume)[0], some)
