@@ -19,13 +19,14 @@ from cryodl.compute.memory import check_start_memory, limits_in_words
 from cryodl.compute.parallel import check_threads, share_arenas
 from cryodl.errors import CryodlError, SettingError, is_shortage
 from cryodl.files.folder import finished
+from cryodl.methods import registry
+from cryodl.methods.options import Option, as_flags
 from cryodl.version import __version__
 
-# The module is imported when its command is called.
-COMMANDS = {
+# Commands that are more than one method; the module is imported when its command is called.
+OWN = {
     "localres": ("cryodl.cli.localres", "local resolution of a map, with its uncertainty"),
     "enhance": ("cryodl.cli.enhance", "post-process a map by a network, with an audit"),
-    "mask": ("cryodl.cli.mask", "find the molecule in a map, by a network"),
     "classify": ("cryodl.cli.classify", "resolution class of whole maps, from the maps alone"),
     "import": ("cryodl.cli.import_resolution", "take over another package's local resolution"),
     "compare": ("cryodl.cli.compare", "compare local-resolution maps of several packages"),
@@ -36,6 +37,16 @@ COMMANDS = {
     "experiments": ("cryodl.cli.experiments", "simulate a set of experiments to train on"),
     "train": ("cryodl.cli.train", "train a network and write it as a bundle"),
     "evaluate": ("cryodl.cli.evaluate", "measure a network on simulated and real maps"),
+}
+
+
+ORDER = (
+    "localres", "enhance", "mask", "classify", "import", "compare", "filter", "fsc",
+    "oversharpening", "simulate", "experiments", "train", "evaluate",
+)  # fmt: skip
+COMMANDS = {
+    name: OWN[name][1] if name in OWN else registry.COMMANDS[name].help
+    for name in (*ORDER, *(other for other in registry.COMMANDS if other not in ORDER))
 }
 
 
@@ -57,6 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     arguments = [str(a) for a in (sys.argv[1:] if argv is None else argv)]
+    options: list[Option] = []
     try:
         with _terminable():
             parser = make_parser(arguments[0] if arguments else "")
@@ -67,6 +79,7 @@ def _run(argv: Sequence[str] | None) -> int:
             if unknown:
                 words = " ".join(["cryodl", *filter(None, [args.command])])
                 raise SettingError(f"unknown arguments {' '.join(unknown)}: see '{words} --help'")
+            options = [*getattr(args, "options", ()), *map(Option, vars(args))]
             refuse_to_replace_inputs(args, arguments)
             check_threads(getattr(args, "threads", None))
             if check_start_memory():
@@ -75,7 +88,7 @@ def _run(argv: Sequence[str] | None) -> int:
                 args.run(args)
         return 0
     except CryodlError as error:
-        return _fail(str(error), 2)
+        return _fail(as_flags(str(error), options), 2)
     except Exception as error:
         if not is_shortage(error):
             raise
@@ -106,7 +119,7 @@ def make_parser(command: str = "") -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"cryodl {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name, (module_name, summary) in COMMANDS.items():
+    for name, summary in COMMANDS.items():
         its_parser = commands.add_parser(
             name,
             help=summary,
@@ -114,10 +127,16 @@ def make_parser(command: str = "") -> argparse.ArgumentParser:
             allow_abbrev=False,
             formatter_class=_HelpFormatter,
         )
-        if command in (name, "all"):
-            module = import_module(module_name)
+        if command not in (name, "all"):
+            continue
+        if name in OWN:
+            module = import_module(OWN[name][0])
             module.add_arguments(its_parser)
             its_parser.set_defaults(run=module.run)
+        else:
+            from cryodl.cli.command import fill
+
+            fill(its_parser, registry.COMMANDS[name])
     return parser
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from cryodl.errors import InputError, SettingError
 from cryodl.files.folder import check_file
 from cryodl.maps.result import Result
+from cryodl.methods.mask_options import OPTIONS
+from cryodl.methods.options import declared
 
 if TYPE_CHECKING:
     from cryodl.maps.volume import Volume
@@ -21,6 +23,7 @@ FROM_NETWORK = ("rotations", "bundle", "bundle_sha256", "device", "warnings")  #
 NETWORK = "network"  # as a mask: the one that this network finds
 
 
+@declared(OPTIONS)
 def run_mask(
     volume: Volume | str | Path,
     bundle: Bundle | str | Path | None = None,
@@ -65,7 +68,6 @@ def run_mask(
     from cryodl.methods.cryores.estimate import run_single_map_resolution
 
     start = time.perf_counter()
-    _check(threshold, dilate, soft)
     if output is not None:
         check_file(output, overwrite, volume)
     result = run_single_map_resolution(
@@ -79,11 +81,11 @@ def run_mask(
         if not inside.any():
             raise SettingError(
                 f"no voxel has a probability above {threshold:g} (the highest is "
-                f"{probability.data.max():.2f}): give a lower --threshold"
+                f"{probability.data.max():.2f}): give a lower threshold="
             )
     weights = widened(inside, density.voxel_size, dilate, soft)
     if not weights.any():
-        raise SettingError(f"narrowed by {-dilate:g} Å, nothing is left: give a smaller --dilate")
+        raise SettingError(f"narrowed by {-dilate:g} Å, nothing is left: give a smaller dilate=")
     mask = density.with_data(weights)
     stats: dict[str, Any] = {
         "volume": round(float(weights.sum()) * density.voxel_size**3),
@@ -98,6 +100,13 @@ def run_mask(
         write_map(output, mask, overwrite=overwrite)
     stats["seconds"] = {**result.stats["seconds"], "total": round(time.perf_counter() - start, 3)}
     return Result({"mask": mask, "probability": probability}, stats, density)
+
+
+def summary(stats: dict[str, Any]) -> list[str]:
+    return [
+        f"{stats['voxels']} voxels ({stats['share_of_box']:.1%} of the box), "
+        f"{stats['volume']} Å³; {stats['seconds']['total']:.1f} s"
+    ]
 
 
 def asks_network(mask: Any) -> bool:
@@ -173,12 +182,3 @@ def widened(inside: np.ndarray, voxel_size: float, dilate: float, soft: float) -
         return (distance <= 0).astype(np.float32)
     part = np.clip(distance / soft, 0, 1)
     return (0.5 + 0.5 * np.cos(np.pi * part)).astype(np.float32)
-
-
-def _check(threshold: float, dilate: float, soft: float) -> None:
-    if not 0 < threshold < 1:
-        raise SettingError(f"threshold {threshold:g} is not between 0 and 1")
-    if not abs(dilate) <= 100:
-        raise SettingError(f"dilate {dilate:g} Å is not between -100 and 100 Å")
-    if not 0 <= soft <= 100:
-        raise SettingError(f"soft {soft:g} Å is not between 0 and 100 Å")

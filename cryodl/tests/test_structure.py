@@ -28,6 +28,8 @@ METHOD = (
     "cryodl.methods.mask",
     "cryodl.methods.fsc",
 )
+# what every part may know of a method; Scipion's forms read it, too
+OPTIONS = ("cryodl.methods.options", "cryodl.methods.*_options", "cryodl.methods.*.options")
 LEARNING = ("cryodl.simulation", "cryodl.training", "cryodl.evaluation")
 
 # room -> the rooms of ours that it may import, besides itself; the first prefix that fits decides
@@ -56,6 +58,7 @@ DIRECTIONS = {
         "cryodl.simulation",
     ),
     "cryodl.evaluation": (*MAPS, "cryodl.simulation"),
+    **{options: ("cryodl.errors", "cryodl.methods.options") for options in OPTIONS},
     "cryodl.methods.cost": (*MAPS, "cryodl.features", "cryodl.networks"),
     "cryodl.methods.output": (*MAPS, "cryodl.report"),
     **{
@@ -69,7 +72,7 @@ DIRECTIONS = {
     "cryodl.plugin": ("cryodl.constants", "cryodl.version"),
     "cryodl.wizards": ("cryodl.constants", "cryodl.protocols", "cryodl.viewers"),
     "cryodl.objects": (),
-    "cryodl.protocols": ("cryodl.plugin", "cryodl.objects", "cryodl.constants"),
+    "cryodl.protocols": ("cryodl.plugin", "cryodl.objects", "cryodl.constants", *OPTIONS),
     "cryodl.viewers": ("cryodl.report", "cryodl.protocols", "cryodl.constants"),
     "cryodl.bibtex": (),
     "cryodl.constants": (),
@@ -248,7 +251,7 @@ def test_start_up_loads_nothing_heavy(command):
 
 def test_the_plugin_rooms_parse_on_python_3_8():
     for module, path in SOURCES.items():
-        if any(within(module, room) for room in ("cryodl.report", *SCIPION_ROOMS)):
+        if any(within(module, room) for room in ("cryodl.report", *OPTIONS, *SCIPION_ROOMS)):
             ast.parse(path.read_text("utf-8"), filename=str(path), feature_version=(3, 8))
 
 
