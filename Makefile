@@ -2,21 +2,22 @@
 # make test      install into .venv, then lint, types and tests
 # make install   only install
 # make fuzz      give every reader a thousand damaged files; minutes, on two processor cores
-# make docs      write the generated page docs/commands.rst again
+# make docs      write docs/commands.rst again, and build the pages into build/docs
+# make slow      run the tests that need minutes, such as the long commands of the documentation
 # make clean     remove everything that the targets above made
 #
 # PYTHON=python3.12 chooses another interpreter, EXTRAS=gpu,train another set of packages,
 # WORKERS=1 how many processes run the tests (as many as processor cores, up to 4: each needs 2 GB).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-EXTRAS ?= cpu,scipion,train,test
+EXTRAS ?= cpu,scipion,train,test,docs
 VENV   ?= .venv
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test fuzz docs clean
+.PHONY: install demo test slow fuzz docs clean
 
 install: $(STAMP)
 
@@ -43,8 +44,13 @@ test: $(STAMP)
 fuzz: $(STAMP)
 	$(BIN)/python cryodl/tests/fuzzing/fuzz.py --count 1000 --workers 2 --table benchmarks/fuzz.md
 
+slow: $(STAMP)
+	$(BIN)/python -m pytest -q -m slow
+
 docs: $(STAMP)
 	$(BIN)/python docs/make_commands.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "Look at build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -23,9 +23,12 @@ EXTRAS = {
     "scipion": ["scipion-pyworkflow>=3.11.2", "scipion-em>=3.11.1", "scipion-app>=3.8.3"],
     # atomic models, for `cryodl simulate` and training
     "train": ["gemmi>=0.6.5" + ENGINE],
+    "docs": ["sphinx>=7.2", "furo>=2024.1"],
     "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.12", "mypy>=1.10"],
 }
-EXTRAS["all"] = EXTRAS["cpu"] + EXTRAS["scipion"] + EXTRAS["train"] + EXTRAS["test"]
+EXTRAS["all"] = [
+    package for name in ("cpu", "scipion", "train", "test", "docs") for package in EXTRAS[name]
+]
 
 setup(
     name="scipion-em-cryodl",
@@ -33,6 +36,7 @@ setup(
     description="Deep-learning judgement of cryo-EM maps: local resolution, with a Scipion plugin",
     long_description=(HERE / "README.rst").read_text("utf-8"),
     long_description_content_type="text/x-rst",
+    author="The cryodl developers",
     license="GPL-3.0-or-later",
     keywords="cryo-EM resolution deep-learning scipion",
     classifiers=[

@@ -1,0 +1,116 @@
+"""How Sphinx builds these pages: `make docs`. Every warning is an error."""
+
+import re
+import shutil
+import sys
+from pathlib import Path
+
+from docutils import nodes
+
+DOCS = Path(__file__).resolve().parent
+ROOT = DOCS.parent
+sys.path[:0] = [str(ROOT), str(DOCS)]
+
+from make_rooms import make_rooms  # noqa: E402
+
+from cryodl.version import __version__  # noqa: E402
+
+project = "cryodl"
+author = "The cryodl developers"
+project_copyright = f"2026, {author}. GPL version 3 or later"
+version = release = __version__
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+default_role = "code"
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"cryodl {version}"
+html_logo = "../cryodl/icon.png"
+html_show_sphinx = False
+html_copy_source = False
+html_show_sourcelink = False
+html_static_path = ["static"]
+html_css_files = ["wide.css"]
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say types, shapes and units
+autodoc_mock_imports = ["pwem", "pyworkflow"]
+napoleon_numpy_docstring = True
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+FIELD = re.compile(r"([\w*\"][\w*\",. `()]*?) : (.*)")
+
+
+def spread_fields(app, what, name, obj, options, lines):
+    """Make `name : what it is` of our docstrings into a name with an indented text below it.
+
+    napoleon reads that in its sections, and reStructuredText elsewhere as a list of definitions.
+    """
+    made = []
+    for line, after in zip(lines, [*lines[1:], ""]):
+        field = FIELD.fullmatch(line)
+        before = made[-1] if made else ""
+        indented = before.startswith("    ")
+        if before and line[:1].strip() and indented != bool(field) and not before.startswith("--"):
+            made.append("")  # sentences and fields are blocks of their own
+        if field:
+            typed = re.match(r" {4}[A-Z`]", after)
+            made += [field[1], f"    {field[2]}{'.' if typed else ''}"]
+        else:
+            made.append(line)
+    lines[:] = [_escaped(line) for line in made]
+
+
+def _escaped(line):
+    """Bars are amplitudes, not substitutions, and a plural may follow a name in backquotes."""
+    parts = re.split(r"(`+[^`]*`+)", line)
+    parts[::2] = [part.replace("|", "\\|") for part in parts[::2]]
+    for number in range(2, len(parts), 2):
+        if re.match(r"\w", parts[number]):
+            parts[number] = "\\ " + parts[number]
+    return "".join(parts)
+
+
+def link_files(app, doctree, page):
+    """Lead links between the sources' files to pages; files outside the pages are copied."""
+    for link in doctree.findall(nodes.reference):
+        target, _, anchor = link.get("refuri", "").partition("#")
+        if not target or re.match(r"\w+:", target) or "internal" in link:
+            continue
+        path = (_folder(link, page) / target).resolve()
+        if not path.is_relative_to(ROOT) or not path.exists():
+            continue
+        name = str(path.relative_to(DOCS).with_suffix("")) if path.is_relative_to(DOCS) else ""
+        name = {"CHANGES.rst": "changes", "CONTRIBUTING.rst": "contributing"}.get(path.name, name)
+        if name in app.env.found_docs:
+            uri = app.builder.get_relative_uri(page, name)
+        else:
+            uri = f"files/{path.relative_to(ROOT)}"
+            app.env.files_to_copy = {*getattr(app.env, "files_to_copy", ()), path}
+        link["refuri"] = uri + ("#" + anchor if anchor else "")
+
+
+def _folder(node, page):
+    """Folder of the file that holds a link: of an included one, not of the page."""
+    while node.parent is not None and not getattr(node, "source", None):
+        node = node.parent
+    source = Path(str(node.source or "").split(":docstring")[0])
+    return source.parent if source.is_file() else (DOCS / page).parent
+
+
+def copy_files(app, error):
+    for path in getattr(app.env, "files_to_copy", ()) if error is None else ():
+        copy = Path(app.outdir) / "files" / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(
+            path, copy, **({"dirs_exist_ok": True} if path.is_dir() else {})
+        )
+
+
+def setup(app):
+    make_rooms()
+    app.connect("autodoc-process-docstring", spread_fields, priority=100)
+    app.connect("doctree-resolved", link_files)
+    app.connect("build-finished", copy_files)
