@@ -1,10 +1,11 @@
-"""Training samples made by background processes, mixed into batches."""
+"""Training samples made by background processes in a fixed order, mixed into batches, kept."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +17,76 @@ from cryodl.files.arrays import read_arrays
 from cryodl.files.folder import whole_file
 from cryodl.files.reading import check_is_file
 
-APART = 1000  # handfuls that lie between steps at which runs are resumed, so that none comes twice
+APART = 1000  # chunks that lie between steps at which runs are resumed, so that none comes twice
 Sample = tuple[np.ndarray, np.ndarray]
 
-_make: Callable[[Any, np.random.Generator], list[Sample]] | None = None
-_items: Sequence[Any] = ()
+_make: Callable[[int], Any] | None = None  # of a background process
 
 
-def _start_worker(make, items) -> None:
-    global _make, _items
-    _make, _items = make, items
+def _start_worker(make: Callable[[int], Any]) -> None:
+    global _make
+    _make = make
 
 
-def _samples(which: int, seed) -> list[Sample]:
-    return _make(_items[which], np.random.default_rng(seed))  # type: ignore[misc]
+def _chunk(number: int) -> Any:
+    return _make(number)  # type: ignore[misc]
 
 
-class SampleStream:
-    """Samples in a fixed order: the i-th handful depends only on the seed and on i.
+class Stream:
+    """Chunks of samples in a fixed order: chunk i depends on i alone.
+
+    make : called with the number of a chunk; must be picklable (a partial of a module's function)
+    workers : background processes; 0 makes chunks in the calling one
+
+    Used as a context, at whose end the background processes end.
+    """
+
+    def __init__(self, make: Callable[[int], Any], *, workers: int = 1) -> None:
+        self.make = make
+        self._pool = Workers(workers, _start_worker, (make,)) if workers else None
+        self._ahead = 4 * workers
+
+    def chunks(self, start: int = 0) -> Iterator[Any]:
+        """What `make` returns for start, start + 1 and so on, for ever."""
+        if self._pool is None:
+            while True:
+                yield self.make(start)
+                start += 1
+        waiting: list = []
+        while True:
+            while len(waiting) < self._ahead:
+                waiting.append(self._pool.submit(_chunk, start))
+                start += 1
+            yield waiting.pop(0).result()
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Chunk i of a SampleStream: of an item that is drawn, with a generator of its own."""
+
+    make: Callable[[Any, np.random.Generator], list[Sample]]
+    items: Sequence[Any]
+    seed: int
+    cumulative: np.ndarray
+
+    def __call__(self, number: int) -> list[Sample]:
+        share = np.random.default_rng((self.seed, 0, number)).random()
+        which = min(int(np.searchsorted(self.cumulative, share)), len(self.items) - 1)
+        return self.make(self.items[which], np.random.default_rng((self.seed, 1, number)))
+
+
+class SampleStream(Stream):
+    """Samples of items that are drawn at random; the i-th chunk depends only on the seed and on i.
 
     make : called with (item, rng), returns a list of samples, each a pair (x, y) of ndarrays, best
         in half precision; must be picklable (a function of a module, or a partial of one)
@@ -44,32 +97,10 @@ class SampleStream:
     """
 
     def __init__(self, make, items, seed: int, *, workers: int = 1, weights=None) -> None:
-        self.make, self.items, self.seed = make, list(items), seed
+        self.items, self.seed = list(items), seed
         weights = np.ones(len(self.items)) if weights is None else np.asarray(weights, float)
-        self._cumulative = np.cumsum(weights) / np.sum(weights)
-        self._pool = None
-        if workers:
-            self._pool = Workers(workers, _start_worker, (self.make, self.items))
-        self._ahead = 4 * workers
-
-    def handfuls(self, start: int = 0) -> Iterator[list[Sample]]:
-        """What `make` returns, item after item, for ever."""
-        if self._pool is None:
-            while True:
-                which, seed = self._draw(start)
-                yield self.make(self.items[which], np.random.default_rng(seed))
-                start += 1
-        waiting: list = []
-        while True:
-            while len(waiting) < self._ahead:
-                waiting.append(self._pool.submit(_samples, *self._draw(start)))
-                start += 1
-            yield waiting.pop(0).result()
-
-    def _draw(self, number: int):
-        share = np.random.default_rng((self.seed, 0, number)).random()
-        which = int(np.searchsorted(self._cumulative, share))
-        return min(which, len(self.items) - 1), (self.seed, 1, number)
+        cumulative = np.cumsum(weights) / np.sum(weights)
+        super().__init__(_Maker(make, self.items, seed, cumulative), workers=workers)
 
     def batches(
         self, batch: int, *, buffer: int = 200, reuse: float = 1, start: int = 0
@@ -78,11 +109,11 @@ class SampleStream:
 
         batch, buffer : samples
         reuse : how often a sample is shown on average; more where samples take long to make, or
-            come in handfuls that are alike, so that few of one handful stand in the buffer
+            come in chunks that are alike, so that few of one chunk stand in the buffer
         start : step at which a resumed run goes on
         """
         rng = np.random.default_rng((self.seed, 2, start))
-        source = self.handfuls(start * APART)
+        source = self.chunks(start * APART)
         held: list[Sample] = []
         while True:
             # Fill slowly, so that training begins at once; later as many come as go.
@@ -105,23 +136,19 @@ class SampleStream:
             x, y = zip(*chosen)
             yield np.stack(x).astype(np.float32), np.stack(y).astype(np.float32)
 
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-
 
 def collect_samples(
     stream: SampleStream, count: int, seconds: float | None = None, start: int = 0
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """So many samples of a stream, or those of so many seconds; (x, y), float32, and the number of
-    the handful that comes next.
+    the chunk that comes next.
 
-    start : handful to begin with
+    start : chunk to begin with
     """
     began, samples = time.monotonic(), []
-    for handful in stream.handfuls(start):
+    for chunk in stream.chunks(start):
         start += 1
-        samples += handful
+        samples += chunk
         late = seconds is not None and time.monotonic() - began > seconds
         if len(samples) >= count or (late and samples):
             break
@@ -145,7 +172,7 @@ def kept_samples(
         if seconds is None or len(held[1]) >= count:
             return held
         count -= len(held[1])
-        start = _handfuls(path, len(held[1]))
+        start = _chunks_of(path, len(held[1]))
     x, y, start = collect_samples(stream, count, seconds, start)
     if held is not None:
         if held[1].shape[1:] != y.shape[1:]:
@@ -156,7 +183,7 @@ def kept_samples(
         x, y = np.concatenate([held[0], x]), np.concatenate([held[1], y])
     if path is not None:
         with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
-            np.savez(file, x=x, y=y, handfuls=start)
+            np.savez(file, x=x, y=y, chunks=start)
     return x, y
 
 
@@ -194,12 +221,13 @@ def _read(path: Path, width: int) -> tuple[np.ndarray, np.ndarray]:
     return x, y
 
 
-def _handfuls(path: Path, count: int) -> int:
-    """After how many handfuls a file of so many samples ended.
+def _chunks_of(path: Path, count: int) -> int:
+    """How many chunks a file of so many samples holds.
 
-    An older file does not say it: there were not more of them than samples.
+    Older files call them handfuls, the oldest do not say: there are not more than samples.
     """
-    stored = read_arrays(path).get("handfuls", np.array(count))
+    held = read_arrays(path)
+    stored = held.get("chunks", held.get("handfuls", np.array(count)))
     if stored.size != 1 or stored.dtype.kind not in "iu" or not 0 <= int(stored.item()) < 2**40:
         raise InputError(f"'{path}' is damaged: it does not say where it ended; make it again")
     return int(stored.item())

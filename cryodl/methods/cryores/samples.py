@@ -143,7 +143,7 @@ def _mean(logits, centres):
     return ops.sum(ops.softmax(logits, axis=-1) * centres, axis=-1)
 
 
-DEPOSITIONS = 2  # of an experiment from particles, of which a handful is made
+DEPOSITIONS = 2  # of an experiment from particles, of which a chunk is made
 TRAINING: dict[str, Any] = {
     "voxel_size": 1.0,
     "crop": 64,  # voxels

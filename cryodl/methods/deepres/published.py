@@ -73,12 +73,12 @@ def train_paper(config, structures, validation, output, args):
     clean["network"] = {**config["network"], "channels": CHANNELS}  # it reads the density alone
     rng = np.random.default_rng(args.seed)
     stream = BoxStream(structures, clean, args.seed, workers=args.workers)
-    windows = (windows_of(density, truth, WINDOWS, rng) for density, _, truth in stream.boxes())
+    windows = (windows_of(density, truth, WINDOWS, rng) for density, _, truth in stream.chunks())
     try:
         done = train_steps((w for w in windows if len(w[1])), model.train_on_batch, args)
     finally:
         stream.close()
-    boxes = BoxStream(validation, clean, args.seed + 999, workers=0).boxes()
+    boxes = BoxStream(validation, clean, args.seed + 999, workers=0).chunks()
     parts = []
     for _, (density, _, truth) in zip(range(config["validation"]), boxes):
         parts.append(windows_of(density, truth, 64, rng))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from cryodl.compute.parallel import Workers
 from cryodl.features.context import context_features
 from cryodl.features.local_spectrum import CHANNELS, band_powers, space_to_depth
 from cryodl.maps.normalise import local_normalise
 from cryodl.networks.configs import HIGH, LOW
 from cryodl.simulation.training_box import simulate_box
 from cryodl.training.augment import rough_mask
-from cryodl.training.stream import APART
+from cryodl.training.stream import APART, Stream
 
 _COMMON = {
     "box": 64,  # voxels simulated
@@ -59,23 +60,14 @@ TRAINING = {
     },
 }
 
-_structures: list = []
-_cumulative: np.ndarray = np.zeros(0)
 
+def _make_box(structures, cumulative, config, seed, number):
+    """Box `number` of a stream: normalised density, the channels beside it and the truth, float16.
 
-def _start_worker(structures) -> None:
-    global _structures, _cumulative
-    _structures = structures
-    # Large complexes fill boxes as maps do, small ones are more varied: a compromise between
-    # equal chance for every structure and equal chance for every atom.
-    weight = np.array([min(len(s), 20_000) for s in structures]) ** 0.7
-    _cumulative = np.cumsum(weight) / np.sum(weight)
-
-
-def _make_box(config, seed):
-    """Normalised density, the channels beside it and the truth, in half precision."""
-    rng = np.random.default_rng(seed)
-    structure = _structures[int(np.searchsorted(_cumulative, rng.random()))]
+    cumulative : ndarray, shares up to each structure
+    """
+    rng = np.random.default_rng((seed, number))
+    structure = structures[int(np.searchsorted(cumulative, rng.random()))]
     box = simulate_box(structure, config, rng)
     truth = np.stack([_clip(box.resolution, config), _weights(box.distance, config)], axis=-1)
     density, bands = _features(box, config, rng)
@@ -107,46 +99,30 @@ def _weights(distance, config):
     return np.where(distance <= config["near"], 1.0, outer)
 
 
-class BoxStream:
+class BoxStream(Stream):
     """Simulated boxes in a fixed order: box i depends only on the seed and on i.
 
     structures : list of Structure
     config : dict, see `TRAINING`
     seed : int
     workers : int, background processes; 0 simulates in the calling one
+
+    Its chunks are (density, bands, truth):
+    density : ndarray (n, n, n), float16, normalised
+    bands : ndarray (n/2, n/2, n/2, channels - 8), float16, the channels beside the density:
+        logarithm of local power, and the context of the map
+    truth : ndarray (n/2, n/2, n/2, 2), float16: resolution in Å, weight in the loss
     """
 
     def __init__(self, structures, config, seed, *, workers=1):
         self.config, self.seed = config, seed
         self.structures = [s for s in structures if len(s) >= config["atoms"]]
-        self._pool = None
-        if workers:
-            self._pool = Workers(workers, _start_worker, (self.structures,))
-        self._ahead = 4 * workers
-
-    def boxes(self, start=0):
-        """Yield (density, bands, truth) for ever.
-
-        density : ndarray (n, n, n), float16, normalised
-        bands : ndarray (n/2, n/2, n/2, channels - 8), float16, the channels beside the density:
-            logarithm of local power, and what `maps.whole` adds
-        truth : ndarray (n/2, n/2, n/2, 2), float16: resolution in Å, weight in the loss
-        """
-        if self._pool is None:
-            _start_worker(self.structures)
-            while True:
-                yield _make_box(self.config, (self.seed, start))
-                start += 1
-        waiting = []
-        while True:
-            while len(waiting) < self._ahead:
-                waiting.append(self._pool.submit(_make_box, self.config, (self.seed, start)))
-                start += 1
-            yield waiting.pop(0).result()
-
-    def close(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
+        # Large complexes fill boxes as maps do, small ones are more varied: a compromise between
+        # equal chance for every structure and equal chance for every atom.
+        weight = np.array([min(len(s), 20_000) for s in self.structures]) ** 0.7
+        cumulative = np.cumsum(weight) / np.sum(weight)
+        make = partial(_make_box, self.structures, cumulative, config, seed)
+        super().__init__(make, workers=workers)
 
 
 def batches(stream, *, start=0):
@@ -158,7 +134,7 @@ def batches(stream, *, start=0):
     """
     config = stream.config
     rng = np.random.default_rng((stream.seed, 1, start))
-    source = stream.boxes(start * APART)
+    source = stream.chunks(start * APART)
     buffer: list = []
     left: list = []
     while True:
@@ -207,7 +183,7 @@ def fixed_boxes(structures, config, seed, count):
     half = config["box"] // 2
     x = np.empty((count, half, half, half, config["network"]["channels"]), np.float32)
     y = np.empty((count, half, half, half, 2), np.float32)
-    for i, (density, bands, truth) in zip(range(count), stream.boxes()):
+    for i, (density, bands, truth) in zip(range(count), stream.chunks()):
         x[i, ..., :8], x[i, ..., 8:] = space_to_depth(density), bands
         y[i] = truth
     return x, y

@@ -224,12 +224,12 @@ def test_a_map_of_an_experiment_that_float32_cannot_hold(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [{"y": np.full((12, 2), np.nan)}, {"x": np.zeros((12, 5), "i4")}, {"y": np.zeros((12, 2, 2))},
-     {"handfuls": np.array([1, 2])}, {"handfuls": np.array(-1)}, {"y": np.zeros((12, 3))}],
+     {"chunks": np.array([1, 2])}, {"chunks": np.array(-1)}, {"y": np.zeros((12, 3))}],
 )  # fmt: skip
 def test_samples_that_cannot_be_learnt_from(change, tmp_path):
-    arrays = {"x": np.zeros((12, 5)), "y": np.zeros((12, 2)), "handfuls": np.array(3)}
+    arrays = {"x": np.zeros((12, 5)), "y": np.zeros((12, 2)), "chunks": np.array(3)}
     np.savez(tmp_path / "s.npz", **{**arrays, **change})
-    stream = SimpleNamespace(handfuls=lambda start: iter([[(np.zeros(5), np.zeros(2))] * 9]))
+    stream = SimpleNamespace(chunks=lambda start: iter([[(np.zeros(5), np.zeros(2))] * 9]))
     with pytest.raises(InputError, match="s.npz"):
         repeat.kept_samples(tmp_path / "s.npz", stream, 20, 60.0, 5)
     np.savez(tmp_path / "s.npz", **arrays)

@@ -107,7 +107,7 @@ def read_samples(folder):
     from cryodl.training.stream import kept_samples, repeated_batches
 
     class Stream:
-        def handfuls(self, start):
+        def chunks(self, start):
             while True:
                 yield [(np.zeros(5, "f4"), np.zeros(2, "f4"))]
 

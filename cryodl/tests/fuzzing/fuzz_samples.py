@@ -126,7 +126,7 @@ def structures():
 def samples_file():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(12, 5)).astype("f4"), rng.normal(size=(12, 2)).astype("f4")
-    return {"samples.npz": _npz(x=x, y=y, handfuls=np.int64(4))}
+    return {"samples.npz": _npz(x=x, y=y, chunks=np.int64(4))}
 
 
 def table_of_maps():

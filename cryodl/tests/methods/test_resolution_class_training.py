@@ -126,7 +126,7 @@ def test_parts_of_samples_fit_the_networks():
 
 def test_samples_are_kept_and_added_to(tmp_path):
     stream = SimpleNamespace(
-        handfuls=lambda start=0: ([(np.full(3, i), np.ones(2))] for i in range(start, 50))
+        chunks=lambda start=0: ([(np.full(3, i), np.ones(2))] for i in range(start, 50))
     )
     file = tmp_path / "samples.npz"
     assert len(repeat.kept_samples(file, stream, 4, None, 3)[1]) == 4
@@ -135,6 +135,9 @@ def test_samples_are_kept_and_added_to(tmp_path):
     x, y = repeat.kept_samples(file, stream, 9, 60.0, 3)
     assert x.shape == (9, 3) and y.shape == (9, 2)
     assert x[:, 0].tolist() == list(range(9))  # each once
+    np.savez(file, x=x, y=y, handfuls=9)  # as an earlier version counts them
+    assert repeat.kept_samples(file, stream, 10, 60.0, 3)[0][:, 0].tolist() == list(range(10))
+    np.savez(file, x=x, y=y, chunks=9)
     with pytest.raises(InputError, match="have 3 numbers and this version reads 4"):
         repeat.kept_samples(file, stream, 9, None, 4)
     batches = repeat.repeated_batches(x, y, 4, seed=1)

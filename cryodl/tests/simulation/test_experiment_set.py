@@ -137,5 +137,5 @@ def test_streams_show_a_sample_as_often_as_asked():
 
 def test_streams_draw_items_by_weight():
     stream = SampleStream(partial(numbered, 1), [0, 1, 2], 0, workers=0, weights=[0, 1, 3])
-    drawn = [handful[0][0][0] for handful in islice(stream.handfuls(), 2000)]
+    drawn = [chunk[0][0][0] for chunk in islice(stream.chunks(), 2000)]
     assert 0 not in drawn and abs(drawn.count(2) / 2000 - 0.75) < 0.03
