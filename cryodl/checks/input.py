@@ -17,7 +17,7 @@ SMALLEST_BOX = 16, 20.0  # voxels, Å: edge of a box, below which no texture is 
 
 
 def check_map(
-    volume: Volume, mask: np.ndarray | None = None, rough: np.ndarray | None = None
+    volume: Volume, mask: np.ndarray | None = None, coarse_mask: np.ndarray | None = None
 ) -> list[str]:
     """Plain sentences about what is unusual in a map; none of them prevents its use.
 
@@ -80,9 +80,9 @@ def check_map(
             f"the molecule would be {diameter:.0f} Å across, which is implausible"
             f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å"
         )
-    elif (said := clean_warning(volume, support, rough)) is not None:
+    elif (said := clean_warning(volume, support, coarse_mask)) is not None:
         found.append(said)  # nor has the check of voxel sizes seen such maps
-    elif (said := voxel_size_warning(volume, rough)) is not None:
+    elif (said := voxel_size_warning(volume, coarse_mask)) is not None:
         found.append(said)
     edges = [mask[_face(axis, end)].mean() for axis in range(3) for end in (0, -1)]
     if max(edges) > 0.02:

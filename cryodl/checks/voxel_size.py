@@ -24,7 +24,7 @@ from cryodl.checks.voxel_size_network import (
     voxel_size_features,
 )
 from cryodl.features.local_spectrum import BANDS, band_centres
-from cryodl.maps.crop import bounding_box, cut
+from cryodl.maps.crop import bounding_box, crop
 from cryodl.maps.mask import coarse_mask, resample_with_mask
 from cryodl.maps.volume import Volume
 
@@ -142,7 +142,7 @@ def read_features(volume: Volume, inside: np.ndarray) -> np.ndarray:
             first += (last - first - most) // 2
             last = first + most
         part.append(slice(first, last))
-    grid, near = resample_with_mask(cut(volume, tuple(part)), inside[tuple(part)], GRID)
+    grid, near = resample_with_mask(crop(volume, tuple(part)), inside[tuple(part)], GRID)
     return voxel_size_features(grid.data, near if near.any() else np.ones_like(near))
 
 

@@ -22,7 +22,7 @@ from cryodl.features.local_spectrum import (
     space_to_depth,
 )
 from cryodl.filters.flatten import EMPTY, flatten_to_power_law, level_and_course
-from cryodl.maps.crop import Box, bounding_box, cut, significant_box
+from cryodl.maps.crop import Box, bounding_box, crop, significant_box
 from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
 from cryodl.maps.normalise import (
     FLOOR,
@@ -53,7 +53,7 @@ def context_features(
     voxel_size: float,
     inside: np.ndarray | None = None,
     *,
-    level: bool = True,
+    flatten: bool = True,
     map_voxel_size: float | None = None,
     threads: int | None = None,
 ):
@@ -62,7 +62,7 @@ def context_features(
     density : ndarray, shape (z, y, x), sizes multiples of four, any scale and offset
     voxel_size : Å
     inside : ndarray (z, y, x), bool, roughly the molecule; None finds it
-    level : bring the radial spectrum to one course first; without, what was sharpened looks so
+    flatten : bring the radial spectrum to a power law first; without it a sharpened map stays so
     map_voxel_size : Å, of the map before it came to the network's grid: with it the channels of a
         backbone, which reads the radial spectrum and the voxel size that the map came with
     threads : bands worked on at a time; None takes two, or one where the map is large
@@ -76,7 +76,7 @@ def context_features(
     if map_voxel_size is not None:
         shown, spectrum = level_and_course(density, inside, band_centres())
     else:
-        shown = flatten_to_power_law(density, inside) if level else _in_spreads(density, inside)
+        shown = flatten_to_power_law(density, inside) if flatten else _in_spreads(density, inside)
     normalised, power = _normalise(shown)
     bands = band_powers(normalised, threads=threads)
     inner = block_mean(inside, 2)
@@ -173,7 +173,8 @@ class ContextFeatures:
     part : of the map, voxels
     voxel_size : between steps of the half grid, Å
     origin : x, y, z of its first step, Å
-    grid : density and, roughly, molecule on the network's grid: Volume and ndarray (z, y, x), bool
+    grid : density on the network's grid
+    coarse_mask : ndarray (z, y, x), bool, roughly the molecule, on that grid
     map_voxel_size : Å, of the map, where a backbone reads it
     """
 
@@ -182,7 +183,7 @@ class ContextFeatures:
     voxel_size: float
     origin: tuple[float, float, float]
     grid: Volume
-    rough: np.ndarray
+    coarse_mask: np.ndarray
     map_voxel_size: float | None = None
 
     def volume(self, values: np.ndarray) -> Volume:
@@ -192,7 +193,7 @@ class ContextFeatures:
     def paste(self, values: np.ndarray, volume: Volume) -> np.ndarray:
         """The same at the voxels of the map, (z, y, x); 0 beyond the part that was read."""
         data = np.zeros(volume.shape, np.float32)
-        data[self.part] = resample_to(self.volume(values), cut(volume, self.part)).data
+        data[self.part] = resample_to(self.volume(values), crop(volume, self.part)).data
         return data
 
 
@@ -231,7 +232,7 @@ def prepare_context(
     molecule: np.ndarray,
     *masks: np.ndarray,
     box: Box | None = None,
-    level: bool = True,
+    flatten: bool = True,
     spectrum: bool = False,
 ) -> ContextFeatures:
     """Cut a map to its molecule, bring it to the network's grid and make the features.
@@ -240,12 +241,14 @@ def prepare_context(
     voxel_size : Å, of the network's grid
     molecule : ndarray, shape (z, y, x), bool, roughly
     masks, box : more that the part is to hold, as `crop_to_molecule` takes it
-    level : as `context_features` takes it
+    flatten : as `context_features` takes it
     spectrum : with the channels of a backbone
     """
     map_voxel_size = volume.voxel_size if spectrum else None
     part = crop_to_molecule(volume, molecule, *masks, box=box)
-    return _with_features(*on_grid(volume, molecule, part, voxel_size), part, level, map_voxel_size)
+    return _with_features(
+        *on_grid(volume, molecule, part, voxel_size), part, flatten, map_voxel_size
+    )
 
 
 def on_grid(
@@ -256,9 +259,9 @@ def on_grid(
     volume : density;  molecule : ndarray, shape (z, y, x), bool, on its grid
     voxel_size : Å, of the network's grid
     """
-    grid, rough = resample_with_mask(cut(volume, part), molecule[part], voxel_size)
-    data, rough = in_fours(grid.data, rough)
-    return Volume(data, grid.voxel_size, grid.origin), rough
+    grid, inside = resample_with_mask(crop(volume, part), molecule[part], voxel_size)
+    data, inside = in_fours(grid.data, inside)
+    return Volume(data, grid.voxel_size, grid.origin), inside
 
 
 def half_grid_origin(grid: Volume) -> tuple[float, float, float]:
@@ -277,12 +280,12 @@ def refresh_features(given: ContextFeatures, inside: np.ndarray) -> ContextFeatu
     return _with_features(given.grid, inside, given.part, True, given.map_voxel_size)
 
 
-def _with_features(grid, rough, part, level=True, map_voxel_size=None) -> ContextFeatures:
+def _with_features(grid, inside, part, flatten=True, map_voxel_size=None) -> ContextFeatures:
     found = context_features(
-        grid.data, grid.voxel_size, rough, level=level, map_voxel_size=map_voxel_size
+        grid.data, grid.voxel_size, inside, flatten=flatten, map_voxel_size=map_voxel_size
     )
     place = 2 * grid.voxel_size, half_grid_origin(grid)
-    return ContextFeatures(stack(*found), part, *place, grid, rough, map_voxel_size)
+    return ContextFeatures(stack(*found), part, *place, grid, inside, map_voxel_size)
 
 
 def in_fours(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:

@@ -20,7 +20,7 @@ PERCENTILES = 10, 50, 90
 LENGTH = SHELLS + (1 + len(PERCENTILES)) * BANDS
 
 
-def describe(normalised: np.ndarray, inside: np.ndarray, *, threads: int | None = None):
+def spectral_descriptor(normalised: np.ndarray, inside: np.ndarray, *, threads: int | None = None):
     """Describe the part of a map inside a molecule.
 
     normalised : ndarray, shape (z, y, x), as from `local_normalise`, sizes multiples of 4

@@ -36,7 +36,7 @@ def bounding_box(mask: np.ndarray) -> Box:
     return tuple(box)
 
 
-def cut(volume: Volume, part: tuple[slice, ...]) -> Volume:
+def crop(volume: Volume, part: tuple[slice, ...]) -> Volume:
     """A part of a map, at its place in space."""
     shift = [s.start * volume.voxel_size for s in reversed(part)]
     origin = tuple(o + d for o, d in zip(volume.origin, shift))
@@ -48,6 +48,6 @@ def paste(part: Volume, volume: Volume, inside: np.ndarray, box: Box) -> Volume:
     """Values on the network's grid, at the voxels of the map; 0 outside the mask."""
     place = tuple(slice(first, last) for first, last in box)
     data = np.zeros(volume.shape, np.float32)
-    data[place] = resample_to(part, cut(volume, place)).data
+    data[place] = resample_to(part, crop(volume, place)).data
     data *= inside
     return volume.with_data(data)

@@ -13,7 +13,7 @@ from cryodl.maps.volume import Volume
 from cryodl.networks.tiles import TileGrid, fitting_grid
 
 
-def announce(
+def cost_sentence(
     volume,
     spec: Mapping[str, Any],
     shape: Sequence[int],
@@ -76,7 +76,7 @@ def needs(seconds: float, memory: float) -> str:
     return f"about {seconds:.0f} s and {memory / 1e9:.1f} GB of memory on two CPU cores"
 
 
-class Stages:
+class Timer:
     """Seconds spent in each stage."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ def tile_grid(prepared: ContextFeatures, spec: Mapping[str, Any], device: str = 
     return fitting_grid(prepared.data.shape[:3], spec, TILE_MEMORY[device], BYTES["step"])
 
 
-def plan(
+def cost_estimate(
     volume: Volume,
     prepared: ContextFeatures,
     spec: Mapping[str, Any],
@@ -117,4 +117,4 @@ def plan(
     grid = tile_grid(prepared, spec)
     shape = prepared.grid.shape
     needs = expected(volume, shape, grid, SECONDS, BYTES, passes=passes, means=means)
-    return announce(volume, spec, shape, len(grid), *needs, passes=passes)
+    return cost_sentence(volume, spec, shape, len(grid), *needs, passes=passes)

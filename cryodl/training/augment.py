@@ -136,7 +136,7 @@ def filtered(density, gain):
     return scipy.fft.irfftn(spectrum, s=density.shape).astype(np.float32)
 
 
-def crop(levelled, bands, extra, target, config, rng):
+def random_crop(levelled, bands, extra, target, config, rng):
     """A crop of a map's features and of its targets, in one of 48 orientations.
 
     levelled, bands, extra : as from `context_features`

@@ -23,7 +23,7 @@ from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.result import Result
 from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
-from cryodl.methods.cost import Stages, plan
+from cryodl.methods.cost import Timer, cost_estimate
 from cryodl.methods.cryores.predict import INSIDE, LEAST, predict, reads_spectrum
 from cryodl.networks.architectures import number, one_of, optional
 from cryodl.networks.bundle import Bundle
@@ -122,8 +122,8 @@ def run_single_map_resolution(
     """
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
-    stages, chosen = Stages(), rotations(thorough)
-    with stages("read"):
+    timer, chosen = Timer(), rotations(thorough)
+    with timer("read"):
         _check_numbers(claimed, batch_size)
         bundle = choose_bundle(bundle)
         spec = bundle.spec
@@ -133,43 +133,43 @@ def run_single_map_resolution(
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
-        with stages("mask"):
+        with timer("mask"):
             rim = quiet_rim(volume)
             given, volume = volume, filled(volume, rim)
             notes += [rim.sentence] if rim else []
-            rough = agreed(chosen, coarse_mask, volume) if inside is None else inside
+            molecule = agreed(chosen, coarse_mask, volume) if inside is None else inside
 
-        def look(this: Pass, volume: Volume, rough: np.ndarray) -> list[np.ndarray]:
-            """Maps on the grid of `volume`; then how much of a molecule there is, looks, and Å."""
-            with stages("prepare"):
+        def look(this: Pass, volume: Volume, molecule: np.ndarray) -> list[np.ndarray]:
+            """Maps on the grid of `volume`; then how much of a molecule there is, passes, and Å."""
+            with timer("prepare"):
                 prepared = prepare_context(
-                    volume, spec["voxel_size"], rough, spectrum=reads_spectrum(spec)
+                    volume, spec["voxel_size"], molecule, spectrum=reads_spectrum(spec)
                 )
             if this.number == 0:
-                words = plan(volume, prepared, spec, passes=this.count, means=MEANS)
-                tell(f"{words}; longer where it looks twice")
-            with stages("load"):
+                words = cost_estimate(volume, prepared, spec, passes=this.count, means=MEANS)
+                tell(f"{words}; longer where it takes a second pass")
+            with timer("load"):
                 model, device = loading.result()
-            with stages("predict"), device_scope(device):
-                answer, looks = predict(
+            with timer("predict"), device_scope(device):
+                prediction, passes = predict(
                     prepared, spec, model, batch_size=batch_size, device=device,
                     progress=this.progress,
                 )  # fmt: skip
             grids.append(prepared.grid.voxel_size)
-            with stages("finish"):
-                maps = (answer.probability, answer.resolution, answer.deviation)
-                enough = answer.inside.sum() >= LEAST
-                numbers = np.array([enough, looks, answer.whole], float)
+            with timer("finish"):
+                maps = (prediction.probability, prediction.resolution, prediction.deviation)
+                enough = prediction.inside.sum() >= LEAST
+                numbers = np.array([enough, passes, prediction.whole], float)
                 return [*(prepared.paste(values, volume) for values in maps), numbers]
 
         grids: list[float] = []
         progress = partial(show, "predict")
         probability, resolution, deviation, numbers = mean_over(
-            chosen, look, volume, rough, progress=progress
+            chosen, look, volume, molecule, progress=progress
         )
         _, device = loading.result()
-    with stages("finish"):
-        found, looks, whole = (float(number) for number in numbers)
+    with timer("finish"):
+        found, passes, whole = (float(number) for number in numbers)
         if inside is None:
             inside = probability > INSIDE
             if found <= 0.5 or not inside.any():
@@ -180,7 +180,7 @@ def run_single_map_resolution(
         resolution, deviation = resolution * inside, deviation * inside
         values = resolution[inside]
         deviation[inside] *= interval_factor(spec["calibration"], values)
-        unusual = check_map(given, inside, rough if mask is None else None)
+        unusual = check_map(given, inside, molecule if mask is None else None)
         reasons = beyond_training(spec, given, kind_of(given, rim, unusual))
         wider = widening(spec, reasons, values)
         deviation[inside] *= wider
@@ -208,13 +208,13 @@ def run_single_map_resolution(
             "bundle": spec["name"],
             "bundle_sha256": bundle.sha256,
             "claimed": claimed,
-            "looks": ceil(looks),
+            "looks": ceil(passes),
             "rotations": len(chosen),
             "mask": origin,
             "device": device,
             "warnings": notes,
         }
-    stats["seconds"] = stages.seconds
+    stats["seconds"] = timer.seconds
     volumes = {
         "resolution": volume.with_data(resolution),
         "uncertainty": volume.with_data(deviation),

@@ -49,18 +49,18 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
     for name, volume in inputs.items():
         back = np.s_[..., ::-1] if name == "mirrored" else np.s_[...]
         start = time.perf_counter()
-        rough = coarse_mask(volume)
+        molecule = coarse_mask(volume)
         prepared = prepare_context(
-            volume, bundle.spec["voxel_size"], rough, spectrum=reads_spectrum(bundle.spec)
+            volume, bundle.spec["voxel_size"], molecule, spectrum=reads_spectrum(bundle.spec)
         )
-        answer, _ = predict(prepared, bundle.spec, bundle.model)
-        values = prepared.paste(answer.resolution, volume)
-        told = prepared.paste(answer.probability, volume)
+        prediction, _ = predict(prepared, bundle.spec, bundle.model)
+        values = prepared.paste(prediction.resolution, volume)
+        told = prepared.paste(prediction.probability, volume)
         seconds = time.perf_counter() - start
         values, told, rule = values[back], told[back], automatic_mask(volume)[back]
         rows.append({
             **shared, "method": "cryores", "input": name, "values": values[inside],
-            "seconds": seconds, "whole": answer.whole,
+            "seconds": seconds, "whole": prediction.whole,
             "iou": overlap(told > 0.5, target), "rule_iou": overlap(rule, target),
         })  # fmt: skip
     if not halves:

@@ -100,8 +100,8 @@ class Prediction:
         near = target[..., 1] > 0
         self.told, self.truth = predicted[near], target[near][:, 0]
         self.limits = limits
-        answer = read_prediction(predicted, {"local": "alone", "resolution_limits": limits})
-        self.whole, self.true_whole = answer.whole, float(target[0, 0, 0, 3])
+        prediction = read_prediction(predicted, {"local": "alone", "resolution_limits": limits})
+        self.whole, self.true_whole = prediction.whole, float(target[0, 0, 0, 3])
         true = target[..., 2] > 0.5
         self.ious = {}
         for threshold in THRESHOLDS:

@@ -23,7 +23,7 @@ SMALL = 0.05  # components below this share of the largest are dropped
 
 
 @dataclass(frozen=True)
-class Answer:
+class Prediction:
     """What one map's network answer says, on the half grid.
 
     inside : ndarray (z, y, x), bool
@@ -39,7 +39,7 @@ class Answer:
     whole: float
 
 
-def read_prediction(predicted: np.ndarray, spec: Mapping[str, Any]) -> Answer:
+def read_prediction(predicted: np.ndarray, spec: Mapping[str, Any]) -> Prediction:
     """Read the network's answer for a whole map.
 
     predicted : ndarray, shape (z, y, x, CHANNELS)
@@ -57,7 +57,7 @@ def read_prediction(predicted: np.ndarray, spec: Mapping[str, Any]) -> Answer:
     probability = np.where(
         inside, np.maximum(probability, INSIDE + STEP), np.minimum(probability, INSIDE - STEP)
     )
-    return Answer(inside, probability, resolution, deviation, whole)
+    return Prediction(inside, probability, resolution, deviation, whole)
 
 
 def centred(probability: np.ndarray, threshold: float) -> np.ndarray:
@@ -118,14 +118,14 @@ def predict(
     batch_size: int = 1,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Answer, int]:
-    """Ask the network; once more with its own mask, where the rough one was wrong.
+) -> tuple[Prediction, int]:
+    """Ask the network; once more with its own mask, where the coarse one was wrong.
 
-    Returns the answer and the number of looks.
+    Returns the answer and the number of passes.
     """
-    looks = 0
+    passes = 0
     while True:
-        looks += 1
+        passes += 1
         predicted = predict_tiled(
             prepared.data,
             model.predict_on_batch,
@@ -134,11 +134,15 @@ def predict(
             batch_size=batch_size,
             progress=progress,
         )
-        answer = read_prediction(predicted, spec)
-        rough = block_mean(prepared.rough.astype(np.float32), 2) > 0.5
-        if looks == 2 or answer.inside.sum() < LEAST or _overlap(rough, answer.inside) > AGREE:
-            return answer, looks
-        prepared = refresh_features(prepared, answer.inside)
+        prediction = read_prediction(predicted, spec)
+        coarse = block_mean(prepared.coarse_mask.astype(np.float32), 2) > 0.5
+        if (
+            passes == 2
+            or prediction.inside.sum() < LEAST
+            or _overlap(coarse, prediction.inside) > AGREE
+        ):
+            return prediction, passes
+        prepared = refresh_features(prepared, prediction.inside)
 
 
 def _overlap(first: np.ndarray, second: np.ndarray) -> float:

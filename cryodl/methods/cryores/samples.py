@@ -14,7 +14,7 @@ from cryodl.networks.backbone import resolution_bins
 from cryodl.networks.configs import BACKBONE, SINGLE_MAP
 from cryodl.networks.cryores import build_single_map, global_weight, has_aspect, ratio_bins
 from cryodl.simulation.reconstruction_set import StoredReconstruction
-from cryodl.training.augment import crop, draw_input, rough_mask
+from cryodl.training.augment import draw_input, random_crop, rough_mask
 from cryodl.training.losses import start_from
 from cryodl.training.reconstructions import read_source, reconstruction_sample
 
@@ -195,7 +195,7 @@ def samples(experiment, rng, config) -> list[tuple[np.ndarray, np.ndarray]]:
         made = [whole_sample(experiment, rng, config)]
     each = -(-config["crops"] // len(made))
     return [
-        crop(levelled, bands, extra, target, config, rng)
+        random_crop(levelled, bands, extra, target, config, rng)
         for levelled, bands, extra, target in made
         for _ in range(each)
     ]

@@ -22,10 +22,10 @@ from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.result import Result
 from cryodl.maps.rotations import agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
-from cryodl.methods.cost import Stages
+from cryodl.methods.cost import Timer
 from cryodl.methods.deepres.config import choose_bundle, interval_factor
-from cryodl.methods.deepres.passes import Look
-from cryodl.methods.deepres.prepare import plan_local_resolution, read_of_the_whole
+from cryodl.methods.deepres.passes import NetworkPass
+from cryodl.methods.deepres.prepare import estimate_cost, read_of_the_whole
 from cryodl.methods.deepres.sharpening import (
     advise_on_input,
     advise_on_result,
@@ -75,8 +75,8 @@ def run_local_resolution(
     """
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
-    stages, chosen = Stages(), rotations(thorough)
-    with stages("read"):
+    timer, chosen = Timer(), rotations(thorough)
+    with timer("read"):
         sharpen = read_sharpen(sharpen)
         _check_numbers(claimed, batch_size)
         volume = input_map(volume, voxel_size)
@@ -86,7 +86,7 @@ def run_local_resolution(
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(load_network, bundle, device)
-        with stages("mask"):
+        with timer("mask"):
             rim = quiet_rim(volume)
             given, volume = volume, filled(volume, rim)
             notes += [rim.sentence] if rim else []
@@ -98,21 +98,21 @@ def run_local_resolution(
             reasons = beyond_training(spec, given, kind_of(given, rim, unusual))
             notes += unusual
             part = read_of_the_whole(volume, spec, molecule, box)
-        plan = plan_local_resolution(volume, spec, box=box, part=part, passes=len(chosen))
+        plan = estimate_cost(volume, spec, box=box, part=part, passes=len(chosen))
         tell(plan.describe(volume, spec))
-        with stages("sharpen"):
+        with timer("sharpen"):
             sharpened = sharpen_map(volume, inside, sharpen, claimed, chosen)
             notes += advise_on_input(volume, sharpened, spec)
             finest = finest_possible(given)
             notes += filter(None, [finest_warning(volume, finest)])
         for note in notes:
             tell(f"warning: {note}")
-        look = Look(spec, loading, stages, batch_size)
+        look = NetworkPass(spec, loading, timer, batch_size)
         if sharpen == "auto" and claimed is None:
             [first] = mean_over(chosen, look.first, sharpened.volume, inside, molecule)
             limit = float(first[0])
             fall_off = sharpened.guinier_bfactor  # over the whole spectrum
-            with stages("sharpen"):
+            with timer("sharpen"):
                 sharpened = sharpen_map(volume, inside, sharpen, limit, chosen)
             sharpened = replace(sharpened, guinier_bfactor=fall_off)
             tell(f"flattened up to {limit:.2f} Å, the median of a first look")
@@ -123,7 +123,7 @@ def run_local_resolution(
             )
         )
         _, device = loading.result()
-    with stages("finish"):
+    with timer("finish"):
         # the network's bins go beyond what it was trained for, so that its means can reach the ends
         values = np.clip(resolution.data[inside], *spec["resolution_limits"])
         deviation.data[inside] *= interval_factor(spec["calibration"], values)
@@ -158,7 +158,7 @@ def run_local_resolution(
             "device": device,
             "warnings": notes + last,
         }
-    stats["seconds"] = stages.seconds
+    stats["seconds"] = timer.seconds
     volumes = {
         "resolution": resolution,
         "uncertainty": deviation,

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from cryodl.compute.device import device_scope
-from cryodl.maps.crop import bounding_box, cut, paste
+from cryodl.maps.crop import bounding_box, crop, paste
 from cryodl.maps.rotations import Pass
 from cryodl.maps.volume import Volume
-from cryodl.methods.cost import Stages
+from cryodl.methods.cost import Timer
 from cryodl.methods.deepres.prepare import Prepared, prepare, tile_grid
 from cryodl.networks.tiles import predict_tiled
 
@@ -44,14 +44,14 @@ def probe_resolution(
     around = tuple(slice(max(0, first - reach), last + reach) for first, last in box)
     shifted = tuple((a - s.start, b - s.start) for (a, b), s in zip(box, around))
     near_by = molecule[around] if molecule[around].any() else None
-    prepared = prepare(cut(volume, around), spec, shifted, near_by)
+    prepared = prepare(crop(volume, around), spec, shifted, near_by)
     grid = tile_grid(prepared.shape, spec)
     predicted = predict_tiled(prepared.data, model.predict_on_batch, grid, channels=2)
     values = paste(prepared.volume(predicted[..., 0]), volume, near, box)
     return float(np.median(values.data[near]))
 
 
-class Look:
+class NetworkPass:
     """A network as what `mean_over` averages.
 
     spec : of the bundle
@@ -65,9 +65,9 @@ class Look:
     """
 
     def __init__(
-        self, spec: Mapping[str, Any], loading: Future, stages: Stages, batch_size: int
+        self, spec: Mapping[str, Any], loading: Future, timer: Timer, batch_size: int
     ) -> None:
-        self.spec, self.loading, self.stages = spec, loading, stages
+        self.spec, self.loading, self.timer = spec, loading, timer
         self.batch_size = batch_size
         self.steps, self.grid_voxel_size = 0, 0.0
 
@@ -79,12 +79,12 @@ class Look:
         volume : density;  inside, molecule : ndarrays of its shape, bool, as `prepare` takes them
         """
         box = bounding_box(inside)
-        with self.stages("prepare"):
+        with self.timer("prepare"):
             prepared = prepare(volume, self.spec, box, molecule)
-        with self.stages("load"):
+        with self.timer("load"):
             model, device = self.loading.result()
         tiles = tile_grid(prepared.shape, self.spec, device)
-        with self.stages("predict"), device_scope(device):
+        with self.timer("predict"), device_scope(device):
             predicted = predict_tiled(
                 prepared.data,
                 model.predict_on_batch,
@@ -96,7 +96,7 @@ class Look:
             )
         self.steps += tiles.read_voxels
         self.grid_voxel_size = prepared.grid_voxel_size
-        with self.stages("finish"):
+        with self.timer("finish"):
             values = (prepared.volume(predicted[..., i]) for i in (0, 1))
             return [paste(part, volume, inside, box).data for part in values]
 
@@ -104,9 +104,9 @@ class Look:
         self, this: Pass, volume: Volume, inside: np.ndarray, molecule: np.ndarray
     ) -> list[np.ndarray]:
         """Median resolution of the molecule's middle (`probe_resolution`), ndarray (1,), Å."""
-        with self.stages("load"):
+        with self.timer("load"):
             model, device = self.loading.result()
-        with self.stages("probe"), device_scope(device):
+        with self.timer("probe"), device_scope(device):
             return [np.array([probe_resolution(volume, inside, molecule, self.spec, model)])]
 
 

@@ -12,12 +12,12 @@ import numpy as np
 from cryodl.errors import BundleError
 from cryodl.features.context import crop_to_molecule, prepare_context
 from cryodl.features.local_spectrum import local_features
-from cryodl.maps.crop import Box, cut
+from cryodl.maps.crop import Box, crop
 from cryodl.maps.mask import coarse_mask
 from cryodl.maps.normalise import local_normalise
 from cryodl.maps.resample import resample
 from cryodl.maps.volume import Volume
-from cryodl.methods.cost import announce, mean_memory
+from cryodl.methods.cost import cost_sentence, mean_memory
 from cryodl.networks.tiles import TileGrid, fitting_grid, round_up
 
 WHOLE_FEATURES = "whole_features"
@@ -91,7 +91,7 @@ def prepare(
     read = window(box, volume, grid, spec, step)
     # Filters reach further than the network: what only they needed is dropped after them.
     wider = window(box, volume, grid, spec, step, FILTER_MARGIN if step > 1 else 0)
-    values = cut(grid, wider).data
+    values = crop(grid, wider).data
     values = local_features(values) if name == "local_features" else values[..., None]
     kept = tuple(  # at the grid's end also what the features added to it
         slice((r.start - w.start) // step, None if r.stop == w.stop else (r.stop - w.start) // step)
@@ -108,9 +108,10 @@ def prepare(
 def _of_the_whole(volume, spec, box, molecule, parameters) -> Prepared:
     if molecule is None:
         molecule = coarse_mask(volume)
-    found = prepare_context(volume, spec["voxel_size"], molecule, box=box, **parameters)
+    flatten = parameters.get("level", True)
+    found = prepare_context(volume, spec["voxel_size"], molecule, box=box, flatten=flatten)
     within = tuple((first - s.start, last - s.start) for (first, last), s in zip(box, found.part))
-    read = window(within, cut(volume, found.part), found.grid, spec, step_of(spec))
+    read = window(within, crop(volume, found.part), found.grid, spec, step_of(spec))
     read = tuple(slice(r.start // 2, -(-r.stop // 2)) for r in read)
     x, y, z = (o + r.start * found.voxel_size for o, r in zip(found.origin, reversed(read)))
     data = np.ascontiguousarray(found.data[read])
@@ -182,7 +183,7 @@ ACTIVATION_MEMORY = {"cpu": (1.1e9, 2.4e9), "gpu": (8e9, 16e9)}
 
 
 @dataclass(frozen=True)
-class Plan:
+class CostEstimate:
     """What a run will do.
 
     Attributes
@@ -205,13 +206,13 @@ class Plan:
         """One sentence for the terminal or the log."""
         best, worst = spec["resolution_limits"]
         words = f"range {spec['range']} ({best:g}-{worst:g} Å); "
-        return announce(
+        return cost_sentence(
             volume, spec, self.shape, self.tiles, self.seconds, self.memory_bytes, words=words,
             passes=self.passes,
         )  # fmt: skip
 
 
-def plan_local_resolution(
+def estimate_cost(
     volume: Volume,
     spec: Mapping[str, Any],
     *,
@@ -219,7 +220,7 @@ def plan_local_resolution(
     part: tuple[slice, ...] | None = None,
     device: str = "cpu",
     passes: int = 1,
-) -> Plan:
+) -> CostEstimate:
     """Predict time and memory from the sizes of map and grid.
 
     Parameters
@@ -248,7 +249,7 @@ def plan_local_resolution(
     if part is not None:
         features = float(np.prod([step * scale * (s.stop - s.start) for s in part]))
     feature_seconds, feature_bytes = FEATURE[spec["normalisation"]["name"]]
-    return Plan(
+    return CostEstimate(
         tuple(step * n for n in shape),
         grid.tile,
         len(grid),

@@ -83,7 +83,7 @@ def _features(box, config, rng):
     for axis in range(3):
         inside = inside.repeat(2, axis)
     density, *more = context_features(
-        box.density, config["voxel_size"], inside, level=False, threads=1
+        box.density, config["voxel_size"], inside, flatten=False, threads=1
     )
     return density, np.concatenate(more, axis=-1)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from cryodl.errors import SettingError
 from cryodl.filters.sharpen import apply_bfactor, estimate_bfactor, flatten_spectrum
-from cryodl.maps.crop import bounding_box, cut
+from cryodl.maps.crop import bounding_box, crop
 from cryodl.maps.mask import reapply_mask
 from cryodl.maps.rotations import ONE, Rotation, mean_over
 from cryodl.maps.volume import Volume
@@ -81,7 +81,7 @@ def sharpen_map(
         waves when it is turned
     """
     part = tuple(slice(max(0, first - MARGIN), last + MARGIN) for first, last in bounding_box(mask))
-    guinier = estimate_bfactor(cut(volume, part), resolution, mask=mask[part])
+    guinier = estimate_bfactor(crop(volume, part), resolution, mask=mask[part])
     applied, limit = volume, None
     if sharpen == "auto":
         limit = float(guinier.resolution)

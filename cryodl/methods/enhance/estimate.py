@@ -12,7 +12,7 @@ from cryodl.compute.device import device_scope, load_network
 from cryodl.maps.resample import density_at, resample, resample_to
 from cryodl.maps.rotations import Pass, mean_over, rotations
 from cryodl.maps.volume import Volume
-from cryodl.methods.cost import announce
+from cryodl.methods.cost import cost_sentence
 from cryodl.methods.enhance.prepare import (
     MODELS,
     Noise,
@@ -97,7 +97,7 @@ class Enhancer:
         memory = LIBRARY_MEMORY + voxels * BYTES_PER_VOXEL + tiles.largest_read * BYTES_PER_STEP
         memory += MEANS * 4 * voxels if passes > 1 else 0.0
         seconds = START_SECONDS + maps * passes * seconds
-        return announce(volume, self.spec, shape, len(tiles), seconds, memory, passes=passes)
+        return cost_sentence(volume, self.spec, shape, len(tiles), seconds, memory, passes=passes)
 
     def to_grid(self, volume: Volume) -> Volume:
         """A map on the network's grid; in the middle of the box where orientations are averaged, so

@@ -24,7 +24,7 @@ from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.resample import resample_to
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
-from cryodl.methods.cost import Stages
+from cryodl.methods.cost import Timer
 from cryodl.methods.enhance.audit import (
     SURFACE,
     Evidence,
@@ -102,11 +102,11 @@ def run_enhance(
     way = check_normalisation(normalisation, noise_mean, noise_std, mask)
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
-    stages = Stages()
+    timer = Timer()
     source = volume if half1 is None and isinstance(volume, (str, Path)) else None
     inputs = (volume, half1, half2, mask, protect_mask)
     with results_folder(output, *inputs, overwrite=overwrite) as work:
-        with stages("read"):
+        with timer("read"):
             enhancer = Enhancer(
                 model, bundle, thorough=thorough, batch_size=batch_size, device=device
             )
@@ -123,14 +123,14 @@ def run_enhance(
         for note in notes:
             tell(f"warning: {note}")
         told = [None if n is None else n / original.unit for n in (noise_mean, noise_std)]
-        with stages("noise"):
+        with timer("noise"):
             noise = enhancer.find_noise(judged, way, mean=told[0], sd=told[1], inside=inside)
-        with stages("enhance"):
+        with timer("enhance"):
             enhanced = enhancer.enhance(judged, noise, progress=partial(show, "enhance"))
-        with stages("finish"):
+        with timer("finish"):
             evidence = find_evidence(enhanced)
             density, pieces = _finish(enhanced, evidence, original, kept, clean)
-        with stages("audit"):
+        with timer("audit"):
             found = audit(enhanced, enhancer.spec, density.data, evidence)
         grids = {"enhanced": density, "audit": density.with_data(found.change)}
         stats: dict[str, Any] = {
@@ -147,11 +147,11 @@ def run_enhance(
             "density_removed": found.removed,
         }
         if halves:
-            with stages("halves"):
+            with timer("halves"):
                 grids["support"], stats["fsc"] = _audit_halves(
                     enhancer, halves, noise, enhanced, show
                 )
-        with stages("bring back"):
+        with timer("bring back"):
             volumes = {
                 name: enhancer.paste(grid, original, density=name == "enhanced")
                 for name, grid in grids.items()
@@ -171,9 +171,9 @@ def run_enhance(
             "rotations": len(enhancer.rotations),
             "device": enhancer.device,
             "warnings": notes + found.warnings,
-            "seconds": stages.seconds,
+            "seconds": timer.seconds,
         }
-        stages.seconds["total"] = round(time.perf_counter() - start, 3)
+        timer.seconds["total"] = round(time.perf_counter() - start, 3)
         result = Result(volumes, stats, original)
         draw = partial(_draw, result, output=output, source=source)
         finish(result, work, start, draw, tell=tell)

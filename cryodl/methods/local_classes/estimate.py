@@ -22,8 +22,8 @@ from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.result import Result
 from cryodl.maps.rotations import agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
-from cryodl.methods.cost import Stages
-from cryodl.methods.local_classes.passes import Look
+from cryodl.methods.cost import Timer
+from cryodl.methods.local_classes.passes import NetworkPass
 from cryodl.networks.architectures import TEXT, optional
 from cryodl.networks.bundle import Bundle
 from cryodl.networks.method_bundle import TEMPERATURE, bundle_for, check_tiles
@@ -88,7 +88,7 @@ def run_local_classes(
     InputError, BundleError, SettingError : one line with what was received and what to do
     """
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
-    stages, chosen = Stages(), rotations(thorough)
+    timer, chosen = Timer(), rotations(thorough)
     if not 1 <= batch_size <= 1024:
         raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
     if claimed is not None and not 0.5 <= claimed <= 100:
@@ -119,7 +119,9 @@ def run_local_classes(
             tell(f"warning: {note}")
         place = tuple(slice(first, last) for first, last in bounding_box(inside))
         within = inside[place]
-        look = Look(spec, loading, stages, batch_size, probabilities or thorough, tell, finest)
+        look = NetworkPass(
+            spec, loading, timer, batch_size, probabilities or thorough, tell, finest
+        )
         found = iter(
             mean_over(chosen, look, volume, molecule, inside, progress=partial(show, "predict"))
         )
@@ -127,7 +129,7 @@ def run_local_classes(
         _, device = loading.result()
     volumes: dict[str, Volume] = {}
     best, classes = np.zeros(within.shape, np.float32), np.zeros(volume.shape, np.float32)
-    with stages("finish"):
+    with timer("finish"):
         for i, own in enumerate(found, 1):
             if probabilities:
                 volumes[f"class_{i}"] = volume.with_data(_placed(own, place, volume))
@@ -157,7 +159,7 @@ def run_local_classes(
         "rotations": len(chosen),
         "device": device,
         "warnings": notes,
-        "seconds": stages.seconds,
+        "seconds": timer.seconds,
     }
     return Result(volumes, stats, given)
 

@@ -15,7 +15,6 @@ from cryodl.files.reading import is_file, read_rows
 from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import half_difference, half_sum
 from cryodl.half_maps.sinusoid import sinusoid_resolution
-from cryodl.maps.crop import cut
 from cryodl.maps.inputs import input_map, input_volume
 from cryodl.maps.mask import resample_keeping_mask
 from cryodl.maps.normalise import block_mean
@@ -24,7 +23,7 @@ from cryodl.maps.volume import Volume
 from cryodl.networks.configs import LOCAL_CLASSES
 from cryodl.resolution_maps.resolution_map import read_resolution
 from cryodl.simulation.experiment_set import StoredExperiment, open_experiment_set
-from cryodl.training.augment import crop, draw_input
+from cryodl.training.augment import draw_input, random_crop
 
 ESTIMATORS: dict[str, Callable[..., tuple[np.ndarray, float]]] = {
     "monogenic": monogenic_resolution,
@@ -141,7 +140,7 @@ def load_item(item: Pair | Labelled, config, rng) -> tuple[np.ndarray, np.ndarra
             f"{volume.shape}: give the local resolution of this map"
         )
     part = crop_to_molecule(volume, known.mask)  # as in use, and to be quick
-    volume, resolution, inside = cut(volume, part), known.resolution.data[part], known.mask[part]
+    volume, resolution, inside = crop(volume, part), known.resolution.data[part], known.mask[part]
     grid = resample_keeping_mask(volume, config["voxel_size"])
     if grid is volume:
         return volume.data, resolution
@@ -170,7 +169,7 @@ def make_samples(config, item, rng, *, crops=None) -> list[tuple[np.ndarray, np.
         return []
     levelled, bands, extra, label = made
     count = crops or config["crops"]
-    return [crop(levelled, bands, extra, label, config, rng) for _ in range(count)]
+    return [random_crop(levelled, bands, extra, label, config, rng) for _ in range(count)]
 
 
 def block_label(resolution: np.ndarray, network) -> np.ndarray:

@@ -14,7 +14,7 @@ from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.compute.device import device_scope, load_parts, one_answer
 from cryodl.errors import SettingError
-from cryodl.maps.crop import cut
+from cryodl.maps.crop import crop
 from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
@@ -22,7 +22,7 @@ from cryodl.maps.volume import Volume
 from cryodl.methods.resolution_class.prepare import (
     Molecule,
     choose_bundle,
-    description,
+    descriptor,
     features_and_weight,
     find_molecule,
     without_padding,
@@ -113,7 +113,7 @@ class Classifier:
         volume, chosen = input_map(volume, voxel_size), rotations(thorough)
         inside, notes = input_mask(mask, volume)
         part = without_padding(volume.data)
-        volume = cut(volume, part)
+        volume = crop(volume, part)
         inside = None if inside is None or not inside[part].any() else inside[part]
         rim = quiet_rim(volume)
         given, volume = volume, filled(volume, rim)
@@ -148,7 +148,7 @@ class Classifier:
     def distribution(self, molecule: Molecule, progress=None) -> np.ndarray:
         """Calibrated probabilities of the bins, ndarray (bins,)."""
         with device_scope(self.device):
-            told = description(molecule)
+            told = descriptor(molecule)
             if self.spec["normalisation"]["name"] == "description":
                 raw = one_answer(self.parts[WHOLE], told)
             else:

@@ -14,7 +14,7 @@ from cryodl.maps.normalise import FLOOR, WINDOW
 from cryodl.maps.volume import Volume
 from cryodl.methods.resolution_class.prepare import (
     cut_to_molecule,
-    description,
+    descriptor,
     features_and_weight,
 )
 from cryodl.methods.resolution_class.samples import (
@@ -48,7 +48,7 @@ def predict_items(model, config, items, seed):
         for data, resolution in maps(item, {**config, "at_once": 1}, rng):
             inside = automatic_mask(Volume(data, config["voxel_size"]))
             molecule = cut_to_molecule(data, inside, config["voxel_size"])
-            x = [description(molecule)]
+            x = [descriptor(molecule)]
             if cnn:
                 features, weight = features_and_weight(molecule)
                 x.insert(0, np.concatenate([features, weight[..., None]], axis=-1))

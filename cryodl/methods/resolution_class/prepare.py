@@ -9,7 +9,7 @@ import numpy as np
 
 from cryodl.errors import SettingError
 from cryodl.features.context import CONTEXT_CHANNELS, context_features, stack
-from cryodl.features.spectral_descriptor import LENGTH, describe
+from cryodl.features.spectral_descriptor import LENGTH, spectral_descriptor
 from cryodl.maps.crop import bounding_box
 from cryodl.maps.mask import automatic_mask, resample_with_mask
 from cryodl.maps.normalise import block_mean, local_normalise
@@ -132,6 +132,6 @@ def features_and_weight(molecule: Molecule) -> tuple[np.ndarray, np.ndarray]:
     return stack(levelled[fine], *(channels[half] for channels in more)), weight
 
 
-def description(molecule: Molecule) -> np.ndarray:
+def descriptor(molecule: Molecule) -> np.ndarray:
     """What the dense network reads, ndarray (numbers,)."""
-    return describe(molecule.normalised, molecule.inside)
+    return spectral_descriptor(molecule.normalised, molecule.inside)

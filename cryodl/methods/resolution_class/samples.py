@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from cryodl.compute.device import one_answer
-from cryodl.features.spectral_descriptor import describe
+from cryodl.features.spectral_descriptor import spectral_descriptor
 from cryodl.maps.mask import automatic_mask, reapply_mask
 from cryodl.maps.volume import Volume
 from cryodl.methods.resolution_class.prepare import Molecule, cut_to_molecule, features_and_weight
@@ -69,7 +69,7 @@ def make_samples(initial, config, item, rng) -> list[tuple[np.ndarray, np.ndarra
         inside = automatic_mask(Volume(data, config["voxel_size"]))
         molecule = cut_to_molecule(data, inside, config["voxel_size"])
         part = _part(molecule, config, rng)
-        told = describe(molecule.normalised[part], molecule.inside[part])
+        told = spectral_descriptor(molecule.normalised[part], molecule.inside[part])
         x = np.concatenate([told, mean_evidence(initial, molecule, part)])
         samples.append((x, np.array([resolution, 1], np.float32)))
     return samples

@@ -9,7 +9,7 @@ import pytest
 from cryodl.cli.main import main
 from cryodl.filters.flatten import flatten_to_power_law
 from cryodl.filters.sharpen import apply_bfactor
-from cryodl.maps.crop import bounding_box, cut, significant_box
+from cryodl.maps.crop import bounding_box, crop, significant_box
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.predict import (
     CHANNELS,
@@ -68,7 +68,7 @@ def test_significant_box_is_the_smallest_that_holds_all_that_stands_out():
 
 def test_a_part_keeps_its_place():
     volume = Volume(np.arange(60.0).reshape(3, 4, 5), 2.0, (10, 20, 30))
-    part = cut(volume, (slice(1, 3), slice(2, 4), slice(3, 5)))
+    part = crop(volume, (slice(1, 3), slice(2, 4), slice(3, 5)))
     assert part.origin == (16, 24, 32)
     assert part.data[0, 0, 0] == volume.data[1, 2, 3]
     assert bounding_box(volume.data > 45) == ((2, 3), (1, 4), (0, 5))
@@ -117,34 +117,37 @@ def test_features_of_a_map_as_it_is_know_its_b_factor():
     moved = {}
     for level in (True, False):
         (first, *_), (second, *_) = (
-            context_features(d, 1.0, inside, level=level) for d in (data, 1e-9 * changed + 3e-9)
+            context_features(d, 1.0, inside, flatten=level) for d in (data, 1e-9 * changed + 3e-9)
         )
         moved[level] = np.abs(first - second)[inside].mean()
     assert moved[False] > 2 * moved[True]
-    flat = context_features(np.full((16, 16, 16), 3.0, np.float32), 1.0, level=False)
+    flat = context_features(np.full((16, 16, 16), 3.0, np.float32), 1.0, flatten=False)
     assert not flat[0].any() and all(np.isfinite(part).all() for part in flat)
 
 
 def predicted(shape=(6, 8, 10)):
     rng = np.random.default_rng(0)
-    answer = rng.uniform(0.1, 1, (*shape, CHANNELS))
-    answer[..., LOCAL], answer[..., RATIO], answer[..., GLOBAL] = 5.0, 1.2, np.log(4.0)
-    return answer.astype(np.float32)
+    prediction = rng.uniform(0.1, 1, (*shape, CHANNELS))
+    prediction[..., LOCAL], prediction[..., RATIO], prediction[..., GLOBAL] = 5.0, 1.2, np.log(4.0)
+    return prediction.astype(np.float32)
 
 
 def test_global_resolution_is_a_weighted_mean_over_all_tiles():
-    answer = predicted()
-    assert global_resolution(answer) == pytest.approx(4.0, rel=1e-5)
-    answer[:3, ..., GLOBAL], answer[:3, ..., COUNTS] = np.log(8.0), 3 * answer[3:, ..., COUNTS]
-    assert global_resolution(answer) == pytest.approx(8**0.75 * 4**0.25, rel=1e-4)
+    prediction = predicted()
+    assert global_resolution(prediction) == pytest.approx(4.0, rel=1e-5)
+    prediction[:3, ..., GLOBAL], prediction[:3, ..., COUNTS] = (
+        np.log(8.0),
+        3 * prediction[3:, ..., COUNTS],
+    )
+    assert global_resolution(prediction) == pytest.approx(8**0.75 * 4**0.25, rel=1e-4)
 
 
 def test_ways_to_tell_local_resolution():
-    answer = predicted()
-    assert local_resolution(answer, 4.0, "alone")[0] == pytest.approx(5.0)
-    assert local_resolution(answer, 4.0, "relative")[0] == pytest.approx(4.8)
-    answer[..., LOCAL_SD], answer[..., RATIO_SD] = 0.1, 10.0
-    assert local_resolution(answer, 4.0, "both")[0] == pytest.approx(5.0, abs=1e-3)
+    prediction = predicted()
+    assert local_resolution(prediction, 4.0, "alone")[0] == pytest.approx(5.0)
+    assert local_resolution(prediction, 4.0, "relative")[0] == pytest.approx(4.8)
+    prediction[..., LOCAL_SD], prediction[..., RATIO_SD] = 0.1, 10.0
+    assert local_resolution(prediction, 4.0, "both")[0] == pytest.approx(5.0, abs=1e-3)
 
 
 def test_the_border_of_the_mask_lies_where_it_was_measured():
@@ -165,13 +168,13 @@ def test_plan_counts_tiles_and_grows_with_the_map(bundle):
     import re
 
     from cryodl.features.context import prepare_context
-    from cryodl.methods.cost import plan
+    from cryodl.methods.cost import cost_estimate
 
     needs = []
     for n in (40, 128):
         data, inside = blob(n)
         volume = Volume(data, 1.0)
-        line = plan(volume, prepare_context(volume, 1.0, inside), bundle.spec)
+        line = cost_estimate(volume, prepare_context(volume, 1.0, inside), bundle.spec)
         assert f"map of {n + 8} x {n + 4} x {n} voxels of 1 Å" in line and "in 1 tile; " in line
         needs.append([float(x) for x in re.search(r"about (\d+) s and ([\d.]+) GB", line).groups()])
     assert needs[0][0] <= needs[1][0] < 60 and needs[0][1] < needs[1][1] < 2
@@ -197,7 +200,7 @@ def test_the_network_s_grid_lies_where_the_map_does():
     axes = [made.grid.origin[i] + made.grid.voxel_size * np.arange(n)
             for i, n in enumerate(reversed(made.grid.shape))]  # fmt: skip
     field = axes[0] + 2 * axes[1][:, None] - 3 * axes[2][:, None, None]
-    like = cut(volume, made.part)
+    like = crop(volume, made.part)
     found = resample_to(made.volume(block_mean(field.astype(np.float32), 2)), like).data
     axes = [like.origin[i] + voxel * np.arange(n) for i, n in enumerate(reversed(like.shape))]
     expected = axes[0] + 2 * axes[1][:, None] - 3 * axes[2][:, None, None]

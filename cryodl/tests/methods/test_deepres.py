@@ -305,19 +305,19 @@ def test_calibration_may_depend_on_resolution():
 
 
 def test_plan_grows_with_the_map_and_shrinks_with_the_mask():
-    from cryodl.methods.deepres.prepare import plan_local_resolution
+    from cryodl.methods.deepres.prepare import estimate_cost
 
     volumes = [Volume(np.broadcast_to(np.float32(0), (n, n, n)), 1.0) for n in (64, 128, 256)]
-    plans = [plan_local_resolution(v, SPEC) for v in volumes]
+    plans = [estimate_cost(v, SPEC) for v in volumes]
     for small, large in zip(plans, plans[1:]):
         assert small.seconds < large.seconds and small.memory_bytes < large.memory_bytes
-    masked = plan_local_resolution(volumes[2], SPEC, box=((100, 140),) * 3)
+    masked = estimate_cost(volumes[2], SPEC, box=((100, 140),) * 3)
     assert masked.seconds < plans[2].seconds and masked.memory_bytes <= plans[2].memory_bytes
     assert masked.shape == (136, 136, 136)
     # features of the whole molecule cost what they do, however small the mask
     whole = {**SPEC, "normalisation": {"name": "whole_features"}}
     few, more = (
-        plan_local_resolution(volumes[2], whole, box=((100, 140),) * 3, part=(slice(0, n),) * 3)
+        estimate_cost(volumes[2], whole, box=((100, 140),) * 3, part=(slice(0, n),) * 3)
         for n in (60, 200)
     )
     assert few.shape == more.shape and more.memory_bytes > few.memory_bytes + 0.2e9
@@ -344,7 +344,7 @@ def test_what_a_mask_left_out_stays_so_when_a_map_is_sharpened(density, sharpen)
     sharpened = sharpen_map(masked, inside, sharpen, 4.0).volume
     assert (sharpened.data[~inside] == 0).all()
     assert not np.allclose(sharpened.data[inside], masked.data[inside], rtol=0.05)
-    _, _, extra = context_features(sharpened.data, 1.0, inside, level=False)
+    _, _, extra = context_features(sharpened.data, 1.0, inside, flatten=False)
     assert extra.shape[-1] == 37 - CHANNELS and not extra[..., 2:].any()
 
 

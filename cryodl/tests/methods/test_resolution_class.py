@@ -9,7 +9,7 @@ import pytest
 from cryodl.cli.classify import class_tables, sentence
 from cryodl.cli.main import main
 from cryodl.errors import BundleError, InputError, OutputError, SettingError
-from cryodl.features.spectral_descriptor import LENGTH, describe
+from cryodl.features.spectral_descriptor import LENGTH, spectral_descriptor
 from cryodl.maps.mrc import write_map
 from cryodl.maps.normalise import local_normalise
 from cryodl.maps.volume import Volume
@@ -147,7 +147,7 @@ def test_description_is_the_same_in_every_orientation(volume):
     def of(data):
         data = np.ascontiguousarray(data)
         found = find_molecule(Volume(data, 1.0), 1.0)
-        return describe(found.normalised, found.inside)
+        return spectral_descriptor(found.normalised, found.inside)
 
     first = of(volume.data)
     assert first.shape == (LENGTH,) and np.all(np.abs(first) < 1.6)
@@ -159,7 +159,7 @@ def test_description_tells_resolutions():
     rng = np.random.default_rng(4)
     found = []
     for data in uniform_maps(molecule(), [3.0, 6.0], 48, rng):
-        found.append(describe(local_normalise(data), data > data.std()))
+        found.append(spectral_descriptor(local_normalise(data), data > data.std()))
     # at 0.25 cycles per voxel the 3 Å map has power and the 6 Å map hardly any
     place = round(np.log(0.25 / 0.03) / np.log(0.49 / 0.03) * 52)
     assert found[0][place] > found[1][place] + 0.3
@@ -268,7 +268,7 @@ def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
     found = find_molecule(volume, 1.0)
     whole = classifier.distribution(found)
     features, weight = features_and_weight(found)
-    told = describe(found.normalised, found.inside)
+    told = spectral_descriptor(found.normalised, found.inside)
     both = np.concatenate([features, weight[..., None]], -1)[None]
     direct = bundle.model.predict_on_batch([both, told[None]])
     np.testing.assert_allclose(whole, np.asarray(direct)[0], atol=1e-5)
