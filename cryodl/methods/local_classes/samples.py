@@ -15,6 +15,7 @@ from cryodl.files.reading import is_file, read_rows
 from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import half_difference, half_sum
 from cryodl.half_maps.sinusoid import sinusoid_resolution
+from cryodl.maps.crop import crop
 from cryodl.maps.inputs import input_map, input_volume
 from cryodl.maps.mask import resample_keeping_mask
 from cryodl.maps.normalise import block_mean
