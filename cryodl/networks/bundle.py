@@ -17,6 +17,7 @@ from cryodl.networks.card import CARD_FILE
 from cryodl.networks.openvino_backend import (
     LightNetwork,
     can_write_light,
+    constants,
     light_answers,
     parts_of,
     read_light,
@@ -38,14 +39,24 @@ from cryodl.networks.spec import (
     FORMAT,
     LIGHT,
     SPEC_FILE,
+    TABLE_FILE,
     WEIGHTS_FILE,
     check_spec,
     find_bundle,
     read_spec,
     thaw,
+    weights_file,
     write_spec,
 )
-from cryodl.networks.weights import check_sizes, read_weights, set_weights, write_weights
+from cryodl.networks.weights import (
+    check_sizes,
+    find_weights,
+    read_table,
+    read_weights,
+    set_weights,
+    write_table,
+    write_weights,
+)
 
 _proven: set[tuple] = set()  # what has answered its test vector in this process
 
@@ -71,7 +82,8 @@ class Bundle:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the weights file, checked when the bundle was loaded."""
+        """SHA-256 of the weights' file, or of the table that names their files with their SHA-256;
+        checked when the bundle was loaded."""
         return self.spec["weights_sha256"]
 
     @cached_property
@@ -109,8 +121,7 @@ class Bundle:
         """
         from cryodl import networks
 
-        path = check_listed(self.path, self.spec, WEIGHTS_FILE)
-        weights = read_weights(path)
+        weights = self.weights
         if self._build is None:
             check_sizes(self.spec["network"], weights, self.path / SPEC_FILE)
         build = self._build or networks.build
@@ -121,9 +132,18 @@ class Bundle:
                 f"this cryodl cannot build the network of bundle {self.path} ({error}): "
                 "update cryodl"
             ) from None
-        set_weights(model, weights, path)
+        set_weights(model, weights, self.path / weights_file(self.spec))
         self.prove(keras_answers(model), _backend())
         return model
+
+    @property
+    def weights(self) -> dict[str, Any]:
+        """Weights as they are stored, ndarrays float32, by their paths in the network."""
+        if weights_file(self.spec) == TABLE_FILE:
+            return read_table(
+                lambda name: read_listed(self.path, self.spec, name), TABLE_FILE, self.path
+            )  # fmt: skip
+        return read_weights(check_listed(self.path, self.spec, WEIGHTS_FILE))
 
     def prove(self, answer: Answer, backend: str) -> None:
         """Raise BundleError unless a library answers the bundle's test vector as it was written.
@@ -175,7 +195,7 @@ def load_bundle(name_or_path: str | Path, *, build: Callable[[dict], Any] | None
     path = find_bundle(name_or_path)
     spec = read_spec(path)
     check_lists(path, spec)
-    check_listed(path, spec, WEIGHTS_FILE)
+    check_listed(path, spec, weights_file(spec))
     if KEY not in spec or VECTOR_FILE not in listed_files(spec):
         _warn(
             f"bundle {path} is of an earlier version, and cannot prove that it answers as it was"
@@ -223,7 +243,8 @@ def save_bundle(
     spec : entries of spec.REQUIRED and the method's own; format and checksums are added
     dtype : of the stored kernels; vectors (biases, batch statistics) stay float32
     overwrite : replace a folder that exists
-    light : put the network in OpenVINO's format beside it, where OpenVINO and TensorFlow are here
+    light : write the network in OpenVINO's format, where OpenVINO and TensorFlow are here, and let
+        Keras read its weights from there
     card : of the spec, the text of the model card
     build : network config -> keras.Model, where the network is not one of cryodl's own
 
@@ -254,11 +275,32 @@ def save_bundle(
             except Exception as error:  # of either library; hours of training must not be lost
                 shutil.rmtree(folder, ignore_errors=True)
                 _warn(f"{path.name} goes without OpenVINO's format: {error}")
+            else:
+                store_once(work, spec)
         if card is not None:
             text = card(spec)
             (work / CARD_FILE).write_text(text, encoding="utf-8", errors="backslashreplace")
         write_spec(work, sealed(spec, SPEC_FILE, work))
     return load_bundle(path.resolve(), build=build)
+
+
+def store_once(folder: Path, spec: dict[str, Any]) -> None:
+    """Put a table in the place of the HDF5 file, where OpenVINO's files hold every weight.
+
+    folder : of a bundle that is being written;  spec : its own, whose checksums are set
+    """
+    networks = sorted((folder / LIGHT).glob("*.xml"))
+    files = [f"{LIGHT}/{path.stem}.bin" for path in networks]
+    held = [(file, *each) for path, file in zip(networks, files) for each in constants(path)]
+    try:
+        places = find_weights(read_weights(folder / WEIGHTS_FILE), held)
+    except ValueError:  # some exports change weights: norms that are multiplied into kernels
+        return
+    used = {place["file"] for place in places.values()}
+    sums = {file: file_sha256(folder / file) for file in files if file in used}
+    write_table(folder / TABLE_FILE, places, sums)
+    (folder / WEIGHTS_FILE).unlink()
+    spec["weights_sha256"] = file_sha256(folder / TABLE_FILE)
 
 
 def write_proof(bundle: Bundle, vector: Path) -> Any:

@@ -17,6 +17,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
@@ -150,6 +151,8 @@ def write_light(folder: Path, parts: Mapping[str, Any]) -> None:
     """Write networks in this format, each of one input and one output.
 
     folder : to write into;  parts : keras.Models of the TensorFlow backend, by name
+
+    Kernels are written in half precision where that holds every one of their numbers.
     """
     openvino = import_openvino()
     folder.mkdir(exist_ok=True)
@@ -157,4 +160,37 @@ def write_light(folder: Path, parts: Mapping[str, Any]) -> None:
         with tempfile.TemporaryDirectory(dir=folder) as saved:  # where there is room for them
             network.export(saved, format="tf_saved_model", verbose=False)
             graph = openvino.Core().read_model(saved)
-        openvino.save_model(graph, folder / f"{name}.xml", compress_to_fp16=False)
+        save_graph(graph, folder / f"{name}.xml")
+
+
+def save_graph(graph: Any, path: Path) -> None:
+    """Write an openvino.Model as .xml and .bin, kernels in half precision where that is exact; they
+    are single again before anything is computed with them."""
+    openvino = import_openvino()
+    ops = importlib.import_module(f"{NAME}.opset13")
+    for node in graph.get_ops():
+        single = node.get_type_name() == "Constant" and node.get_element_type().to_string() == "f32"
+        if not single or len(node.shape) < 2:
+            continue
+        with np.errstate(over="ignore"):
+            half = node.data.astype(np.float16)
+        if np.array_equal(half, node.data):
+            kept = ops.constant(half)
+            kept.set_friendly_name(node.get_friendly_name())
+            exact = ops.convert(kept, "f32")
+            for target in node.output(0).get_target_inputs():
+                target.replace_source_output(exact.output(0))
+    openvino.save_model(graph, path, compress_to_fp16=False)
+
+
+def constants(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    """Numbers that a network holds, as (offset in its .bin file, bytes; numbers as they lie there).
+
+    path : of the .xml file
+    """
+    held = path.with_suffix(".bin").read_bytes()
+    for data in ElementTree.parse(path).iterfind("layers/layer[@type='Const']/data"):
+        dtype = {"f16": "<f2", "f32": "<f4"}.get(data.get("element_type", ""))
+        if dtype:
+            offset, size = int(data.get("offset", 0)), int(data.get("size", 0))
+            yield offset, np.frombuffer(held, dtype, size // np.dtype(dtype).itemsize, offset)

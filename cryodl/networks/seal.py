@@ -1,30 +1,46 @@
-"""Give a bundle its test vector and the checksums of its files: `python -m
-cryodl.networks.seal FOLDER`, for developers who changed the spec of a shipped bundle."""
+"""Write a bundle as this version does: `python -m cryodl.networks.seal FOLDER`.
+
+For developers who changed the spec of a shipped bundle, or have one of an earlier version. Weights
+that lie twice in it, for Keras and for OpenVINO, are stored once; a test vector is written where
+there is none; all files are listed with their checksums.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from cryodl.files.record import KEY, sealed
-from cryodl.networks.bundle import Bundle, write_proof
-from cryodl.networks.openvino_backend import light_answers, read_light
-from cryodl.networks.proof import VECTOR_FILE, check_answers, read_vector
-from cryodl.networks.spec import LIGHT, SPEC_FILE, read_spec, thaw, write_spec
+from cryodl.files.record import KEY, file_sha256, sealed
+from cryodl.networks.bundle import Bundle, store_once, write_proof
+from cryodl.networks.card import CARD_FILE
+from cryodl.networks.openvino_backend import import_openvino, light_answers, save_graph
+from cryodl.networks.proof import VECTOR_FILE
+from cryodl.networks.spec import LIGHT, SPEC_FILE, WEIGHTS_FILE, read_spec, thaw, write_spec
 
 
 def seal_bundle(folder: Path) -> None:
-    """Write the vector anew, by Keras on a processor, and list all files of the folder.
-
-    Raises BundleError where OpenVINO's form of the network answers otherwise.
-    """
+    """Store the weights once and list all files; the networks answer as before, or BundleError."""
     spec = thaw(read_spec(folder))
     spec.pop(KEY, None)
-    write_proof(Bundle(folder, spec), folder / VECTOR_FILE)
-    if spec.get(LIGHT):
-        vector = read_vector((folder / VECTOR_FILE).read_bytes(), spec["network"], folder)
-        check_answers(vector, light_answers(read_light(folder / LIGHT)), folder, "OpenVINO")
-    write_spec(folder, sealed(spec, SPEC_FILE, folder))
+    if spec.get(LIGHT) and (folder / WEIGHTS_FILE).is_file():
+        before = spec["weights_sha256"]
+        for path in (folder / LIGHT).glob("*.xml"):
+            held = [part.read_bytes() for part in (path, path.with_suffix(".bin"))]
+            save_graph(import_openvino().Core().read_model(*held), path)
+        spec[LIGHT] = {path.name: file_sha256(path) for path in (folder / LIGHT).iterdir()}
+        store_once(folder, spec)
+        card = folder / CARD_FILE
+        if card.is_file():
+            text = card.read_text(encoding="utf-8")
+            card.write_text(text.replace(before, spec["weights_sha256"]), encoding="utf-8")
+    bundle = Bundle(folder, sealed(spec, SPEC_FILE, folder))
+    if not (folder / VECTOR_FILE).is_file():
+        write_proof(bundle, folder / VECTOR_FILE)
+        bundle = Bundle(folder, sealed(spec, SPEC_FILE, folder))
+    _ = bundle.model  # asked by Keras
+    if bundle.light:
+        bundle.prove(light_answers(bundle.light), "OpenVINO")
+    write_spec(folder, bundle.spec)
 
 
 if __name__ == "__main__":

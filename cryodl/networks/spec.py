@@ -28,7 +28,8 @@ from cryodl.networks.architectures import (
 
 FORMAT = 1
 SPEC_FILE = "spec.json"
-WEIGHTS_FILE = "model.weights.h5"
+WEIGHTS_FILE = "model.weights.h5"  # where nothing else holds the weights
+TABLE_FILE = "weights.json"  # says where OpenVINO's files hold them
 LIGHT = "light"  # folder with the same network in OpenVINO's format, and the spec's entry for it
 
 # Without these a bundle cannot be used or must not be passed on; a method asks for more (its
@@ -91,6 +92,11 @@ def check_spec(spec: Any, origin: Path | str = "the bundle's spec") -> None:
         raise BundleError(f"{origin}: {odd} is NaN or infinite, expected a number: {REMEDY}")
     check_values(spec, REQUIRED, origin)
     check_network(spec["network"], origin)
+
+
+def weights_file(spec: Mapping[str, Any]) -> str:
+    """The file that `weights_sha256` is of: of the weights, or of the table that leads to them."""
+    return TABLE_FILE if TABLE_FILE in spec.get(KEY, {}) else WEIGHTS_FILE
 
 
 def write_spec(folder: Path, spec: Mapping[str, Any]) -> None:

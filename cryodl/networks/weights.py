@@ -1,21 +1,38 @@
-"""The weights file of a bundle.
+"""The weights of a bundle: a table of where they lie in OpenVINO's files, or a file of their own.
 
-It is plain HDF5, one dataset for each of `model.weights`, under the weight's path; it does not
-depend on Keras's own layout nor on the backend it was written with. HDF5 can also point to other
-files, promise more than it holds, or unpack to any size; nothing of that is read. Nor is text in
-it, whose damage the library of HDF5 does not survive.
+A bundle with networks for OpenVINO holds its weights once, in their .bin files; `weights.json` says
+where each lies, in what order of axes, and which files it means, so that Keras reads the same
+numbers, whatever its backend and without OpenVINO. Other bundles, and those of earlier versions,
+hold them as plain HDF5, one dataset for each of `model.weights`, under the weight's path. HDF5 can
+also point to other files, promise more than it holds, or unpack to any size; nothing of that is
+read. Nor is text in it, whose damage the library of HDF5 does not survive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cryodl.errors import BundleError
-from cryodl.networks.architectures import sizes, wrong
+from cryodl.networks.architectures import (
+    CHECKSUMS,
+    OBJECT,
+    TEXT,
+    Table,
+    check_values,
+    one_of,
+    sizes,
+    whole,
+    whole_numbers,
+    wrong,
+)
 
 ORDER = "order"  # attribute of the file: paths of the weights; what earlier versions read them by
 LONGEST = 300  # letters of a path
@@ -66,6 +83,107 @@ def read_weights(path: Path) -> dict[str, np.ndarray]:
         raise BundleError(
             f"{path} holds no weights of a network ({error}): copy or train the bundle again"
         ) from None
+
+
+# Of weights.json, and of each of its weights.
+TABLE: Table = {"files": CHECKSUMS, "weights": OBJECT}
+PLACE: Table = {
+    "file": TEXT,
+    "offset": whole(0, 2**30),
+    "dtype": one_of("float16", "float32"),
+    "shape": whole_numbers(1, 2**30),
+    "axes": whole_numbers(0, 31),
+}
+Constant = tuple[str, int, np.ndarray]  # file, offset in bytes, numbers as they lie there
+
+
+def find_weights(
+    weights: Mapping[str, np.ndarray], constants: Sequence[Constant]
+) -> dict[str, dict[str, Any]]:
+    """Where each weight lies among constants, by its path, in the words of weights.json.
+
+    weights : by path, float32;  constants : of the files that may hold them
+
+    Raises ValueError where one lies nowhere, bit for bit, in any order of its axes.
+    """
+    return {name: _place(name, values, constants) for name, values in weights.items()}
+
+
+def _place(name: str, values: np.ndarray, constants: Sequence[Constant]) -> dict[str, Any]:
+    bits = np.ascontiguousarray(values, np.float32).view(np.int32)
+    for file, offset, held in constants:
+        if values.ndim and held.size == values.size:
+            found = held.astype(np.float32).view(np.int32)
+            for order in permutations(range(values.ndim)):
+                if np.array_equal(found, bits.transpose(order).ravel()):
+                    return {
+                        "file": file, "offset": offset, "dtype": held.dtype.name,
+                        "shape": [values.shape[axis] for axis in order],
+                        "axes": np.argsort(order).tolist(),
+                    }  # fmt: skip
+    raise ValueError(f"{name} lies in none of the files")
+
+
+def write_table(path: Path, places: Mapping[str, Any], files: Mapping[str, str]) -> None:
+    """Write weights.json, a weight a line.
+
+    places : as from `find_weights`;  files : SHA-256 of the files that they name
+    """
+    lines = [f"  {json.dumps(name)}: {json.dumps(place)}" for name, place in places.items()]
+    rows = ",\n".join(lines)
+    path.write_text(
+        f'{{\n "files": {json.dumps(files)},\n "weights": {{\n{rows}\n }}\n}}\n', encoding="utf-8"
+    )
+
+
+def read_table(read: Callable[[str], bytes], name: str, folder: Path) -> dict[str, np.ndarray]:
+    """Weights, float32, by their paths, from where weights.json says they lie.
+
+    read : gives the bytes of a file of the bundle, checked
+    name : of the table;  folder : of the bundle, for messages
+
+    Raises BundleError where it is malformed, or means other files than there are.
+    """
+    origin = folder / name
+    try:
+        table = json.loads(read(name))
+    except (ValueError, RecursionError) as error:
+        raise BundleError(
+            f"{origin} cannot be read as JSON ({error}): copy or train the bundle again"
+        ) from None
+    if not isinstance(table, Mapping):
+        raise wrong(origin, "its content", table, "an object")
+    check_values(table, TABLE, origin)
+    held = {file: read(file) for file in table["files"]}
+    for file, data in held.items():
+        if hashlib.sha256(data).hexdigest() != table["files"][file]:
+            raise BundleError(
+                f"{origin} is of another {file} than there is: copy or train the bundle again"
+            )
+    if not table["weights"]:
+        raise wrong(origin, "weights", table["weights"], "one or more")
+    return {
+        weight: _read_place(place, held, f"{origin}: {weight[:LONGEST]}")
+        for weight, place in table["weights"].items()
+    }
+
+
+def _read_place(place: Any, held: Mapping[str, bytes], origin: str) -> np.ndarray:
+    if not isinstance(place, Mapping):
+        raise wrong(origin, "its entry", place, "an object")
+    check_values(place, PLACE, origin)
+    file, shape, axes = (place[key] for key in ("file", "shape", "axes"))
+    if file not in held:
+        raise wrong(origin, "file", file, f"one of files ({', '.join(held)})")
+    if sorted(axes) != list(range(len(shape))):
+        raise wrong(origin, "axes", axes, f"the numbers 0 to {len(shape) - 1}, as of shape")
+    dtype, count = np.dtype(place["dtype"]).newbyteorder("<"), math.prod(shape)
+    if place["offset"] + count * dtype.itemsize > len(held[file]):
+        raise wrong(origin, "shape", shape, f"no more than {file} holds from offset on")
+    found = np.frombuffer(held[file], dtype, count, place["offset"]).astype(np.float32)
+    if not np.isfinite(found).all():
+        raise BundleError(f"{origin} holds numbers that are none: copy or train the bundle again")
+    return found.reshape(shape).transpose(axes)
 
 
 def set_weights(model: Any, weights: Mapping[str, np.ndarray], path: Path) -> None:

@@ -15,9 +15,8 @@ def read_bundle(folder):
     from cryodl.networks.architectures import reads_and_answers
     from cryodl.networks.bundle import load_bundle
     from cryodl.networks.openvino_backend import light_answers
-    from cryodl.networks.proof import check_listed
-    from cryodl.networks.spec import SPEC_FILE, WEIGHTS_FILE
-    from cryodl.networks.weights import check_sizes, read_weights, set_weights
+    from cryodl.networks.spec import SPEC_FILE
+    from cryodl.networks.weights import check_sizes, set_weights
     from cryodl.tests.fuzzing.fuzz import odd_words
 
     with warnings.catch_warnings(record=True) as said:
@@ -28,10 +27,9 @@ def read_bundle(folder):
         light = {name: part.load() for name, part in bundle.light.items()}
         bundle.prove(light_answers(light), "OpenVINO")
         # as bundle.model does, without Keras
-        path = check_listed(bundle.path, bundle.spec, WEIGHTS_FILE)
-        weights = read_weights(path)
+        weights = bundle.weights
         check_sizes(network, weights, bundle.path / SPEC_FILE)
-        set_weights(samples.TinyNetwork(network), weights, path)
+        set_weights(samples.TinyNetwork(network), weights, bundle.path)
     assert not [each for each in said if odd_words(str(each.message))]
     assert all(np.isfinite(array).all() for array in weights.values())
     for name, (_, reads, answers) in reads_and_answers(network).items():
@@ -100,9 +98,10 @@ def seal_bundle(folder):
             if path.is_file():
                 spec["light"][name] = file_sha256(path)
             sums[f"light/{name}"] = spec["light"][name]
-        for name in ("model.weights.h5", "vector.npz"):
+        weights = "weights.json" if "weights.json" in sums else "model.weights.h5"
+        for name in (weights, "vector.npz"):
             sums[name] = file_sha256(folder / name)
-        spec["weights_sha256"] = sums["model.weights.h5"]
+        spec["weights_sha256"] = sums[weights]
         sums["spec.json"] = own_sum(spec, "spec.json")
         write_json(folder / "spec.json", spec, indent=2)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError):

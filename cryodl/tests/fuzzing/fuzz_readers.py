@@ -246,7 +246,10 @@ READERS = {
     "judged experiments": Reader(samples.rows_of_methods, read_judged),
     "samples of a training": Reader(samples.samples_file, read_samples),
     "state of a training": Reader(samples.training_state, read_training),
-    "bundle, weights": Reader(samples.bundle, read_bundle, (".h5",), seal_bundle),
+    "bundle, weights": Reader(samples.bundle, read_bundle, ("weights.json",), seal_bundle),
+    "bundle, HDF5": Reader(
+        partial(samples.bundle, earlier=True), read_bundle, (".h5",), seal_bundle
+    ),
     "bundle, light": Reader(samples.bundle, read_bundle, (".xml", ".bin"), seal_bundle),
     "bundle, vector": Reader(samples.bundle, read_bundle, (".npz",), seal_bundle),
     "voxel size": Reader(samples.voxel_size_weights, read_voxel_size, seal=seal_voxel_size),

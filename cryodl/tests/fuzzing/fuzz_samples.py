@@ -216,14 +216,17 @@ BUNDLES = "deepres-low", "unet-monores", "class-cnn", "enhance-tight", "cryores-
 
 
 @cache
-def bundle(name=BUNDLES[0]):
-    """The spec of a shipped bundle with networks so small that they are quickly read."""
+def bundle(name=BUNDLES[0], *, earlier=False):
+    """The spec of a shipped bundle with networks so small that they are quickly read.
+
+    earlier : with its weights in an HDF5 file
+    """
     from cryodl.files.record import KEY, file_sha256, sealed, write_json
     from cryodl.networks.architectures import reads_and_answers
     from cryodl.networks.openvino_backend import light_answers, read_light
     from cryodl.networks.proof import VECTOR_FILE, write_vector
-    from cryodl.networks.spec import LIGHT, SPEC_FILE, WEIGHTS_FILE
-    from cryodl.networks.weights import write_weights
+    from cryodl.networks.spec import LIGHT, SPEC_FILE, TABLE_FILE, WEIGHTS_FILE
+    from cryodl.networks.weights import write_table, write_weights
 
     spec = json.loads((SHIPPED / name / SPEC_FILE).read_text("utf-8"))
     del spec[KEY]
@@ -232,12 +235,23 @@ def bundle(name=BUNDLES[0]):
         folder = Path(place) / "bundle"
         light = folder / LIGHT
         light.mkdir(parents=True)
-        write_weights(folder / WEIGHTS_FILE, TinyNetwork(spec["network"]), "float16")
+        network = TinyNetwork(spec["network"])
+        write_weights(folder / WEIGHTS_FILE, network, "float16")
         for part, (_, reads, answers) in parts.items():
             _write_light(light / f"{part}.xml", reads, answers)
         shapes = {part: (None, reads) for part, (_, reads, _) in parts.items()}
         write_vector(folder / VECTOR_FILE, shapes, light_answers(read_light(light)), 2)
         spec["weights_sha256"] = file_sha256(folder / WEIGHTS_FILE)
+        if not earlier:
+            file = f"{LIGHT}/{next(iter(parts))}.bin"
+            places = {
+                weight.path: {"file": file, "offset": 0, "dtype": "float16",
+                              "shape": list(weight.shape), "axes": [*range(len(weight.shape))]}
+                for weight in network.weights
+            }  # fmt: skip
+            write_table(folder / TABLE_FILE, places, {file: file_sha256(folder / file)})
+            (folder / WEIGHTS_FILE).unlink()
+            spec["weights_sha256"] = file_sha256(folder / TABLE_FILE)
         spec[LIGHT] = {path.name: file_sha256(path) for path in sorted(light.iterdir())}
         write_json(folder / SPEC_FILE, sealed(spec, SPEC_FILE, folder), indent=2)
         return {

@@ -124,7 +124,7 @@ def test_train_writes_a_bundle_log_and_curves_and_resumes(tmp_path, molecule):  
     assert "2 structures to train on, 1 to validate on, 1 skipped" in done.stdout
     spec = json.loads((bundle / "spec.json").read_text())
     assert spec["training"]["steps"] == 1 and len(spec["calibration"]["factor"]) == 5
-    assert (bundle / "model.weights.h5").stat().st_size < 8e6
+    assert sum(path.stat().st_size for path in bundle.rglob("*")) < 4e6  # weights stored once
     card = (bundle / "MODEL_CARD.md").read_text("utf-8")
     assert spec["weights_sha256"] in card and "2 structures" in card and "seed 0" in card
     again = run(*common, "--steps", 2, "--resume", "--overwrite")

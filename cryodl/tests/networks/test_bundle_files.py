@@ -1,5 +1,6 @@
 """Files of bundles that are none, that lie elsewhere, or that hold what no network has."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 from cryodl.compute.device import load_parts
 from cryodl.errors import BundleError
 from cryodl.files.record import KEY
+from cryodl.networks.architectures import REMEDY
 from cryodl.networks.bundle import load_bundle
 from cryodl.networks.openvino_backend import LightNetwork, can_run_light
+from cryodl.networks.seal import seal_bundle
 from cryodl.networks.spec import SHIPPED
 from cryodl.networks.weights import read_weights, set_weights
-from cryodl.tests.networks.test_bundle_proof import read, relist, write
+from cryodl.tests.networks.test_bundle_proof import as_earlier, read, relist, write
 
 
 @pytest.fixture
@@ -64,7 +67,7 @@ WEIGHTS = {
 @pytest.mark.parametrize("fault", [*WEIGHTS, "no HDF5", "empty"])
 def test_weights_that_lie_elsewhere_or_nowhere_are_refused(fault, small, tmp_path):
     h5py = pytest.importorskip("h5py")
-    path = small / "model.weights.h5"
+    path = as_earlier(small)
     if fault in WEIGHTS:
         with h5py.File(path, "w") as file:
             WEIGHTS[fault](file, tmp_path)
@@ -75,9 +78,79 @@ def test_weights_that_lie_elsewhere_or_nowhere_are_refused(fault, small, tmp_pat
         load_bundle(small).model  # noqa: B018
 
 
+PLACES = {  # changes of weights.json, and what is said of them
+    "no JSON": (lambda t: "{", "weights.json cannot be read as JSON"),
+    "nested": (lambda t: "[" * 10**5, "weights.json cannot be read as JSON"),
+    "a list": (lambda t: [], r"its content is \[\], expected an object"),
+    "no weights": (lambda t: {**t, "weights": {}}, "weights is an object of 0 entries, expected"),
+    "no files": (
+        lambda t: {**t, "files": {}},
+        "file is 'light/network.bin', expected one of",
+    ),
+    "another file": (lambda t: {**t, "files": {"light/network.bin": "0" * 64}}, "is of another"),
+    "not listed": (lambda t: {**t, "files": {"../x.bin": "0" * 64}}, "x.bin is not listed"),
+    "no entry": (lambda t: placed(t, None), "its entry is null, expected an object"),
+    "no offset": (lambda t: placed(t, offset=None), "offset is null, expected a whole number"),
+    "before": (lambda t: placed(t, offset=-4), "offset is -4, expected a whole number"),
+    "beyond": (lambda t: placed(t, offset=423500), "expected no more than light/network.bin holds"),
+    "a bomb": (lambda t: placed(t, shape=[2**30] * 9, axes=[*range(9)]), "expected no more than"),
+    "axes": (lambda t: placed(t, axes=[1]), r"axes is \[1\], expected the numbers 0 to 0"),
+    "integers": (lambda t: placed(t, dtype="int8"), "dtype is 'int8', expected 'float16' or"),
+    "missing": (lambda t: {**t, "weights": dict([*t["weights"].items()][1:])}, "bias is missing"),
+    "another shape": (lambda t: placed(t, shape=[5, 9], axes=[0, 1]), r"is \(5, 9\) where \(45"),
+}
+
+
+def placed(table, entry=(), **changes):
+    """The table with another place of its first weight."""
+    name, place = next(iter(table["weights"].items()))
+    entry = {**place, **changes} if entry == () else entry
+    return {**table, "weights": {**table["weights"], name: entry}}
+
+
+@pytest.mark.parametrize("fault", PLACES)
+def test_a_table_that_leads_nowhere_is_refused(fault, small):
+    pytest.importorskip("keras")
+    change, message = PLACES[fault]
+    table = json.loads((small / "weights.json").read_text("utf-8"))
+    found = change(table)
+    (small / "weights.json").write_text(found if isinstance(found, str) else json.dumps(found))
+    relist(small, "weights.json")
+    with pytest.raises(BundleError, match=message) as error:
+        load_bundle(small).model  # noqa: B018
+    assert "\n" not in str(error.value) and REMEDY in str(error.value)
+
+
+def test_openvino_files_of_another_network_give_keras_no_weights(small):
+    pytest.importorskip("keras")
+    path = small / "light" / "network.bin"
+    path.write_bytes(bytes(path.stat().st_size))
+    relist(small, "light/network.bin")
+    with pytest.raises(BundleError, match="weights.json is of another light/network.bin"):
+        load_bundle(small).model  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["class-dnn", "deepres-low", "class-cnn"])
+def test_earlier_bundles_give_the_same_weights_and_are_stored_once_by_a_command(name, tmp_path):
+    """As kernels in half precision, transposed, and in two networks."""
+    pytest.importorskip("keras")
+    pytest.importorskip("openvino")
+    folder = Path(shutil.copytree(SHIPPED / name, tmp_path / name))
+    before = read(folder)["weights_sha256"]
+    path = as_earlier(folder)
+    held = load_bundle(folder).weights
+    seal_bundle(folder)
+    assert not path.exists() and before in (folder / "MODEL_CARD.md").read_text("utf-8")
+    once = load_bundle(folder)
+    assert once.sha256 == before == load_bundle(name).sha256
+    assert len(held) == len(once.model.weights)
+    for weight in once.model.weights:
+        assert np.asarray(weight).tobytes() == held[weight.path].tobytes()
+
+
 def test_weights_are_given_by_their_paths(small):
     h5py = pytest.importorskip("h5py")
-    path = small / "model.weights.h5"
+    path = as_earlier(small)
     with h5py.File(path, "a") as file:
         del file.attrs["order"]  # earlier versions went by it
     held, given = read_weights(path), []
@@ -99,7 +172,7 @@ def test_weights_are_given_by_their_paths(small):
             set_weights(model, odd, path)
 
 
-@pytest.mark.parametrize("file", ["model.weights.h5", "vector.npz", "light/network.bin"])
+@pytest.mark.parametrize("file", ["weights.json", "vector.npz", "light/network.bin"])
 def test_files_that_are_none_are_told(file, small):
     """No answer would come from a pipe, and none soon from ten gigabytes."""
     if not can_run_light():

@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,8 @@ from cryodl.methods.resolution_class import prepare as resolution_class
 from cryodl.networks.bundle import load_bundle
 from cryodl.networks.openvino_backend import can_run_light
 from cryodl.networks.proof import TOLERANCE
-from cryodl.networks.spec import SHIPPED, list_bundles
+from cryodl.networks.spec import SHIPPED, TABLE_FILE, WEIGHTS_FILE, list_bundles
+from cryodl.networks.weights import read_table, write_weights
 
 CHOOSE = {
     "local-classes": local_classes.choose_bundle,
@@ -86,9 +88,23 @@ def relist(folder, *names):
         spec[KEY][name] = file_sha256(folder / name)
         if name.startswith("light/"):
             spec["light"][name.removeprefix("light/")] = spec[KEY][name]
-        if name == "model.weights.h5":
+        if name in (WEIGHTS_FILE, TABLE_FILE):
             spec["weights_sha256"] = spec[KEY][name]
     write(folder, spec)
+
+
+def as_earlier(folder):
+    """Give a bundle its weights as earlier versions held them, in an HDF5 file; its path."""
+    held = read_table(lambda name: (folder / name).read_bytes(), TABLE_FILE, folder)
+    weights = [SimpleNamespace(path=name) for name in held]
+    model = SimpleNamespace(weights=weights, get_weights=lambda: list(held.values()))
+    write_weights(folder / WEIGHTS_FILE, model, "float16")
+    spec = read(folder)
+    del spec[KEY][TABLE_FILE]
+    write(folder, spec)
+    (folder / TABLE_FILE).unlink()
+    relist(folder, WEIGHTS_FILE)
+    return folder / WEIGHTS_FILE
 
 
 def keys_of(spec, above=()):
@@ -116,10 +132,8 @@ def changed(spec, path, value):
 def test_a_value_that_cannot_be_is_named_whatever_it_is(name, tmp_path):
     """Every key of a shipped spec, every kind of value: one line that names the key, or a key that
     changes no result."""
-    (tmp_path / "model.weights.h5").write_bytes(b"weights")
+    shutil.copy(SHIPPED / name / TABLE_FILE, tmp_path)
     spec = read(SHIPPED / name)
-    spec["weights_sha256"] = file_sha256(tmp_path / "model.weights.h5")
-    spec[KEY]["model.weights.h5"] = spec["weights_sha256"]
     write(tmp_path, spec)
     choose = CHOOSE[spec["method"]]
     assert choose(tmp_path).spec["name"] == name
@@ -131,7 +145,8 @@ def test_a_value_that_cannot_be_is_named_whatever_it_is(name, tmp_path):
                 choose(tmp_path)
             except BundleError as error:
                 assert "\n" not in str(error) and len(str(error)) < 600
-                assert path[-1] in str(error), f"{key} {value}: {error}"
+                named = path[-1] in str(error) or (key == KEY and WEIGHTS_FILE in str(error))
+                assert named, f"{key} {value}: {error}"
             else:
                 possible = (key, value) in POSSIBLE or (key, value) == ("mask_threshold", DELETED)
                 unused = "parameters" in key and spec["method"] != "local-resolution"
@@ -219,6 +234,7 @@ def test_files_that_are_not_listed_are_named_and_not_used(small):
 
 
 def test_a_bundle_of_an_earlier_version_loads_with_one_sentence(small):
+    as_earlier(small)
     spec = read(small)
     del spec[KEY]
     write(small, spec)

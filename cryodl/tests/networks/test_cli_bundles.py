@@ -12,7 +12,7 @@ from cryodl.networks.openvino_backend import can_run_light
 from cryodl.networks.spec import SHIPPED
 from cryodl.tests.cli.test_cli_localres import ball
 from cryodl.tests.cli.test_cli_localres import write as write_map
-from cryodl.tests.networks.test_bundle_proof import read, relist, write
+from cryodl.tests.networks.test_bundle_proof import as_earlier, read, relist, write
 
 COMMANDS = {  # and a bundle of theirs, and one of another method
     "localres": (["localres", "{map}", "-o", "{out}"], "deepres-low", "class-dnn"),
@@ -71,7 +71,7 @@ def empty(folder):
 
 
 FAULTS = {
-    "damaged weights": (lambda f: flip(f / "model.weights.h5"), "checksum of .*h5 .*is damaged"),
+    "damaged weights": (lambda f: flip(f / "weights.json"), "checksum of .*json .*is damaged"),
     "damaged OpenVINO file": (lambda f: flip(f / "light" / "network.bin"), "checksum of .*bin .*"),
     "no network": (no_network, "OpenVINO cannot use .*network.xml"),
     "cut": (cut, "OpenVINO cannot use .*network.xml"),
@@ -119,6 +119,7 @@ def test_a_bundle_that_cannot_be_used(name, fault, density, tmp_path, capsys):
 @pytest.mark.filterwarnings("default::cryodl.errors.BundleWarning")
 def test_an_earlier_bundle_warns_once_in_one_line(density, tmp_path, capsys):
     folder = Path(shutil.copytree(SHIPPED / "class-dnn", tmp_path / "bundle"))
+    as_earlier(folder)
     spec = read(folder)
     del spec["sha256"]
     write(folder, spec)

@@ -89,6 +89,12 @@ def test_what_is_saved_answers_as_the_weights_that_were_stored(small):
     expected = small.model.predict_on_batch(x)
     (network,) = small.light.values()
     np.testing.assert_allclose(network.predict_on_batch(x), expected, rtol=1e-5, atol=1e-5)
+    assert sorted(path.suffix for path in small.path.rglob("*.*")) == [
+        ".bin", ".json", ".json", ".npz", ".xml",
+    ]  # fmt: skip
+    # kernels in half precision, as they were stored
+    parameters = small.model.count_params()
+    assert (small.path / "light" / "network.bin").stat().st_size < 2.5 * parameters
     # a bundle that is written anew does not keep the old network's
     again = save_bundle(small.path, small.model, small.spec, overwrite=True)
     assert not again.light and not (again.path / "light").exists()
