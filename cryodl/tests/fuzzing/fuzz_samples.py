@@ -245,7 +245,7 @@ def bundle(name=BUNDLES[0], *, earlier=False):
         if not earlier:
             file = f"{LIGHT}/{next(iter(parts))}.bin"
             places = {
-                weight.path: {"file": file, "offset": 0, "dtype": "float16",
+                weight.path: {"file": file, "offset": 0, "dtype": "float32",
                               "shape": list(weight.shape), "axes": [*range(len(weight.shape))]}
                 for weight in network.weights
             }  # fmt: skip
