@@ -5,40 +5,31 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from cryodl.cli.common import (
-    Progress,
-    add_compute_options,
-    add_output_options,
-    add_thorough_option,
-    apply_compute_options,
-    say,
-)
+from cryodl.cli.command import PARAMS
+from cryodl.cli.common import Progress, apply_compute_options, say
+from cryodl.errors import SettingError
+from cryodl.methods import options as declared
+from cryodl.methods.options import Option, keywords
+from cryodl.methods.resolution_class.options import OPTIONS
+
+TABLE = Option("table", metavar="TSV", process=True, help="tab-separated list with file and "
+    "resolution_A, instead of maps: prints the confusion matrix, sensitivity, specificity, PPV and "
+    "NPV too")  # fmt: skip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("map", metavar="MAP", nargs="*", help="density maps (MRC or CCP4, also .gz and .bz2)")
-    add("--model", choices=["cnn", "dnn"], default="cnn", help="cnn reads the texture of the map; "
-        "dnn a description of it in a hundred numbers, and is faster")  # fmt: skip
-    add("--claimed", metavar="Å", type=float, help="resolution claimed for the maps")
-    add("--json", metavar="FILE", help="write what is found as a list of objects")
-    add("--table", metavar="TSV", help="tab-separated list with file and resolution_A, instead of "
-        "maps: prints the confusion matrix, sensitivity, specificity, PPV and NPV too")  # fmt: skip
-    add("--mask", metavar="FILE", help="mask on the grid of a single map, or 'network': the one "
-        "that cryodl mask finds; without it a simple rule finds one")  # fmt: skip
-    add("--bundle", metavar="NAME_OR_FOLDER", help="trained network to use instead of the model's")
-    add("--voxel-size", metavar="Å", type=float, help="where the maps' headers are wrong")
-    add_thorough_option(parser, "probabilities")
-    add_compute_options(parser, tiles=False)
-    add_output_options(parser, replace="the file of --json")
+    maps, *others = OPTIONS
+    options = (maps._replace(required=False), TABLE, *others, PARAMS)  # a table stands for maps
+    declared.add_arguments(parser, options)
+    parser.set_defaults(options=options)
 
 
 def run(args: argparse.Namespace) -> None:
-    from cryodl.errors import SettingError
     from cryodl.methods.resolution_class.run import check_list, classify_maps, write_list
 
     apply_compute_options(args)
-    maps, claimed, voxels = args.map, args.claimed, args.voxel_size
+    values = keywords(OPTIONS, args)
+    path, overwrite = values.pop("json_file"), values.pop("overwrite")
     if args.table:
         if args.map or args.claimed or args.voxel_size:
             raise SettingError(
@@ -48,31 +39,22 @@ def run(args: argparse.Namespace) -> None:
         from cryodl.evaluation.claims import read_table
 
         rows = read_table(args.table)
-        maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
-    if not maps:
+        for i, name in enumerate(("maps", "claimed", "voxel_size")):
+            values[name] = [row[i] for row in rows]
+    if not values["maps"]:
         raise SettingError("no map is given: give MAP, one or more, or --table")
-    if args.json:
-        check_list(args.json, args.overwrite, *maps, args.mask)
+    if path:
+        check_list(path, overwrite, *values["maps"], args.mask)
     with Progress("rotation" if args.thorough else "map") as progress:
-        found = classify_maps(
-            maps,
-            args.model,
-            bundle=args.bundle,
-            claimed=claimed,
-            mask=args.mask,
-            voxel_size=voxels,
-            thorough=args.thorough,
-            device=args.device,
-            progress=progress if len(maps) > 1 or args.thorough else None,
-            notify=say,
-        )
+        shown = progress if len(values["maps"]) > 1 or args.thorough else None
+        found = classify_maps(**values, progress=shown, notify=say)
     for entry in found:
         print(sentence(entry))
     if args.table:
         print_tables(found)
-    if args.json:  # last: what was found is told, whatever becomes of the file
-        write_list(args.json, found, args.overwrite)
-        print(f"wrote {args.json}")
+    if path:  # last: what was found is told, whatever becomes of the file
+        write_list(path, found, overwrite)
+        print(f"wrote {path}")
 
 
 def sentence(entry: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import inspect
 from contextlib import ExitStack
-from importlib import import_module
 from typing import Any
 
 from cryodl.cli.common import PARAMS_HELP, Progress, apply_compute_options, say
@@ -28,9 +27,9 @@ def run(args: argparse.Namespace) -> None:
 
 def run_method(args: argparse.Namespace, method: Method, values: dict[str, Any]) -> None:
     """Call the function of a method with what was given; say what it is about and what came out."""
-    read = values.get("volume") or next((values[o.name] for o in args.options if o.argument), None)
-    names = read if isinstance(read, list) else [read or values.get("half1") or ""]
-    print(f"cryodl {args.command} {' '.join(names)}".rstrip(), flush=True)
+    read = [values.get(one.name) for one in args.options if one.argument]
+    names = read[0] if isinstance(read[0], list) else [n for n in read if n] or [values["half1"]]
+    print(" ".join(["cryodl", args.command, *names]), flush=True)
     if hasattr(args, "threads"):
         apply_compute_options(args)
     function = method.load()
@@ -41,6 +40,6 @@ def run_method(args: argparse.Namespace, method: Method, values: dict[str, Any])
         if "notify" in taken:
             values["notify"] = say
         result = function(**values)
-    for line in import_module(method.module).summary(result.stats):
+    for line in method.summary(result.stats):
         print(line)
     print(f"wrote {args.output}")

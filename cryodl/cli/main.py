@@ -23,16 +23,10 @@ from cryodl.methods import registry
 from cryodl.methods.options import Option, as_flags
 from cryodl.version import __version__
 
-# Commands that are more than one method; the module is imported when its command is called.
+# Commands with a module of their own, which is imported when one is called.
 OWN = {
     "localres": ("cryodl.cli.localres", "local resolution of a map, with its uncertainty"),
-    "enhance": ("cryodl.cli.enhance", "post-process a map by a network, with an audit"),
     "classify": ("cryodl.cli.classify", "resolution class of whole maps, from the maps alone"),
-    "import": ("cryodl.cli.import_resolution", "take over another package's local resolution"),
-    "compare": ("cryodl.cli.compare", "compare local-resolution maps of several packages"),
-    "filter": ("cryodl.cli.filter", "low-pass a map to its local resolution"),
-    "fsc": ("cryodl.cli.fsc", "resolution of two half maps by Fourier shell correlation"),
-    "oversharpening": ("cryodl.cli.oversharpening", "find the B-factor that sharpens just enough"),
     "simulate": ("cryodl.cli.simulate", "simulate a map from an atomic model"),
     "experiments": ("cryodl.cli.experiments", "simulate a set of experiments to train on"),
     "train": ("cryodl.cli.train", "train a network and write it as a bundle"),

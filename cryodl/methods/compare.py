@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryodl.methods.compare_options import OPTIONS
+from cryodl.methods.options import declared
 from cryodl.methods.output import (
     check_palette,
     draw_view,
@@ -16,6 +18,7 @@ from cryodl.methods.output import (
     finish,
     place_density,
     results_folder,
+    warnings,
 )
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ TABLE = "comparison.csv"
 PERCENTILES = ("2.5", "25", "50", "75", "97.5")
 
 
+@declared(OPTIONS)
 def run_compare(
     resolutions: Sequence[Volume | str | Path],
     *,
@@ -103,6 +107,25 @@ def run_compare(
         draw = partial(_draw, compared, density, output=output, source=source, palette=palette)
         finish(result, work, start, draw, write=lambda folder: _write_table(stats, folder / TABLE))
     return result
+
+
+def summary(stats: dict[str, Any]) -> list[str]:
+    width = max(len(entry["name"]) for entry in stats["maps"])
+    claimed = stats["claimed"]
+    lines = [*warnings(stats), f"in the {stats['voxels']} voxels known to all:"]
+    for entry in stats["maps"]:
+        common = entry["common"]
+        low, high = common["percentiles"]["2.5"], common["percentiles"]["97.5"]
+        line = f"  {entry['name']:{width}}  {common['median']:.2f} ± {common['sd']:.2f} Å"
+        line += f" (2.5-97.5 %: {low:.2f}-{high:.2f} Å)"
+        if claimed is not None:
+            line += f", {common['claimed_percentile']:.0f} % better than {claimed:g} Å"
+        lines.append(line)
+    for pair in stats["pairs"]:
+        rank = pair["rank_correlation"]
+        line = f"  {pair['second']} - {pair['first']}: {pair['median_difference']:+.2f} Å"
+        lines.append(line + (f", rank correlation {rank:.2f}" if rank is not None else ""))
+    return lines
 
 
 def default_names(resolutions: Sequence[Volume | str | Path]) -> list[str]:

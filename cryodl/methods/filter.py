@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cryodl.methods.output import check_palette, draw_view, finish, results_folder
+from cryodl.methods.filter_options import OPTIONS
+from cryodl.methods.options import declared
+from cryodl.methods.output import check_palette, draw_view, finish, results_folder, warnings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from cryodl.maps.volume import Volume
 
 
+@declared(OPTIONS)
 def run_filter(
     map: Volume | str | Path,
     resolution: Volume | str | Path,
@@ -84,6 +87,16 @@ def run_filter(
         result = Result(volumes, stats, density)
         finish(result, work, start, partial(_draw, result, found.mask, palette=palette))
     return result
+
+
+def summary(stats: dict[str, Any]) -> list[str]:
+    first, last = stats["cutoffs"][0], stats["cutoffs"][-1]
+    return [
+        stats["note"],
+        *warnings(stats),
+        f"filtered at {len(stats['cutoffs'])} cut-offs from {first:.2f} to {last:.2f} Å, solvent "
+        f"to {stats['outside']:.2f} Å; {stats['seconds']['total']:.1f} s",
+    ]
 
 
 def _draw(result: Result, mask: np.ndarray, work: Path, *, palette: str) -> None:

@@ -19,8 +19,10 @@ from cryodl.half_maps.pair import IDENTICAL, NO_SIGNAL, check_half_maps, half_su
 from cryodl.maps.inputs import checked_mask, input_map, mask_source
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
+from cryodl.methods.fsc_options import OPTIONS
 from cryodl.methods.mask import mask_or_finder
-from cryodl.methods.output import finish, results_folder
+from cryodl.methods.options import declared
+from cryodl.methods.output import finish, results_folder, warnings
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class FscResult(Result):
     curve: FscCurve
 
 
+@declared(OPTIONS)
 def run_fsc(
     half1: Volume | str | Path,
     half2: Volume | str | Path,
@@ -77,6 +80,16 @@ def run_fsc(
             result, work, start, draw, write=lambda folder: _write_csv(result.curve, folder / CSV)
         )
     return result
+
+
+def summary(stats: dict[str, Any]) -> list[str]:
+    within, without = (_resolutions(stats, suffix) for suffix in ("", "_unmasked"))
+    return [*warnings(stats), f"resolution {within}; without a mask {without}"]
+
+
+def _resolutions(stats: dict[str, Any], suffix: str) -> str:
+    found = [(t, stats[f"resolution_{t}{suffix}"]) for t in ("0.143", "0.5")]
+    return ", ".join(f"{r:.2f} Å (FSC {t})" if r else f"none (FSC {t})" for t, r in found)
 
 
 def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):

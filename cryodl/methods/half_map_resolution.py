@@ -27,11 +27,12 @@ from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import needs
 from cryodl.methods.fsc import curve_notes, read_halves, read_mask
-from cryodl.methods.mask import NETWORK, with_mask
+from cryodl.methods.half_map_resolution_options import OPTIONS
+from cryodl.methods.mask import NETWORK, mask_or_finder
+from cryodl.methods.options import declared
 from cryodl.methods.output import check_palette, draw_local_resolution, finish, results_folder
 from cryodl.resolution_maps.statistics import resolution_stats
 
-METHODS = ("monogenic", "sinusoid", "localfsc")
 # Measured on two CPU cores, the FSC of the whole map and figures counted.
 START_SECONDS, LIBRARY_MEMORY, BYTES_PER_VOXEL = 3.0, 0.2e9, 90.0
 SECONDS_PER_VOXEL = {"monogenic": 1.6e-6, "sinusoid": 3e-6, "localfsc": 7e-7}
@@ -39,6 +40,7 @@ AT_FINEST = 0.2  # share of voxels at the finest resolution from which that is s
 MapLike = Volume | str | Path
 
 
+@declared(OPTIONS)
 def run_half_map_resolution(
     half1: MapLike | None = None,
     half2: MapLike | None = None,
@@ -58,7 +60,6 @@ def run_half_map_resolution(
     device: str = "auto",
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
-    announced: bool = True,
 ) -> Result:
     """Local resolution where the signal meets the noise, and what `cryodl localres` writes of it.
 
@@ -80,7 +81,6 @@ def run_half_map_resolution(
     overwrite, palette : of the folder and the figures
     device : "auto", "cpu" or "gpu", of a network that is asked for the mask
     progress, notify : called with (stage, done, total) and with each line worth telling
-    announced : tell first what the run will need; a command of which it is a part has its own word
 
     Returns
     -------
@@ -90,22 +90,23 @@ def run_half_map_resolution(
     ------
     CryodlError : one line with what was received and what to do; nothing is written then
     """
-    options = {
-        "method": method, "volume": volume, "mask": mask, "min_resolution": min_resolution,
-        "max_resolution": max_resolution, "significance": significance, "window": window,
-        "claimed": claimed, "voxel_size": voxel_size, "device": device, "progress": progress,
-        "notify": notify or (lambda line: None), "announced": announced,
-    }  # fmt: skip
     start = time.perf_counter()
     check_palette(palette)
-    _check_options(half1, half2, options)
+    _check_inputs(half1, half2, volume, method, min_resolution, max_resolution)
+    wanted = mask
     if half1 is None and mask is None:  # beyond a rule's mask there may be molecule, not noise
-        options["mask"] = NETWORK
+        wanted = NETWORK
     shown = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, half1, half2, volume, mask, overwrite=overwrite) as work:
         if volume is not None:
-            options["volume"] = volume = input_map(volume, voxel_size)
-        result = _estimate(half1, half2, **with_mask(options))
+            volume = input_map(volume, voxel_size)
+        result = estimate_half_map_resolution(
+            half1, half2, method=method, volume=volume,
+            mask=mask_or_finder(wanted, device=device, progress=progress, notify=notify),
+            min_resolution=min_resolution, max_resolution=max_resolution,
+            significance=significance, window=window, claimed=claimed, voxel_size=voxel_size,
+            progress=progress, notify=notify,
+        )  # fmt: skip
         if volume is not None and origins_apart(volume, result.density):
             shown = None  # the file lies elsewhere than the result
         draw = partial(draw_local_resolution, result, output=output, source=shown, palette=palette)
@@ -113,26 +114,17 @@ def run_half_map_resolution(
     return result
 
 
-def _check_options(half1, half2, options: dict[str, Any]) -> None:
-    method = options["method"]
-    if method not in METHODS:
-        raise SettingError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
+def _check_inputs(half1, half2, volume, method, finest, coarsest) -> None:
     if (half1 is None) != (half2 is None):
-        raise SettingError("one half map is given: give both, with --half1 and --half2")
-    if half1 is None:
-        if method == "localfsc":
-            raise SettingError("method localfsc needs half maps: give --half1 and --half2")
-        if options["volume"] is None:
-            raise SettingError("no map is given: give --half1 and --half2, or a map")
-    if not 0.5 <= options["significance"] < 1:
-        raise SettingError(f"significance {options['significance']:g} is not between 0.5 and 1")
-    for name in ("min_resolution", "max_resolution", "window", "claimed"):
-        if options[name] is not None and not 0.5 <= options[name] <= 500:
-            words = name.replace("_", " ")
-            raise SettingError(f"{words} {options[name]:g} is not between 0.5 and 500 Å")
-    finest, coarsest = options["min_resolution"], options["max_resolution"]
+        raise SettingError("one half map is given: give both, as half1= and half2=")
+    if half1 is None and method == "localfsc":
+        raise SettingError("method localfsc needs half maps: give half1= and half2=")
+    if half1 is None and volume is None:
+        raise SettingError("no map is given: give half1= and half2=, or volume=")
     if finest and coarsest and finest >= coarsest:
-        raise SettingError(f"min resolution {finest:g} Å is not finer than the max {coarsest:g} Å")
+        raise SettingError(
+            f"min_resolution={finest:g} Å is not finer than max_resolution={coarsest:g} Å"
+        )
 
 
 def _plan(volume: Volume, method: str) -> str:
@@ -143,11 +135,32 @@ def _plan(volume: Volume, method: str) -> str:
     return f"{size}; method {method}; {needs(seconds, memory)}"
 
 
-def _estimate(
-    half1, half2, *, method, volume, mask, notify, progress, announced, **options
+def estimate_half_map_resolution(
+    half1: MapLike | None,
+    half2: MapLike | None,
+    *,
+    method: str,
+    volume: Any = None,
+    mask: Any = None,
+    min_resolution: float | None = None,
+    max_resolution: float | None = None,
+    significance: float = 0.95,
+    window: float | None = None,
+    claimed: float | None = None,
+    voxel_size: float | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+    announced: bool = True,
 ) -> Result:
+    """Local resolution where the signal meets the noise; written nowhere.
+
+    volume : Volume, or None with half maps
+    mask : Volume, array, path or a function that finds one in a Volume; None finds one by a rule
+    announced : say first what the run will need; a command of which it is a part has its own word
+    Others, and what is returned, as in `run_half_map_resolution`.
+    """
     start = time.perf_counter()
-    voxel_size = options["voxel_size"]
+    notify = notify or (lambda line: None)
     notes: list[str] = []
     halves = None
     if half1 is not None:
@@ -180,8 +193,8 @@ def _estimate(
     notes += check_map(full if halves else volume, inside)
     possible = finest_possible(full if halves else volume)
     notes += filter(None, [finest_warning(full, possible)])
-    numbers, coarsest = _limits(full, options, possible)
-    found: dict[str, Any] = {"significance": options["significance"]}
+    numbers, coarsest = _limits(full, min_resolution, max_resolution, possible)
+    found: dict[str, Any] = {"significance": significance}
     whole: float | None = None
     gaps: list[tuple[float, float]] = []
     if halves:
@@ -198,7 +211,7 @@ def _estimate(
     estimating = time.perf_counter()
     if method == "localfsc":
         assert halves is not None and whole is not None  # `_check_options` has seen to it
-        window = options["window"] or WINDOW * whole
+        window = window or WINDOW * whole
         notify(f"window of {window:.1f} Å (edge of a box of the same volume)")
         values, unseen = local_fsc(
             *halves,
@@ -212,10 +225,9 @@ def _estimate(
         found = {"fsc_resolution": found["fsc_resolution"], "window": round(window, 3)}
     else:
         difference = half_difference(*halves) if halves else None
-        share = options["significance"]
         if method == "monogenic":
             values, unseen = monogenic_resolution(
-                full, inside, difference, significance=share, gaps=gaps, progress=progress,
+                full, inside, difference, significance=significance, gaps=gaps, progress=progress,
                 **numbers,
             )  # fmt: skip
         else:
@@ -223,7 +235,7 @@ def _estimate(
                 full,
                 inside,
                 difference,
-                p_value=1 - share,
+                p_value=1 - significance,
                 gaps=gaps,
                 progress=progress,
                 **numbers,
@@ -261,7 +273,7 @@ def _estimate(
         "max_resolution": coarsest,
         "without_signal": round(unseen, 4),
         "identical_half_maps": IDENTICAL in notes,
-        "claimed": options["claimed"],
+        "claimed": claimed,
         "voxel_size": full.voxel_size,
         "voxel_size_given": voxel_size is not None,
         "mask": mask_source(mask),
@@ -283,28 +295,27 @@ def _gaps(curve: FscCurve, finest: float) -> list[tuple[float, float]]:
     return empty + curve.dips() + curve.dips(kind="unmasked")  # a mask may fill a dip
 
 
-def _limits(full: Volume, options: dict[str, Any], possible: float):
+def _limits(full: Volume, finest: float | None, coarsest: float | None, possible: float):
     """Finest and coarsest resolution as given, where the map allows it.
 
     possible : Å, as `finest_possible` gives it
     """
     nyquist, half = 2 * full.voxel_size, min(full.shape) * full.voxel_size / 2
-    finest, coarsest = options["min_resolution"], options["max_resolution"]
     if coarsest is not None and coarsest <= LEAST_RANGE * possible:
         holds = "voxels hold" if possible <= nyquist * 1.001 else "map's spectrum holds"
         raise SettingError(
-            f"max resolution {coarsest:g} Å leaves nothing above the {possible:.4g} Å that the "
+            f"max_resolution={coarsest:g} Å leaves nothing above the {possible:.4g} Å that the "
             f"{holds}: give a coarser one"
         )
     if coarsest is not None and coarsest > half:
         raise SettingError(
-            f"max resolution {coarsest:g} Å is more than the box tells, half its edge: give "
+            f"max_resolution={coarsest:g} Å is more than the box tells, half its edge: give "
             f"{half:g} Å at most"
         )
     finest = max(finest or 0.0, possible)
     if finest >= half:
         raise SettingError(
-            f"min resolution {finest:g} Å leaves nothing below the {half:g} Å that the box tells, "
+            f"min_resolution={finest:g} Å leaves nothing below the {half:g} Å that the box tells, "
             "half its edge: give a finer one"
         )
     return {"min_resolution": finest, "max_resolution": coarsest}, coarsest

@@ -6,9 +6,18 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cryodl.methods.output import check_palette, draw_local_resolution, finish, results_folder
+from cryodl.methods import output as shared
+from cryodl.methods.import_options import OPTIONS
+from cryodl.methods.options import declared
+from cryodl.methods.output import (
+    check_palette,
+    draw_local_resolution,
+    finish,
+    results_folder,
+    warnings,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +26,7 @@ if TYPE_CHECKING:
     from cryodl.maps.volume import Volume
 
 
+@declared(OPTIONS)
 def run_import_resolution(
     resolution: Volume | str | Path,
     *,
@@ -53,7 +63,6 @@ def run_import_resolution(
     """
     import numpy as np
 
-    from cryodl.errors import SettingError
     from cryodl.maps.inputs import input_map
     from cryodl.maps.result import Result
     from cryodl.maps.volume import Volume
@@ -62,8 +71,6 @@ def run_import_resolution(
 
     start = time.perf_counter()
     check_palette(palette)
-    if claimed is not None and not 0.5 <= claimed <= 100:
-        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
     with results_folder(output, resolution, map, mask, overwrite=overwrite) as work:
         density = None if map is None else input_map(map, voxel_size)
         found = load_resolution(
@@ -103,6 +110,10 @@ def run_import_resolution(
             )
         finish(result, work, start, draw)
     return result
+
+
+def summary(stats: dict[str, Any]) -> list[str]:
+    return [stats["note"], *warnings(stats), *shared.summary(stats)]
 
 
 def _draw_histogram(result: Result, work: Path, *, palette: str) -> None:

@@ -65,12 +65,12 @@ def run_mask(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     from cryodl.maps.mrc import write_map
-    from cryodl.methods.cryores.estimate import run_single_map_resolution
+    from cryodl.methods.cryores.estimate import estimate_single_map_resolution
 
     start = time.perf_counter()
     if output is not None:
         check_file(output, overwrite, volume)
-    result = run_single_map_resolution(
+    result = estimate_single_map_resolution(
         volume, bundle, voxel_size=voxel_size, thorough=thorough, batch_size=batch_size,
         device=device, progress=progress, notify=notify,
     )  # fmt: skip
@@ -134,13 +134,13 @@ def mask_or_finder(
     """
     if not asks_network(mask):
         return mask
-    from cryodl.methods.cryores.estimate import choose_bundle, run_single_map_resolution
+    from cryodl.methods.cryores.estimate import choose_bundle, estimate_single_map_resolution
 
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
     bundle = choose_bundle()  # once for many maps
 
     def find(volume: Volume) -> np.ndarray:
-        made = run_single_map_resolution(
+        made = estimate_single_map_resolution(
             volume, bundle, thorough=thorough, device=device,
             progress=lambda _, done, every: show("mask", done, every),
             # what is unusual about the map is said by the task
@@ -153,13 +153,6 @@ def mask_or_finder(
         return widened(inside, volume.voxel_size, dilate, 0.0) > 0
 
     return find
-
-
-def with_mask(options: dict[str, Any]) -> dict[str, Any]:
-    """Options of a task, its mask as `mask_or_finder` gives it."""
-    names = ("thorough", "device", "progress", "notify")
-    shared = {name: options[name] for name in names if name in options}
-    return {**options, "mask": mask_or_finder(options.get("mask"), **shared)}
 
 
 def widened(inside: np.ndarray, voxel_size: float, dilate: float, soft: float) -> np.ndarray:

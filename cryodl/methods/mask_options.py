@@ -2,7 +2,7 @@
 
 from cryodl.methods.options import (
     BUNDLE,
-    MAPS,
+    MAP,
     NETWORK,
     OUTPUT,
     OVERWRITE,
@@ -11,8 +11,7 @@ from cryodl.methods.options import (
 )
 
 OPTIONS = (
-    Option("volume", help=f"density map {MAPS}", flag="map", metavar="MAP", argument=True,
-        required=True),
+    MAP,
     OUTPUT._replace(help="file to write, such as mask.mrc", metavar="MASK"),
     Option("threshold", 0.5, "probability above which a voxel is in the molecule", float,
         above=0, below=1, metavar="P"),

@@ -138,6 +138,8 @@ def option(options: Iterable[Option], name: str, **changes: Any) -> Option:
 # --------------------------- what methods share -------------------------------
 MAPS = "(MRC or CCP4, also .gz and .bz2)"
 
+MAP = Option("volume", help=f"density map {MAPS}", flag="map", metavar="MAP", argument=True,
+    required=True, label="Input volume")  # fmt: skip
 OUTPUT = Option("output", help="folder for the results", metavar="OUT", short="-o", required=True)
 OVERWRITE = Option("overwrite", False, "replace results of an earlier run", bool)
 PALETTE = Option("palette", "viridis", "colours of the figures", metavar="PALETTE")
@@ -164,6 +166,7 @@ THREADS = Option("threads", help="processor cores to use; all by default", kind=
     process=True)  # fmt: skip
 PROCESSOR = DEVICE, GPUS, THREADS
 NETWORK = THOROUGH, *PROCESSOR, BATCH_SIZE
+ONE_MAP = MAP, OUTPUT, MASK, CLAIMED, VOXEL_SIZE, *NETWORK
 
 
 # --------------------------- the command line ---------------------------------
@@ -179,7 +182,9 @@ def add_arguments(parser: Any, options: Iterable[Option]) -> None:
         if one.choices:
             words.update(choices=list(one.choices), metavar=None)
         if one.kind in (int, float) and not one.choices:
-            words["type"] = _split(one.kind) if one.many == "commas" else one.kind
+            words["type"] = one.kind
+        if one.many == "commas":
+            words["type"] = _split(one.kind)
         if one.many == "repeat":
             words["action"] = "append"
         if one.argument:

@@ -219,9 +219,27 @@ def draw_view(
     )
 
 
+def warnings(stats: dict[str, Any]) -> list[str]:
+    """The lines that a command prints of a result's warnings."""
+    return [f"warning: {line}" for line in stats["warnings"]]
+
+
+def summary(stats: dict[str, Any]) -> list[str]:
+    """The line that a command prints at its end of a local resolution."""
+    low, high = stats["percentiles"]["2.5"], stats["percentiles"]["97.5"]
+    uncertainty = stats.get("uncertainty_median")
+    sure = "" if uncertainty is None else f", uncertainty ±{uncertainty:.2f} Å"
+    whole = stats.get("global_resolution")
+    first = "" if whole is None else f"global {whole:.2f} Å, "
+    return [
+        f"{first}median {stats['median']:.2f} Å (2.5-97.5 %: {low:.2f}-{high:.2f} Å{sure}) in "
+        f"{stats['voxels']} voxels; {stats['seconds']['total']:.1f} s"
+    ]
+
+
 def check_palette(name: str) -> None:
     """Raise SettingError where no palette has this name."""
     from cryodl.report.palette import PALETTES
 
     if name not in PALETTES:
-        raise SettingError(f"palette {name!r} is unknown: choose one of {', '.join(PALETTES)}")
+        raise SettingError(f"palette={name!r} is unknown: choose one of {', '.join(PALETTES)}")

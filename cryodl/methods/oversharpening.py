@@ -19,7 +19,10 @@ from cryodl.half_maps.pair import identical, on_one_scale
 from cryodl.maps.inputs import input_map
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume, as_given
+from cryodl.methods.mask import mask_or_finder
+from cryodl.methods.options import declared
 from cryodl.methods.output import finish, results_folder
+from cryodl.methods.oversharpening_options import OPTIONS
 from cryodl.resolution_maps.local_filter import low_pass
 from cryodl.resolution_maps.sharpness import (
     BFACTORS,
@@ -35,10 +38,11 @@ MapLike = Volume | str | Path
 
 def from_halves(halves, volume, method, mask, progress, tell):
     """Unsharpened map, mask, signal-to-noise resolutions inside it, and what is known of them."""
-    from cryodl.methods.half_map_resolution import run_half_map_resolution
+    from cryodl.methods.half_map_resolution import estimate_half_map_resolution
 
-    result = run_half_map_resolution(
-        *halves, method=method, volume=volume, mask=mask, progress=progress, notify=tell,
+    result = estimate_half_map_resolution(
+        *halves, method=method, volume=None if volume is None else input_map(volume, None),
+        mask=mask_or_finder(mask, progress=progress, notify=tell), progress=progress, notify=tell,
         announced=False,
     )  # fmt: skip
     inside = result.volumes["mask"].data != 0
@@ -71,22 +75,22 @@ def from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
 def check_sources(volume, half1, half2, resolution_map) -> list[MapLike]:
     """The half maps, or none."""
     if (half1 is None) != (half2 is None):
-        raise SettingError("one half map is given: give both, with --half1 and --half2")
+        raise SettingError("one half map is given: give both, as half1= and half2=")
     if half1 is None and resolution_map is None:
         raise SettingError(
-            "nothing tells the signal-to-noise resolution: give --half1 and --half2, or "
-            "--resolution-map"
+            "nothing tells the signal-to-noise resolution: give half1= and half2=, or "
+            "resolution_map="
         )
     if half1 is None and volume is None:
-        raise SettingError("no map is given: give the unsharpened MAP, or --half1 and --half2")
+        raise SettingError("no map is given: give volume=, unsharpened, or half1= and half2=")
     return [] if half1 is None else [half1, half2]
 
 
-CRITERIA = ("auto", "correlation", "crossing")
 #: Resolutions (Å) inside a mask (z, y, x), of a map with a B-factor (Å²) applied, None for as it is
 Estimate = Callable[[Volume, np.ndarray, "float | None"], np.ndarray]
 
 
+@declared(OPTIONS)
 def run_oversharpening(
     volume: MapLike | None = None,
     *,
@@ -153,10 +157,8 @@ def run_oversharpening(
     tell = notify or (lambda line: None)
     scanned = check_bfactors(BFACTORS if bfactors is None else bfactors)
     halves = check_sources(volume, half1, half2, resolution_map)
-    if criterion not in CRITERIA:
-        raise SettingError(f"criterion {criterion!r}: give one of {', '.join(CRITERIA)}")
     if criterion == "correlation" and not halves:
-        raise SettingError("criterion correlation needs the half maps: give --half1 and --half2")
+        raise SettingError("criterion correlation needs the half maps: give half1= and half2=")
     inputs = (volume, half1, half2, resolution_map, sharpened, mask)
     with results_folder(output, *inputs, overwrite=overwrite) as work:
         both = [input_map(half, voxel_size) for half in halves]
@@ -245,6 +247,15 @@ def run_oversharpening(
     return result
 
 
+def summary(stats: dict[str, Any]) -> list[str]:
+    met = stats["crossing_bfactor"]
+    where = "nowhere in the scan" if met is None else f"at {met:g} Å²"
+    return [
+        f"recommended B-factor {stats['best_bfactor']:g} Å² (by {stats['criterion']}); aspect and "
+        f"signal-to-noise resolution meet {where}; {stats['seconds']['total']:.1f} s"
+    ]
+
+
 class _Network:
     """Aspect resolution by the network; loaded once, on one device."""
 
@@ -266,10 +277,10 @@ class _Network:
         return [line for line in first if all(line in other for other in others)]
 
     def __call__(self, volume: Volume, mask: np.ndarray, bfactor: float | None) -> np.ndarray:
-        from cryodl.methods.deepres.estimate import run_local_resolution
+        from cryodl.methods.deepres.estimate import estimate_local_resolution
 
         sharpen = "none" if bfactor is None else bfactor
-        result = run_local_resolution(
+        result = estimate_local_resolution(
             volume, self.bundle, mask=mask, sharpen=sharpen, **self.options
         )
         if bfactor is not None:

@@ -1,7 +1,8 @@
 """Every method, a line each: its function, where that and its options are, and what it does.
 
 Commands and the functions of `import cryodl` come from these lines. The module of a function may
-have `summary(stats)`, which gives the lines that its command prints at the end.
+have `summary(stats)`, which gives the lines that its command prints at the end; else they are those
+of a local resolution.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ class Method(NamedTuple):
     options : module with its OPTIONS
     help : what it does, without a capital or a full stop
     sets : values that the method's name stands for, where they are not given
+    without : keywords of the function that mean nothing to this method
     """
 
     function: str
@@ -24,9 +26,17 @@ class Method(NamedTuple):
     options: str
     help: str
     sets: dict = {}
+    without: tuple = ()
 
     def load(self) -> Callable[..., Any]:
         return getattr(import_module(self.module), self.function)
+
+    def summary(self, stats: dict) -> list[str]:
+        """The lines that its command prints at the end."""
+        module = import_module(self.module)
+        if not hasattr(module, "summary"):
+            module = import_module("cryodl.methods.output")
+        return module.summary(stats)
 
     def load_options(self) -> tuple:
         return import_module(self.options).OPTIONS
@@ -34,11 +44,49 @@ class Method(NamedTuple):
 
 M = "cryodl.methods"
 
+
+def _classes(package: str) -> Method:
+    return Method("run_local_classes", f"{M}.local_classes.run", f"{M}.local_classes.options",
+        f"by a network, from one map, ten classes as {package} would have them",
+        {"bundle": f"unet-{package.lower()}"})  # fmt: skip
+
+
+def _half_maps(method: str, how: str, without: str) -> Method:
+    return Method("run_half_map_resolution", f"{M}.half_map_resolution",
+        f"{M}.half_map_resolution_options", how, {"method": method}, (without,))  # fmt: skip
+
+
 # Of `cryodl localres --method NAME`.
-LOCALRES: dict[str, Method] = {}
+LOCALRES = {
+    "deepres": Method("run_local_resolution", f"{M}.deepres.run", f"{M}.deepres.options",
+        "by a network, from how the map looks"),
+    "cryores": Method("run_single_map_resolution", f"{M}.cryores.run", f"{M}.cryores.options",
+        "by a network, from one map, in the sense of signal to noise"),
+    "unet-monores": _classes("MonoRes"),
+    "unet-resmap": _classes("ResMap"),
+    "monogenic": _half_maps("monogenic", "where the amplitude meets the noise, from half maps or "
+        "outside the mask (after MonoRes)", without="window"),
+    "sinusoid": _half_maps("sinusoid", "where a sinusoid is no likelier than noise (after ResMap)",
+        without="window"),
+    "localfsc": _half_maps("localfsc", "FSC of half maps in a window", without="significance"),
+}  # fmt: skip
 
 # Of `cryodl COMMAND`.
 COMMANDS = {
+    "enhance": Method("run_enhance", f"{M}.enhance.run", f"{M}.enhance.options",
+        "post-process a map by a network, with an audit"),
+    "classify": Method("classify_maps", f"{M}.resolution_class.run",
+        f"{M}.resolution_class.options", "resolution class of whole maps, from the maps alone"),
     "mask": Method("run_mask", f"{M}.mask", f"{M}.mask_options",
         "find the molecule in a map, by a network"),
+    "import": Method("run_import_resolution", f"{M}.import_resolution", f"{M}.import_options",
+        "take over another package's local resolution"),
+    "compare": Method("run_compare", f"{M}.compare", f"{M}.compare_options",
+        "compare local-resolution maps of several packages"),
+    "filter": Method("run_filter", f"{M}.filter", f"{M}.filter_options",
+        "low-pass a map to its local resolution"),
+    "fsc": Method("run_fsc", f"{M}.fsc", f"{M}.fsc_options",
+        "resolution of two half maps by Fourier shell correlation"),
+    "oversharpening": Method("run_oversharpening", f"{M}.oversharpening",
+        f"{M}.oversharpening_options", "find the B-factor that sharpens just enough"),
 }  # fmt: skip

@@ -16,7 +16,6 @@ from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.checks.training_range import KINDS, beyond_training, kind_of, widening, widening_warning
 from cryodl.compute.device import device_scope, load_network
-from cryodl.errors import SettingError
 from cryodl.features.context import BACKBONE_CHANNELS, CONTEXT_CHANNELS, prepare_context
 from cryodl.maps.inputs import input_map, input_mask, mask_source
 from cryodl.maps.mask import automatic_mask, coarse_mask
@@ -24,7 +23,9 @@ from cryodl.maps.result import Result
 from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import Timer, cost_estimate
+from cryodl.methods.cryores.options import OPTIONS
 from cryodl.methods.cryores.predict import INSIDE, LEAST, predict, reads_spectrum
+from cryodl.methods.options import declared
 from cryodl.networks.architectures import number, one_of, optional
 from cryodl.networks.bundle import Bundle
 from cryodl.networks.method_bundle import (
@@ -79,7 +80,8 @@ MEANS = 4  # maps kept while passes are averaged: the map turned, and three mean
 AT_LIMIT, SHARE_AT_LIMIT = 0.02, 0.2
 
 
-def run_single_map_resolution(
+@declared(OPTIONS)
+def estimate_single_map_resolution(
     volume: Volume | str | Path,
     bundle: Bundle | str | Path | None = None,
     *,
@@ -92,39 +94,15 @@ def run_single_map_resolution(
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Result:
-    """Find the molecule in a map and tell its resolution in the sense of signal to noise.
+    """Find the molecule in a map and estimate its resolution from it alone; write nothing.
 
-    The map may be sharpened or not, masked or not. Neither half maps nor a mask are needed.
-
-    Parameters
-    ----------
-    volume : density, or the path of a map
-    bundle : Bundle, name or folder; None takes the shipped one
-    mask : on the map's grid, above 0.5 inside the molecule; the resolution is told inside it. None
-        takes the network's own
-    claimed : resolution claimed for the map, Å; it changes no result
-    voxel_size : Å, where the header of the file is wrong
-    thorough : average the answers over the 24 rotations of the cube, at 24 times the time
-    batch_size : tiles predicted at a time
-    device : "auto", "cpu" or "gpu"
-    progress : called with (stage, tiles done, tiles in all)
-    notify : called with each line worth telling
-
-    Returns
-    -------
-    Result : .volumes "resolution" and "uncertainty" (Å, half-width of the 90 % interval; 0 outside
-        the mask), "mask" (0 or 1) and "probability" (of being in the molecule) on the map's grid;
-        .stats with "global_resolution" (Å) among others
-
-    Raises
-    ------
-    InputError, BundleError, SettingError : one line with what was received and what to do
+    mask : None takes the network's own
+    Others, and what is returned, as in `run_single_map_resolution`.
     """
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
     timer, chosen = Timer(), rotations(thorough)
     with timer("read"):
-        _check_numbers(claimed, batch_size)
         bundle = choose_bundle(bundle)
         spec = bundle.spec
         volume = input_map(volume, voxel_size)
@@ -243,10 +221,3 @@ def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
         said.append(f"{high:.0%} of the voxels lie at {worst:g} Å, the worst this network tells: "
                     "they may be worse")  # fmt: skip
     return said
-
-
-def _check_numbers(claimed: float | None, batch_size: int) -> None:
-    if claimed is not None and not 0.5 <= claimed <= 100:
-        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
-    if not 1 <= batch_size <= 1024:
-        raise SettingError(f"batch size {batch_size} is not between 1 and 1024")

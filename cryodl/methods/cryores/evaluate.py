@@ -14,7 +14,7 @@ from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
-from cryodl.methods.cryores.estimate import run_single_map_resolution
+from cryodl.methods.cryores.estimate import estimate_single_map_resolution
 from cryodl.methods.cryores.predict import predict, reads_spectrum
 from cryodl.simulation.experiment_set import VOXEL_SIZE
 
@@ -160,7 +160,7 @@ def real_maps(table, bundle) -> list[dict]:
     """
     rows = []
     for path, claimed, voxel in read_table(table):
-        result = run_single_map_resolution(read_map(path, voxel), bundle)
+        result = estimate_single_map_resolution(read_map(path, voxel), bundle)
         stats = result.stats
         rows.append({
             "map": path.name, "claimed": claimed, "median": stats["median"], "sd": stats["sd"],

@@ -15,7 +15,6 @@ from cryodl.checks.input import check_map
 from cryodl.checks.quiet import emptied, filled, quiet_rim, within_rim
 from cryodl.checks.training_range import beyond_training, kind_of, widening, widening_warning
 from cryodl.compute.device import load_network
-from cryodl.errors import SettingError
 from cryodl.maps.crop import bounding_box
 from cryodl.maps.inputs import input_map, input_mask, mask_source
 from cryodl.maps.mask import automatic_mask, coarse_mask
@@ -24,6 +23,7 @@ from cryodl.maps.rotations import agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import Timer
 from cryodl.methods.deepres.config import choose_bundle, interval_factor
+from cryodl.methods.deepres.options import OPTIONS
 from cryodl.methods.deepres.passes import NetworkPass
 from cryodl.methods.deepres.prepare import estimate_cost, read_of_the_whole
 from cryodl.methods.deepres.sharpening import (
@@ -32,11 +32,13 @@ from cryodl.methods.deepres.sharpening import (
     read_sharpen,
     sharpen_map,
 )
+from cryodl.methods.options import declared
 from cryodl.networks.bundle import Bundle
 from cryodl.resolution_maps.statistics import resolution_stats
 
 
-def run_local_resolution(
+@declared(OPTIONS)
+def estimate_local_resolution(
     volume: Volume | str | Path,
     bundle: Bundle | str | Path | None = None,
     *,
@@ -51,34 +53,16 @@ def run_local_resolution(
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Result:
-    """Estimate the local resolution of a map in every voxel of its molecule.
+    """Estimate the local resolution of a map in every voxel of its molecule; write nothing.
 
-    Parameters
-    ----------
-    volume : density, or the path of a map
-    bundle : Bundle, name or folder; None takes the shipped one of the range
-    mask : on the map's grid, above 0.5 inside the molecule; None finds one
-    range : "low" (2.5-13 Å), "high" (1.5-6 Å), or "auto", by the voxel size
-    sharpen : "none"; "auto", which flattens the spectrum up to `claimed`, or else up to the median
-        of a first look; or the B-factor (Å², negative sharpens) to apply before judging
-    claimed : resolution claimed for the map, Å
-    voxel_size : Å, where the header of the file is wrong
-    thorough : average values and intervals over the 24 rotations of the cube, at 24 times the time
-    batch_size : tiles predicted at a time
-    device : "auto", "cpu" or "gpu"
-    progress : called with (stage, tiles done, tiles in all)
-    notify : called with each line worth telling: what will be done, and the warnings
-
-    Raises
-    ------
-    InputError, BundleError, SettingError : one line with what was received and what to do
+    mask : Volume, array, path or a function that finds one in a Volume; None finds one by a rule
+    Others, and what is returned, as in `run_local_resolution`.
     """
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
     timer, chosen = Timer(), rotations(thorough)
     with timer("read"):
         sharpen = read_sharpen(sharpen)
-        _check_numbers(claimed, batch_size)
         volume = input_map(volume, voxel_size)
         bundle = choose_bundle(volume.voxel_size, range, bundle)
         spec = bundle.spec
@@ -169,10 +153,3 @@ def run_local_resolution(
 
 def _rounded(number: float | None) -> float | None:
     return None if number is None else round(float(number), 3)
-
-
-def _check_numbers(claimed: float | None, batch_size: int) -> None:
-    if claimed is not None and not 0.5 <= claimed <= 100:
-        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
-    if not 1 <= batch_size <= 1024:
-        raise SettingError(f"batch size {batch_size} is not between 1 and 1024")

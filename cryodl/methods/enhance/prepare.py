@@ -77,17 +77,17 @@ def check_normalisation(way: str, mean, sd, mask) -> str:
     if way not in WAYS:
         raise SettingError(f"normalisation {way!r} is unknown: choose one of {', '.join(WAYS)}")
     if (mean is None) != (sd is None):
-        raise SettingError("noise statistics are two numbers: give --noise-mean and --noise-std")
+        raise SettingError("noise statistics are two numbers: give noise_mean= and noise_std=")
     if sd is not None and not (np.isfinite(sd) and sd > 0 and np.isfinite(mean)):
         raise SettingError(f"noise of mean {mean} and standard deviation {sd}: the second must be "
                            "above 0")  # fmt: skip
     if way == "stats" and sd is None:
-        raise SettingError("normalisation stats needs --noise-mean and --noise-std")
+        raise SettingError("normalisation stats needs noise_mean= and noise_std=")
     if way == "mask" and mask is None:
-        raise SettingError("normalisation mask needs --mask")
+        raise SettingError("normalisation mask needs mask=")
     if way == "mask" and sd is not None:
-        raise SettingError("normalisation mask measures the noise outside --mask: leave out "
-                           "--noise-mean and --noise-std, or choose stats")  # fmt: skip
+        raise SettingError("normalisation mask measures the noise outside mask=: leave out "
+                           "noise_mean= and noise_std=, or choose stats")  # fmt: skip
     if way == "auto":
         return "stats" if sd is not None else "mask" if mask is not None else "auto"
     return way

@@ -35,14 +35,17 @@ from cryodl.methods.enhance.audit import (
     remove_small,
 )
 from cryodl.methods.enhance.estimate import Enhanced, Enhancer
+from cryodl.methods.enhance.options import OPTIONS
 from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
 from cryodl.methods.fsc import read_halves
 from cryodl.methods.mask import mask_or_finder
+from cryodl.methods.options import declared
 from cryodl.methods.output import figure_of, finish, place_density, results_folder
 
 MapLike = Volume | str | Path
 
 
+@declared(OPTIONS)
 def run_enhance(
     volume: MapLike | None = None,
     *,
@@ -98,7 +101,7 @@ def run_enhance(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     start = time.perf_counter()
-    _check(volume, half1, half2, clean, batch_size)
+    _check_inputs(volume, half1, half2)
     way = check_normalisation(normalisation, noise_mean, noise_std, mask)
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
@@ -180,17 +183,13 @@ def run_enhance(
     return result
 
 
-def _check(volume, half1, half2, clean: float, batch_size: int) -> None:
+def _check_inputs(volume, half1, half2) -> None:
     if (half1 is None) != (half2 is None):
-        raise SettingError("one half map is given: give both, with --half1 and --half2")
+        raise SettingError("one half map is given: give both, as half1= and half2=")
     if volume is None and half1 is None:
-        raise SettingError("no map is given: give MAP, or --half1 and --half2")
+        raise SettingError("no map is given: give volume=, or half1= and half2=")
     if volume is not None and half1 is not None:
-        raise SettingError("a map and half maps are given: give MAP, or the half maps alone")
-    if not 0 <= clean < 1:
-        raise SettingError(f"clean {clean:g} is not a fraction from 0 to below 1")
-    if not 1 <= batch_size <= 1024:
-        raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
+        raise SettingError("a map and half maps are given: give volume=, or the half maps alone")
 
 
 def _read(volume, half1, half2, voxel_size: float | None):
@@ -246,6 +245,20 @@ def _finish(enhanced: Enhanced, evidence: Evidence, volume: Volume, kept, clean)
     if inside is not None:
         density = protect(density, enhanced.source, inside)
     return density, pieces
+
+
+def summary(stats: dict[str, Any]) -> list[str]:
+    words = (
+        f"density added without evidence {stats['density_added']:.1%}, clear density removed "
+        f"{stats['density_removed']:.1%}"
+    )
+    if "fsc" in stats:
+        before, after = (stats["fsc"][f"{name}_0.143"] for name in ("before", "after"))
+        words += "; halves agree to " + " and ".join(
+            f"{'none' if r is None else f'{r:.2f} Å'} {name}"
+            for r, name in ((before, "before"), (after, "after"))
+        )
+    return [f"{words}; {stats['seconds']['total']:.1f} s"]
 
 
 def _draw(

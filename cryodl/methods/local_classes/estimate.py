@@ -14,7 +14,6 @@ from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
 from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.compute.device import load_network
-from cryodl.errors import SettingError
 from cryodl.features.context import CONTEXT_CHANNELS
 from cryodl.maps.crop import bounding_box
 from cryodl.maps.inputs import input_map, input_mask, mask_source
@@ -23,7 +22,9 @@ from cryodl.maps.result import Result
 from cryodl.maps.rotations import agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import Timer
+from cryodl.methods.local_classes.options import OPTIONS
 from cryodl.methods.local_classes.passes import NetworkPass
+from cryodl.methods.options import declared
 from cryodl.networks.architectures import TEXT, optional
 from cryodl.networks.bundle import Bundle
 from cryodl.networks.method_bundle import TEMPERATURE, bundle_for, check_tiles
@@ -48,7 +49,8 @@ def choose_bundle(bundle: Bundle | str | Any) -> Bundle:
     return bundle
 
 
-def run_local_classes(
+@declared(OPTIONS)
+def estimate_local_classes(
     volume: Volume | str | Path,
     bundle: Bundle | str | Path = "unet-monores",
     *,
@@ -62,37 +64,13 @@ def run_local_classes(
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
 ) -> Result:
-    """Put every voxel of a molecule into one of ten classes of resolution.
+    """Put every voxel of a molecule into one of ten classes of resolution; write nothing.
 
-    Parameters
-    ----------
-    volume : density, or the path of a map
-    bundle : Bundle, name ("unet-monores", "unet-resmap") or folder
-    mask : on the map's grid, above 0.5 where classes are wanted, or a function that finds it; None
-        takes that of a rule
-    probabilities : give the probability of every class as well
-    claimed : resolution claimed for the map, Å, noted in the statistics
-    voxel_size : Å, where the header of the file is wrong
-    thorough : average probabilities over the 24 rotations of the cube, at 24 times the time
-    batch_size : tiles predicted at a time
-    device : "auto", "cpu" or "gpu"
-    progress, notify : called with (stage, done, total), and with each line worth telling
-
-    Returns
-    -------
-    Result : .volumes "classes" (1 for below 2 Å, 2 for 2-3 Å ... 10 for 10 Å and above; 0 outside
-        the mask), "resolution" (expected, Å), "mask", and on request "class_1" ... "class_10"
-
-    Raises
-    ------
-    InputError, BundleError, SettingError : one line with what was received and what to do
+    mask : Volume, array, path or a function that finds one in a Volume; None finds one by a rule
+    Others, and what is returned, as in `run_local_classes`.
     """
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
     timer, chosen = Timer(), rotations(thorough)
-    if not 1 <= batch_size <= 1024:
-        raise SettingError(f"batch size {batch_size} is not between 1 and 1024")
-    if claimed is not None and not 0.5 <= claimed <= 100:
-        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
     volume = input_map(volume, voxel_size)
     bundle = choose_bundle(bundle)
     spec = bundle.spec

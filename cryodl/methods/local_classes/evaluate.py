@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.maps.volume import Volume
-from cryodl.methods.local_classes.estimate import run_local_classes
+from cryodl.methods.local_classes.estimate import estimate_local_classes
 
 
 def unfiltered(experiment) -> np.ndarray:
@@ -40,7 +40,7 @@ def compare(experiments, bundles, labels, *, maps="unfiltered") -> list[dict[str
         known = {label: experiment.load(label) for label in labels}
         inside = np.all([values > 0 for values in known.values()], axis=0)
         for name, bundle in bundles.items():
-            result = run_local_classes(volume, bundle, mask=inside)
+            result = estimate_local_classes(volume, bundle, mask=inside)
             found = result.volumes["classes"].data[inside]
             expected = result.volumes["resolution"].data[inside]
             edges = result.stats["class_edges"]

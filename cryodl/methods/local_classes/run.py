@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from cryodl.methods.mask import with_mask
+from cryodl.methods.local_classes.options import OPTIONS
+from cryodl.methods.mask import mask_or_finder
+from cryodl.methods.options import declared
 from cryodl.methods.output import (
     check_palette,
     draw_local_resolution,
@@ -16,19 +19,30 @@ from cryodl.methods.output import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from cryodl.maps.result import Result
     from cryodl.maps.volume import Volume
     from cryodl.networks.bundle import Bundle
 
 
+@declared(OPTIONS)
 def run_local_classes(
     volume: Volume | str | Path,
     bundle: Bundle | str | Path = "unet-monores",
     *,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    probabilities: bool = False,
+    claimed: float | None = None,
+    voxel_size: float | None = None,
+    thorough: bool = False,
+    batch_size: int = 1,
+    device: str = "auto",
     output: str | Path | None = None,
     overwrite: bool = False,
     palette: str = "viridis",
-    **options: Any,
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> Result:
     """Put every voxel of a molecule into one of ten classes of resolution.
 
@@ -38,29 +52,43 @@ def run_local_classes(
     ----------
     volume : a map's path, or a Volume (density, shape (z, y, x))
     bundle : Bundle, name ("unet-monores", "unet-resmap") or folder
+    mask : on the map's grid, above 0.5 where classes are wanted; "network" has one found as
+        `run_mask` does; None finds one by a rule
+    probabilities : give the probability of every class as well
+    claimed : resolution claimed for the map, Å, noted in the statistics
+    voxel_size : Å, where the header of the file is wrong
+    thorough : average probabilities over the 24 rotations of the cube, at 24 times the time
+    batch_size : tiles predicted at a time
+    device : "auto", "cpu" or "gpu"
     output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
     overwrite : replace results of an earlier run
     palette : colours of the figures
-    **options : mask, probabilities, claimed, voxel_size, thorough, batch_size, device, progress,
-        notify, as in `cryodl.methods.local_classes.run_local_classes`; mask "network" has
-        one found as `run_mask` does
+    progress, notify : called with (stage, done, total), and with each line worth telling
 
     Returns
     -------
     Result : .volumes "classes" (1 for below 2 Å, 2 for 2-3 Å ... 10 for 10 Å and above, 0 outside
-        the mask), "resolution" (expected, Å) and "mask" on the map's grid; .stats
+        the mask), "resolution" (expected, Å) and "mask" on the map's grid, and on request "class_1"
+        ... "class_10"; .stats
 
     Raises
     ------
     CryodlError : one line with what was received and what to do; nothing is written then
     """
-    from cryodl.methods.local_classes.estimate import run_local_classes as estimate
+    from cryodl.methods.local_classes.estimate import estimate_local_classes
 
     start = time.perf_counter()
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
-    with results_folder(output, volume, options.get("mask"), overwrite=overwrite) as work:
-        result = estimate(volume, bundle, **with_mask(options))
+    with results_folder(output, volume, mask, overwrite=overwrite) as work:
+        mask = mask_or_finder(
+            mask, thorough=thorough, device=device, progress=progress, notify=notify
+        )
+        result = estimate_local_classes(
+            volume, bundle, mask=mask, probabilities=probabilities, claimed=claimed,
+            voxel_size=voxel_size, thorough=thorough, batch_size=batch_size, device=device,
+            progress=progress, notify=notify,
+        )  # fmt: skip
 
         def draw(folder: Path) -> None:
             shown = draw_local_resolution(
@@ -70,7 +98,7 @@ def run_local_classes(
                 result, folder, shown, title=source.name if source else "", palette=palette
             )
 
-        finish(result, work, start, draw, tell=options.get("notify"))
+        finish(result, work, start, draw, tell=notify)
     return result
 
 

@@ -13,7 +13,6 @@ from cryodl.checks.finest import finest_possible, finest_warning
 from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.compute.device import device_scope, load_parts, one_answer
-from cryodl.errors import SettingError
 from cryodl.maps.crop import crop
 from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.mask import automatic_mask
@@ -192,9 +191,3 @@ def answer_of(
         edges,
         finest=finest,
     )
-
-
-def check_claim(claimed: float | None) -> None:
-    """Raise SettingError for a claimed resolution that cannot be one."""
-    if claimed is not None and not 0.5 <= claimed <= 100:
-        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")

@@ -9,11 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryodl.methods.options import declared
+from cryodl.methods.resolution_class.options import OPTIONS
+
 if TYPE_CHECKING:
     from cryodl.maps.volume import Volume
     from cryodl.networks.bundle import Bundle
 
 
+@declared(OPTIONS)
 def classify_maps(
     maps: Sequence[Volume | str | Path] | Volume | str | Path,
     model: str = "cnn",
@@ -62,14 +66,12 @@ def classify_maps(
     from cryodl.maps.rotations import rotations
     from cryodl.maps.volume import Volume
     from cryodl.methods.mask import mask_or_finder
-    from cryodl.methods.resolution_class.estimate import Classifier, check_claim
+    from cryodl.methods.resolution_class.estimate import Classifier
 
     if isinstance(maps, (Volume, str, os.PathLike)):
         maps = [maps]
     maps = list(maps)
     claims, voxels = _for_each(claimed, maps, "claims"), _for_each(voxel_size, maps, "voxel sizes")
-    for claim in claims:
-        check_claim(claim)
     if not maps:
         raise SettingError("no map is given: give one or more")
     mask = mask_or_finder(mask, thorough=thorough, device=device, notify=notify)

@@ -179,11 +179,11 @@ def test_local_resolution_of_one_map(inputs, tmp_path):
         (["--half1", "half1.mrc", "--method", "monogenic"], "give both"),
         (["--half1", "half1.mrc", "--half2", "half2.mrc"], "method deepres takes one map"),
         ([], "no map is given"),
-        (["PAIR", "--method", "monogenic", "--significance", "2"], "significance 2"),
+        (["PAIR", "--method", "monogenic", "--significance", "2"], "--significance=2 is"),
         (["PAIR", "--method", "localfsc", "--min-resolution", "9", "--max-resolution", "8"],
          "is not finer"),
         (["PAIR", "--method", "localfsc", "--max-resolution", "4"], "leaves nothing above"),
-        (["PAIR", "--method", "localfsc", "--window", "-1"], "window -1"),
+        (["PAIR", "--method", "localfsc", "--window", "-1"], "--window=-1 is"),
         (["size.mrc", "PAIR", "--method", "monogenic"], "give the map of these half maps"),
     ],
 )  # fmt: skip

@@ -89,9 +89,9 @@ def blobs(shape, voxel_size, noise=0.02):
 
 
 def run(volume, bundle, **options):
-    from cryodl.methods.deepres.estimate import run_local_resolution
+    from cryodl.methods.deepres.estimate import estimate_local_resolution
 
-    return run_local_resolution(volume, bundle, device="cpu", **options)
+    return estimate_local_resolution(volume, bundle, device="cpu", **options)
 
 
 @pytest.fixture(scope="module")
@@ -354,8 +354,8 @@ def test_bad_requests_are_refused(density, bundle, tmp_path):
     for options, error, message in (
         ({"sharpen": "some"}, SettingError, "sharpen 'some'"),
         ({"sharpen": float("nan")}, SettingError, "sharpen nan"),
-        ({"claimed": 0.0}, SettingError, "claimed resolution 0.0"),
-        ({"batch_size": 0}, SettingError, "batch size 0"),
+        ({"claimed": 0.0}, SettingError, "claimed=0 is"),
+        ({"batch_size": 0}, SettingError, "batch_size=0 is"),
         ({"range": "high"}, SettingError, "bundle small has range low"),
         ({"mask": np.zeros(density.shape)}, InputError, "mask is empty"),
         ({"mask": np.ones((4, 4, 4))}, InputError, "mask has"),

@@ -241,8 +241,8 @@ def test_half_maps_are_audited_and_everything_is_written(halves, tmp_path):
 @pytest.mark.parametrize(
     "extra, message",
     [
-        (["--clean", "1.5"], "clean 1.5"),
-        (["--batch-size", "0"], "batch size 0"),
+        (["--clean", "1.5"], "--clean=1.5 is"),
+        (["--batch-size", "0"], "--batch-size=0 is"),
         (["--normalisation", "mask"], "needs --mask"),
         (["--normalisation", "stats", "--noise-mean", "0"], "two numbers"),
         (["--half1", "MAP"], "one half map"),

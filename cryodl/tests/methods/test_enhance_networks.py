@@ -68,7 +68,7 @@ def test_statistics_and_a_mask_contradict_each_other():
     from cryodl.errors import SettingError
     from cryodl.methods.enhance.prepare import check_normalisation
 
-    with pytest.raises(SettingError, match="leave out --noise-mean"):
+    with pytest.raises(SettingError, match="leave out noise_mean="):
         check_normalisation("mask", 0.0, 1.0, np.ones((2, 2, 2)))
     assert check_normalisation("auto", 0.0, 1.0, np.ones((2, 2, 2))) == "stats"
 

@@ -10,7 +10,7 @@ from cryodl.methods import registry
 from cryodl.methods.options import Option, as_flags, declared, differing
 
 METHODS = {**registry.COMMANDS, **registry.LOCALRES}
-CALLABLES = {"progress", "notify", "estimate"}  # which no command line can give
+CALLABLES = {"progress", "notify", "estimate"}  # that no command line can give
 
 
 def declared_options(name):
@@ -32,8 +32,8 @@ def test_signatures_are_what_is_declared(name):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_wrong_keyword_names_the_near_one(name):
-    with pytest.raises(TypeError, match="no keyword 'ouptut': did you mean 'output'?"):
-        METHODS[name].load()("map.mrc", ouptut="out")
+    with pytest.raises(TypeError, match=r"no keyword 'voxelsize': did you mean 'voxel_size'\?"):
+        METHODS[name].load()("map.mrc", voxelsize=1.0)
 
 
 RANGED = [

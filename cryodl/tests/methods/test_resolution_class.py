@@ -14,7 +14,7 @@ from cryodl.maps.mrc import write_map
 from cryodl.maps.normalise import local_normalise
 from cryodl.maps.volume import Volume
 from cryodl.methods.resolution_class import evaluate as tables
-from cryodl.methods.resolution_class.estimate import answer_of, check_claim
+from cryodl.methods.resolution_class.estimate import answer_of
 from cryodl.methods.resolution_class.prepare import (
     MARGIN,
     cut_to_molecule,
@@ -94,13 +94,6 @@ def test_a_temperature_softens_and_one_leaves_as_is():
     np.testing.assert_allclose(bins.soften(sharp, 1.0), sharp)
     assert bins.soften(sharp, 2.0).max() < 0.8
     np.testing.assert_array_equal(np.argsort(bins.soften(sharp, 3.0)), np.argsort(sharp))
-
-
-def test_claims_are_checked():
-    check_claim(None)
-    check_claim(3.2)
-    with pytest.raises(SettingError, match="320"):
-        check_claim(320)
 
 
 # What the networks read
@@ -315,7 +308,7 @@ def test_table_prints_the_measures(bundle, volume, tmp_path, capsys):
     [
         ([], "no map is given"),
         (["no.mrc"], "no.mrc"),
-        (["a.mrc", "--claimed", "0.1"], "claimed resolution 0.1"),
+        (["a.mrc", "--claimed", "0.1"], "--claimed=0.1 is"),
         (["a.mrc", "b.mrc", "--mask", "m.mrc"], "one mask"),
         (["a.mrc", "--bundle", "deepres-low"], "local-resolution"),
         (["a.mrc", "--table", "t.tsv"], "leave MAP"),
@@ -332,8 +325,10 @@ def test_mistakes_are_told_in_a_line(arguments, word, tmp_path, monkeypatch, cap
 def test_python_mistakes():
     from cryodl import classify_maps
 
-    with pytest.raises(SettingError, match="model 'rnn'"):
+    with pytest.raises(SettingError, match="model='rnn'"):
         classify_maps("a.mrc", "rnn")
+    with pytest.raises(SettingError, match="claimed=320"):
+        classify_maps(["a.mrc", "b.mrc"], claimed=[3.2, 320])
     with pytest.raises(SettingError, match="2 claims are given for 1"):
         classify_maps("a.mrc", claimed=[3, 4])
     with pytest.raises(OutputError, match="is a folder"):

@@ -1,0 +1,12 @@
+"""What `run_local_classes` and `cryodl localres --method unet-monores|unet-resmap` take."""
+
+from cryodl.methods.options import BUNDLE, ONE_MAP, OVERWRITE, PALETTE, Option
+
+OPTIONS = (
+    *ONE_MAP,
+    BUNDLE._replace(default="unet-monores"),
+    Option("probabilities", False, "write the probability of every class", bool,
+        label="Write probabilities"),
+    OVERWRITE,
+    PALETTE,
+)  # fmt: skip
