@@ -261,7 +261,7 @@ def as_flags(message: str, options: Iterable[Option]) -> str:
         pattern = rf"(?<![\w/.\-]){re.escape(one.name)}=(True\b)?(?=(\S?))"
 
         def said(found: Any, one: Option = one) -> str:
-            follows = found.group(2) not in ("", *" ,;:.)'")
+            follows = found.group(2) not in ("", *" ,;:.)")
             return one.shown + ("=" if follows and not found.group(1) else "")
 
         message = re.sub(pattern, said, message)

@@ -99,8 +99,8 @@ def test_messages_in_the_words_of_the_command_line():
         Option("voxel_size"),
         Option("overwrite"),
     ]
-    said = "mask= (or protect_mask=), voxel_size=1.5, overwrite=True, volume=; a/mask=1.mrc or x=2"
-    wanted = "--mask (or --protect), --voxel-size=1.5, --overwrite, MAP; a/mask=1.mrc or x=2"
+    said = "mask= (or protect_mask=), voxel_size='x', overwrite=True, volume=; a/mask=1.mrc or x=2"
+    wanted = "--mask (or --protect), --voxel-size='x', --overwrite, MAP; a/mask=1.mrc or x=2"
     assert as_flags(said, options) == wanted
 
 
