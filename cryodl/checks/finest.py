@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.compute.parallel import thread_count
+from cryodl.maps.edges import along
 from cryodl.maps.volume import Volume
 
 REPEATED = 0.3  # share of planes, along every axis, from which it is no chance
@@ -130,7 +131,7 @@ def _profiles(volume: Volume):
     density = data - np.float32(np.median(data[::2, ::2, ::2]))
     for axis, n in enumerate(density.shape):  # a border that shows in the next shell alone
         weights = 0.5 - 0.5 * np.cos(2 * np.pi / n * (np.arange(n) + 0.5))
-        density *= weights.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+        density *= along(axis, weights.astype(np.float32))
     spectrum = scipy.fft.rfftn(density, workers=thread_count())
     count = max(data.shape) // 2 + 1
     steps = 2 * (count - 1)

@@ -8,6 +8,7 @@ from cryodl.checks.noise import NOISE, clean_warning, contrast_warning
 from cryodl.checks.quiet import filled, quiet_rim
 from cryodl.checks.voxel_size import voxel_size_warning
 from cryodl.errors import InputError
+from cryodl.maps.crop import bounding_box
 from cryodl.maps.mask import existing_mask
 from cryodl.maps.volume import Volume
 
@@ -68,9 +69,8 @@ def check_map(
             f" shortest edge, and {voxels} voxels and {least:g} Å are the least that tells"
             " anything: what is said of the map means nothing; give a larger part of it"
         )
-    extents = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    diameter = max((along[-1] - along[0] + 1 for along in extents if along.size), default=0)
-    diameter *= volume.voxel_size
+    extents = [last - first for first, last in bounding_box(mask)] if mask.any() else [0]
+    diameter = max(extents) * volume.voxel_size
     contrast = NOISE if nothing == NOISE else contrast_warning(volume, support)
     low, high = DIAMETERS
     if contrast is not None:

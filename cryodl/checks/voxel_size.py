@@ -24,7 +24,7 @@ from cryodl.checks.voxel_size_network import (
     voxel_size_features,
 )
 from cryodl.features.local_spectrum import BANDS, band_centres
-from cryodl.maps.crop import bounding_box, crop
+from cryodl.maps.crop import box_around, crop
 from cryodl.maps.mask import coarse_mask, resample_with_mask
 from cryodl.maps.volume import Volume
 
@@ -135,14 +135,8 @@ def read_features(volume: Volume, inside: np.ndarray) -> np.ndarray:
     """
     reach = ceil(MARGIN * GRID / volume.voxel_size)
     most = ceil(LARGEST * GRID / volume.voxel_size)
-    part = []
-    for (first, last), size in zip(bounding_box(inside), volume.shape):
-        first, last = max(0, first - reach), min(size, last + reach)
-        if last - first > most:
-            first += (last - first - most) // 2
-            last = first + most
-        part.append(slice(first, last))
-    grid, near = resample_with_mask(crop(volume, tuple(part)), inside[tuple(part)], GRID)
+    part = box_around(inside, reach, most)
+    grid, near = resample_with_mask(crop(volume, part), inside[part], GRID)
     return voxel_size_features(grid.data, near if near.any() else np.ones_like(near))
 
 

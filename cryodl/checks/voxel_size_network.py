@@ -19,7 +19,7 @@ from cryodl.features.local_spectrum import BANDS, band_centres, band_gain, frequ
 from cryodl.files.arrays import read_arrays
 from cryodl.filters.flatten import Shells, border_weights
 from cryodl.filters.sharpen import reference_log_amplitude
-from cryodl.maps.crop import bounding_box
+from cryodl.maps.crop import box_around
 from cryodl.maps.mask import existing_mask
 
 RADII = np.geomspace(1 / 30, 0.48, 44)  # cycles per Å at which the spectrum is told
@@ -43,7 +43,7 @@ def voxel_size_features(density: np.ndarray, inside: np.ndarray) -> np.ndarray:
     import scipy.fft
     from scipy.ndimage import binary_dilation, gaussian_filter
 
-    part = _middle(inside)
+    part = box_around(inside, MARGIN, LARGEST)
     density, inside = density[part], inside[part]
     support = existing_mask(density)
     away = ~binary_dilation(inside, iterations=AWAY)
@@ -129,18 +129,6 @@ def _smoothed(frequencies, amplitude):
         if own.sum() > 1:
             found[i] = np.sqrt(np.mean(amplitude[own] ** 2))
     return found
-
-
-def _middle(inside):
-    """The molecule and a margin, or of a large one its middle."""
-    part = []
-    for (first, last), size in zip(bounding_box(inside), inside.shape):
-        first, last = max(0, first - MARGIN), min(size, last + MARGIN)
-        if last - first > LARGEST:
-            first += (last - first - LARGEST) // 2
-            last = first + LARGEST
-        part.append(slice(first, last))
-    return tuple(part)
 
 
 FACTORS = np.exp(np.linspace(-0.42, 0.42, 29))  # header's voxel size over the true one

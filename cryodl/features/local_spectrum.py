@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.compute.parallel import thread_count
+from cryodl.maps.edges import along
 from cryodl.maps.normalise import block_mean, refine
 
 BANDS = 13  # band-pass filters
@@ -170,7 +171,7 @@ def _at_block_middles(spectrum, shape):
     for axis, n in enumerate(shape):
         frequency = np.fft.rfftfreq(n) if axis == 2 else np.fft.fftfreq(n)
         shift = np.exp(1j * np.pi * frequency).astype(np.complex64) / 2
-        spectrum *= shift.reshape([-1 if a == axis else 1 for a in range(3)])
+        spectrum *= along(axis, shift)
     return spectrum
 
 

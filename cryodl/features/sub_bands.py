@@ -27,6 +27,7 @@ from cryodl.features.local_spectrum import (
 )
 from cryodl.filters.sharpen import reference_log_amplitude
 from cryodl.maps.normalise import block_mean, local_normalise, refine
+from cryodl.maps.rotations import Rotation
 
 GROUPS = 8  # everything below the bands, then the bands two by two, the last alone
 VOXELS = 8  # of a block of the half grid
@@ -85,14 +86,11 @@ class SubBands:
             self.over_noise[half],
         )  # fmt: skip
 
-    def turned(self, order: tuple[int, ...], flips: tuple[slice, ...]) -> SubBands:
+    def turned(self, rotation: Rotation) -> SubBands:
         """The same with its axes in another order and direction."""
-        return SubBands(
-            self.density.transpose(order)[flips],
-            self.groups.transpose((0, *(1 + a for a in order)))[(slice(None), *flips)],
-            self.relative.transpose((*order, 3))[flips],
-            self.over_noise.transpose((*order, 3))[flips],
-        )
+        turn = rotation.turn
+        groups = np.stack([turn(group) for group in self.groups])
+        return SubBands(turn(self.density), groups, turn(self.relative), turn(self.over_noise))
 
 
 def normalise_sub_bands(data, noise, *, noise_sd=None, threads=None) -> SubBands:

@@ -13,6 +13,8 @@ from math import ceil
 
 import numpy as np
 
+from cryodl.maps.edges import cosine_edge
+
 WINDOW = 24  # voxels along a window's edge; at 1 Å, LocScale's recommendation of about 25 Å
 STEP = 8  # voxels between windows
 FLOOR = 1e-6  # of the largest radial amplitude in a window: below it nothing is scaled up
@@ -90,8 +92,7 @@ def mask_weights(distance, kind):
     distance : ndarray, Å from the molecular mask;  kind : "tight" or "wide"
     """
     begin, width = MASKS[kind]
-    share = np.clip((distance - begin) / width, 0, 1)
-    return (0.5 + 0.5 * np.cos(np.pi * share)).astype(np.float32)
+    return cosine_edge(distance, begin, width).astype(np.float32)
 
 
 def _scale(windows, references, shells, mean):

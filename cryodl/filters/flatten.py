@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.compute.parallel import thread_count
+from cryodl.filters.shells import shell_planes
+from cryodl.maps.edges import along, half_cosine
 
 # The course is that of equal power in bands of equal relative width: amplitude as s^-1.5.
 SLOPE = 1.5
@@ -70,8 +72,7 @@ def border_weights(shape):
     weights = np.ones(shape, np.float32)
     for axis, n in enumerate(shape):
         near = np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5
-        edge = 0.5 - 0.5 * np.cos(np.pi * np.clip(near / BORDER, 0, 1))
-        weights *= edge.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
+        weights *= along(axis, half_cosine(near / BORDER, rising=True).astype(np.float32))
     return weights
 
 
@@ -101,10 +102,8 @@ class Shells:
         self.frequencies = np.arange(round(0.87 / self.step) + 2) * self.step
 
     def planes(self):
-        z, y = (np.fft.fftfreq(n).astype(np.float32) for n in self.shape[:2])
-        flat = y[:, None] ** 2 + np.fft.rfftfreq(self.shape[2]).astype(np.float32)[None, :] ** 2
-        for height in z:
-            yield np.rint(np.sqrt(flat + height**2) * np.float32(1 / self.step)).astype(np.int32)
+        """Shell of every coefficient, plane by plane."""
+        return shell_planes(self.shape, 2, np.float32)
 
     def amplitude(self, spectrum) -> np.ndarray:
         """Root mean square of every shell; those beyond the corners or without a coefficient

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodl.compute.parallel import thread_count
+from cryodl.filters.shells import shell_planes
 from cryodl.maps.volume import Volume
 
 # Logarithm of the radial amplitude of proteins and nucleic acids at s = 0.02, 0.04 ... 1.00 1/Å,
@@ -57,14 +58,14 @@ def radial_amplitude(volume: Volume, mask=None):
     if mask is not None:
         data = data * mask
     spectrum = scipy.fft.rfftn(data, workers=thread_count())
-    step, count = 1 / max(volume.shape), max(volume.shape) // 2 + 1
+    count = max(volume.shape) // 2 + 1
     power, number = np.zeros(count), np.zeros(count)
-    for plane, shell in zip(spectrum, _shells(volume.shape, step)):
+    for plane, shell in zip(spectrum, shell_planes(volume.shape)):
         inside = shell < count
         values = plane.real[inside] ** 2 + plane.imag[inside] ** 2
         power += np.bincount(shell[inside], values, minlength=count)
         number += np.bincount(shell[inside], minlength=count)
-    frequencies = np.arange(count) * step / volume.voxel_size
+    frequencies = np.arange(count) * (1 / max(volume.shape)) / volume.voxel_size
     return frequencies, np.sqrt(power / np.maximum(number, 1))
 
 
@@ -162,18 +163,10 @@ def _apply(volume, s, gain):
     spectrum = scipy.fft.rfftn(volume.data - background, workers=thread_count())
     fine = 4 * max(volume.shape)
     table = np.interp(np.arange(fine) / (fine * volume.voxel_size), s, gain).astype(np.float32)
-    for plane, shell in zip(spectrum, _shells(volume.shape, 1 / fine)):
+    for plane, shell in zip(spectrum, shell_planes(volume.shape, 4)):
         plane *= table[shell]
     data = scipy.fft.irfftn(spectrum, s=volume.shape, overwrite_x=True, workers=thread_count())
     return volume.with_data(data + background)
-
-
-def _shells(shape, step):
-    """Shell of every coefficient of a real transform, plane by plane along z to save memory."""
-    z, y = (np.fft.fftfreq(n) for n in shape[:2])
-    flat = y[:, None] ** 2 + np.fft.rfftfreq(shape[2])[None, :] ** 2
-    for height in z:
-        yield np.rint(np.sqrt(flat + height**2) / step).astype(np.intp)
 
 
 def _background(data):

@@ -1,4 +1,4 @@
-"""Fourier transforms of whole maps on all cores, and their shells."""
+"""Fourier transforms of whole maps on all cores, and their shells: radial sums, means and gains."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ def inverse(
 FINE = 8  # steps in a shell in which gains are interpolated
 
 
-def shell_planes(shape: tuple[int, ...], steps: int = 1):
+def shell_planes(shape: tuple[int, ...], steps: int = 1, dtype: type = np.float64):
     """Shell of every coefficient, plane by plane along z; shells are 1 / (longest edge) wide.
 
-    steps : into which each shell is divided
+    steps : into which each shell is divided;  dtype : in which radii are computed
     Yields ndarray (y, x // 2 + 1), int.
     """
-    flat = np.fft.fftfreq(shape[1])[:, None] ** 2 + np.fft.rfftfreq(shape[2]) ** 2
-    for height in np.fft.fftfreq(shape[0]):
-        yield np.rint(np.sqrt(flat + height**2) * (max(shape) * steps)).astype(np.intp)
+    z, y = (np.fft.fftfreq(n).astype(dtype) for n in shape[:2])
+    flat = y[:, None] ** 2 + np.fft.rfftfreq(shape[2]).astype(dtype) ** 2
+    for height in z:
+        yield np.rint(np.sqrt(flat + height**2) * dtype(max(shape) * steps)).astype(np.intp)
 
 
 def shell_sums(shape: tuple[int, ...], *products) -> np.ndarray:

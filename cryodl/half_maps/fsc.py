@@ -22,6 +22,7 @@ from cryodl.filters.shells import (
 )
 from cryodl.filters.threshold import LEAST, SignalEnd, signal_end, stretches
 from cryodl.half_maps.pair import half_sum, have_signal
+from cryodl.maps.edges import cosine_edge
 from cryodl.maps.mask import automatic_mask, existing_mask
 from cryodl.maps.volume import Volume
 
@@ -238,8 +239,7 @@ def soft_mask(inside: np.ndarray, voxel_size: float, *, extend: float = 0.0, edg
         return np.ones(inside.shape, np.float32)
     edge = max(edge, 4 * voxel_size)
     distance = distance_transform_edt(~inside, sampling=voxel_size).astype(np.float32)
-    part = np.clip((distance - extend) / edge, 0, 1)
-    return (0.5 + 0.5 * np.cos(np.pi * part)).astype(np.float32)
+    return cosine_edge(distance, extend, edge).astype(np.float32)
 
 
 def _level(spectra: list[np.ndarray], shape: tuple[int, ...]) -> None:

@@ -15,7 +15,8 @@ from collections.abc import Callable
 import numpy as np
 
 from cryodl.half_maps.bands import Gaps, Spectrum, Window, noise_power, resolution_range, sweep
-from cryodl.half_maps.threshold_sweep import Points, boxes, point_step, sweep_resolution, taper
+from cryodl.half_maps.threshold_sweep import Points, point_step, sweep_resolution, taper
+from cryodl.maps.crop import box_around
 from cryodl.maps.volume import Volume
 
 WINDOW = 7.0  # times the resolution of the whole map: edge of the box whose volume the window has
@@ -66,7 +67,7 @@ def local_fsc(
     usual = max(4 * global_resolution, COARSEST)
     finest, coarsest = resolution_range(half1, min_resolution, max_resolution, usual)
     reach = int(np.ceil((3 * _SIGMA * edge + coarsest) / voxel))
-    box = boxes(inside, reach)
+    box = box_around(inside, reach)
     part = inside[box]
     data = [taper(half.data - half.data.mean(), box, reach // 2) for half in (half1, half2)]
     noise = noise_power(data[0] - data[1])

@@ -8,7 +8,8 @@ import numpy as np
 
 from cryodl.errors import InputError
 from cryodl.half_maps.bands import Spectrum, noise_power
-from cryodl.half_maps.threshold_sweep import boxes, taper, untapered
+from cryodl.half_maps.threshold_sweep import taper, untapered
+from cryodl.maps.crop import box_around
 from cryodl.maps.mask import existing_mask
 from cryodl.maps.volume import Volume
 
@@ -51,7 +52,7 @@ def noise_model(
     reach = int(np.ceil(coarsest / voxel))
     if difference is None:  # half of it is faded away, and noise is measured in the other half
         reach = max(2 * reach, reach + 2 * _margin(voxel))
-    box = boxes(inside, reach)
+    box = box_around(inside, reach)
     background = 0.0 if inside.all() else volume.data[~inside].mean()
     data = taper(volume.data - np.float32(background), box, reach // 2)
     if difference is None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from cryodl.compute.parallel import thread_count
+from cryodl.maps.edges import along, half_cosine
 from cryodl.maps.resample import resample_to
 from cryodl.maps.volume import Volume
 
@@ -63,7 +64,7 @@ def taper(data: np.ndarray, box: tuple[slice, ...], width: int) -> np.ndarray:
         ramp = np.ones(size, np.float32)
         ramp[:first] = _rise(first)
         ramp[size - last :] = _rise(last)[::-1]
-        part *= ramp.reshape([-1 if a == axis else 1 for a in range(3)])
+        part *= along(axis, ramp)
     return part
 
 
@@ -83,7 +84,7 @@ def _faded(cut: slice, n: int, width: int) -> tuple[int, int]:
 
 
 def _rise(size: int) -> np.ndarray:
-    return (0.5 - 0.5 * np.cos(np.pi * (np.arange(size) + 0.5) / max(size, 1))).astype(np.float32)
+    return half_cosine((np.arange(size) + 0.5) / max(size, 1), rising=True).astype(np.float32)
 
 
 MEMORY = 4e9  # bytes that bands computed at the same time may take
@@ -195,15 +196,3 @@ def sweep_resolution(
     result = np.zeros(shape, np.float32)
     result[box] = points.to_voxels(values, SMOOTHING * float(np.median(values)) / voxel_size)
     return result, unseen
-
-
-def boxes(inside: np.ndarray, margin: int) -> tuple[slice, ...]:
-    """The smallest box around a mask, with a margin as far as the map goes."""
-    return tuple(_slices(inside, margin))
-
-
-def _slices(inside: np.ndarray, margin: int) -> Iterator[slice]:
-    for axis, n in enumerate(inside.shape):
-        others = tuple(a for a in range(3) if a != axis)
-        held = np.flatnonzero(inside.any(axis=others))
-        yield slice(max(0, int(held[0]) - margin), min(n, int(held[-1]) + 1 + margin))

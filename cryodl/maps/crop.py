@@ -1,4 +1,4 @@
-"""Parts of a map: where something is, cutting it out, bringing results back."""
+"""Boxes around what matters in a map: finding them, cropping to them, pasting results back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryodl.maps.volume import Volume
 
 Box = tuple[tuple[int, int], ...]
 
-DEVIATIONS = 3.0  # of the density around its mean, within which nothing is told from noise
+DEVIATIONS = 3.0  # of the density around its mean, within which noise and molecule look alike
 
 
 def significant_box(data: np.ndarray, deviations: float = DEVIATIONS) -> Box:
@@ -28,12 +28,28 @@ def significant_box(data: np.ndarray, deviations: float = DEVIATIONS) -> Box:
 
 
 def bounding_box(mask: np.ndarray) -> Box:
-    """(first, last + 1) voxel that is true, along z, y, x."""
+    """(first, last + 1) voxel that is true, along z, y, x; mask : ndarray of bool, not empty."""
     box = []
     for axis in range(3):
         inside = np.flatnonzero(mask.any(axis=tuple(i for i in range(3) if i != axis)))
         box.append((int(inside[0]), int(inside[-1]) + 1))
     return tuple(box)
+
+
+def box_around(mask: np.ndarray, margin: int = 0, largest: int | None = None) -> tuple[slice, ...]:
+    """Slices along z, y, x that hold a mask and a margin, as far as the map goes.
+
+    mask : ndarray, shape (z, y, x), bool, not empty;  margin : voxels
+    largest : voxels along an axis, of which the middle is taken where there are more
+    """
+    part = []
+    for (first, last), size in zip(bounding_box(mask), mask.shape):
+        first, last = max(0, first - margin), min(size, last + margin)
+        if largest is not None and last - first > largest:
+            first += (last - first - largest) // 2
+            last = first + largest
+        part.append(slice(first, last))
+    return tuple(part)
 
 
 def crop(volume: Volume, part: tuple[slice, ...]) -> Volume:

@@ -134,12 +134,13 @@ def automatic_mask(volume: Volume) -> np.ndarray:
     support = existing_mask(volume.data)
     left = np.ones(smooth.shape, bool)
     if support is not None:
-        support |= _enlarge(_fill_holes(block_mean(support, factor) == 1), factor, volume.shape)
+        whole = ndimage.binary_fill_holes(block_mean(support, factor) == 1)
+        support |= _enlarge(whole, factor, volume.shape)
         left = block_mean(support, factor) > 0.5
         if not left.any():
             return support
     threshold = _threshold(smooth[left])
-    mask = _drop_islands((smooth > threshold) & left)
+    mask = drop_islands((smooth > threshold) & left)
     if support is not None:
         # a sharpened map has little density at 10 Å; there its local variance tells the molecule
         squares = volume.data - outside_value(volume.data, support)
@@ -197,7 +198,8 @@ def _otsu(values: np.ndarray) -> float:
     return float(centres[np.argmax(apart)])
 
 
-def _drop_islands(mask: np.ndarray) -> np.ndarray:
+def drop_islands(mask: np.ndarray) -> np.ndarray:
+    """A mask without components below 5 % of the largest; ndarray, shape (z, y, x), bool."""
     from scipy import ndimage
 
     labels, count = ndimage.label(mask)
@@ -206,26 +208,13 @@ def _drop_islands(mask: np.ndarray) -> np.ndarray:
     return (sizes >= SMALL * sizes.max())[labels] if count > 1 else mask
 
 
-def _fill_holes(mask: np.ndarray) -> np.ndarray:
-    """Add what is not connected with the border of the box."""
-    from scipy import ndimage
-
-    labels, count = ndimage.label(~mask)
-    outside = np.zeros(count + 1, bool)
-    for axis in range(3):
-        for end in (0, -1):
-            outside[np.unique(labels.take(end, axis))] = True
-    outside[0] = False
-    return ~outside[labels]
-
-
 def _close(mask: np.ndarray, reach: int) -> np.ndarray:
     """Fill narrow clefts, then holes."""
     from scipy import ndimage
 
     grown = ndimage.binary_dilation(mask, iterations=reach)
     closed = ndimage.binary_erosion(grown, iterations=reach, border_value=1)
-    return _fill_holes(closed | mask)
+    return ndimage.binary_fill_holes(closed | mask)
 
 
 def check_mask(mask: Volume, volume: Volume, threshold: float = 0.5) -> np.ndarray:
@@ -299,7 +288,4 @@ def coarse_mask(volume: Volume) -> np.ndarray:
     found = (blurred > background + SHARE * (highest - background)) & left
     if not found.any():
         return np.ones(volume.shape, bool) if support is None else support
-    found = _drop_islands(found)
-    grown = ndimage.binary_dilation(found, iterations=CLOSE)
-    found |= ndimage.binary_erosion(grown, iterations=CLOSE, border_value=1)
-    return _enlarge(ndimage.binary_fill_holes(found), factor, volume.shape)
+    return _enlarge(_close(drop_islands(found), CLOSE), factor, volume.shape)

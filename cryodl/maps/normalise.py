@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cryodl.maps.edges import along
+
 WINDOW = 8.0  # standard deviation of the window, voxels of the network's grid
 FLOOR = 0.05  # of the largest local RMS: below it density counts as empty
 _COARSE = 4  # the window is smooth, so it is applied on a grid this much coarser
@@ -63,13 +65,13 @@ def _coarse_window(x, window):
 def block_mean(x, size):
     """Means of blocks of `size`³ voxels; blocks at the far border may be smaller."""
     for axis, length in enumerate(x.shape):
-        along = (slice(None),) * axis
-        sums = x[along + (slice(0, None, size),)].astype(np.float32)
+        before = (slice(None),) * axis
+        sums = x[before + (slice(0, None, size),)].astype(np.float32)
         for shift in range(1, min(size, length)):
-            part = x[along + (slice(shift, None, size),)]
-            sums[along + (slice(0, part.shape[axis]),)] += part
+            part = x[before + (slice(shift, None, size),)]
+            sums[before + (slice(0, part.shape[axis]),)] += part
         counts = np.minimum(size, length - np.arange(0, length, size)).astype(np.float32)
-        sums /= counts.reshape([-1 if i == axis else 1 for i in range(3)])
+        sums /= along(axis, counts)
         x = sums
     return x
 
@@ -86,6 +88,6 @@ def refine(coarse, shape, size):
         first = np.take(coarse, low, axis=axis)
         coarse = np.take(coarse, high, axis=axis)
         coarse -= first
-        coarse *= fraction.reshape([-1 if i == axis else 1 for i in range(3)])
+        coarse *= along(axis, fraction)
         coarse += first
     return coarse

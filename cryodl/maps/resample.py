@@ -10,6 +10,7 @@ import numpy as np
 from cryodl.compute.memory import check_memory
 from cryodl.compute.parallel import thread_count
 from cryodl.errors import InputError
+from cryodl.maps.edges import along, half_cosine
 from cryodl.maps.volume import Volume
 
 SAME_GRID = 0.01  # relative difference of voxel sizes below which a map is left as it is
@@ -187,19 +188,19 @@ def _resample_axis(
     thickness = max(1, SLAB * data.shape[across] // data.size)
     common = min(padded, new)
     for begin in range(0, data.shape[across], thickness):
-        part = _along(across, slice(begin, begin + thickness))
+        part = _part_along(across, slice(begin, begin + thickness))
         wave = fft.rfft(
             _pad(data[part], axis, padded), axis=axis, workers=thread_count(), overwrite_x=True
         )
-        wave = wave[_along(axis, slice(0, common // 2 + 1))]
+        wave = wave[_part_along(axis, slice(0, common // 2 + 1))]
         if common % 2 == 0:  # the highest frequency stands for both its signs
-            wave[_along(axis, slice(common // 2, None))] *= 0.5 if new > padded else 2.0
+            wave[_part_along(axis, slice(common // 2, None))] *= 0.5 if new > padded else 2.0
         if first:
             shift = np.exp(2j * np.pi * first / new * np.arange(common // 2 + 1))
-            wave *= shift.astype(np.complex64).reshape([-1 if i == axis else 1 for i in range(3)])
+            wave *= along(axis, shift.astype(np.complex64))
         wave *= new / padded
         values = fft.irfft(wave, new, axis=axis, workers=thread_count(), overwrite_x=True)
-        result[part] = values[_along(axis, slice(0, keep))]
+        result[part] = values[_part_along(axis, slice(0, keep))]
     return result
 
 
@@ -209,17 +210,16 @@ def _pad(slab: np.ndarray, axis: int, length: int) -> np.ndarray:
     shape = list(slab.shape)
     shape[axis] = length
     padded = np.empty(shape, np.float32)
-    padded[_along(axis, slice(0, size))] = slab
+    padded[_part_along(axis, slice(0, size))] = slab
     steps = np.arange(1, length - size + 1) / (length - size + 1)
-    weight = (0.5 + 0.5 * np.cos(np.pi * steps)).astype(np.float32)
-    weight = weight.reshape([-1 if i == axis else 1 for i in range(3)])
-    first = slab[_along(axis, slice(0, 1))]
-    last = slab[_along(axis, slice(-1, None))]
-    padded[_along(axis, slice(size, None))] = first + weight * (last - first)
+    weight = along(axis, half_cosine(steps).astype(np.float32))
+    first = slab[_part_along(axis, slice(0, 1))]
+    last = slab[_part_along(axis, slice(-1, None))]
+    padded[_part_along(axis, slice(size, None))] = first + weight * (last - first)
     return padded
 
 
-def _along(axis: int, part: slice) -> tuple[slice, ...]:
+def _part_along(axis: int, part: slice) -> tuple[slice, ...]:
     return (slice(None),) * axis + (part,)
 
 
@@ -246,7 +246,7 @@ def density_at(volume: Volume, like: Volume) -> Volume:
         if count == data.shape[axis] and abs(shift) + abs(scale - 1) * count < SAME:
             continue
         positions = shift + scale * np.arange(count)
-        data = _multiply_along(data, axis, _matrix(positions, data.shape[axis], scale))
+        data = _multiply_part_along(data, axis, _matrix(positions, data.shape[axis], scale))
     return like.with_data(data)
 
 
@@ -265,7 +265,7 @@ def _matrix(positions, size, scale):
     return matrix
 
 
-def _multiply_along(data, axis, matrix):
+def _multiply_part_along(data, axis, matrix):
     if axis == 2:
         return data @ matrix.T
     if axis == 1:

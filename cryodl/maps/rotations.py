@@ -29,6 +29,12 @@ class Rotation:
     order: tuple[int, ...] = (0, 1, 2)
     flips: tuple[bool, ...] = (False, False, False)
 
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Rotation:
+        """One of the 48 rotations and mirror images of the cube, at random."""
+        order = tuple(int(axis) for axis in rng.permutation(3))
+        return cls(order, tuple(bool(step < 0) for step in rng.choice([-1, 1], 3)))
+
     def turn(self, data: np.ndarray) -> np.ndarray:
         """An array turned: a view.  data : ndarray, shape (z, y, x) or (z, y, x, channels)"""
         turned = data.transpose(*self.order, *range(3, data.ndim))
@@ -60,17 +66,17 @@ class Pass:
     """One of the passes over which an answer is averaged.
 
     number : from 0 on;  count : of all
-    show : called with (done, total) of all passes
+    report : called with (done, total) of all passes
     """
 
     number: int
     count: int
-    show: Callable[[int, int], None] | None = None
+    report: Callable[[int, int], None] | None = None
 
     def progress(self, done: int, total: int) -> None:
-        """Tell how much of this pass is done."""
-        if self.show is not None:
-            self.show(self.number * total + done, self.count * total)
+        """Report how much of this pass is done."""
+        if self.report is not None:
+            self.report(self.number * total + done, self.count * total)
 
 
 def rotations(thorough: bool) -> tuple[Rotation, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from cryodl.errors import InputError, SettingError
 from cryodl.files.folder import check_file
+from cryodl.maps.edges import half_cosine
 from cryodl.maps.result import Result
 from cryodl.methods.mask_options import OPTIONS
 from cryodl.methods.options import declared
@@ -173,5 +174,4 @@ def widened(inside: np.ndarray, voxel_size: float, dilate: float, soft: float) -
     distance = distance * voxel_size - dilate
     if soft == 0:
         return (distance <= 0).astype(np.float32)
-    part = np.clip(distance / soft, 0, 1)
-    return (0.5 + 0.5 * np.cos(np.pi * part)).astype(np.float32)
+    return half_cosine(distance / soft).astype(np.float32)

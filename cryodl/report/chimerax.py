@@ -8,8 +8,7 @@ mixed in and the colour comes out too good. Three remedies, in the order in whic
    density allows it, so that the plain resolution map is enough;
 2. :func:`write_view` paints grey what is below half of ``vmin``: not judged is not well resolved;
 3. :func:`fill_outside` extends the values a few voxels beyond the mask, for a surface that must
-   cross a tight mask (:func:`surface_outside` says how much of it does): write the result as
-   a second map and give that to :func:`write_view`.
+   cross a tight mask: write the result as a second map and give that to :func:`write_view`.
 """
 
 from __future__ import annotations
@@ -21,12 +20,6 @@ import numpy as np
 
 from cryodl.report.palette import key_labels, key_ticks
 from cryodl.report.slices import crop_box
-
-# All but the last and all but the first plane, along each axis.
-_NEIGHBOURS = [
-    (axis * (slice(None),) + (slice(None, -1),), axis * (slice(None),) + (slice(1, None),))
-    for axis in range(3)
-]
 
 #: Colour of a surface whose resolution is not known.
 UNKNOWN = "#b4b4b4"
@@ -57,30 +50,18 @@ def surface_level(map_data: np.ndarray, mask: np.ndarray) -> float:
     ValueError
         The mask is empty.
     """
+    from scipy.ndimage import binary_erosion
+
     mask = np.asarray(mask) != 0
     box = crop_box(mask, 1)
     map_data, mask = map_data[box], mask[box]
     values = map_data[mask]
     level = _otsu(values)
-    shell = map_data[mask & ~_erode(mask)]
+    shell = map_data[mask & ~binary_erosion(mask, np.ones((3, 3, 3)), border_value=1)]
     if shell.size:
         clear, quarter = np.quantile(shell, 0.99), np.quantile(values, 0.75)
         level = max(level, float(min(clear, quarter)))
     return level
-
-
-def surface_outside(map_data: np.ndarray, mask: np.ndarray, level: float) -> float:
-    """Share (0 to 1) of the surface's voxels at which background 0 is mixed into the colour.
-
-    A voxel belongs to the surface when it lies at or above ``level`` and a neighbour below.
-    """
-    mask = np.asarray(mask) != 0
-    box = crop_box(mask, 1)
-    mask = mask[box]
-    above = map_data[box] >= level
-    surface = above & ~_erode(above) & mask
-    count = np.count_nonzero(surface)
-    return float(np.count_nonzero(surface & ~_erode(mask)) / count) if count else 0.0
 
 
 def fill_outside(resolution: np.ndarray, mask: np.ndarray, voxels: int = 3) -> np.ndarray:
@@ -97,37 +78,16 @@ def fill_outside(resolution: np.ndarray, mask: np.ndarray, voxels: int = 3) -> n
     -------
     ndarray, shape and type of ``resolution``; unchanged inside the mask, 0 beyond the filled rim.
     """
+    from scipy.ndimage import distance_transform_edt
+
     mask = np.asarray(mask) != 0
     filled = np.where(mask, resolution, 0).astype(resolution.dtype)
     if not mask.any() or voxels < 1:
         return filled
-    # the box around the molecule, padded so that every neighbour has an index; flat from here on
     box = crop_box(mask, voxels)
-    inside = np.pad(mask[box], voxels)
-    rim = np.flatnonzero(_dilate(inside, voxels) & ~inside)
-    values, known = np.pad(filled[box], voxels).ravel(), inside.ravel()
-    # nearest first: whoever finds a neighbour inside takes its value and leaves
-    for shift in _shifts(voxels, inside.shape):
-        # the outermost planes of the padding look beyond the array; they are cut off below
-        neighbour = np.clip(rim + shift, 0, known.size - 1)
-        found = known[neighbour]
-        values[rim[found]] = values[neighbour[found]]
-        rim = rim[~found]
-    crop = (slice(voxels, -voxels),) * 3
-    filled[box] = values.reshape(inside.shape)[crop]
+    distance, nearest = distance_transform_edt(~mask[box], return_indices=True)
+    filled[box] = np.where(distance <= voxels, filled[box][tuple(nearest)], 0)
     return filled
-
-
-def _shifts(voxels: int, shape: tuple[int, ...]) -> list[int]:
-    """Steps in a flat array of ``shape`` to all voxels up to ``voxels`` away, nearest first."""
-    steps = range(-voxels, voxels + 1)
-    ball = [
-        (z * z + y * y + x * x, (z * shape[1] + y) * shape[2] + x)
-        for z in steps
-        for y in steps
-        for x in steps
-    ]
-    return [shift for distance, shift in sorted(ball) if 0 < distance <= voxels**2]
 
 
 def write_view(
@@ -271,27 +231,6 @@ def _quoted(text: str) -> str:
         raise ValueError(f"ChimeraX cannot read the name {text!r}; rename the file")
     quote = "'" if '"' in text else '"'
     return quote + text + quote
-
-
-def _erode(mask: np.ndarray) -> np.ndarray:
-    """Voxels whose 26 neighbours inside the box are all in the mask."""
-    eroded = mask.copy()
-    for low, high in _NEIGHBOURS:
-        before = eroded.copy()
-        eroded[high] &= before[low]
-        eroded[low] &= before[high]
-    return eroded
-
-
-def _dilate(mask: np.ndarray, voxels: int) -> np.ndarray:
-    """Voxels within a cube of ``2 voxels + 1`` around any of the mask."""
-    dilated = mask.copy()
-    for _ in range(voxels):
-        for low, high in _NEIGHBOURS:
-            before = dilated.copy()
-            dilated[high] |= before[low]
-            dilated[low] |= before[high]
-    return dilated
 
 
 def _otsu(values: np.ndarray, bins: int = 512) -> float:

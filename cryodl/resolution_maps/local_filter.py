@@ -14,6 +14,7 @@ import numpy as np
 
 from cryodl.compute.parallel import thread_count
 from cryodl.errors import InputError
+from cryodl.maps.edges import half_cosine
 from cryodl.maps.volume import Volume
 from cryodl.resolution_maps.resolution_map import ResolutionMap
 
@@ -131,7 +132,6 @@ def _filtered(
 
     if cutoff >= 0.5 / volume.voxel_size * (1 - 1e-6):
         return volume.data
-    phase = (radius - np.float32(cutoff * (1 - EDGE))) * np.float32(1 / (2 * EDGE * cutoff))
-    np.clip(phase, 0, 1, out=phase)
-    gain = 0.5 + 0.5 * np.cos(np.float32(np.pi) * phase)
+    part = (radius - np.float32(cutoff * (1 - EDGE))) * np.float32(1 / (2 * EDGE * cutoff))
+    gain = half_cosine(part)
     return scipy.fft.irfftn(spectrum * gain, s=volume.shape, workers=thread_count())

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.maps.crop import bounding_box
 from cryodl.maps.volume import Volume
 from cryodl.simulation.deposition_config import FILTERS, GRIDS, MASKS, STORED, draw, full_config
 from cryodl.simulation.filters import FourierBox, raised_cosine
@@ -313,12 +314,12 @@ def _regridded(density, inside, kept, kind, new_voxel, drawn, voxel, rng):
 def _crop(kept, margin: float, voxel: float, axes):
     """Slices of a grid that hold what is kept, with a margin in Å."""
     cut = []
-    for axis in range(3):
-        held = np.flatnonzero(kept.any(axis=tuple(a for a in range(3) if a != axis))) * voxel
-        low, high = np.searchsorted(axes[axis], (held[0] - margin, held[-1] + margin))
+    for axis, (first, last) in zip(axes, bounding_box(kept)):
+        ends = first * voxel - margin, (last - 1) * voxel + margin
+        low, high = np.searchsorted(axis, ends)
         short = max(LEAST_BOX - (high - low), 0)
         low = max(low - (short + 1) // 2, 0)
-        cut.append(slice(low, min(max(high, low + LEAST_BOX), len(axes[axis]))))
+        cut.append(slice(low, min(max(high, low + LEAST_BOX), len(axis))))
     return cut
 
 

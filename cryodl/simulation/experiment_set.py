@@ -21,6 +21,7 @@ from cryodl.files.arrays import read_array
 from cryodl.files.folder import whole_file
 from cryodl.files.reading import read_json
 from cryodl.files.record import write_json
+from cryodl.maps.crop import box_around
 from cryodl.simulation.experiment_config import full_config, is_number
 from cryodl.simulation.simulated_experiment import MAPS, simulate_experiment
 
@@ -230,11 +231,6 @@ def _make(job) -> Path:
 
 def _around(mask):
     """Slices of even lengths that hold the mask and the solvent around it."""
-    cut = []
-    for axis in range(3):
-        held = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
-        low = max(int(held[0]) - round(SOLVENT / VOXEL_SIZE), 0) // 4 * 4
-        high = min(int(held[-1]) + 1 + round(SOLVENT / VOXEL_SIZE), mask.shape[axis])
-        high = low + (high - low) // 4 * 4
-        cut.append(slice(low, high))
-    return tuple(cut)
+    part = box_around(mask, round(SOLVENT / VOXEL_SIZE))
+    starts = [s.start // 4 * 4 for s in part]
+    return tuple(slice(a, a + (s.stop - a) // 4 * 4) for a, s in zip(starts, part))

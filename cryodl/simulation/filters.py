@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from cryodl.filters.shells import shell_planes
+from cryodl.maps.edges import cosine_edge
+
 EDGE = 0.02  # cycles per voxel, width of the raised cosine (DeepRes, section 2.1)
 UNIT_RESOLUTION = 3.0  # Å; the unit of density is the maximum of the map at this resolution
 OVERSAMPLING = 4  # radial bins per Fourier voxel
@@ -99,10 +102,8 @@ def frequency_bins(shape):
     Returns ndarray, shape (z, y, x // 2 + 1), int32; bin b stands for frequency
     b / (OVERSAMPLING * max(shape)) in cycles per voxel.
     """
-    z, y = (np.fft.fftfreq(n).astype(np.float32) for n in shape[:2])
-    x = np.fft.rfftfreq(shape[2]).astype(np.float32)
-    radius = np.sqrt(z[:, None, None] ** 2 + y[None, :, None] ** 2 + x[None, None, :] ** 2)
-    return np.rint(radius * (OVERSAMPLING * max(shape))).astype(np.int32)
+    planes = shell_planes(shape, OVERSAMPLING, np.float32)
+    return np.stack([plane.astype(np.int32) for plane in planes])
 
 
 def bin_frequencies(shape, voxel_size):
@@ -135,8 +136,7 @@ def raised_cosine(frequencies, resolution, width):
     The convention of Xmipp's `transform_filter`, with which DeepRes's data were made (section 2.1:
     width 0.02 cycles per voxel). The half-way point lies at 1 / resolution + width / 2.
     """
-    phase = np.clip((frequencies - 1 / resolution) / width, 0, 1)
-    return 0.5 * (1 + np.cos(np.pi * phase))
+    return cosine_edge(frequencies, 1 / resolution, width)
 
 
 def radial_power(spectrum, bins, count):
@@ -185,10 +185,7 @@ class FourierBox:
 
     def cut(self, spectrum, native: float):
         """What a grid of `native` Å holds of a spectrum: a cube around its origin."""
-        full, half = np.abs(np.fft.fftfreq(self.size)), np.fft.rfftfreq(self.size)
-        limit = 0.5 * self.voxel_size / native
-        z, y, x = full <= limit, full <= limit, half <= limit
-        cube = z[:, None, None] & y[None, :, None] & x[None, None, :]
+        cube = larger_voxels(self.shape, native / self.voxel_size)
         return self._xp.scale(spectrum, cube.astype(np.float32))
 
     def add(self, first, second):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.maps.edges import cosine_edge
+
 MASK_DISTANCE = 3.0  # Å from an atom's centre to where solvent begins
 
 
@@ -153,8 +155,7 @@ def distance_from(mask: np.ndarray, voxel_size: float) -> np.ndarray:
 
 def soft_step(distance: np.ndarray, start: float, width: float) -> np.ndarray:
     """1 up to `start`, then half a cosine down to 0 over `width` (Å)."""
-    phase = np.clip((distance - np.float32(start)) / np.float32(max(width, 1e-3)), 0, 1)
-    return np.float32(0.5) + np.float32(0.5) * np.cos(np.float32(np.pi) * phase)
+    return cosine_edge(distance, float(start), float(max(width, 1e-3)))
 
 
 def belt_density(distance: np.ndarray, specimen: Specimen, drawn: dict[str, Any]) -> np.ndarray:

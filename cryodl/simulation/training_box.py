@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cryodl.maps.edges import half_cosine
 from cryodl.simulation.density import atom_density, deblur_table, default_blur
 from cryodl.simulation.filters import (
     EDGE,
@@ -314,5 +315,4 @@ def _mask(density, distance, config, rng):
     radius = rng.uniform(2.5, 9) * max(config["voxel_size"], 0.7)
     full = zoom(distance, 2, order=1, mode="nearest", grid_mode=True)
     width = 1e-3 if choice < 0.75 else rng.uniform(2, 8)
-    mask = np.clip((radius + width - full) / width, 0, 1)
-    return density * (0.5 - 0.5 * np.cos(np.pi * mask)), True
+    return density * half_cosine((radius + width - full) / width, rising=True), True

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.features.context import stack
+from cryodl.maps.edges import cosine_edge
 from cryodl.maps.mask import reapply_mask
+from cryodl.maps.rotations import Rotation
 from cryodl.simulation.filters import on_voxels, raised_cosine
 
 TARGET = "molecule"  # name under which a set keeps the mask to learn
@@ -120,8 +122,7 @@ def cut_out(density, near, rng, tight):
         radius, edge = rng.uniform(0, 2), 0.5
     else:
         radius, edge = rng.uniform(2, 8), rng.uniform(2, 8)
-    inner = np.clip((distance - radius) / edge, 0, 1)
-    return (density * (0.5 + 0.5 * np.cos(np.pi * inner))).astype(np.float32)
+    return (density * cosine_edge(distance, radius, edge)).astype(np.float32)
 
 
 def filtered(density, gain):
@@ -154,12 +155,7 @@ def random_crop(levelled, bands, extra, target, config, rng):
     start = np.clip(start, 0, np.maximum(shape - size, 0)) // 2 * 2
     fine = tuple(slice(s, s + size) for s in start)
     half = tuple(slice(s // 2, (s + size) // 2) for s in start)
-    order = tuple(rng.permutation(3))
-    flips = tuple(slice(None, None, int(step)) for step in rng.choice([-1, 1], 3))
-
-    def turned(data):
-        return data.transpose((*order, *range(3, data.ndim)))[flips]
-
+    turned = Rotation.draw(rng).turn
     x = stack(*(turned(a) for a in (levelled[fine], bands[half], extra[half])))
     y = turned(target[half]).copy()
     y[..., 1] *= _inner(y.shape[:3], config["border"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.features.context import ContextFeatures, refresh_features
+from cryodl.maps.mask import drop_islands
 from cryodl.maps.normalise import block_mean
 from cryodl.methods.cost import tile_grid
 from cryodl.networks.architectures import reads_and_answers
@@ -19,7 +20,6 @@ MASK, LOCAL, LOCAL_SD, RATIO, RATIO_SD, GLOBAL, COUNTS = range(7)
 CHANNELS = 7
 INSIDE = 0.5  # probability above which a voxel is in the molecule
 STEP = 0.001  # by which a probability is at least on its side of the border
-SMALL = 0.05  # components below this share of the largest are dropped
 
 
 @dataclass(frozen=True)
@@ -90,15 +90,9 @@ def local_resolution(predicted: np.ndarray, whole: float, how: str):
 
 def molecule(probability: np.ndarray, threshold: float = INSIDE) -> np.ndarray:
     """The molecule: probable voxels without small islands, holes filled; ndarray, bool."""
-    from scipy import ndimage
+    from scipy.ndimage import binary_fill_holes
 
-    inside = probability > threshold
-    labels, count = ndimage.label(inside)
-    if count > 1:
-        sizes = np.bincount(labels.ravel())
-        sizes[0] = 0
-        inside = (sizes >= SMALL * sizes.max())[labels]
-    return ndimage.binary_fill_holes(inside)
+    return binary_fill_holes(drop_islands(probability > threshold))
 
 
 def reads_spectrum(spec: Mapping[str, Any]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from cryodl.errors import SettingError
 from cryodl.filters.sharpen import apply_bfactor, estimate_bfactor, flatten_spectrum
-from cryodl.maps.crop import bounding_box, crop
+from cryodl.maps.crop import box_around, crop
 from cryodl.maps.mask import reapply_mask
 from cryodl.maps.rotations import ONE, Rotation, mean_over
 from cryodl.maps.volume import Volume
@@ -80,7 +80,7 @@ def sharpen_map(
     chosen : rotations over which the sharpened map is averaged: shells of a small box hold other
         waves when it is turned
     """
-    part = tuple(slice(max(0, first - MARGIN), last + MARGIN) for first, last in bounding_box(mask))
+    part = box_around(mask, MARGIN)
     guinier = estimate_bfactor(crop(volume, part), resolution, mask=mask[part])
     applied, limit = volume, None
     if sharpen == "auto":

@@ -22,8 +22,10 @@ from cryodl.filters.amplitude_scaling import REACH, mask_weights, scaled_by_mode
 from cryodl.half_maps.fsc import estimate_fsc, soft_mask
 from cryodl.half_maps.pair import check_half_maps, on_one_scale
 from cryodl.maps.crop import bounding_box
+from cryodl.maps.edges import cosine_edge
 from cryodl.maps.inputs import input_map
 from cryodl.maps.resample import resample
+from cryodl.maps.rotations import Rotation
 from cryodl.simulation.experiment_set import RECORD, StoredExperiment, check_record
 from cryodl.simulation.model_map import model_map
 from cryodl.simulation.structure import read_structure, structure_name
@@ -200,8 +202,7 @@ def spoil(density, distance, config, rng):
     if rng.random() < config["masked"]:
         begin, width = rng.uniform(1, REACH - 4), rng.uniform(1, 4)
         width = width if rng.random() < 0.5 else 0.1
-        share = np.clip((distance - begin) / width, 0, 1)
-        density = density * (0.5 + 0.5 * np.cos(np.pi * share)).astype(np.float32)
+        density = density * cosine_edge(distance, begin, width).astype(np.float32)
     return density
 
 
@@ -241,10 +242,9 @@ def _crop(whitened, target, distance, config, rng):
         middle = rng.integers(0, shape)
     start = [int(np.clip(m - size // 2, 0, n - size)) // 2 * 2 for m, n in zip(middle, shape)]
     fine = tuple(slice(s, s + size) for s in start)
-    order = tuple(int(a) for a in rng.permutation(3))
-    flips = tuple(slice(None, None, int(step)) for step in rng.choice([-1, 1], 3))
-    x = whitened.part(fine).turned(order, flips).features()
-    return x, _blocks([part[fine].transpose(order)[flips] for part in target])
+    rotation = Rotation.draw(rng)
+    x = whitened.part(fine).turned(rotation).features()
+    return x, _blocks([rotation.turn(part[fine]) for part in target])
 
 
 COLUMNS = "half1", "half2", "model"

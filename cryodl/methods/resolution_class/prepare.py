@@ -10,7 +10,7 @@ import numpy as np
 from cryodl.errors import SettingError
 from cryodl.features.context import CONTEXT_CHANNELS, context_features, stack
 from cryodl.features.spectral_descriptor import LENGTH, spectral_descriptor
-from cryodl.maps.crop import bounding_box
+from cryodl.maps.crop import bounding_box, box_around
 from cryodl.maps.mask import automatic_mask, resample_with_mask
 from cryodl.maps.normalise import block_mean, local_normalise
 from cryodl.maps.volume import Volume
@@ -88,9 +88,7 @@ def find_molecule(volume: Volume, voxel_size: float, inside: np.ndarray | None =
     if inside is None:
         inside = automatic_mask(volume)
     margin = int(np.ceil(CONTEXT / volume.voxel_size))
-    part = tuple(
-        slice(max(0, first - margin), last + margin) for first, last in bounding_box(inside)
-    )
+    part = box_around(inside, margin)
     cut = Volume(volume.data[part], volume.voxel_size)
     grid, within = resample_with_mask(cut, inside[part], voxel_size)
     return cut_to_molecule(grid.data, within, grid.voxel_size)

@@ -15,6 +15,7 @@ from cryodl.features.sub_bands import (
 )
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.maps.resample import density_at
+from cryodl.maps.rotations import Rotation
 from cryodl.maps.volume import Volume
 
 
@@ -112,12 +113,11 @@ def test_features_are_channels_of_the_half_grid(molecule):
 def test_turning_turns_everything(molecule):
     density, noise = molecule
     found = normalise_sub_bands(density, noise, threads=1)
-    order, flips = (2, 0, 1), (slice(None, None, -1), slice(None), slice(None, None, -1))
-    turned = found.turned(order, flips)
+    rotation = Rotation((2, 0, 1), (True, False, True))
+    turned = found.turned(rotation)
     again = normalise_sub_bands(
-        np.ascontiguousarray(density.transpose(order)[flips]),
-        np.ascontiguousarray(noise.transpose(order)[flips]), threads=1,
-    )  # fmt: skip
+        *(np.ascontiguousarray(rotation.turn(each)) for each in (density, noise)), threads=1
+    )
     inner = (slice(None), *(slice(8, -8),) * 3)
     a, b = (w.groups[inner].astype(float).ravel() for w in (turned, again))
     assert np.corrcoef(a, b)[0, 1] > 0.995

@@ -1,0 +1,26 @@
+"""Soft edges: half a cosine between 1 and 0, and values laid along one axis of a map."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def half_cosine(part, *, rising: bool = False):
+    """Half a cosine: 1 at a part of 0 and below, 0 at 1 and beyond; rising the other way round.
+
+    part : ndarray, of the way
+    """
+    return 0.5 + (-0.5 if rising else 0.5) * np.cos(np.pi * np.clip(part, 0, 1))
+
+
+def cosine_edge(distance, start: float, width: float):
+    """Weights that are 1 up to `start` and fall to 0 along half a cosine over `width`.
+
+    distance : ndarray, in the unit of both
+    """
+    return half_cosine((distance - start) / width)
+
+
+def along(axis: int, values: np.ndarray) -> np.ndarray:
+    """Values (n,) as an array (z, y, x) of length n along one axis and 1 along the others."""
+    return values.reshape([-1 if other == axis else 1 for other in range(3)])
