@@ -12,8 +12,8 @@ import sys
 
 import numpy as np
 
-from cryodl.simulation.density import atom_density, deblur_table, default_blur
 from cryodl.simulation.filters import bin_frequencies, frequency_bins, radial_power
+from cryodl.simulation.structure import atom_density, deblur_table, default_blur
 from cryodl.training.structures import load_structures
 
 SIZE, VOXEL, B_FACTOR, COUNT = 180, 0.5, 15.0, 40

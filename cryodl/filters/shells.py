@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from cryodl.compute.parallel import thread_count
@@ -30,7 +32,7 @@ def inverse(
 FINE = 8  # steps in a shell in which gains are interpolated
 
 
-def shell_planes(shape: tuple[int, ...], steps: int = 1, dtype: type = np.float64):
+def shell_planes(shape: tuple[int, ...], steps: int = 1, dtype: Any = np.float64):
     """Shell of every coefficient, plane by plane along z; shells are 1 / (longest edge) wide.
 
     steps : into which each shell is divided;  dtype : in which radii are computed

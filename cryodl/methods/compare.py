@@ -74,8 +74,8 @@ def run_compare(
     from cryodl.maps.inputs import input_map
     from cryodl.maps.result import Result
     from cryodl.resolution_maps.agreement import compare_resolutions
-    from cryodl.resolution_maps.chains import chain_regions
     from cryodl.resolution_maps.load import header_agrees, load_resolution
+    from cryodl.resolution_maps.statistics import chain_regions
 
     start = time.perf_counter()
     check_palette(palette)

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.errors import BundleError, InputError, is_shortage
-from cryodl.files.arrays import DAMAGED, read_packed
-from cryodl.files.reading import check_is_file
+from cryodl.files.reading import DAMAGED, check_is_file, read_packed
 from cryodl.files.record import KEY, file_sha256, own_sum
 from cryodl.networks.architectures import reads_and_answers
 from cryodl.networks.spec import LIGHT, SHIPPED, SPEC_FILE, TABLE_FILE, weights_file

@@ -17,9 +17,8 @@ import numpy as np
 
 from cryodl.compute.parallel import Workers
 from cryodl.errors import InputError
-from cryodl.files.arrays import read_array
 from cryodl.files.folder import whole_file
-from cryodl.files.reading import read_json
+from cryodl.files.reading import read_array, read_json
 from cryodl.files.record import write_json
 from cryodl.maps.crop import box_around
 from cryodl.simulation.experiment_config import full_config, is_number

@@ -7,8 +7,11 @@ signal-to-noise resolution
     it is never finer than what the map still holds: two voxels of the coarsest grid it went
     through, or the frequency beyond which a filter has left less than HELD of its amplitude.
 aspect resolution
-    The cut-off of the low-passed ideal density that the map resembles most (label.py): from the
-    local amplitudes of the map relative to those of the atoms. Sharpening and blurring move it.
+    The cut-off of the low-passed ideal density that the map resembles most: from the local
+    amplitudes T(s) of the map relative to those of the atoms. For a flat (Wilson) spectrum the
+    correlation with a low-pass at s_c is A(s_c) / sqrt(N(s_c)), A = integral of T s² and N =
+    integral of s² up to s_c; at its maximum T(s_c) is half the mean of T below s_c. Sharpening and
+    blurring move it.
 
 Bands lie evenly in the logarithm of the frequency; what is near is weighted by a Gaussian of WINDOW
 standard deviation. Results lie on a coarse grid of their own, on which that Gaussian is exact.
@@ -22,7 +25,6 @@ from typing import Any
 import numpy as np
 
 from cryodl.simulation.filters import FourierBox
-from cryodl.simulation.regions import aspect_resolution, snr_resolution
 from cryodl.simulation.specimen import Specimen
 
 WINDOW = 7.0  # Å
@@ -32,6 +34,7 @@ BAND_WIDTH = 0.75  # of the distance between its edges
 CORRELATION = 0.5
 HELD = 0.01
 GRID = 3.5  # Å, at most, of the coarse grid
+SNR_AT_FSC_0143 = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,31 @@ def _even(size: float) -> int:
     import scipy.fft
 
     return 2 * scipy.fft.next_fast_len(max(int(size) // 2, 4))
+
+
+def aspect_resolution(frequencies, amplitude, *, edge=0.0):
+    """Cut-off (Å) of the low-passed ideal map that a map with these amplitudes resembles most.
+
+    frequencies : ndarray (n,), 1/Å, evenly spaced from 0 to Nyquist
+    amplitude : ndarray (n,), radial amplitude relative to the ideal molecule
+    edge : float, 1/Å, distance of a low-pass filter's nominal cut-off before its half-way point;
+        half the width of a raised cosine that starts at its cut-off
+    """
+    volume = frequencies**2
+    projection = np.cumsum(amplitude * volume)
+    correlation = projection / np.sqrt(np.maximum(np.cumsum(volume), 1e-12))
+    best = frequencies[int(np.argmax(correlation))]
+    return 1 / max(best - edge, frequencies[1])
+
+
+def snr_resolution(frequencies, ratio):
+    """Last resolution (Å) at which the signal-to-noise ratio of the full map is at least 1/3.
+
+    frequencies : ndarray (n,), 1/Å;  ratio : ndarray (n,), power of signal over power of noise
+    """
+    seen = np.flatnonzero(ratio >= SNR_AT_FSC_0143)
+    last = frequencies[seen[-1]] if len(seen) else frequencies[1]
+    return 1 / max(last, frequencies[1])
 
 
 WORST = 40.0  # Å; coarser than any feature by which a resolution could be told

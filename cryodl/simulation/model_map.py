@@ -10,7 +10,6 @@ import numpy as np
 from cryodl.compute.memory import check_memory
 from cryodl.errors import InputError
 from cryodl.maps.volume import Volume
-from cryodl.simulation.density import atom_density, deblur_table, default_blur
 from cryodl.simulation.filters import (
     EDGE,
     UNIT_RESOLUTION,
@@ -19,7 +18,7 @@ from cryodl.simulation.filters import (
     raised_cosine,
 )
 from cryodl.simulation.filters import NumpyFourier as fourier
-from cryodl.simulation.structure import Structure
+from cryodl.simulation.structure import Structure, atom_density, deblur_table, default_blur
 
 NEAR = 3.0  # Å from an atom: within is the molecule
 

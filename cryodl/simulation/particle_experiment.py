@@ -15,9 +15,8 @@ import numpy as np
 
 from cryodl.errors import InputError
 from cryodl.maps.volume import Volume
-from cryodl.simulation.bodies import make_bodies, sharp_density
 from cryodl.simulation.filters import FourierBox
-from cryodl.simulation.imaging import reconstruct
+from cryodl.simulation.imaging import make_bodies, reconstruct, sharp_density
 from cryodl.simulation.particle_config import draw, full_config
 from cryodl.simulation.placement import place
 from cryodl.simulation.reconstruction import fsc_crossing, fsc_mask, shell_sums

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cryodl.filters.threshold import signal_end
-from cryodl.simulation.density import atom_density, deblur_table, default_blur
 from cryodl.simulation.filters import FourierBox, raised_cosine
 from cryodl.simulation.specimen import Specimen, soft_step
+from cryodl.simulation.structure import atom_density, deblur_table, default_blur
 
 CLASSES = 10  # of B-factors; each is transformed once
 FSC_THRESHOLD = 0.143

@@ -13,9 +13,8 @@ import numpy as np
 
 from cryodl.compute.parallel import Workers
 from cryodl.errors import InputError
-from cryodl.files.arrays import read_arrays
 from cryodl.files.folder import whole_file
-from cryodl.files.reading import check_is_file
+from cryodl.files.reading import check_is_file, read_arrays
 
 APART = 1000  # chunks that lie between steps at which runs are resumed, so that none comes twice
 Sample = tuple[np.ndarray, np.ndarray]

@@ -12,9 +12,10 @@ from cryodl.checks.voxel_size import (
     VOXELS,
     predict,
     read_features,
+    sealed_weights,
+    with_bfactor,
     wrongness,
 )
-from cryodl.checks.voxel_size_network import sealed_weights, with_bfactor
 from cryodl.compute.parallel import Workers
 from cryodl.files.folder import whole_file
 from cryodl.maps.mask import coarse_mask, resample_with_mask

@@ -9,9 +9,8 @@ from cryodl.protocols import (
     CryodlProtResolutionBase,
     CryodlProtSingleMapResolution,
 )
-from cryodl.report.histogram import draw_bars
+from cryodl.report.histogram import draw_bars, draw_radius, radial_profile
 from cryodl.report.palette import UNCERTAINTY_PALETTE, colour_map, palette_colours, resolution_range
-from cryodl.report.radial import draw_radius, radial_profile
 from cryodl.report.slice_grid import AXES, draw_slice_grid, pick_planes
 from cryodl.report.slices import crop_box, density_limits, molecule_centre
 from cryodl.viewers import chimerax

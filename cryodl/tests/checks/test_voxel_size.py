@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from cryodl.checks import voxel_size as module
-from cryodl.checks import voxel_size_network as voxel_size_weights
-from cryodl.checks.voxel_size_network import (
+from cryodl.checks.voxel_size import (
     NUMBERS,
     RADII,
     proven_weights,
@@ -76,7 +75,7 @@ def test_weights_of_no_such_network_are_told(change, message, tmp_path):
     with np.load(path) as held:
         arrays = {name: held[name] for name in held if name != "sha256"}
     arrays = {name: value for name, value in {**arrays, **change}.items() if value is not None}
-    np.savez(path, **arrays, sha256=np.array(voxel_size_weights.checksum(arrays)))
+    np.savez(path, **arrays, sha256=np.array(module.checksum(arrays)))
     with pytest.raises(BundleError, match=message):
         proven_weights(path, module.predict)
 
@@ -142,7 +141,7 @@ def test_weights_prove_themselves(change, message, tmp_path):
         arrays = {**held, **change}
     if "vector_answer" in change:  # written so
         del arrays["sha256"]
-        arrays["sha256"] = np.array(voxel_size_weights.checksum(arrays))
+        arrays["sha256"] = np.array(module.checksum(arrays))
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
     with pytest.raises((BundleError, InputError), match=message):
         proven_weights(path, module.predict)

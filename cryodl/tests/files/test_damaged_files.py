@@ -11,13 +11,12 @@ import pytest
 from cryodl.cli.main import main
 from cryodl.errors import LONGEST, CryodlError, InputError
 from cryodl.evaluation.reconstructions import load, read_judged
-from cryodl.files.arrays import read_array, read_arrays
 from cryodl.files.atomic_models import read_model
-from cryodl.files.reading import MOST_PARSED, read_json, read_rows
+from cryodl.files.reading import MOST_PARSED, read_array, read_arrays, read_json, read_rows
 from cryodl.half_maps.pair import check_half_maps
 from cryodl.maps.inputs import input_map
-from cryodl.resolution_maps.chains import _read_atoms
 from cryodl.resolution_maps.load import load_resolution
+from cryodl.resolution_maps.statistics import _read_atoms
 from cryodl.simulation import deposition_config, experiment_config
 from cryodl.simulation.experiment_set import StoredExperiment, check_record
 from cryodl.simulation.reconstruction_set import StoredReconstruction, check_info

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cryodl.errors import InputError
-from cryodl.resolution_maps.chains import _read_atoms
+from cryodl.resolution_maps.statistics import _read_atoms
 from cryodl.simulation.structure import read_structure
 
 PDB = Path(__file__).parents[1] / "data" / "1c75.pdb"

@@ -39,8 +39,7 @@ def read_bundle(folder):
 
 
 def read_voxel_size(folder):
-    from cryodl.checks.voxel_size import FACTORS, predict
-    from cryodl.checks.voxel_size_network import NUMBERS, proven_weights
+    from cryodl.checks.voxel_size import FACTORS, NUMBERS, predict, proven_weights
 
     weights = proven_weights(folder / "w.npz", predict)
     assert 0 < weights["threshold"] < 1
@@ -49,7 +48,7 @@ def read_voxel_size(folder):
 
 
 def seal_voxel_size(folder):
-    from cryodl.checks.voxel_size_network import SUM, checksum
+    from cryodl.checks.voxel_size import SUM, checksum
 
     try:
         with np.load(folder / "w.npz") as held:

@@ -82,7 +82,7 @@ def read_resolution_maps(folder):
 
 
 def read_models(name, folder):
-    from cryodl.resolution_maps.chains import _read_atoms
+    from cryodl.resolution_maps.statistics import _read_atoms
     from cryodl.simulation.structure import read_structure
 
     path = folder / name

@@ -297,8 +297,7 @@ def _write_light(path, reads, answers):
 
 def voxel_size_weights():
     """As the shipped one, but smaller."""
-    from cryodl.checks.voxel_size import FACTORS, predict
-    from cryodl.checks.voxel_size_network import NUMBERS, sealed_weights
+    from cryodl.checks.voxel_size import FACTORS, NUMBERS, predict, sealed_weights
 
     rng, shapes = np.random.default_rng(0), ((NUMBERS, 2), (2, len(FACTORS)))
     weights = {"mean": np.zeros(NUMBERS), "sd": np.ones(NUMBERS), "layers": 2, "threshold": 0.7}

@@ -6,9 +6,8 @@ import numpy as np
 from scipy.fft import irfftn, rfftn
 
 from cryodl.maps.volume import Volume
-from cryodl.simulation.density import atom_density, deblur_table, default_blur
 from cryodl.simulation.filters import bin_frequencies, frequency_bins, radial_power
-from cryodl.simulation.structure import Structure
+from cryodl.simulation.structure import Structure, atom_density, deblur_table, default_blur
 
 FALL_OFF = 7.0  # B-factor of a map in its resolution squared, as real maps have it
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from cryodl.report.figure import new_figure
-from cryodl.report.histogram import bin_edges, draw_bars
+from cryodl.report.histogram import bin_edges, draw_bars, draw_radius, radial_profile
 from cryodl.report.palette import colour_map
-from cryodl.report.radial import draw_radius, radial_profile
 from cryodl.report.slice_grid import draw_slice_grid, pick_planes
 
 SHAPE = (7, 10, 13)

@@ -6,10 +6,10 @@ import pytest
 from cryodl.errors import InputError, SettingError
 from cryodl.maps.volume import Volume
 from cryodl.resolution_maps.agreement import compare_resolutions
-from cryodl.resolution_maps.chains import chain_regions
 from cryodl.resolution_maps.load import to_grid
 from cryodl.resolution_maps.local_filter import filter_locally, low_pass
 from cryodl.resolution_maps.resolution_map import ResolutionMap, read_resolution
+from cryodl.resolution_maps.statistics import chain_regions
 
 SHAPE = (18, 20, 22)
 

@@ -10,8 +10,9 @@ import pytest
 from cryodl.cli.main import main
 from cryodl.errors import InputError
 from cryodl.maps.mrc import read_map
-from cryodl.simulation import density, filters
-from cryodl.simulation import regions as label
+from cryodl.simulation import filters
+from cryodl.simulation import local_truth as label
+from cryodl.simulation import structure as density
 from cryodl.simulation import training_box as experiment
 from cryodl.simulation.model_map import simulate_map
 from cryodl.simulation.structure import (
