@@ -1,0 +1,113 @@
+"""The documentation runs: every block of code in the pages, in order, or it says why not.
+
+The files that the pages name are those of a simulated experiment on a protein of 71 residues.
+"""
+
+import contextlib
+import importlib.util
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import cryodl
+from cryodl.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "cryodl" / "tests" / "data" / "1c75.pdb"
+# seconds rather than minutes; the others are slow
+FAST = {"README.rst", "getting_started.rst"}
+
+
+def load_blocks():
+    spec = importlib.util.spec_from_file_location("docs_blocks", ROOT / "docs" / "blocks.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+READER = load_blocks()
+PAGES = [ROOT / "README.rst", ROOT / "examples/README.rst", *sorted((ROOT / "docs").glob("*.rst"))]
+BLOCKS = {page: list(READER.blocks(page)) for page in PAGES}
+RUN = [
+    pytest.param(
+        page,
+        id=str(page.relative_to(ROOT)),
+        marks=() if page.relative_to(ROOT).name in FAST else pytest.mark.slow,
+    )
+    for page in PAGES
+    if any(not block.not_run for block in BLOCKS[page])
+]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder with what the pages call map.mrc, half1.mrc, model.cif and so on."""
+    folder = tmp_path_factory.mktemp("files")
+    cryodl.run_simulated_experiment(
+        MODEL, 4.5, 1.5, output=folder / "made", seed=1, config={"box": 44}
+    )
+    for name in ("map", "half1", "half2", "mask"):
+        shutil.copy(folder / "made" / f"{name}.mrc", folder)
+    for name, source in {
+        "a": "map", "b": "half1", "final": "map", "ligand_mask": "mask",
+        "monoresResolutionMap": "snr", "resmap": "snr",
+    }.items():  # fmt: skip
+        shutil.copy(folder / "made" / f"{source}.mrc", folder / f"{name}.mrc")
+    shutil.rmtree(folder / "made")
+    for name in ("model.pdb", "models/1c75.pdb", "structures/1c75.pdb"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(MODEL, folder / name)
+    (folder / "maps.tsv").write_text("file\tresolution_A\nmap.mrc\t4.0\nhalf1.mrc\t4.5\n", "utf-8")
+    run = {"map": "map.mrc", "output": "out", "sharpen": "auto"}
+    (folder / "run.json").write_text(json.dumps(run), "utf-8")
+    (folder / "examples").mkdir()
+    for path in (ROOT / "examples").glob("*.gz"):
+        shutil.copy(path, folder / "examples")
+    return folder
+
+
+def run_command(command):
+    """Run `cryodl ...` here; what an alternative shown before has written makes room for it."""
+    words = READER.words(command)
+    if "-o" in words and "--overwrite" not in words:
+        output = Path(words[words.index("-o") + 1])
+        if output.is_dir():
+            shutil.rmtree(output)
+        elif output.exists():
+            output.unlink()
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+        code = main(words)
+    assert code == 0, f"{command}\n{said.getvalue()}"
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_blocks_run(page, files, tmp_path, monkeypatch):
+    shutil.copytree(files, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    for block in BLOCKS[page]:
+        if block.not_run:
+            continue
+        if block.language == "python":
+            exec(compile(block.text, f"{page.name}:{block.line}", "exec"), {})
+            continue
+        for command in block.commands:
+            run_command(command)
+
+
+def test_what_is_not_run_says_why_and_nothing_else_is_left_out():
+    for page, found in BLOCKS.items():
+        for block in found:
+            where = f"{page.name}:{block.line}"
+            if block.not_run:
+                assert len(block.not_run) > 10, f"{where}: say why it is not run"
+            elif block.language == "shell":
+                for command in block.commands:
+                    assert command.startswith("cryodl "), f"{where}: say why `{command}` is not run"
+            else:
+                assert block.language == "python", f"{where}: who is to run {block.language}?"
