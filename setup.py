@@ -52,6 +52,7 @@ setup(
         "cryodl": [
             "icon.png",
             "protocols.conf",
+            "py.typed",
             "templates/*.template",
             "weights/**/*",
             "report/**/*.html",

@@ -40,6 +40,7 @@ def run_method(args: argparse.Namespace, method: Method, values: dict[str, Any])
         if "notify" in taken:
             values["notify"] = say
         result = function(**values)
-    for line in method.summary(result.stats):
+    for line in method.summary(getattr(result, "stats", result)):
         print(line)
-    print(f"wrote {args.output}")
+    if hasattr(result, "stats"):
+        print(f"wrote {args.output}")

@@ -28,7 +28,6 @@ OWN = {
     "localres": ("cryodl.cli.localres", "local resolution of a map, with its uncertainty"),
     "classify": ("cryodl.cli.classify", "resolution class of whole maps, from the maps alone"),
     "simulate": ("cryodl.cli.simulate", "simulate a map from an atomic model"),
-    "experiments": ("cryodl.cli.experiments", "simulate a set of experiments to train on"),
     "train": ("cryodl.cli.train", "train a network and write it as a bundle"),
     "evaluate": ("cryodl.cli.evaluate", "measure a network on simulated and real maps"),
 }

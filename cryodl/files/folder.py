@@ -26,7 +26,7 @@ def check_output(folder: Path, overwrite: bool) -> None:
     """Raise OutputError where a folder cannot take the results."""
     if folder.is_dir():
         if any(folder.iterdir()) and not overwrite:
-            raise OutputError(f"{folder} is not empty: give another folder, or --overwrite")
+            raise OutputError(f"{folder} is not empty: give another folder, or overwrite=True")
     elif folder.exists() or folder.is_symlink():
         raise OutputError(f"{folder} exists and is not a folder: give another name")
 
@@ -49,7 +49,7 @@ def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -
         if isinstance(given, (str, os.PathLike)) and file.resolve() == Path(given).resolve():
             raise OutputError(f"{file} is what is read: give another name for what is written")
     if file.exists() and not overwrite:
-        raise OutputError(f"{file} exists: give another name, or --overwrite")
+        raise OutputError(f"{file} exists: give another name, or overwrite=True")
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def noise_model(
         if noisy.mean() < _LEAST_NOISE / 10:
             raise InputError(
                 "too little lies beside the mask to tell the noise from: give a tighter mask, a "
-                "coarser --max-resolution, or half maps"
+                "coarser max_resolution=, or half maps"
             )
         power = noise_power(data * noisy)
         return NoiseModel(box, inside[box], noisy, Spectrum(data, voxel, power), None)

@@ -25,7 +25,7 @@ def check_half_maps(half1: Volume, half2: Volume) -> list[str]:
         if looks_like_mask(half.data):
             raise InputError(
                 f"the {name} half map holds the values of a mask (0 and 1): give the two half maps,"
-                " and the mask with --mask"
+                " and the mask as mask="
             )
         if not np.ptp(half.data):
             raise InputError(f"the {name} half map is constant: give another one")
@@ -36,7 +36,7 @@ def check_half_maps(half1: Volume, half2: Volume) -> list[str]:
     if abs(half1.voxel_size / half2.voxel_size - 1) > 1e-3:
         raise InputError(
             f"half maps have voxels of {half1.voxel_size:g} and {half2.voxel_size:g} Å: give two of"
-            " one refinement, or the true size with --voxel-size"
+            " one refinement, or the true size as voxel_size="
         )
     apart = max(abs(a - b) for a, b in zip(half1.origin, half2.origin))
     if apart > 0.1 * half1.voxel_size:

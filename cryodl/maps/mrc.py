@@ -326,21 +326,19 @@ def _header_spacing(path: Path, header: np.ndarray) -> Triple:
     counts = [int(header[name]) for name in ("mx", "my", "mz")]
     spacing = [edge / count if count > 0 else 0.0 for edge, count in zip(edges, counts)]
     if not all(np.isfinite(value) and value > 0 for value in spacing):
-        raise InputError(
-            f"{path} has voxel size 0 in its header; give the true one with --voxel-size"
-        )
+        raise InputError(f"{path} has voxel size 0 in its header; give the true one as voxel_size=")
     low, high = VOXEL_SIZES
     if not all(low <= value <= high for value in spacing):
         named = " x ".join(f"{value:.4g}" for value in spacing)
         raise InputError(
             f"{path} has voxels of {named} Å in its header, which cannot be; give the"
-            " true size with --voxel-size"
+            " true size as voxel_size="
         )
     if max(spacing) - min(spacing) > ANISOTROPY * min(spacing):
         named = " x ".join(f"{value:.4g}" for value in spacing)
         raise InputError(
             f"{path} has anisotropic voxels of {named} Å; resample it to cubic voxels,"
-            " or give the true edge with --voxel-size if the header is wrong"
+            " or give the true edge as voxel_size= if the header is wrong"
         )
     # a header's float32 holds seven digits; edges that agree so far are meant to be equal
     if max(spacing) - min(spacing) < 1e-5 * min(spacing):

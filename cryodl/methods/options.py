@@ -99,6 +99,8 @@ class Option(NamedTuple):
         unit = f" {self.unit}" if self.unit else ""
         if self.least is not None and self.most is not None:
             return f"between {self.least:.10g} and {self.most:.10g}{unit}"
+        if self.kind is int and self.least is not None:
+            return f"a whole number from {self.least:.10g} up"
         ends = (("at least", self.least), ("above", self.above), ("at most", self.most),
             ("below", self.below))  # fmt: skip
         words = [f"{word} {end:.10g}{unit}" for word, end in ends if end is not None]
@@ -179,6 +181,8 @@ def add_arguments(parser: Any, options: Iterable[Option]) -> None:
         else:
             words["metavar"] = one.metavar or one.unit or None
             words["default"] = one.default
+            if isinstance(one.default, tuple):  # argparse reads it, and help shows it, as a word
+                words["default"] = ",".join(f"{value:g}" for value in one.default)
         if one.choices:
             words.update(choices=list(one.choices), metavar=None)
         if one.kind in (int, float) and not one.choices:

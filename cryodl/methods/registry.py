@@ -89,4 +89,13 @@ COMMANDS = {
         "resolution of two half maps by Fourier shell correlation"),
     "oversharpening": Method("run_oversharpening", f"{M}.oversharpening",
         f"{M}.oversharpening_options", "find the B-factor that sharpens just enough"),
+    "experiments": Method("run_experiments", f"{M}.experiments", f"{M}.experiments_options",
+        "simulate a set of experiments to train on"),
+    "simulate": Method("run_simulated_experiment", f"{M}.simulate", f"{M}.simulate_options",
+        "simulate a map from an atomic model"),
 }  # fmt: skip
+
+
+def functions() -> dict[str, str]:
+    """Every Python function and its module."""
+    return {line.function: line.module for line in (*LOCALRES.values(), *COMMANDS.values())}

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryodl.files.folder import check_output, whole_folder
+from cryodl.errors import OutputError, SettingError
+from cryodl.files.folder import check_file, check_output, whole_folder
 from cryodl.files.record import sealed, write_json
+from cryodl.methods.options import declared
+from cryodl.methods.simulate_options import MAP_OPTIONS, OPTIONS
 
 if TYPE_CHECKING:
+    from cryodl.simulation.model_map import SimulatedMap
     from cryodl.simulation.simulated_experiment import SimulatedExperiment
     from cryodl.simulation.structure import Structure
 
 
+@declared(OPTIONS)
 def run_simulated_experiment(
     structure: Structure | str | Path,
     resolution: float | None = None,
@@ -75,3 +81,77 @@ def run_simulated_experiment(
         name = "experiment.json"
         write_json(work / name, sealed(record, name, work), indent=1)
     return made
+
+
+@declared(MAP_OPTIONS)
+def run_simulated_map(
+    structure: str | Path,
+    resolution: float | Sequence[float],
+    voxel_size: float,
+    *,
+    output: str | Path,
+    noise: float = 0.0,
+    b_factor: float = 0.0,
+    blur: float = 0.0,
+    random_phases: float | None = None,
+    margin: float = 15.0,
+    truth: str | Path | None = None,
+    mask: str | Path | None = None,
+    seed: int | None = None,
+    overwrite: bool = False,
+) -> tuple[SimulatedMap, int]:
+    """Simulate the map of an atomic model, and write it.
+
+    Parameters
+    ----------
+    structure : PDB or mmCIF file
+    resolution : low-pass cut-off, Å, or one for each chain in turn
+    voxel_size : Å
+    output : file of the map;  truth, mask : files of the true resolution and of the mask, or None
+    noise : standard deviation of white noise; the map at 3 Å has a maximum of 1
+    b_factor : of every atom, Å²;  blur : applied to the finished map, Å²; below 0 it sharpens
+    random_phases : Å, beyond which phases are random
+    margin : around the molecule, Å
+    seed : of all that is random; None is 0
+    overwrite : replace maps that exist
+
+    Returns
+    -------
+    the simulated map, and the number of its atoms
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; nothing is written then
+    """
+    import numpy as np
+
+    from cryodl.maps.mrc import write_map
+    from cryodl.simulation.model_map import simulate_map
+    from cryodl.simulation.structure import read_structure
+
+    outputs = [Path(path) for path in (output, truth, mask) if path]
+    for path in outputs:
+        check_file(path, overwrite, structure)
+    if len({path.resolve() for path in outputs}) < len(outputs):
+        raise OutputError("map, truth and mask cannot be one file: give each a name of its own")
+    atoms = read_structure(structure)
+    cutoffs = [resolution] if isinstance(resolution, (int, float)) else list(resolution)
+    with np.errstate(all="ignore"):  # looked at below
+        made = simulate_map(
+            atoms, cutoffs, voxel_size, noise=noise, b_factor=b_factor, blur=blur,
+            random_phases=random_phases, margin=margin, seed=seed or 0,
+        )  # fmt: skip
+    if not np.isfinite(made.volume.data).all():
+        raise SettingError(
+            f"with noise={noise:g} and blur={blur:g} the densities are beyond what a map can hold: "
+            "give smaller numbers"
+        )
+    write_map(output, made.volume, overwrite=overwrite)
+    inside = made.distance <= 3
+    if truth:
+        values = made.volume.with_data(np.where(inside, made.truth, 0))
+        write_map(truth, values, overwrite=overwrite)
+    if mask:
+        values = made.volume.with_data(inside.astype(np.float32))
+        write_map(mask, values, overwrite=overwrite)
+    return made, len(atoms)

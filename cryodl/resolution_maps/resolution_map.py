@@ -181,7 +181,7 @@ def _drop_implausible(
         raise InputError(
             f"{name} has no voxel with a resolution between {PLAUSIBLE[0]:g} and"
             f" {PLAUSIBLE[1]:g} Å that is not background; check the map, the mask and"
-            " --background"
+            " background="
         )
     values = data[known]
     negative, small = float((values < 0).mean()), float((values < PLAUSIBLE[0]).mean())

@@ -148,7 +148,7 @@ def chain_regions(
     if not near.any():
         raise InputError(
             f"{model} has no atom within {reach:g} Å of the mask: it lies elsewhere;"
-            " fit it into the map, or give --map with the origin it was built in"
+            " fit it into the map, or give map= with the origin it was built in"
         )
     chain = np.full(like.shape, -1, np.int16)
     chain[tuple(inside[near].T)] = owner[nearest[near]]

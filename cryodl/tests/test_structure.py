@@ -65,6 +65,7 @@ DIRECTIONS = {
         f"cryodl.methods.*.{learning}": (*METHOD, *LEARNING, "cryodl.methods")
         for learning in ("evaluate", "export", "published", "samples", "train", "training_network")
     },
+    "cryodl.methods.experiments": (*METHOD, *LEARNING, "cryodl.methods"),
     "cryodl.methods": (*METHOD, "cryodl.methods", "cryodl.simulation"),
     "cryodl.report": (),
     "cryodl.cli": ("cryodl",),
@@ -87,7 +88,7 @@ TOP = {
 }  # fmt: skip
 
 # these are the packages' own __init__.py alone, not what lies in them
-DOORS = {"cryodl": ("cryodl.version",)}
+DOORS = {"cryodl": ("cryodl.version", "cryodl.methods.registry")}
 
 SCIPION_ROOMS = (
     "cryodl.plugin",

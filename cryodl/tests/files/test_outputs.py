@@ -75,11 +75,11 @@ def test_a_verdict_is_told_though_its_file_cannot_be_written(here, capsys, monke
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--blur", "nan"], "nan is not a finite number"),
+        (["--blur", "nan"], "--blur=nan is not finite"),
         (["--blur=-1e4"], "beyond what a map can hold"),
         (["--noise", "1e39"], "beyond what a map can hold"),
-        (["--b-factor", "1e308"], "more than 100000 Å²"),
-        (["--seed=-1"], "-1 is not a whole number from 0 up"),
+        (["--b-factor", "1e308"], "is not between 0 and 100000 Å²"),
+        (["--seed=-1"], "--seed=-1 is not a whole number from 0 up"),
     ],
 )
 def test_a_simulated_map_holds_numbers(here, capsys, words, said):

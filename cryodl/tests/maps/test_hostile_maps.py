@@ -164,7 +164,7 @@ def test_what_follows_a_compressed_map_is_not_unpacked(tmp_path, monkeypatch):
 def test_voxels_that_cannot_be(edge, tmp_path):
     raw = header_and_data(asymmetric(), cella=(7 * edge, 5 * edge, 4 * edge))
     (tmp_path / "map.mrc").write_bytes(raw)
-    with pytest.raises(InputError, match="cannot be; give the true size with --voxel-size"):
+    with pytest.raises(InputError, match="cannot be; give the true size as voxel_size="):
         read_map(tmp_path / "map.mrc")
     assert read_map(tmp_path / "map.mrc", 1.5).voxel_size == 1.5
     for use in (lambda: read_map(tmp_path / "map.mrc", edge),

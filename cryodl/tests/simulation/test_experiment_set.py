@@ -85,8 +85,9 @@ def test_bad_sets(tmp_path, molecule):  # noqa: F811
     ("options", "message"),
     [
         (["--resolution", "5"], "is not BEST,WORST"),
-        (["--resolution", "7,5"], "is not a range between"),
-        (["--seed", "-1"], "below 0"),
+        (["--resolution", "7,5"], "is not BEST,WORST"),
+        (["--resolution", "0.1,5"], "is not between 0.5 and 40 Å"),
+        (["--seed", "-1"], "from 0 up"),
         (["--kind", "density"], f"no structure has the {LEAST_ATOMS} atoms"),
     ],
 )
