@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import Any
 
 from cryodl.errors import OutputError, SettingError
-from cryodl.files.reading import read_json
 
 PARAMS_HELP = "JSON object of these options by their long names; the command line prevails"
 
@@ -31,6 +30,8 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
     rest, path = _take_option(list(arguments), "--params")
     if path is None or not rest:
         return list(arguments)
+    from cryodl.files.reading import read_json  # heavy: help is not
+
     try:
         values = read_json(path)
     except ValueError as error:
@@ -158,37 +159,6 @@ def add_methods(parser: argparse.ArgumentParser, methods: dict[str, tuple[str, s
         module = import_module(module_name)
         module.add_arguments(its_parser)
         its_parser.set_defaults(run_method=module.run)
-
-
-def add_output_options(
-    parser: argparse.ArgumentParser,
-    *,
-    replace: str = "results of an earlier run",
-    palette: bool = False,
-) -> None:
-    """The options with which every command that writes results ends."""
-    add = parser.add_argument
-    add("--overwrite", action="store_true", help=f"replace {replace}")
-    if palette:
-        add("--palette", default="viridis", help="colours of the figures")
-    add("--params", metavar="FILE", help=PARAMS_HELP)
-
-
-def add_compute_options(parser: argparse.ArgumentParser, *, tiles: bool = True) -> None:
-    """The options of every command that runs a network; tiles: it cuts maps into tiles."""
-    add = parser.add_argument
-    add("--device", choices=["auto", "cpu", "gpu"], default="auto", help="where to compute")
-    add("--gpus", metavar="LIST", help="numbers of the GPUs to use, such as 0,1; all by default")
-    add("--threads", metavar="N", type=int, help="processor cores to use; all by default")
-    if tiles:
-        add("--batch-size", metavar="N", type=int, default=1, help="tiles predicted at a time")
-
-
-def add_thorough_option(parser: argparse.ArgumentParser, what: str) -> None:
-    """`--thorough` of a command that runs a network;  what : is averaged"""
-    parser.add_argument("--thorough", action="store_true", help=f"average {what} over the 24 "
-        "rotations of the cube, in 24 times the time: a map that is turned by 90 degrees then "
-        "gives the turned answer")  # fmt: skip
 
 
 def apply_compute_options(args: argparse.Namespace) -> None:

@@ -16,7 +16,6 @@ from typing import NoReturn
 from cryodl.cli.common import read_params, refuse_to_replace_inputs
 from cryodl.cli.streams import lenient_streams, one_line_warnings
 from cryodl.compute.memory import check_start_memory, limits_in_words
-from cryodl.compute.parallel import check_threads, share_arenas
 from cryodl.errors import CryodlError, SettingError, is_shortage
 from cryodl.files.folder import finished
 from cryodl.methods import registry
@@ -74,6 +73,8 @@ def _run(argv: Sequence[str] | None) -> int:
                 raise SettingError(f"unknown arguments {' '.join(unknown)}: see '{words} --help'")
             options = [*getattr(args, "options", ()), *map(Option, vars(args))]
             refuse_to_replace_inputs(args, arguments)
+            from cryodl.compute.parallel import check_threads, share_arenas  # heavy: help is not
+
             check_threads(getattr(args, "threads", None))
             if check_start_memory():
                 share_arenas(2)
