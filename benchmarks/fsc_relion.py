@@ -21,7 +21,7 @@ import numpy as np
 
 from cryodl.evaluation.reconstructions import load
 from cryodl.filters.shells import inverse, scale_shells, shell_frequencies, shell_planes, transform
-from cryodl.half_maps.fsc import correlate, crossing
+from cryodl.half_maps.fsc import correlate, resolution_at
 from cryodl.maps.volume import Volume
 from cryodl.methods.fsc import run_fsc
 from cryodl.simulation.reconstruction_set import open_reconstructions
@@ -78,7 +78,7 @@ def of_signal(made, signal: Volume, weights: np.ndarray) -> float:
     spectra = [transform(data * weights) for data in (full, signal.data)]
     _, curve = correlate(spectra, full.shape)
     frequencies = shell_frequencies(full.shape, signal.voxel_size)
-    return crossing(frequencies, curve, 0.5) or float("nan")
+    return resolution_at(frequencies, curve, 0.5) or float("nan")
 
 
 def high_passed(half: Volume, seed: int = 0) -> Volume:

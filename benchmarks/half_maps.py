@@ -21,12 +21,11 @@ import numpy as np
 from cryodl.compute.parallel import thread_count
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.filters.shells import inverse, transform
-from cryodl.half_maps.bands import sweep
 from cryodl.half_maps.fsc import estimate_fsc, soft_mask
 from cryodl.half_maps.local_fsc import local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import half_difference, half_sum
-from cryodl.half_maps.threshold_sweep import Crossing
+from cryodl.half_maps.threshold_sweep import ThresholdSweep
 from cryodl.maps.volume import Volume
 from cryodl.simulation.structure import unpack_structures
 from cryodl.tests.half_maps.simulated_half_maps import as_regions, packed_ball, simulate_half_maps
@@ -55,7 +54,7 @@ def high_pass(full: Volume, inside, apart: Volume, *, coarsest=20.0, significanc
     axes.append(np.fft.rfftfreq(full.shape[2], full.voxel_size).astype(np.float32))
     grid = np.meshgrid(*axes, indexing="ij", sparse=True)
     radius = np.maximum(np.sqrt(sum(k**2 for k in grid)), 1e-6)
-    crossing = Crossing(int(inside.sum()), 3)
+    sweep = ThresholdSweep(int(inside.sum()), 3)
     for frequency in sweep(coarsest, 2 * full.voxel_size):
         amplitudes = []
         for spectrum in spectra:
@@ -66,11 +65,11 @@ def high_pass(full: Volume, inside, apart: Volume, *, coarsest=20.0, significanc
             amplitude = transform(np.sqrt(power)) * (radius <= frequency)
             amplitudes.append(inverse(amplitude, full.shape)[inside])
         limit = np.quantile(amplitudes[1], significance)
-        crossing.update(frequency, amplitudes[0] / limit - 1)
-        if crossing.finished:
+        sweep.update(frequency, amplitudes[0] / limit - 1)
+        if sweep.finished:
             break
     result = np.zeros(full.shape, np.float32)
-    result[inside] = np.minimum(crossing.resolution(), coarsest)
+    result[inside] = np.minimum(sweep.resolution(), coarsest)
     return result
 
 

@@ -1,4 +1,6 @@
-"""Whether a map was brought to finer voxels by repeating its own, or by lines between them.
+"""The finest resolution that a map can hold: where its spectrum ends, or its original voxels.
+
+A map may have been brought to finer voxels by repeating its own, or by lines between them.
 
 Such a map holds no more than the coarser one did, but its spectrum does not end: repeated voxels
 and straight lines have images at all frequencies. In space they show: whole planes are equal to
@@ -37,7 +39,7 @@ def coarser_by(volume: Volume) -> float:
 def _share(data: np.ndarray, axis: int, holds) -> float:
     """Share of the planes across an axis for which something holds, of those that are not even."""
     planes = np.moveaxis(data, axis, 0)
-    told = counted = 0
+    held = counted = 0
     for k in range(1, len(planes) - 1):
         step = max(1, planes.shape[1] // LINES)
         lines = planes[k - 1 : k + 2, ::step]
@@ -45,8 +47,8 @@ def _share(data: np.ndarray, axis: int, holds) -> float:
             continue
         spread = float(lines[1].std())
         counted += 1
-        told += bool(holds(lines, spread) and holds(planes[k - 1 : k + 2], spread))
-    return told / counted if counted > 8 else 0.0
+        held += bool(holds(lines, spread) and holds(planes[k - 1 : k + 2], spread))
+    return held / counted if counted > 8 else 0.0
 
 
 def _repeated(three: np.ndarray, spread: float) -> bool:
@@ -61,7 +63,7 @@ def _straight(three: np.ndarray, spread: float) -> bool:
 LARGEST = 320  # voxels along each axis of the middle that is looked at
 COARSEST = 30.0  # Å; an edge at lower frequencies is none of a grid or a resolution
 SMALLEST = 32  # voxels along an edge, below which shells are too few
-LEAST = 8  # shells before an edge, which tell the course
+LEAST = 8  # shells before an edge, which give the course
 WITHIN = 0.12  # of the frequency, or three shells, within which an edge falls
 EMPTY = np.log(20)  # by so much amplitudes fall at an edge ...
 BELOW = np.log(8)  # ... and by so much below the course before it
@@ -74,8 +76,8 @@ def finest_possible(volume: Volume) -> float:
 
     volume : density, any scale and offset
 
-    Also where it was brought to finer voxels by repetition or by lines (coarser_grid.py). Told in
-    favour of the map: a fall that may be one of atoms, blurring or a mask is no end.
+    Also where it was brought to finer voxels by repetition or linear interpolation (`coarser_by`).
+    In doubt the map is believed: a fall that may be one of atoms, blurring or a mask is no end.
     """
     nyquist = 0.5 / (volume.voxel_size * coarser_by(volume))
     if min(volume.shape) < SMALLEST:
@@ -89,7 +91,7 @@ def finest_warning(volume: Volume, finest: float) -> str | None:
 
     finest : Å, as `finest_possible` gives it
     """
-    if not _is_betrayed(volume, finest):
+    if not _is_coarser(volume, finest):
         return None
     by = coarser_by(volume)
     if by > 1 and finest <= 2 * volume.voxel_size * by * 1.001:
@@ -110,7 +112,7 @@ def finest_stats(volume: Volume, finest: float) -> dict[str, Any]:
         "finest_possible": round(finest, 4),
         "finest_possible_from": (
             "two voxels"
-            if not _is_betrayed(volume, finest)
+            if not _is_coarser(volume, finest)
             else "two voxels of a coarser grid"
             if coarser_by(volume) > 1
             else "end of the spectrum"
@@ -118,7 +120,7 @@ def finest_stats(volume: Volume, finest: float) -> dict[str, Any]:
     }
 
 
-def _is_betrayed(volume: Volume, finest: float) -> bool:
+def _is_coarser(volume: Volume, finest: float) -> bool:
     return finest > 2 * volume.voxel_size * 1.001
 
 

@@ -1,7 +1,7 @@
 """By how much a map differs from noise of its own spectrum: a test with surrogate data.
 
-Noise, white or smoothed or low-passed, is told by its spectrum alone; a molecule also by phases. So
-a map is compared with copies whose phases are drawn at random (Theiler et al. 1992, Physica D 58,
+Noise, white or smoothed or low-passed, has random phases; those of a molecule are ordered. So a map
+is compared with copies whose phases are drawn at random (Theiler et al. 1992, Physica D 58,
 77): skewness and kurtosis on three scales, and how unevenly the power is spread over the box.
 """
 
@@ -17,7 +17,7 @@ from cryodl.maps.volume import Volume
 
 SURROGATE_BLOCK = 4.0  # Å; densities are averaged over so much
 MOST = 48  # blocks along the edge of a cube of as many
-SURROGATE_LEAST = 1000  # blocks from which a distribution can be told
+SURROGATE_LEAST = 1000  # blocks from which a distribution can be judged
 COPIES = 24
 SCALES = 0.0, 1.0, 2.0  # blocks, SDs of the Gaussians under which it is looked at
 POWER = 2.0  # blocks, SD of the window of the local power
@@ -92,12 +92,12 @@ def _moments(blocks: np.ndarray) -> np.ndarray:
         skewness.append(float(np.mean(squares * smooth)))
         kurtosis.append(float(np.mean(squares * squares)))
     power = gaussian_filter(blocks * blocks, POWER, mode="wrap")
-    # single blocks of noise need not be Gaussian: the kurtosis of those tells nothing
+    # single blocks of noise need not be Gaussian: the kurtosis of those says nothing
     return np.array([*skewness, *kurtosis[1:], power.std() / max(power.mean(), 1e-30)])
 
 
 BLOCK = 8.0  # Å; densities are averaged over so much, where a molecule is more than its atoms
-BLOCKS = 500  # blocks from which a distribution can be told, 30 where a mask tells the outside
+BLOCKS = 500  # blocks from which a distribution can be judged, 30 where a mask shows the outside
 LEAST_MASKED = 30
 SKEWNESS = -1.0  # ten real maps have 0.7 to 7
 CORNERS = -0.5  # standard deviations from the median, of solvent in the corners of a box
@@ -127,7 +127,7 @@ def contrast_warning(volume: Volume, support: np.ndarray | None) -> str | None:
     if support is not None:
         held = blocks[block_mean(support.astype(np.float32), size) > 0.9]
         outside = float(outside_value(volume.data, support))
-        if held.size < LEAST_MASKED:  # of a small molecule the voxels tell, though less surely
+        if held.size < LEAST_MASKED:  # a small molecule is judged by its voxels, less surely
             return INVERTED if _all_below(volume.data[support] - outside) else None
         if not held.std() > 0:
             return None
@@ -177,7 +177,7 @@ NEAR, FAR = (4.0, 8.0), (12.0, 16.0)  # Å from the molecule
 # it: of noise about 1, of ripples 0.45.
 FAINT, FADING = 0.1, 0.6
 EITHER = 0.01  # share of that border below the constant, from which on it is noise
-VOXELS = 100  # voxels that tell a spread
+VOXELS = 100  # voxels that a spread needs
 
 CLEAN = (
     "the map holds no noise around its molecule, as if it was computed from a model, or its low "

@@ -1,8 +1,8 @@
 """Boxes that are quiet beyond a sphere or a cylinder, as refinement programs leave them.
 
 Beyond the particle's diameter RELION and cryoSPARC write zeros, or hardly any noise. Such a rim is
-no mask of the molecule, whose outline it does not follow, and its silence is no solvent. It is told
-by the texture (differences of neighbouring voxels): strong in all directions up to one radius, and
+no mask of the molecule, whose outline it does not follow, and its silence is no solvent. It shows in
+the texture (differences of neighbouring voxels): strong in all directions up to one radius, and
 gone beyond. For what is measured and for what networks read it is filled with noise like the
 solvent's within.
 """
@@ -25,13 +25,13 @@ EVEN = 0.2  # least texture within in any direction, over the median of directio
 FULL = 0.9  # likewise of what is left within, where nothing is beyond
 SCATTER = 0.1  # of the texture of noise between shells
 SOFTEST = 0.1  # of the box's edge: width of a soft edge
-RING = 3  # places that tell the texture within
+RING = 3  # places that give the texture within
 MOSTLY = 0.4  # share of molecule just within, from which on the edge is its own, or its mask's
 BELOW = 0.02  # ... as it is where fewer densities than that share are below those beyond
 LEAST = 0.03  # share of the box that is a rim
 APART = 6.0  # Å that solvent is away from the molecule
 _AXES = range(3)
-ENOUGH = 0.02  # share of the box that is solvent enough to tell its noise
+ENOUGH = 0.02  # share of the box that is solvent enough to measure its noise
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def quiet_rim(volume: Volume) -> Rim | None:
     if not corners.mean() < QUIET**2 * texture.mean():
         return None
     support = existing_mask(volume.data) if not corners.any() else None
-    told = [(texture, EVEN)]
-    if support is not None:  # where nothing at all is left, the outline itself tells the shape
+    candidates = [(texture, EVEN)]
+    if support is not None:  # where nothing at all is left, the outline itself gives the shape
         whole = tuple(slice(0, n - 1, every) for n in volume.shape)
-        told.insert(0, (support[whole].astype(np.float32), FULL))
-    for (shown, even), axis in product(told, (None, 0, 1, 2)):
+        candidates.insert(0, (support[whole].astype(np.float32), FULL))
+    for (shown, even), axis in product(candidates, (None, 0, 1, 2)):
         found = _edge(shown, [n / every for n in volume.shape], axis, even)
         if found is None:
             continue

@@ -32,12 +32,12 @@ from cryodl.maps.crop import box_around, crop
 from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
 from cryodl.maps.volume import Volume
 
-RADII = np.geomspace(1 / 30, 0.48, 44)  # cycles per Å at which the spectrum is told
+RADII = np.geomspace(1 / 30, 0.48, 44)  # cycles per Å at which the spectrum is sampled
 NUMBERS = len(RADII) + 3 * BANDS + 1
 LARGEST = 96  # voxels along each axis of the part that is looked at
 MARGIN = 10  # voxels around the molecule
 AWAY = 6  # voxels from the molecule at which solvent begins
-LEAST = 2000  # voxels of solvent below which it tells nothing
+LEAST = 2000  # voxels of solvent that its statistics need
 
 
 def voxel_size_features(density: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -143,7 +143,7 @@ def _smoothed(frequencies, amplitude):
 
 FACTORS = np.exp(np.linspace(-0.42, 0.42, 29))  # header's voxel size over the true one
 MOST_LAYERS = 16
-SUM, INPUT, ANSWER = "sha256", "vector_input", "vector_answer"
+SUM, INPUT, EXPECTED = "sha256", "vector_input", "vector_answer"
 TOLERANCE = 1e-3  # of a probability
 SEED = 7
 
@@ -158,7 +158,7 @@ def sealed_weights(weights: Mapping[str, np.ndarray], predict: Predict) -> dict[
     arrays = {name: np.asarray(value) for name, value in weights.items()}
     mean, sd = arrays["mean"], arrays["sd"]
     drawn = (mean + sd * np.random.default_rng(SEED).normal(size=mean.shape)).astype(np.float32)
-    arrays |= {INPUT: drawn, ANSWER: predict(drawn, arrays).astype(np.float32)}
+    arrays |= {INPUT: drawn, EXPECTED: predict(drawn, arrays).astype(np.float32)}
     return {**arrays, SUM: np.array(checksum(arrays))}
 
 
@@ -170,7 +170,7 @@ def proven_weights(
     Raises InputError where it cannot be read, BundleError where it holds no such network or cannot
     prove itself.
     """
-    arrays = read_arrays(path, SUM, INPUT, ANSWER)
+    arrays = read_arrays(path, SUM, INPUT, EXPECTED)
     said = str(arrays.pop(SUM))
     found = checksum(arrays)
     if found != said:
@@ -182,10 +182,10 @@ def proven_weights(
         raise _misfit(path, name, "numbers")
     with np.errstate(all="ignore"):  # what comes of it is looked at
         weights = {name: value.astype(np.float32) for name, value in arrays.items()}
-        given, expected = weights.pop(INPUT), weights.pop(ANSWER)
+        given, expected = weights.pop(INPUT), weights.pop(EXPECTED)
         _check_network(path, weights)
         if given.shape != (NUMBERS,) or expected.shape != FACTORS.shape:
-            raise _misfit(path, INPUT, f"{NUMBERS} numbers, and {ANSWER} {len(FACTORS)}")
+            raise _misfit(path, INPUT, f"{NUMBERS} numbers, and {EXPECTED} {len(FACTORS)}")
         off = float(np.abs(predict(given, weights) - expected).max())
     if not off <= TOLERANCE:
         raise BundleError(
@@ -247,7 +247,7 @@ GRID = 1.0  # Å
 VOXELS = 0.75, 1.8  # Å, of the maps that were trained on
 DETAIL = 11.5, 3.0  # Å, of the bands of which one is to stand out of the solvent
 STANDS_OUT = 1.1  # logarithm of the power in the molecule over that in the solvent
-SMALLEST = 10_000.0  # Å³ of molecule, below which its statistics tell nothing
+SMALLEST = 10_000.0  # Å³ of molecule, that its statistics need
 
 
 def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
@@ -278,7 +278,7 @@ def voxel_size_warning(volume: Volume, inside: np.ndarray | None = None) -> str 
 
     volume, inside : as in `voxel_size_factor`
 
-    None where they fit, where it cannot be told (a voxel size or a resolution beyond those that
+    None where they fit, where it cannot be judged (a voxel size or a resolution beyond those that
     were trained on, a molecule that is too small), and where the package was installed without the
     weights.
     """
@@ -303,16 +303,16 @@ def voxel_size_warning(volume: Volume, inside: np.ndarray | None = None) -> str 
 
 
 def shows_detail(features: np.ndarray) -> bool:
-    """Whether a molecule shows more than about 11 Å: otherwise nothing tells the size of features.
+    """Whether a molecule shows more than about 11 Å: otherwise nothing shows the size of features.
 
     features : ndarray (NUMBERS,), as from `read_features`
     """
     if not features[-1]:  # no solvent is left to compare with: a map that was cut out
         return True
-    told = features[len(RADII) + 2 * BANDS : -1] * 4  # as voxel_size_features stores it
+    contrast = features[len(RADII) + 2 * BANDS : -1] * 4  # as voxel_size_features stores it
     coarsest, finest = DETAIL
     seen = (band_centres() * coarsest >= GRID) & (band_centres() * finest <= GRID)
-    return bool(told[seen].max() > STANDS_OUT)
+    return bool(contrast[seen].max() > STANDS_OUT)
 
 
 def predict(features: np.ndarray, weights=None) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 Besides the channels of `features` there are: the density at 10 Å, in units of the molecule's; the
 local power; and, the same everywhere, by how much every band is stronger in the molecule than in
-the solvent, where solvent is left. The last is what a resolution of one map without a mask can be
-told by: signal is in the molecule alone, noise everywhere.
+the solvent, where solvent is left. The last is what the resolution of one map without a mask can be
+judged by: signal is in the molecule alone, noise everywhere.
 """
 
 from __future__ import annotations
@@ -290,7 +290,7 @@ def _with_features(grid, inside, part, flatten=True, map_voxel_size=None) -> Con
 
 def in_fours(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:
     """Add planes up to multiples of four: mirrored to a density, so that they look like the map; of
-    0 to what is told beside it."""
+    0 to the other arrays."""
     missing = [(0, -n % 4) for n in data.shape]
     if not any(after for _, after in missing):
         return data, *more

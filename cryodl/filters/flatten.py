@@ -15,7 +15,7 @@ from cryodl.maps.edges import along, half_cosine
 
 # The course is that of equal power in bands of equal relative width: amplitude as s^-1.5.
 SLOPE = 1.5
-FLAT_TO = 1 / 40  # cycles per voxel; below, a box holds too few waves to tell their power
+FLAT_TO = 1 / 40  # cycles per voxel; below, a box holds too few waves to measure their power
 EMPTY = 1e-3  # of the largest levelled amplitude: below it a frequency counts as filtered away
 SMOOTH = 0.06  # natural logarithm of the frequency over which the spectrum is averaged
 EDGE = 2.0  # voxels, SD of the soft border of the weights

@@ -60,7 +60,9 @@ class FscCurve:
 
         None where the half maps have no signal in common; Nyquist where it is never crossed.
         """
-        return crossing(self.frequencies, getattr(self, kind), threshold) if self.signal else None
+        return (
+            resolution_at(self.frequencies, getattr(self, kind), threshold) if self.signal else None
+        )
 
     def signal_from(self, threshold: float = 0.143) -> float | None:
         """Å, of the first shell with signal, where shells before it hold none and are left out.
@@ -202,7 +204,7 @@ def correct(masked: np.ndarray, randomised: np.ndarray) -> np.ndarray:
     return np.where(masked > added, left, np.minimum(masked, 0))
 
 
-def crossing(frequencies: np.ndarray, curve: np.ndarray, threshold: float) -> float | None:
+def resolution_at(frequencies: np.ndarray, curve: np.ndarray, threshold: float) -> float | None:
     """Resolution (Å) at which the signal of a curve falls below a threshold (see `signal_end`).
 
     frequencies, curve : ndarray (shells,), from frequency 0 on

@@ -1,4 +1,8 @@
-"""A map beside its noise, both ready to be taken apart into bands: of half maps, or of one map."""
+"""The noise model of a map: its spectrum, from the difference of half maps or from the solvent.
+
+Map and noise are cropped around the molecule and normalised by that spectrum, ready for the bank of
+band-pass filters.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ class NoiseModel:
     inside : ndarray, shape of the box, bool, the molecule
     noisy : likewise, where noise is measured
     map : Spectrum of the map
-    noise : Spectrum of the noise, from half maps; None where only the map's surroundings tell it
+    noise : Spectrum of the noise, from half maps; None where only the map's surroundings show it
     """
 
     box: tuple[slice, ...]
@@ -61,7 +65,7 @@ def noise_model(
         noisy[kept] = outside_of(volume, inside)[box][kept]
         if noisy.mean() < _LEAST_NOISE / 10:
             raise InputError(
-                "too little lies beside the mask to tell the noise from: give a tighter mask, a "
+                "too little lies beside the mask to measure the noise in: give a tighter mask, a "
                 "coarser max_resolution=, or half maps"
             )
         power = noise_power(data * noisy)

@@ -1,6 +1,6 @@
-"""The B-factor that makes a map most like its atoms, as far as its half maps and spectrum tell.
+"""The B-factor that makes a map most like its atoms, as far as its half maps and spectrum show.
 
-Sharpening raises what the atoms show and what is noise alike. Of every shell the half maps tell how
+Sharpening raises what the atoms show and what is noise alike. Of every shell the half maps show how
 much of either there is, and the spectrum of atoms is known, so the correlation that the sharpened
 map has with the atoms' density can be foreseen for every B-factor: phases of the signal are right,
 those of the noise are random. No network takes part.
@@ -39,7 +39,7 @@ class Spectrum:
 def signal_and_noise(
     volume: Volume, half1: Volume, half2: Volume, mask: np.ndarray, resolution: float
 ) -> Spectrum:
-    """How much of a low-passed map is signal, as its half maps tell.
+    """How much of a low-passed map is signal, as its half maps show.
 
     volume : the map that is to be sharpened, low-passed;  half1, half2 : unfiltered and unmasked
     mask : ndarray (z, y, x), True in the molecule;  resolution : Å, of the map

@@ -56,23 +56,11 @@ def sinusoid_resolution(
 
     Parameters
     ----------
-    volume : the map; of two half maps, their mean
-    inside : ndarray, shape (z, y, x), bool; the result is made for these voxels
-    difference : half the difference of the half maps; None takes the noise outside the mask
     p_value : probability with which noise passes for a sinusoid
-    min_resolution, max_resolution : Å, finest (at best Nyquist) and coarsest that are looked at
-    gaps : (coarser, finer) Å, dips of the FSC, whose bands are left out
-    progress : called with (stage, bands done, bands in all)
+    volume, inside, difference, min_resolution, max_resolution, gaps, progress : as
+        `monogenic.monogenic_resolution` takes them
 
-    Returns
-    -------
-    resolution : ndarray, shape (z, y, x), float32, Å; 0 outside the mask, `max_resolution` where no
-        wavelength was seen
-    unseen : share of voxels where none was
-
-    Raises
-    ------
-    InputError : no noise around the molecule of a single map; no range of resolutions to look at
+    Returns what that returns, and raises the same errors.
     """
     voxel = volume.voxel_size
     finest, coarsest = resolution_range(volume, min_resolution, max_resolution, COARSEST)

@@ -1,4 +1,9 @@
-"""The points at which local resolution is measured, and the way back to every voxel."""
+"""Local resolution by a sweep of frequencies, from coarse to fine, past a threshold.
+
+At points of a coarse grid an estimator gives by how much a band of frequencies exceeds its
+threshold (the margin). The resolution is where the margin last is positive; from the points it is
+interpolated to every voxel.
+"""
 
 from __future__ import annotations
 
@@ -93,7 +98,7 @@ FINISHED = 0.002  # share of voxels still rising below which a sweep ends
 SMOOTHING = 0.5  # of the result, in resolutions
 
 
-class Crossing:
+class ThresholdSweep:
     """The last frequency at which a margin is positive, interpolated to where it is 0.
 
     count : of voxels
@@ -136,7 +141,7 @@ class Crossing:
 def run_sweep(
     frequencies: np.ndarray,
     margins: Callable[[float, int], np.ndarray],
-    crossing: Crossing,
+    sweep: ThresholdSweep,
     voxels: int,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> float:
@@ -157,10 +162,10 @@ def run_sweep(
             batch = frequencies[first : first + at_once]
             found: Iterable[np.ndarray] = pool.map(margins, batch, [workers] * len(batch))
             for frequency, values in zip(batch, found):
-                crossing.update(frequency, values)
+                sweep.update(frequency, values)
             if progress:
                 progress("bands", min(first + at_once, len(frequencies)), len(frequencies))
-            if crossing.finished:
+            if sweep.finished:
                 break
     if progress:
         progress("bands", len(frequencies), len(frequencies))
@@ -181,16 +186,16 @@ def sweep_resolution(
 ) -> tuple[np.ndarray, float]:
     """The resolution where margins at the points cross 0, at every voxel.
 
-    frequencies, margins, progress : as of `run_sweep`;  patience : as of `Crossing`
+    frequencies, margins, progress : as of `run_sweep`;  patience : as of `ThresholdSweep`
     points : of the box;  box : slices of the map;  shape : (z, y, x) of the map
     coarsest : Å, given where a margin never was positive
 
     Returns (ndarray, shape (z, y, x), float32, Å, 0 outside the mask; share of points whose margin
     never was positive).
     """
-    crossing = Crossing(points.places.shape[1], patience)
-    run_sweep(frequencies, margins, crossing, points.inside.size, progress)
-    values = crossing.resolution()
+    sweep = ThresholdSweep(points.places.shape[1], patience)
+    run_sweep(frequencies, margins, sweep, points.inside.size, progress)
+    values = sweep.resolution()
     unseen = float(np.mean(np.isinf(values)))
     values = np.minimum(values, coarsest)
     result = np.zeros(shape, np.float32)

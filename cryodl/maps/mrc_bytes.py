@@ -1,7 +1,7 @@
 """Integers of MRC files as they were meant: not all programs sign them as the standard says.
 
 Mode 0 is signed in MRC2014 and was unsigned in most programs before; mode 1 holds unsigned words of
-some cameras. What was meant is told by IMOD's stamp and flag
+some cameras. What was meant is shown by IMOD's stamp and flag
 (https://bio3d.colorado.edu/imod/doc/mrc_format.txt), by the header's own extremes where they fit
 the unsigned values alone, and by a mask's two values, 0 and 255.
 """
@@ -34,13 +34,13 @@ def as_meant(stored: np.ndarray, header: np.ndarray) -> np.ndarray:
             return stored.astype(np.int16) + OFFSET if flags & 1 else unsigned
         if (low, high) == (-1, 0):  # a mask of 0 and 255
             return unsigned
-    told = float(header["dmin"]), float(header["dmax"])
-    return unsigned if _fits(told, unsigned) and not _close(told, (low, high)) else stored
+    stated = float(header["dmin"]), float(header["dmax"])
+    return unsigned if _fits(stated, unsigned) and not _close(stated, (low, high)) else stored
 
 
-def _fits(told: tuple[float, float], values: np.ndarray) -> bool:
-    return _close(told, (int(values.min()), int(values.max())))
+def _fits(stated: tuple[float, float], values: np.ndarray) -> bool:
+    return _close(stated, (int(values.min()), int(values.max())))
 
 
-def _close(told: tuple[float, float], found: tuple[int, int]) -> bool:
-    return all(abs(a - b) < 0.5 for a, b in zip(told, found))
+def _close(stated: tuple[float, float], found: tuple[int, int]) -> bool:
+    return all(abs(a - b) < 0.5 for a, b in zip(stated, found))

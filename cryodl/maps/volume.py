@@ -103,8 +103,8 @@ class Volume:
 
 
 PLAIN = 10  # binary orders of magnitude from 1 within which densities are left as they are
-SAMPLE = 200_003  # voxels from which the size of densities is told
-MOST = 0.999  # share of them that tells it
+SAMPLE = 200_003  # voxels from which the size of densities is measured
+MOST = 0.999  # share of them that counts for it
 HOT = 100.0  # times what MOST of the voxels stay below
 ALONE = 30.0  # times the median of its neighbours, from which on a voxel stands alone
 FEW = 1e-4  # share of the box: more is density, not a defect

@@ -2,9 +2,15 @@
 
 Nothing is imported here, so that importing the package costs nothing:
 
-- ``palette``: the colour scale every picture shares
-- ``histogram``: distribution of local resolution
-- ``slices``: orthogonal slices of density, local resolution and its uncertainty
-- ``chimerax``: script that shows a map coloured by local resolution
+- ``figure``, ``palette``: the look and the colour scale that every picture shares
+- ``histogram``: local resolution as a histogram, and by distance from the centre
+- ``slices``: three orthogonal slices of density, local resolution and its uncertainty
+- ``slice_grid``: slices across one axis, of one map or of several below each other
+- ``comparison``: several local-resolution maps; a map before and after local filtering
+- ``enhancement``: a map before and after post-processing
+- ``classes``: classes of local resolution, and of the resolution of whole maps
+- ``half_map_curves``: FSC; resolution against the B-factor applied
 - ``curves``: learning curves, claimed against measured values
+- ``chimerax``: scripts that show a map coloured by local resolution
+- ``table``: a table of figures as a picture
 """

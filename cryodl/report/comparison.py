@@ -10,15 +10,8 @@ import numpy as np
 
 from cryodl.report.figure import new_figure, plain, save_figure, style, write_title
 from cryodl.report.histogram import bin_edges
-from cryodl.report.palette import DEFAULT_PALETTE, UNCERTAINTY_PALETTE, colour_map, resolution_range
-from cryodl.report.slices import (
-    _draw_key,
-    _Page,
-    _planes,
-    crop_box,
-    density_limits,
-    molecule_centre,
-)
+from cryodl.report.palette import DEFAULT_PALETTE, UNCERTAINTY_PALETTE, resolution_range
+from cryodl.report.slices import draw_planes, grey_scale
 
 # Okabe and Ito's colours for every kind of colour blindness (jfly.uni-koeln.de/color), without
 # the yellow, too pale for a line; with dashes after the seventh map.
@@ -161,8 +154,8 @@ def draw_compared_slices(
     furthest = resolution_range(apart)[1] if (apart > 0).any() else 0.5
     rows = [(r, palette, vmin, vmax, shorten(n) + " (Å)") for r, n in zip(resolutions, names)]
     rows.append((disagreement, UNCERTAINTY_PALETTE, 0.0, furthest, "Largest − smallest (Å)"))
-    grey = None if density is None else _grey(density, mask)
-    _draw_page(rows, grey, mask, out_path, voxel_size=voxel_size, origin=origin, title=title)
+    grey = None if density is None else grey_scale(density, mask)
+    draw_planes(rows, grey, mask, out_path, voxel_size=voxel_size, origin=origin, title=title)
     return vmin, vmax
 
 
@@ -193,15 +186,12 @@ def draw_filtered(
     """
     mask = np.asarray(mask) != 0
     vmin, vmax = resolution_range(resolution[mask])
-    low, high = _limits(before, mask)
     rows = [
-        (np.clip((data - low) / (high - low), 0, 1), "gray_r", 0.0, 1.0, name)
+        (grey_scale(data, mask, before), "gray_r", 0.0, 1.0, name)
         for data, name in ((before, "Density before"), (after, "Density after"))
     ]
     rows.append((resolution, palette, vmin, vmax, "Local resolution (Å)"))
-    _draw_page(
-        rows, _grey(before, mask), mask, out_path, voxel_size=voxel_size, origin=origin, title=title
-    )
+    draw_planes(rows, rows[0][0], mask, out_path, voxel_size=voxel_size, origin=origin, title=title)
     return vmin, vmax
 
 
@@ -226,51 +216,3 @@ def _steps(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 def _line(number: int) -> tuple[str, Any]:
     return LINES[number % len(LINES)], DASHES[number // len(LINES) % len(DASHES)]
-
-
-def _limits(density: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
-    centre, box = molecule_centre(mask), crop_box(mask)
-    flat = [np.concatenate([p.ravel() for p in _planes(a, centre, box)]) for a in (density, mask)]
-    return density_limits(*flat)
-
-
-def _grey(density: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    low, high = _limits(density, mask)
-    return np.clip((density - low) / (high - low), 0, 1)
-
-
-def _draw_page(
-    rows: Sequence[tuple[Any, str, float, float, str]],
-    grey: np.ndarray | None,
-    mask: np.ndarray,
-    out_path: str | os.PathLike[str],
-    *,
-    voxel_size: float,
-    origin: tuple[float, float, float],
-    title: str,
-) -> None:
-    """One row of three planes for each (data, palette or "gray_r", low, high, label)."""
-    centre, box = molecule_centre(mask), crop_box(mask)
-    with style():
-        page = _Page([p.shape for p in _planes(mask, centre, box)], len(rows), bool(title))
-        below = None if grey is None else _planes(grey, centre, box)
-        for row, (data, name, low, high, label) in enumerate(rows):
-            is_density = name == "gray_r"
-            colours = name if is_density else colour_map(name)
-            for column, plane in enumerate(_planes(data, centre, box)):
-                axes = page.panel(row, column)
-                how = dict(origin="lower", interpolation="nearest")
-                if not is_density:
-                    inside = _planes(mask, centre, box)[column]
-                    if below is not None:
-                        faint = 1.0 - 0.35 * below[column]
-                        axes.imshow(faint, cmap="gray", vmin=0, vmax=1, **how)
-                    plane = np.ma.masked_array(plane, ~inside | ~np.isfinite(plane))
-                axes.imshow(plane, cmap=colours, vmin=low, vmax=high, **how)
-            _draw_key(page.key(row), colours, low, high)
-            page.key_label(row, label)
-        page.name_planes(centre, voxel_size, origin)
-        page.scale_bar(voxel_size)
-        if title:
-            page.title(title)
-        save_figure(page.figure, out_path)

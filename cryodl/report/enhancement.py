@@ -11,8 +11,7 @@ import numpy as np
 from cryodl.report.chimerax import _quoted, _relative, write_script
 from cryodl.report.figure import new_figure, save_figure, style, write_title
 from cryodl.report.histogram import bin_edges
-from cryodl.report.slice_grid import pick_planes
-from cryodl.report.slice_rows import Row, draw_slice_rows
+from cryodl.report.slice_grid import Row, draw_slice_rows, pick_planes
 from cryodl.report.slices import crop_box, density_limits
 
 PLANES = 5

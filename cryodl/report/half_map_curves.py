@@ -1,4 +1,4 @@
-"""Fourier shell correlation against frequency, with its thresholds."""
+"""Curves of half maps: Fourier shell correlation, and resolution against the B-factor applied."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LABELS = {"randomised": "phases randomised"}
 #: Resolutions (Å) that may be marked on the upper axis.
 ROUND = (100, 30, 20, 15, 10, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2, 1, 0.8, 0.6)
 CLOSEST = 0.055  # share of the axis between two such marks
-WIDTH, HEIGHT = 4.6, 3.1  # inches
+WIDTH, FSC_HEIGHT, SCAN_HEIGHT = 4.6, 3.1, 3.0  # inches
 
 
 def draw_fsc(
@@ -57,7 +57,7 @@ def draw_fsc(
     end = float(frequencies[-1])
     shown = [n for n in curves if n != "randomised" or randomised_from]
     with style():
-        figure = new_figure(WIDTH, HEIGHT + (0.2 if title else 0))
+        figure = new_figure(WIDTH, FSC_HEIGHT + (0.2 if title else 0))
         height = figure.get_size_inches()[1]
         axes = figure.add_axes((0.115, 0.44 / height, 0.865, 2.2 / height))
         for threshold, resolution in resolutions.items():
@@ -110,7 +110,6 @@ def _resolution_axis(axes: Any, end: float) -> None:
     top.set_xlabel("Resolution (Å)")
 
 
-WIDTH, HEIGHT = 4.6, 3.0  # inches
 ASPECT, SNR, OTHER = "#1f6f8b", "#d1495b", "#6a4c93"
 
 
@@ -151,7 +150,7 @@ def draw_oversharpening(
             "B-factors"
         )
     with style():
-        figure = new_figure(WIDTH, HEIGHT + (0.2 if title else 0))
+        figure = new_figure(WIDTH, SCAN_HEIGHT + (0.2 if title else 0))
         height = figure.get_size_inches()[1]
         axes = figure.add_axes((0.115, 0.44 / height, 0.85, 2.46 / height))
         axes.plot(bfactors, medians, "o-", color="0.65", ms=2.5, lw=0.9, label="aspect, median")

@@ -1,4 +1,4 @@
-"""Slices of one axis side by side, with one colour key, on a figure for a window or a file.
+"""Slices of one map side by side, or of several maps below each other, for a window or a file.
 
 Every plane is named by its number, counted from 1, and its coordinate. Coordinates are in Å as
 ChimeraX shows them: the map's origin is added.
@@ -6,7 +6,7 @@ ChimeraX shows them: the map's origin is added.
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -20,10 +20,25 @@ ACROSS = {"z": ("y", "x"), "y": ("z", "x"), "x": ("z", "y")}
 #: Colour of an outline on a map in grey.
 OUTLINE = "#d55e00"
 
-# Measures of the page in inches.
-# The gap holds half a number of either neighbour.
-LEFT, RIGHT, FOOT, HEAD, TITLE, GAP, HEADING = 0.62, 0.85, 0.44, 0.08, 0.22, 0.34, 0.2
-WIDEST, TALLEST, NARROWEST = 7.0, 6.2, 0.9
+
+class Row(NamedTuple):
+    """One map, and the colours it is drawn in.
+
+    values : ndarray, shape (z, y, x)
+    colours : matplotlib colour map or its name; vmin, vmax : ends of its key
+    label : name of the key, with its unit
+    labelled : whether the key has numbers; else its ends are called low and high
+    inside : ndarray of bool, shape (z, y, x), or None; values elsewhere, and those that are not
+        finite, are not drawn
+    """
+
+    values: np.ndarray
+    colours: Any
+    vmin: float
+    vmax: float
+    label: str
+    labelled: bool = True
+    inside: np.ndarray | None = None
 
 
 def pick_planes(mask: np.ndarray, axis: str = "z", count: int = 9) -> list[int]:
@@ -103,44 +118,117 @@ def draw_slice_grid(
     for name, array in (("inside", inside), ("density", density), ("outline", outline)):
         if array is not None and array.shape != values.shape:
             raise ValueError(f"{name} has shape {array.shape} but the values {values.shape}")
-    if box is None:
-        depth, height, width = values.shape
-        box = slice(0, depth), slice(0, height), slice(0, width)
+    whole: Any = tuple(slice(0, n) for n in values.shape)
+    box = box or whole
     up, across = ACROSS[axis]
     extent = [*_edges(across, box, voxel_size, origin), *_edges(up, box, voxel_size, origin)]
     with style():
-        page = _Page(figure, extent, len(planes), bool(title))
+        page = _Grid(figure, extent, len(planes), bool(title))
+        row = Row(values, colours, vmin, vmax, label, labelled, inside)
         panels = []
         for number, plane in enumerate(planes):
             axes = page.panel(number)
-            shown = _plane(values, axis, plane, box).astype(np.float64)
-            known = np.isfinite(shown)
-            if inside is not None:
-                known &= _plane(inside, axis, plane, box)
-            if density is not None:
-                low, high = density_ends
-                grey = (_plane(density, axis, plane, box) - low) / (high - low)
-                axes.imshow(
-                    1 - 0.35 * np.clip(grey, 0, 1), cmap="gray", vmin=0, vmax=1,
-                    origin="lower", extent=extent, interpolation="nearest",
-                )  # fmt: skip
-            axes.imshow(
-                np.ma.masked_array(shown, ~known), cmap=colours, vmin=vmin, vmax=vmax,
-                origin="lower", extent=extent, interpolation="nearest",
-            )  # fmt: skip
+            _draw_plane(axes, row, axis, plane, box, extent, density, density_ends)
             if outline is not None:
                 _draw_outline(axes, _plane(outline, axis, plane, box), extent)
             place = origin["xyz".index(axis)] + plane * voxel_size
             # the plane's number is how a user asks for it alone; people count from 1
             axes.set_title(f"{plane + 1}: {axis} = {place:.1f} Å", pad=3, fontsize=page.heading)
             panels.append(axes)
-        page.label(f"{across} (Å)", f"{up} (Å)")
+        page.name_axes(f"{across} (Å)", f"{up} (Å)")
         draw_key(figure, page.key(), colours, vmin, vmax, label, labelled=labelled,
                  ticks=ticks)  # fmt: skip
-        if title:
-            write_title(figure, LEFT, 0.06, title, right=page.width - 0.06)
-        figure.draw_without_rendering()  # texts are made now, in this package's sizes
+        page.finish(title)
     return panels
+
+
+def draw_slice_rows(
+    figure: Any,
+    rows: Sequence[Row],
+    *,
+    axis: str = "z",
+    planes: Sequence[int],
+    voxel_size: float,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    density: np.ndarray | None = None,
+    density_ends: tuple[float, float] = (0.0, 1.0),
+    box: tuple[slice, slice, slice],
+    title: str = "",
+) -> list[list[Any]]:
+    """Draw the same planes of every map; the figure takes the size that they need.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure, empty
+    rows : maps on one grid, from the top
+    axis, planes, voxel_size, origin, density, density_ends, box :
+        as in :func:`draw_slice_grid`; density shows faintly behind rows that draw not every voxel
+
+    Returns
+    -------
+    the panels' matplotlib axes, a list for each row
+
+    Raises
+    ------
+    ValueError
+        No row, no plane, a plane outside the maps, or shapes that differ.
+    """
+    if not rows or not planes:
+        raise ValueError("there is nothing to draw: no map, or no plane")
+    shape = rows[0].values.shape
+    depth = shape[AXES.index(axis)]
+    if min(planes) < 0 or max(planes) >= depth:
+        raise ValueError(f"planes {list(planes)} are not within the {depth} planes along {axis}")
+    for row in rows:
+        if row.values.shape != shape or (row.inside is not None and row.inside.shape != shape):
+            raise ValueError(f"{row.label} has shape {row.values.shape} but the first map {shape}")
+    up, across = ACROSS[axis]
+    extent = [*_edges(across, box, voxel_size, origin), *_edges(up, box, voxel_size, origin)]
+    with style():
+        page = _Rows(figure, extent, len(planes), len(rows), bool(title))
+        panels = []
+        for number, row in enumerate(rows):
+            line = []
+            for column, plane in enumerate(planes):
+                axes = page.panel(number, column)
+                behind = None if density is None or row.inside is None else density
+                _draw_plane(axes, row, axis, plane, box, extent, behind, density_ends)
+                if number == 0:
+                    place = origin["xyz".index(axis)] + plane * voxel_size
+                    axes.set_title(f"{plane + 1}: {axis} = {place:.1f} Å", pad=3, fontsize=8)
+                axes.tick_params(labelleft=column == 0, labelbottom=number == len(rows) - 1)
+                line.append(axes)
+            draw_key(
+                figure, page.key(number), row.colours, row.vmin, row.vmax, row.label,
+                labelled=row.labelled,
+            )  # fmt: skip
+            panels.append(line)
+        page.name_axes(f"{across} (Å)", f"{up} (Å)")
+        page.finish(title)
+    return panels
+
+
+def _draw_plane(
+    axes: Any,
+    row: Row,
+    axis: str,
+    plane: int,
+    box: tuple[slice, slice, slice],
+    extent: list[float],
+    density: np.ndarray | None,
+    density_ends: tuple[float, float],
+) -> None:
+    how: dict[str, Any] = {"origin": "lower", "extent": extent, "interpolation": "nearest"}
+    shown = _plane(row.values, axis, plane, box).astype(np.float64)
+    known = np.isfinite(shown)
+    if row.inside is not None:
+        known &= _plane(row.inside, axis, plane, box)
+    if density is not None:
+        low, high = density_ends
+        grey = (_plane(density, axis, plane, box) - low) / (high - low)
+        axes.imshow(1 - 0.35 * np.clip(grey, 0, 1), cmap="gray", vmin=0, vmax=1, **how)
+    masked: Any = np.ma.masked_array(shown, ~known)
+    axes.imshow(masked, cmap=row.colours, vmin=row.vmin, vmax=row.vmax, **how)
 
 
 def _draw_outline(axes: Any, inside: np.ndarray, extent: list[float]) -> None:
@@ -175,82 +263,138 @@ def _edges(
     return start + (part.start - 0.5) * voxel_size, start + (part.stop - 0.5) * voxel_size
 
 
-class _Page:
-    """Panels of equal size, in the number of columns that leaves them largest."""
+class _Panels:
+    """Panels of equal size on a page, placed in inches; one length scale for all."""
+
+    LEFT, FOOT, HEAD, TITLE = 0.62, 0.44, 0.08, 0.22
+    NUMBER = 0.5, 0.35  # room that a number needs across and upwards
+
+    figure: Any
+    width = height = panel_width = panel_height = 0.0
+
+    def _axes(self, left: float, bottom: float) -> Any:
+        """Framed axes for a panel, with as many numbers as they have room for."""
+        sizes = self.panel_width, self.panel_height
+        axes = self.figure.add_axes(self._place(left, bottom, *sizes))
+        for spine in axes.spines.values():
+            spine.set(visible=True, color="0.6", linewidth=0.5)
+        axes.tick_params(length=2.5, pad=2)
+        for ticks, size, number in zip((axes.xaxis, axes.yaxis), sizes, self.NUMBER):
+            ticks.get_major_locator().set_params(nbins=max(1, int(size / number)), min_n_ticks=1)
+        return axes
+
+    def _place(self, *inches: float) -> Any:
+        """Left, bottom, width and height as fractions of the figure."""
+        return tuple(n / size for n, size in zip(inches, (self.width, self.height) * 2))
+
+    def _name_axes(self, across: str, up: str, middle: float, height: float) -> None:
+        """Names below and beside the panels, whose middles lie there."""
+        self.figure.text(
+            0.14 / self.width, height / self.height, up, rotation=90, ha="center", va="center"
+        )
+        self.figure.text(middle / self.width, 0.05 / self.height, across, ha="center", va="bottom")
+
+    def finish(self, title: str) -> None:
+        if title:
+            write_title(self.figure, self.LEFT, 0.06, title, right=self.width - 0.06)
+        self.figure.draw_without_rendering()  # texts are made now, in this package's sizes
+
+
+class _Grid(_Panels):
+    """Panels in the number of columns that leaves them largest."""
+
+    # the gap holds half a number of either neighbour
+    RIGHT, GAP, HEADING = 0.85, 0.34, 0.2
+    WIDEST, TALLEST, NARROWEST = 7.0, 6.2, 0.9
 
     def __init__(self, figure: Any, extent: list[float], count: int, titled: bool) -> None:
         wide, high = extent[1] - extent[0], extent[3] - extent[2]
         self.figure, self.count = figure, count
-        self.head = HEAD + (TITLE if titled else 0.0)
-        # the number of columns that leaves the panels largest
+        self.head = self.HEAD + (self.TITLE if titled else 0.0)
         sizes = {n: self._scale(wide, high, n) for n in range(1, count + 1)}
         self.columns = max(sizes, key=lambda n: (round(sizes[n], 6), -n))
         self.rows = -(-count // self.columns)
         inch = sizes[self.columns]
         self.panel_width, self.panel_height = wide * inch, high * inch
-        self.cell = max(self.panel_width, NARROWEST)  # slim panels stand apart, for their numbers
+        # slim panels stand apart, for their numbers
+        self.cell = max(self.panel_width, self.NARROWEST)
         self.heading = min(8.5, 8.5 * self.cell / 1.25)  # points
-        self.width = LEFT + RIGHT + self.columns * (self.cell + GAP) - GAP
-        self.height = FOOT + self.head + self.rows * (self.panel_height + HEADING)
-        self.width, self.height = max(self.width, 2.8), max(self.height, 1.8)
+        self.across = self.columns * (self.cell + self.GAP) - self.GAP
+        self.block = self.rows * (self.panel_height + self.HEADING)
+        self.width = max(self.LEFT + self.RIGHT + self.across, 2.8)
+        self.height = max(self.FOOT + self.head + self.block, 1.8)
         figure.set_size_inches(self.width, self.height)
         self.panels: list[Any] = []
 
     def _scale(self, wide: float, high: float, columns: int) -> float:
         rows = -(-self.count // columns)
-        across = (WIDEST - LEFT - RIGHT + GAP) / columns - GAP
-        if across < NARROWEST and columns > 1:
+        across = (self.WIDEST - self.LEFT - self.RIGHT + self.GAP) / columns - self.GAP
+        if across < self.NARROWEST and columns > 1:
             return 0.0
-        upwards = (TALLEST - FOOT - self.head) / rows - HEADING
+        upwards = (self.TALLEST - self.FOOT - self.head) / rows - self.HEADING
         return min(across / wide, upwards / high)
-
-    def _add(self, left: float, bottom: float, width: float, height: float) -> Any:
-        w, h = self.width, self.height
-        return self.figure.add_axes((left / w, bottom / h, width / w, height / h))
 
     def panel(self, number: int) -> Any:
         row, column = divmod(number, self.columns)
-        bottom = self.height - self.head - row * (self.panel_height + HEADING)
-        axes = self._add(
-            LEFT + column * (self.cell + GAP) + (self.cell - self.panel_width) / 2,
-            bottom - HEADING - self.panel_height,
-            self.panel_width,
-            self.panel_height,
-        )
-        for spine in axes.spines.values():
-            spine.set(visible=True, color="0.6", linewidth=0.5)
-        axes.tick_params(length=2.5, pad=2)
-        # inches that a number needs across and upwards
-        for ticks, room in (
-            (axes.xaxis, self.panel_width / 0.5),
-            (axes.yaxis, self.panel_height / 0.35),
-        ):
-            ticks.get_major_locator().set_params(nbins=max(1, int(room)), min_n_ticks=1)
+        left = self.LEFT + column * (self.cell + self.GAP) + (self.cell - self.panel_width) / 2
+        top = self.height - self.head - row * (self.panel_height + self.HEADING)
+        axes = self._axes(left, top - self.HEADING - self.panel_height)
         self.panels.append(axes)
         return axes
 
-    def label(self, across: str, up: str) -> None:
+    def name_axes(self, across: str, up: str) -> None:
         """Numbers and names at the left of each row and below each column only."""
         for number, axes in enumerate(self.panels):
             axes.tick_params(
                 labelleft=number % self.columns == 0,
                 labelbottom=number + self.columns >= self.count,
             )
-        middle = self.rows * (self.panel_height + HEADING) / 2
-        top = self.height - self.head
-        width = self.columns * (self.cell + GAP) - GAP
-        self.figure.text(
-            0.14 / self.width, (top - middle) / self.height, up,
-            rotation=90, ha="center", va="center",
-        )  # fmt: skip
-        self.figure.text(
-            (LEFT + width / 2) / self.width, 0.05 / self.height, across, ha="center", va="bottom"
-        )
+        height = self.height - self.head - self.block / 2
+        self._name_axes(across, up, self.LEFT + self.across / 2, height)
 
-    def key(self) -> tuple[float, float, float, float]:
+    def key(self) -> Any:
         """Where the colour key lies, as fractions of the figure."""
         height = min(2.6, 0.8 * self.rows * self.panel_height)
-        block = self.rows * (self.panel_height + HEADING)
-        bottom = self.height - self.head - (block + HEADING) / 2 - height / 2
-        left = LEFT + self.columns * (self.cell + GAP) - GAP + 0.16
-        return left / self.width, bottom / self.height, 0.13 / self.width, height / self.height
+        bottom = self.height - self.head - (self.block + self.HEADING) / 2 - height / 2
+        return self._place(self.LEFT + self.across + 0.16, bottom, 0.13, height)
+
+
+class _Rows(_Panels):
+    """A row of panels for each map, as large as the page holds."""
+
+    RIGHT, HEADING, GAP = 1.0, 0.22, 0.16
+    WIDEST, TALLEST, NARROWEST = 7.4, 8.4, 0.95  # the last is room for the heading
+    NUMBER = 0.4, 0.25
+
+    def __init__(
+        self, figure: Any, extent: list[float], columns: int, rows: int, titled: bool
+    ) -> None:
+        wide, high = extent[1] - extent[0], extent[3] - extent[2]
+        self.figure = figure
+        self.head = self.HEAD + self.HEADING + (self.TITLE if titled else 0.0)
+        across = (self.WIDEST - self.LEFT - self.RIGHT + self.GAP) / columns - self.GAP
+        upwards = (self.TALLEST - self.FOOT - self.head + self.GAP) / rows - self.GAP
+        inch = min(across / wide, upwards / high)
+        self.panel_width, self.panel_height = wide * inch, high * inch
+        self.cell = max(self.panel_width, self.NARROWEST)
+        self.block = rows * (self.panel_height + self.GAP) - self.GAP
+        self.width = self.LEFT + self.RIGHT + columns * (self.cell + self.GAP) - self.GAP
+        self.height = self.FOOT + self.head + self.block
+        figure.set_size_inches(self.width, self.height)
+
+    def _bottom(self, row: int) -> float:
+        top = self.height - self.head - row * (self.panel_height + self.GAP)
+        return top - self.panel_height
+
+    def panel(self, row: int, column: int) -> Any:
+        left = self.LEFT + column * (self.cell + self.GAP) + (self.cell - self.panel_width) / 2
+        return self._axes(left, self._bottom(row))
+
+    def key(self, row: int) -> Any:
+        """Where a row's colour key lies, as fractions of the figure."""
+        bottom = self._bottom(row) + 0.05 * self.panel_height
+        return self._place(self.width - self.RIGHT + 0.16, bottom, 0.12, 0.9 * self.panel_height)
+
+    def name_axes(self, across: str, up: str) -> None:
+        middle = (self.LEFT + self.width - self.RIGHT) / 2
+        self._name_axes(across, up, middle, self.FOOT + self.block / 2)

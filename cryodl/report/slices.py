@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 
@@ -142,44 +142,64 @@ def draw_slices(
         if array is not None and array.shape != map_data.shape:
             raise ValueError(f"{name} has shape {array.shape} but the map {map_data.shape}")
     mask = np.asarray(mask) != 0
-    centre, box = molecule_centre(mask), crop_box(mask)
-    inside = _planes(mask, centre, box)
-    density = _planes(map_data, centre, box)
-    limits = density_limits(
-        np.concatenate([p.ravel() for p in density]), np.concatenate([p.ravel() for p in inside])
-    )
     if vmin is None or vmax is None:
         vmin, vmax = resolution_range(resolution[mask])
-
-    # one row: planes to colour (None: density alone), colour map, ends and name of the key
-    rows: list[tuple[Any, str, float, float, str]] = [(None, "", limits[0], limits[1], "Density")]
-    rows.append((_planes(resolution, centre, box), palette, vmin, vmax, "Local resolution (Å)"))
+    grey = grey_scale(map_data, mask)
+    rows = [(grey, "gray_r", 0.0, 1.0, "Density")]
+    rows.append((_known(resolution), palette, vmin, vmax, "Local resolution (Å)"))
     if uncertainty is not None:
         known = uncertainty[mask]
         ends = resolution_range(known) if (known > 0).any() else (0.0, 0.5)
-        shown = _planes(uncertainty, centre, box)
-        rows.append((shown, UNCERTAINTY_PALETTE, ends[0], ends[1], "Uncertainty (Å)"))
+        rows.append((_known(uncertainty), UNCERTAINTY_PALETTE, *ends, "Uncertainty (Å)"))
+    draw_planes(rows, grey, mask, out_path, voxel_size=voxel_size, origin=origin, title=title)
 
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return np.where(values > 0, values, np.nan)
+
+
+def _slice_limits(density: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
+    """Ends of the grey scale of the three planes through a molecule."""
+    centre, box = molecule_centre(mask), crop_box(mask)
+    flat = [np.concatenate([p.ravel() for p in _planes(a, centre, box)]) for a in (density, mask)]
+    return density_limits(*flat)
+
+
+def grey_scale(density: np.ndarray, mask: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
+    """Density from 0, the solvent's level, to 1; like : map whose levels these are, or None."""
+    low, high = _slice_limits(density if like is None else like, mask)
+    return np.clip((density - low) / (high - low), 0, 1)
+
+
+def draw_planes(
+    rows: Sequence[tuple[Any, str, float, float, str]],
+    grey: np.ndarray | None,
+    mask: np.ndarray,
+    out_path: str | os.PathLike[str],
+    *,
+    voxel_size: float,
+    origin: tuple[float, float, float],
+    title: str,
+) -> None:
+    """One row of three planes for each (data, palette or "gray_r", low, high, label)."""
+    centre, box = molecule_centre(mask), crop_box(mask)
     with style():
-        page = _Page([p.shape for p in density], len(rows), bool(title))
-        for row, (coloured, name, low, high, label) in enumerate(rows):
-            for column in range(3):
+        page = _Page([p.shape for p in _planes(mask, centre, box)], len(rows), bool(title))
+        below = None if grey is None else _planes(grey, centre, box)
+        for row, (data, name, low, high, label) in enumerate(rows):
+            is_density = name == "gray_r"
+            colours = name if is_density else colour_map(name)
+            for column, plane in enumerate(_planes(data, centre, box)):
                 axes = page.panel(row, column)
-                grey = np.clip((density[column] - limits[0]) / (limits[1] - limits[0]), 0, 1)
-                # dense is dark on paper white; faint where colour tells the story
-                axes.imshow(
-                    1.0 - grey * (1.0 if coloured is None else 0.35),
-                    cmap="gray", vmin=0, vmax=1, origin="lower", interpolation="nearest",
-                )  # fmt: skip
-                if coloured is not None:
-                    plane = coloured[column]
-                    known = inside[column] & np.isfinite(plane) & (plane > 0)
-                    axes.imshow(
-                        np.ma.masked_array(plane, ~known),
-                        cmap=colour_map(name), vmin=low, vmax=high,
-                        origin="lower", interpolation="nearest",
-                    )  # fmt: skip
-            _draw_key(page.key(row), "gray_r" if coloured is None else colour_map(name), low, high)
+                how = dict(origin="lower", interpolation="nearest")
+                if not is_density:
+                    inside = _planes(mask, centre, box)[column]
+                    if below is not None:
+                        faint = 1.0 - 0.35 * below[column]
+                        axes.imshow(faint, cmap="gray", vmin=0, vmax=1, **how)
+                    plane = np.ma.masked_array(plane, ~inside | ~np.isfinite(plane))
+                axes.imshow(plane, cmap=colours, vmin=low, vmax=high, **how)
+            _draw_key(page.key(row), colours, low, high)
             page.key_label(row, label)
         page.name_planes(centre, voxel_size, origin)
         page.scale_bar(voxel_size)

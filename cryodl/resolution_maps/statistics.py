@@ -93,9 +93,9 @@ def class_probabilities(probability: np.ndarray, edges: np.ndarray) -> np.ndarra
 def at_least(shares: np.ndarray, finest: float) -> list[float]:
     """Probabilities of the classes where nothing is finer than so many Å: of what cannot be, the
     first class that can has it."""
-    told = [max(0.0, float(p)) for p in shares]
+    shares_above = [max(0.0, float(p)) for p in shares]
     first = int(class_of(finest))
-    return [0.0] * first + [sum(told[: first + 1]), *told[first + 1 :]]
+    return [0.0] * first + [sum(shares_above[: first + 1]), *shares_above[first + 1 :]]
 
 
 def quantile(probability: np.ndarray, edges: np.ndarray, share: float) -> np.ndarray:

@@ -205,7 +205,7 @@ def snr_resolution(frequencies, ratio):
     return 1 / max(last, frequencies[1])
 
 
-WORST = 40.0  # Å; coarser than any feature by which a resolution could be told
+WORST = 40.0  # Å; coarser than any feature by which a resolution could be judged
 STEPS = 24, 10  # of B-factor and of noise
 
 

@@ -11,8 +11,7 @@ from cryodl.report.palette import (
     palette_colours,
     resolution_range,
 )
-from cryodl.report.slice_grid import draw_slice_grid, pick_planes
-from cryodl.report.slice_rows import Row, draw_slice_rows
+from cryodl.report.slice_grid import Row, draw_slice_grid, draw_slice_rows, pick_planes
 from cryodl.report.slices import crop_box
 from cryodl.report.table import draw_table
 from cryodl.viewers import chimerax

@@ -15,8 +15,7 @@ from cryodl.report.enhancement import (
     write_before_after_view,
 )
 from cryodl.report.palette import DEFAULT_PALETTE, colour_map, resolution_range
-from cryodl.report.slice_grid import pick_planes
-from cryodl.report.slice_rows import Row, draw_slice_rows
+from cryodl.report.slice_grid import Row, draw_slice_rows, pick_planes
 from cryodl.report.slices import crop_box
 from cryodl.viewers.base import CryodlViewerBase
 from cryodl.viewers.enhancement import EnhancedResults

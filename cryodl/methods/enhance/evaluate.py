@@ -22,7 +22,7 @@ from cryodl.filters.sharpen import apply_bfactor, estimate_bfactor
 from cryodl.filters.shells import shell_frequencies, shell_sums, transform
 from cryodl.filters.threshold import signal_end
 from cryodl.half_maps import fsc
-from cryodl.half_maps.fsc import THRESHOLDS, correlate, crossing, estimate_fsc
+from cryodl.half_maps.fsc import THRESHOLDS, correlate, estimate_fsc, resolution_at
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.resample import density_at, resample
 from cryodl.maps.volume import Volume
@@ -141,7 +141,7 @@ def fsc_half(data, model, voxel_size: float) -> float:
     """Resolution (Å) at which the FSC of a map with its model falls to 0.5; Nyquist at best."""
     _, curve = correlate([transform(data), transform(model)], data.shape)
     frequencies = shell_frequencies(data.shape, voxel_size)
-    found = crossing(frequencies, curve, 0.5)
+    found = resolution_at(frequencies, curve, 0.5)
     return float(found) if found else float(1 / frequencies[1])
 
 

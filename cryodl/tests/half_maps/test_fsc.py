@@ -54,10 +54,12 @@ def test_transform_and_its_inverse():
 
 def test_crossing_is_interpolated_and_leaves_out_first_shells_without_signal():
     s = np.arange(6) / 20
-    assert fsc.crossing(s, np.array([1, 0.9, 0.5, 0.1, 0.9, 0]), 0.3) == pytest.approx(20 / 2.5)
-    assert fsc.crossing(s, np.ones(6), 0.143) == pytest.approx(4)
-    assert fsc.crossing(s, np.array([1, 0.1, 0.9, 0.9, 0.9, 0.9]), 0.143) == pytest.approx(4)
-    assert fsc.crossing(s, np.array([1, 0.1, 0.0, 0.1, -0.2, 0.1]), 0.143) is None
+    assert fsc.resolution_at(s, np.array([1, 0.9, 0.5, 0.1, 0.9, 0]), 0.3) == pytest.approx(
+        20 / 2.5
+    )
+    assert fsc.resolution_at(s, np.ones(6), 0.143) == pytest.approx(4)
+    assert fsc.resolution_at(s, np.array([1, 0.1, 0.9, 0.9, 0.9, 0.9]), 0.143) == pytest.approx(4)
+    assert fsc.resolution_at(s, np.array([1, 0.1, 0.0, 0.1, -0.2, 0.1]), 0.143) is None
 
 
 def test_resolution_is_the_simulated_one(made):

@@ -9,7 +9,7 @@ from cryodl.filters.sharpen import apply_bfactor
 from cryodl.half_maps import bands, monogenic, sinusoid
 from cryodl.half_maps import pair as halves
 from cryodl.half_maps.local_fsc import local_fsc
-from cryodl.half_maps.threshold_sweep import Crossing, Points, taper
+from cryodl.half_maps.threshold_sweep import Points, ThresholdSweep, taper
 from cryodl.maps.volume import Volume
 from cryodl.tests.half_maps.simulated_half_maps import packed_ball, simulate_half_maps
 
@@ -219,10 +219,10 @@ def test_window_has_the_moments_of_its_gaussian(sigma):
 # Crossings
 
 
-def feed(crossing, margins):
+def feed(sweep, margins):
     for step, values in enumerate(margins):
-        crossing.update(np.exp(0.1 * step), np.array(values, float))
-    return -np.log(crossing.resolution()) / 0.1  # in steps
+        sweep.update(np.exp(0.1 * step), np.array(values, float))
+    return -np.log(sweep.resolution()) / 0.1  # in steps
 
 
 def test_crossing_is_interpolated_and_forgives_two_failing_steps():
@@ -234,8 +234,8 @@ def test_crossing_is_interpolated_and_forgives_two_failing_steps():
             [1, 1, 1, 1, 1, 1, 1],
         ]
     ).T
-    assert feed(Crossing(4, 3), margins) == pytest.approx([2.5, 4.75, -np.inf, 6])
-    assert feed(Crossing(4, 1), margins) == pytest.approx([2.5, 1.5, -np.inf, 6])
+    assert feed(ThresholdSweep(4, 3), margins) == pytest.approx([2.5, 4.75, -np.inf, 6])
+    assert feed(ThresholdSweep(4, 1), margins) == pytest.approx([2.5, 1.5, -np.inf, 6])
 
 
 def test_sweep_is_even_in_the_logarithm_and_keeps_its_ends():
