@@ -1,8 +1,9 @@
-"""By how much a map differs from noise of its own spectrum: a test with surrogate data.
+"""Inverted contrast, noise alone, or no noise at all: what the statistics of densities show.
 
 Noise, white or smoothed or low-passed, has random phases; those of a molecule are ordered. So a map
-is compared with copies whose phases are drawn at random (Theiler et al. 1992, Physica D 58,
-77): skewness and kurtosis on three scales, and how unevenly the power is spread over the box.
+is compared with surrogates of its own spectrum whose phases are drawn at random (Theiler et al.
+1992, Physica D 58, 77): skewness and kurtosis on three scales, and how unevenly the power is spread
+over the box. A map computed from a model, or thresholded, is known by the missing noise around it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Boxes that are quiet beyond a sphere or a cylinder, as refinement programs leave them.
 
 Beyond the particle's diameter RELION and cryoSPARC write zeros, or hardly any noise. Such a rim is
-no mask of the molecule, whose outline it does not follow, and its silence is no solvent. It shows in
-the texture (differences of neighbouring voxels): strong in all directions up to one radius, and
+no mask of the molecule, whose outline it does not follow, and its silence is no solvent. It shows
+in the texture (differences of neighbouring voxels): strong in all directions up to one radius, and
 gone beyond. For what is measured and for what networks read it is filled with noise like the
 solvent's within.
 """

@@ -1,4 +1,4 @@
-"""How many processor cores a run may use: all that its process has, or as many as asked for."""
+"""Processor cores: how many a run may use, whether their threads may start, worker processes."""
 
 from __future__ import annotations
 

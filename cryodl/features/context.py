@@ -1,9 +1,10 @@
-"""What a network reads of a whole map: its density, levelled or as it is, and what all of it tells.
+"""Context features: what a network reads of a whole map, and a map's way to them and back.
 
-Besides the channels of `features` there are: the density at 10 Å, in units of the molecule's; the
-local power; and, the same everywhere, by how much every band is stronger in the molecule than in
-the solvent, where solvent is left. The last is what the resolution of one map without a mask can be
-judged by: signal is in the molecule alone, noise everywhere.
+Besides the channels of `local_spectrum` there are: the density at 10 Å, in units of the molecule's;
+the local power; and, the same everywhere, by how much every band is stronger in the molecule than
+in the solvent, where solvent is left. The last is what the resolution of one map without a mask can
+be judged by: signal is in the molecule alone, noise everywhere. Maps are cropped to the molecule
+and brought to the network's grid first; predictions are pasted back onto the map's.
 """
 
 from __future__ import annotations

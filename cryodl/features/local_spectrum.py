@@ -1,6 +1,6 @@
-"""What the networks read: density, and how its power is spread over frequencies around every voxel.
+"""Local spectrum features: density, and how its power is spread over frequencies at every voxel.
 
-Local resolution is where a local spectrum ends, and whether what is seen there looks like a
+Local resolution is where a local spectrum ends, and whether what is seen there resembles a
 molecule. The first is computed, by band-pass filters of constant relative width; the second is for
 the network to learn from the density itself. Both lie on the half grid (two voxels a step), the
 density with the eight voxels of every block as channels, so nothing of it is lost.

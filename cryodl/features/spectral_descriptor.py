@@ -1,8 +1,8 @@
-"""A map in a hundred numbers that no rotation, box or scale of intensity changes.
+"""Spectral descriptor: a hundred numbers that no rotation, box or scale of a map changes.
 
 How the power inside the molecule is spread over frequencies, once globally (the radial spectrum)
 and once locally (what share of the local power each band holds: its mean over the molecule and how
-it varies there). Where a spectrum ends, and how, is most of what tells a resolution.
+it varies there). Where a spectrum ends, and how, is most of what shows a resolution.
 """
 
 from __future__ import annotations

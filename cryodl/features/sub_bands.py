@@ -1,11 +1,11 @@
-"""A map taken apart into bands, each brought to one local power: what post-processing reads.
+"""Normalised sub-bands: a map in bands of frequency, each of even local power; for post-processing.
 
 A map's amplitudes fall off, by its B-factor and by what was done to it, and differently in every
 region. Dividing every band of frequencies by its own local root mean square takes all that away,
-so that a sharpened and an unsharpened copy of a map look alike, and detail stands beside coarse
-features at the amplitudes that atoms have. What was divided out is kept, relative to all bands and
-to the noise, for it tells signal from noise. Everything global (the noise, the largest local
-power) is measured before a map is cut into tiles.
+so that a sharpened and an unsharpened copy of a map agree, and detail stands beside coarse features
+at the amplitudes that atoms have. What was divided out is kept, relative to all bands and to the
+noise, for it separates signal from noise. Everything global (the noise, the largest local power) is
+measured before a map is cut into tiles.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""What a user gives as a file, read with its size and its kind known first: text, JSON, tables.
+"""Files that a user gives, read with their size and kind known first: text, JSON, tables, arrays.
 
-Nothing is read from a pipe, which may never end; nothing larger than it can sensibly be; and a
-compressed file is unpacked no further than that.
+Nothing is read from a pipe, which may never end; nothing larger than it can sensibly be; a
+compressed file is unpacked no further than that; and no array (.npy, .npz) may promise more than
+its file holds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""One radial spectrum for all maps: what sharpening and low-pass filters change is taken away.
+"""Spectral flattening: every map brought to one radial power law, amplitude as s^-1.5.
 
 An isotropic filter multiplies a map's spectrum by a radial gain. A map whose radial spectrum was
-brought to a fixed course has forgotten that gain, but for the frequencies that were filtered to
+brought to a fixed power law has forgotten that gain, but for the frequencies that were filtered to
 nothing. What remains is how signal and noise differ from place to place and in their texture.
 """
 

@@ -1,4 +1,4 @@
-"""What the user gives: a map, or a mask that is given or found; read, checked, binarised."""
+"""The user's input: a map, or a mask that is given or found; read, checked, binarised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Maps that were masked before: what was left, and what was cut away stays away on another grid."""
+"""Masks: of a map that was masked before, found by rules, and given by the user.
+
+`existing_mask` finds what a mask left of a map, and `resample_keeping_mask` and `reapply_mask` keep
+what was cut away empty. `automatic_mask` is the molecule as exactly as rules find it, `coarse_mask`
+the molecule roughly, and `check_mask` binarises a mask that comes with a map.
+"""
 
 from __future__ import annotations
 

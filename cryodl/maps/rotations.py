@@ -1,9 +1,9 @@
-"""An answer averaged over the 24 rotations of the cube, each of which brings a grid onto itself.
+"""Rotations of the cube, each of which brings a grid onto itself, and means over them.
 
-A network answers a turned map almost, but not quite, as it answers the map. The mean over a group
-of rotations does so whatever the network: for a map turned by one of them it is the same mean, its
-terms in another order (Cohen and Welling, ICML 2016, on what such groups are to networks). Voxels
-only change places, so nothing is interpolated.
+A network's prediction for a turned map is almost, but not quite, that for the map turned. The mean
+over a group of rotations is, whatever the network: for a map turned by one of them it is the same
+mean, its terms in another order (Cohen and Welling, ICML 2016, on what such groups are to
+networks). Voxels only change places, so nothing is interpolated.
 """
 
 from __future__ import annotations

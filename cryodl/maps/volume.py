@@ -1,4 +1,4 @@
-"""A density map: its voxels, and where they lie in space."""
+"""A density map: its voxels, where they lie in space, and densities in units near 1."""
 
 from __future__ import annotations
 

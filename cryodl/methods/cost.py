@@ -1,4 +1,4 @@
-"""What a run will do and need, in one sentence, before it starts."""
+"""Cost of a run: what it will do and need, in one sentence before it starts; a timer of stages."""
 
 from __future__ import annotations
 

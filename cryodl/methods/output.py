@@ -1,4 +1,4 @@
-"""The end of every task: its results drawn and written into one folder, whole or not at all."""
+"""Output of a task: its results drawn and written into one folder, whole or not at all."""
 
 from __future__ import annotations
 

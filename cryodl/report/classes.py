@@ -1,7 +1,7 @@
-"""Local resolution in ten classes: their colours, their names, and how many voxels fall into each.
+"""Resolution in classes: ten of local resolution, and three of the resolution of whole maps.
 
 Classes 1 to 10 stand for [0, 2), [2, 3), ... [9, 10) and [10, inf) Å (Avramov et al. 2019, section
-4.5); 0 is background.
+4.5); 0 is background. Whole maps are of high, medium or low resolution, with probabilities.
 """
 
 from __future__ import annotations

@@ -1,4 +1,9 @@
-"""Summary of a local-resolution map: the numbers that are quoted for it."""
+"""Statistics of resolutions: of a local-resolution map, of a predicted distribution, of chains.
+
+`resolution_stats` is what is quoted for a map. The functions over edges read a distribution over
+bins of resolution: its quantiles, and the probabilities of classes. `chain_regions` gives every
+chain of a model its part of a map.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ estimator's labels) without touching the rest. Boxes are cut to the molecule and
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,7 +93,7 @@ def open_experiment_set(folder: str | Path) -> list[StoredExperiment]:
     Raises InputError where there is none.
     """
     paths = sorted(Path(folder).glob(f"*/{RECORD}"))
-    found = [StoredExperiment(path.parent, _read_record(path)) for path in paths]
+    found = [StoredExperiment(path.parent, read_record(path, check_record)) for path in paths]
     if not found:
         raise InputError(
             f"'{folder}' is not a set of experiments: make one with 'cryodl experiments'"
@@ -106,9 +106,13 @@ def open_experiment_set(folder: str | Path) -> list[StoredExperiment]:
     return found
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def read_record(path: Path, check: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+    """The record of an experiment as `check` gives it.
+
+    Raises InputError where it cannot be read, or `check` raises InputError or ValueError.
+    """
     try:
-        return check_record(read_json(path), path)
+        return check(read_json(path), path)
     except (InputError, ValueError) as error:
         raise InputError(
             f"the record {path} of an experiment is damaged ({error}): delete its folder, and it "
@@ -168,18 +172,36 @@ def make_experiment_set(
     folder.mkdir(parents=True, exist_ok=True)
     config = {**CONFIG, **(config or {})}
     full_config(config)  # before any worker starts
+    yield from make_set(structures, folder, count, seed, workers, _make, config, resolution)
+
+
+def make_set(
+    structures,
+    folder: Path,
+    count: int,
+    seed: int,
+    workers: int,
+    make: Callable[..., Path],
+    *options,
+) -> Generator[Path, None, None]:
+    """Make the experiments of a set that are not there, yielding each folder as it is done.
+
+    make : function of a module, called with a structure, the experiment's folder, the seeds (of the
+        set, of the experiment), and `options`
+    """
     order = np.random.default_rng([seed, 1]).permutation(len(structures))
-    rest = [i for i in range(count) if not (folder / f"{i:05d}" / RECORD).is_file()]
+    folders = [folder / f"{i:05d}" for i in range(count)]
     jobs = [
-        (int(order[i % len(order)]), folder / f"{i:05d}", (seed, i), config, resolution)
-        for i in rest
+        (int(order[i % len(order)]), place, (seed, i), make, options)
+        for i, place in enumerate(folders)
+        if not (place / RECORD).is_file()
     ]
     if workers < 2:
         _start_worker(structures)
-        yield from map(_make, jobs)
+        yield from map(_work, jobs)
         return
     with Workers(workers, _start_worker, (structures,)) as pool:
-        yield from pool.map(_make, jobs)
+        yield from pool.map(_work, jobs)
 
 
 def count_experiments(folder: str | Path, count: int) -> int:
@@ -192,9 +214,13 @@ def _start_worker(structures) -> None:
     _structures = structures
 
 
-def _make(job) -> Path:
-    which, folder, (seed, number), config, (best, worst) = job
-    structure = _structures[which]
+def _work(job) -> Path:
+    which, folder, seeds, make, options = job
+    return make(_structures[which], folder, seeds, *options)
+
+
+def _make(structure, folder: Path, seeds: tuple[int, int], config, limits) -> Path:
+    (seed, number), (best, worst) = seeds, limits
     share = np.random.default_rng([seed, 2, number]).random()
     resolution = float(best * (worst / best) ** share)
     config = {**config, "resolution": resolution}

@@ -1,4 +1,4 @@
-"""True local resolution, measured: signal, noise and ideal density in bands, around every place.
+"""True local resolution of a simulated map: from signal, noise and ideal density, band by band.
 
 signal-to-noise resolution
     Where the local correlation of the full map with its noiseless twin falls to 0.5, which is an

@@ -1,4 +1,4 @@
-"""The density of a fitted model on the grid of its map, and the mask around its atoms."""
+"""Maps of atomic models: of a fitted model on its map's grid, and low-passed maps with noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Orientations of particles, and how wrong an alignment is about them."""
+"""The pose of a simulated specimen: symmetry, its place in the box, and orientations of particles.
+
+Copies of a molecule are packed about the axes of a point group or along a helix; the assembly is
+turned, cut and put into a box. Particles show it in even or preferred views, which an alignment
+finds with errors.
+"""
 
 from __future__ import annotations
 

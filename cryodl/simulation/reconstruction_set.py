@@ -17,16 +17,15 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.compute.parallel import Workers
 from cryodl.errors import InputError
 from cryodl.files.folder import cannot_write, whole_folder
-from cryodl.files.reading import read_json
 from cryodl.files.record import write_json
 from cryodl.maps.mrc import read_values, write_map
 from cryodl.maps.volume import Volume
 from cryodl.simulation import deposition_config
 from cryodl.simulation.deposition import Deposited, Source, deposit
 from cryodl.simulation.experiment_config import is_number
+from cryodl.simulation.experiment_set import RECORD, make_set, read_record
 from cryodl.simulation.particle_config import full_config
 from cryodl.simulation.particle_experiment import (
     LEAST_ATOMS,
@@ -35,12 +34,9 @@ from cryodl.simulation.particle_experiment import (
     simulate_particles,
 )
 
-RECORD = "experiment.json"
 NUMBERS = "voxel_size", "apix", "box", "resolution", "fsc_masked_relion"  # all above 0
 TRIES, CLOSE = 3, 0.05
 LARGEST_ATOMS = 60_000  # of larger structures a part is taken before they are placed
-
-_structures: list = []
 
 
 @dataclass(frozen=True)
@@ -85,14 +81,7 @@ def open_reconstructions(folder: str | Path) -> list[StoredReconstruction]:
     paths = [folder / RECORD] if (folder / RECORD).is_file() else sorted(folder.glob(f"*/{RECORD}"))
     found = []
     for path in paths:
-        try:
-            info = check_info(read_json(path))
-        except (InputError, ValueError) as error:
-            raise InputError(
-                f"the record {path} of an experiment is damaged ({error}): delete its folder, and "
-                "it will be made again"
-            ) from None
-        stored = StoredReconstruction(path.parent, info)
+        stored = StoredReconstruction(path.parent, read_record(path, check_info))
         if stored.has("half1") and stored.has("signal"):
             found.append(stored)
     if not found:
@@ -102,7 +91,7 @@ def open_reconstructions(folder: str | Path) -> list[StoredReconstruction]:
     return found
 
 
-def check_info(info: Any) -> dict[str, Any]:
+def check_info(info: Any, path: object = None) -> dict[str, Any]:
     """The record of an experiment, if what is read of it is what it should be.
 
     Other programs' records may lack all of it. Raises ValueError where something else is told.
@@ -153,18 +142,7 @@ def make_reconstructions(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from None
-    order = np.random.default_rng([seed, 1]).permutation(len(structures))
-    jobs = [
-        (int(order[i % len(order)]), folder / f"{i:05d}", (seed, i), (config, deposition))
-        for i in range(count)
-        if not (folder / f"{i:05d}" / RECORD).is_file()
-    ]
-    if workers < 2:
-        _start_worker(structures)
-        yield from map(_make, jobs)
-        return
-    with Workers(workers, _start_worker, (structures,)) as pool:
-        yield from pool.map(_make, jobs)
+    yield from make_set(structures, folder, count, seed, workers, _make, config, deposition)
 
 
 def store(made: Reconstruction, deposited: Deposited, folder: Path) -> None:
@@ -206,15 +184,8 @@ def _kind(data: np.ndarray, exact: bool = False) -> str:
     return "float16" if fits else "float32"
 
 
-def _start_worker(structures) -> None:
-    global _structures
-    _structures = structures
-
-
-def _make(job) -> Path:
-    which, folder, (seed, number), (config, deposition) = job
-    structure = _structures[which]
-    single = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+def _make(structure, folder: Path, seeds: tuple[int, int], config, deposition) -> Path:
+    single = int(np.random.SeedSequence(seeds).generate_state(1)[0])
     for again in range(TRIES):  # until the FSC is as drawn, which some specimens do not reach
         made = simulate_particles(_part(structure, single), config, single + again)
         if abs(made.measured["fsc_resolution"] / made.resolution - 1) < CLOSE:

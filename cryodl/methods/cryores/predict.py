@@ -1,4 +1,8 @@
-"""From what the network gives to masks and resolutions: sums over the whole map, then voxels."""
+"""Prediction of CryoRes: mask, local and global resolution from what the network gives.
+
+Channels are read over the whole map, islands and holes of the mask are mended, and the network
+reads once more with its own mask where the coarse one was wrong.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A first look at a map, to know up to where its spectrum may be flattened."""
+"""Passes of the DeepRes network: one for each rotation, and a first one in the molecule's middle.
+
+The first finds up to where the map's spectrum may be flattened.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a map as it comes to what the network reads: the same for training and for judging."""
+"""A map as the DeepRes network reads it, in training and in use, and the cost of reading it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fall-off of a map: always estimated, changed where the user asks for it.
+"""Sharpening: a map's fall-off is always estimated, and changed where the user asks for it.
 
 Aspect resolution is what a map looks like, so it is worse in a map that was not sharpened (DeepRes,
 section 3.3).

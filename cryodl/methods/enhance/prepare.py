@@ -1,4 +1,4 @@
-"""The shipped networks, and what a bundle must say to be used for post-processing."""
+"""A map as the post-processing network reads it: the choice of bundle, the noise, the sub-bands."""
 
 from __future__ import annotations
 

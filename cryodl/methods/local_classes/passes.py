@@ -1,4 +1,4 @@
-"""One look at a map: what the network says of it in the orientation in which it is given."""
+"""Passes of the network of local classes, one for each rotation of the map; their calibration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a bundle must say to be used for resolution classes."""
+"""A map as the classifiers read it: the choice of bundle, the molecule, features and descriptor."""
 
 from __future__ import annotations
 
