@@ -1,4 +1,4 @@
-"""A map before and after post-processing: slices, a ChimeraX script, the local resolution of both."""
+"""A map before and after post-processing: slices, a ChimeraX script, local resolution of both."""
 
 from __future__ import annotations
 
