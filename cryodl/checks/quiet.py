@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 
 from cryodl.compute.parallel import thread_count
-from cryodl.filters.flatten import Shells
+from cryodl.filters.sharpen import Shells
 from cryodl.maps.mask import coarse_mask, existing_mask
 from cryodl.maps.volume import Volume
 

@@ -26,8 +26,7 @@ from cryodl.compute.parallel import thread_count
 from cryodl.errors import BundleError
 from cryodl.features.local_spectrum import BANDS, band_centres, band_gain, frequency_bins
 from cryodl.files.reading import read_arrays
-from cryodl.filters.flatten import Shells, border_weights
-from cryodl.filters.sharpen import reference_log_amplitude
+from cryodl.filters.sharpen import Shells, border_weights, reference_log_amplitude
 from cryodl.maps.crop import box_around, crop
 from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
 from cryodl.maps.volume import Volume

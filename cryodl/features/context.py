@@ -22,7 +22,7 @@ from cryodl.features.local_spectrum import (
     band_powers,
     space_to_depth,
 )
-from cryodl.filters.flatten import EMPTY, flatten_to_power_law, level_and_course
+from cryodl.filters.sharpen import EMPTY, flatten_to_power_law, level_and_course
 from cryodl.maps.crop import Box, bounding_box, crop, significant_box
 from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
 from cryodl.maps.normalise import (

@@ -1,9 +1,13 @@
-"""Local spectrum features: density, and how its power is spread over frequencies at every voxel.
+"""Local spectra: how a map's power is spread over frequencies, around every voxel and in all.
 
 Local resolution is where a local spectrum ends, and whether what is seen there resembles a
 molecule. The first is computed, by band-pass filters of constant relative width; the second is for
 the network to learn from the density itself. Both lie on the half grid (two voxels a step), the
 density with the eight voxels of every block as channels, so nothing of it is lost.
+
+The spectral descriptor is a map in a hundred numbers that no rotation, box or scale of intensity
+changes: the radial spectrum, and what share of the local power each band holds, its mean over the
+molecule and how it varies there.
 """
 
 from __future__ import annotations
@@ -11,8 +15,10 @@ from __future__ import annotations
 import numpy as np
 
 from cryodl.compute.parallel import thread_count
+from cryodl.filters.sharpen import radial_amplitude
 from cryodl.maps.edges import along
 from cryodl.maps.normalise import block_mean, refine
+from cryodl.maps.volume import Volume
 
 BANDS = 13  # band-pass filters
 FIRST, LAST = 0.05, 0.5  # cycles per voxel, centres of the first and the last
@@ -180,3 +186,45 @@ def _half_spectrum(spectrum, shape):
     z, y, x = (n // 2 for n in shape)
     rows = [np.r_[0 : (n + 1) // 2, 2 * n - n // 2 : 2 * n] for n in (z, y)]
     return spectrum[np.ix_(rows[0], rows[1], np.arange(x // 2 + 1))]
+
+
+RADIAL_SHELLS = 53
+RADIAL_FROM, RADIAL_TO = 0.03, 0.49  # cycles per voxel
+RADIAL_FLOOR = -10.0  # logarithm of an amplitude that counts as none
+PERCENTILES = 10, 50, 90
+LENGTH = RADIAL_SHELLS + (1 + len(PERCENTILES)) * BANDS
+
+
+def spectral_descriptor(normalised: np.ndarray, inside: np.ndarray, *, threads: int | None = None):
+    """Describe the part of a map inside a molecule.
+
+    normalised : ndarray, shape (z, y, x), as from `local_normalise`, sizes multiples of 4
+    inside : ndarray, shape (z, y, x), bool, not empty
+    threads : as in `band_powers`
+
+    Returns ndarray, shape (LENGTH,), float32, each number about between -1 and 1: the logarithm of
+    the radial amplitude at RADIAL_SHELLS frequencies, then mean and percentiles of every band's
+    power.
+    """
+    bands = band_powers(normalised, threads=threads)
+    blocks = inside[::2, ::2, ::2]
+    within = bands[blocks if blocks.any() else np.ones_like(blocks)]
+    return np.concatenate(
+        [
+            radial_descriptor(normalised, inside),
+            within.mean(axis=0),
+            *np.percentile(within, PERCENTILES, axis=0),
+        ]
+    ).astype(np.float32)
+
+
+def radial_descriptor(normalised: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Logarithm of the radial amplitude, relative to its highest, from -1 (none) to 1."""
+    from scipy.ndimage import gaussian_filter
+
+    soft = gaussian_filter(inside.astype(np.float32), 2.0)
+    frequencies, amplitude = radial_amplitude(Volume(normalised, 1.0), soft)
+    wanted = np.geomspace(RADIAL_FROM, RADIAL_TO, RADIAL_SHELLS)
+    log = np.log(np.maximum(amplitude, 1e-30))
+    log = np.interp(wanted, frequencies, log)
+    return np.maximum(log - log.max(), RADIAL_FLOOR) * (-2 / RADIAL_FLOOR) + 1

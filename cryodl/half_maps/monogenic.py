@@ -25,8 +25,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cryodl.half_maps.bands import Gaps, Spectrum, Window, resolution_range, sweep
-from cryodl.half_maps.noise_model import noise_model
+from cryodl.half_maps.bands import Gaps, Spectrum, Window, noise_model, resolution_range, sweep
 from cryodl.half_maps.threshold_sweep import Points, point_step, sweep_resolution
 from cryodl.maps.volume import Volume
 

@@ -27,9 +27,16 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from cryodl.half_maps.bands import GRID, Gaps, Spectrum, Window, resolution_range, sweep
+from cryodl.half_maps.bands import (
+    GRID,
+    Gaps,
+    Spectrum,
+    Window,
+    noise_model,
+    resolution_range,
+    sweep,
+)
 from cryodl.half_maps.monogenic import COARSEST, NOISE_WINDOW, PATIENCE
-from cryodl.half_maps.noise_model import noise_model
 from cryodl.half_maps.threshold_sweep import Points, point_step, sweep_resolution
 from cryodl.maps.volume import Volume
 

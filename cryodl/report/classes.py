@@ -81,8 +81,7 @@ def draw_class_bars(
         axes.set(xlim=ENDS, ylim=(0, 1.1 * percent.max()))
         axes.set_xlabel("Local resolution (Å)")
         axes.set_ylabel("Voxels (%)")
-        if title:
-            write_title(figure, 0.11 * width, 0.06, title, right=width - 0.05)
+        write_title(figure, 0.11 * width, 0.06, title, right=width - 0.05)
         figure.draw_without_rendering()
     return axes
 
@@ -168,8 +167,7 @@ def draw_probabilities(
             handlelength=1.0, columnspacing=1.2, borderpad=0.1,
             bbox_to_anchor=(max(0.0, left - 0.1) / width, 1 - (head - 0.32) / height),
         )  # fmt: skip
-        if title:
-            write_title(figure, 0.15, 0.06, title, right=width - 0.1)
+        write_title(figure, 0.15, 0.06, title, right=width - 0.1)
         figure.draw_without_rendering()
     return bars, estimates
 

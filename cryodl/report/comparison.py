@@ -103,8 +103,7 @@ def overlay_histograms(
             frameon=False, loc="lower left", bbox_to_anchor=(0.11, 1 - head / height),
             handlelength=2.2, borderpad=0.2, labelspacing=0.25,
         )  # fmt: skip
-        if title:
-            write_title(figure, 0.12 * width, 0.06, title, right=width - 0.05)
+        write_title(figure, 0.12 * width, 0.06, title, right=width - 0.05)
         figure.draw_without_rendering()
         # numbers of many digits take more room than is left for them
         missing = 0.03 * figure.bbox.width - axes.get_tightbbox().x0

@@ -185,7 +185,6 @@ def draw_resolution_change(
             frameon=False, loc="upper left", ncol=2, handlelength=1.6, borderpad=0.1,
             bbox_to_anchor=(0.39, 1 - (0.03 + (0.2 if title else 0.0)) / height),
         )  # fmt: skip
-        if title:
-            write_title(figure, 0.085 * WIDTH, 0.06, title, right=WIDTH - 0.05)
+        write_title(figure, 0.085 * WIDTH, 0.06, title, right=WIDTH - 0.05)
         figure.draw_without_rendering()
     return bars, histograms

@@ -72,8 +72,7 @@ def draw_fsc(
         axes.set_ylabel("Fourier shell correlation")
         _resolution_axis(axes, end)
         axes.legend(frameon=False, loc="upper right", handlelength=1.8)
-        if title:
-            write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
+        write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
         for kind in (".png", ".svg"):
             save_figure(figure, os.fspath(out_base) + kind)
 
@@ -170,8 +169,7 @@ def draw_oversharpening(
         axes.set_xlabel("B-factor applied (Å²); sharper to the right")
         axes.set_ylabel("Local resolution (Å)")
         axes.legend(frameon=False, loc="upper right", handlelength=1.8, ncol=2, columnspacing=1.2)
-        if title:
-            write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
+        write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
         for kind in (".png", ".svg"):
             save_figure(figure, os.fspath(out_base) + kind)
 

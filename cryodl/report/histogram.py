@@ -90,8 +90,7 @@ def draw_histogram(
             loc="lower left", bbox_to_anchor=(0.14, 1 - head / height), ncol=2,
             handlelength=1.4, columnspacing=1.2, borderpad=0.2, labelspacing=0.3,
         )  # fmt: skip
-        if title:
-            write_title(figure, 0.155 * ONE_COLUMN, 0.06, title, right=ONE_COLUMN - 0.05)
+        write_title(figure, 0.155 * ONE_COLUMN, 0.06, title, right=ONE_COLUMN - 0.05)
         for kind in (".png", ".svg"):
             save_figure(figure, os.fspath(out_base) + kind)
 
@@ -204,8 +203,7 @@ def draw_bars(
             columnspacing=1.4,
             bbox_to_anchor=(0.09, 1 - (0.05 + (0.2 if title else 0.0)) / height),
         )  # fmt: skip
-        if title:
-            write_title(figure, 0.095 * width, 0.06, title, right=width - 0.05)
+        write_title(figure, 0.095 * width, 0.06, title, right=width - 0.05)
         figure.draw_without_rendering()
     return axes
 
@@ -306,7 +304,6 @@ def draw_radius(
             frameon=False, loc="upper left", ncol=2, borderpad=0.1, handlelength=1.4,
             bbox_to_anchor=(0.09, 1 - (0.05 + (0.2 if title else 0.0)) / height),
         )  # fmt: skip
-        if title:
-            write_title(figure, 0.095 * width, 0.06, title, right=width - 0.05)
+        write_title(figure, 0.095 * width, 0.06, title, right=width - 0.05)
         figure.draw_without_rendering()
     return axes

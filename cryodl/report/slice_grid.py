@@ -295,8 +295,7 @@ class _Panels:
         self.figure.text(middle / self.width, 0.05 / self.height, across, ha="center", va="bottom")
 
     def finish(self, title: str) -> None:
-        if title:
-            write_title(self.figure, self.LEFT, 0.06, title, right=self.width - 0.06)
+        write_title(self.figure, self.LEFT, 0.06, title, right=self.width - 0.06)
         self.figure.draw_without_rendering()  # texts are made now, in this package's sizes
 
 

@@ -203,8 +203,7 @@ def draw_planes(
             page.key_label(row, label)
         page.name_planes(centre, voxel_size, origin)
         page.scale_bar(voxel_size)
-        if title:
-            page.title(title)
+        page.title(title)
         save_figure(page.figure, out_path)
 
 

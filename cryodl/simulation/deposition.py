@@ -24,7 +24,7 @@ from cryodl.simulation.local_truth import (
     signal_to_noise_resolution,
 )
 from cryodl.simulation.reconstruction import fsc_mask, shell_sums
-from cryodl.simulation.specimen import distance_from, soft_step
+from cryodl.simulation.specimen import distance_from, radii, soft_step
 
 LOCAL_LEVELS = 6  # of low-pass filters, between which a local filter chooses
 LEAST_BOX = 24  # voxels
@@ -229,9 +229,7 @@ def _masked(source: Source, drawn, rng):
         return None, kept, []
     if kind in ("rim", "cylinder"):
         n = len(source.mask)
-        axis = (np.arange(n, dtype=np.float32) - n // 2) ** 2
-        height = axis if kind == "rim" else np.zeros_like(axis)
-        radius = np.sqrt(height[:, None, None] + axis[None, :, None] + axis[None, None, :])
+        radius = radii(n, cylinder=kind == "cylinder")
         held = radius[source.mask].max() + 2
         end = max(drawn["rim_radius"] * n, min(held, n / 2))
         return soft_step(radius, end - drawn["rim_edge"], drawn["rim_edge"]), kept, [kind]

@@ -103,8 +103,5 @@ def full_config(config: dict[str, Any] | None = None) -> dict[str, Any]:
 def draw(config: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """A number for every ingredient of a full config; sizes of voxels evenly in the logarithm."""
     drawn = shared.draw_numbers(config, rng, RANGES, CHANCES, COUNTS)
-    if isinstance(config["voxels"], (list, tuple)):
-        low, high = config["voxels"][0], config["voxels"][-1]
-        share = (drawn["voxels"] - low) / max(high - low, 1e-9)
-        drawn["voxels"] = float(low * (high / low) ** share)
+    shared.even_in_logarithm(drawn, config, "voxels")
     return drawn

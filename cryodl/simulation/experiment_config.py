@@ -198,6 +198,15 @@ def draw_numbers(
     return drawn
 
 
+def even_in_logarithm(drawn: dict[str, Any], config: dict[str, Any], *keys: str) -> None:
+    """Have numbers that were drawn from ranges lie evenly in the logarithm, in place."""
+    for key in keys:
+        if isinstance(config[key], (list, tuple)):
+            low, high = config[key][0], config[key][-1]
+            share = (drawn[key] - low) / max(high - low, 1e-9)
+            drawn[key] = float(low * (high / low) ** share)
+
+
 def _is_seed(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**64
 

@@ -124,11 +124,7 @@ def draw(config: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     Raises InputError where a voxel size that is given cannot hold the resolution.
     """
     drawn = shared.draw_numbers(config, rng, RANGES, CHANCES, COUNTS)
-    for key in ("resolution", "particles", "sampling"):
-        if isinstance(config[key], (list, tuple)):
-            low, high = config[key][0], config[key][-1]
-            share = (drawn[key] - low) / max(high - low, 1e-9)
-            drawn[key] = float(low * (high / low) ** share)
+    shared.even_in_logarithm(drawn, config, "resolution", "particles", "sampling")
     drawn["particles"] = round(drawn["particles"])
     resolution = drawn["resolution"]
     if not drawn["voxel_size"]:

@@ -20,7 +20,7 @@ from cryodl.simulation.imaging import make_bodies, reconstruct, sharp_density
 from cryodl.simulation.particle_config import draw, full_config
 from cryodl.simulation.placement import place
 from cryodl.simulation.reconstruction import fsc_crossing, fsc_mask, shell_sums
-from cryodl.simulation.specimen import distance_from, soft_step
+from cryodl.simulation.specimen import distance_from, radii, soft_step
 from cryodl.simulation.structure import Structure
 
 MAPS = ("half1", "half2", "signal", "model", "mask", "belt")
@@ -156,9 +156,7 @@ def _rim(n: int, drawn):
     """What the program leaves of the density at the rim of the box; ndarray (n, n, n) or 1."""
     if not drawn["rim_masked"]:
         return np.float32(1)
-    axis = (np.arange(n, dtype=np.float32) - n // 2) ** 2
-    flat = axis if not (drawn["symmetric"] and drawn["helical"]) else np.zeros_like(axis)
-    radius = np.sqrt(flat[:, None, None] + axis[None, :, None] + axis[None, None, :])
+    radius = radii(n, cylinder=bool(drawn["symmetric"] and drawn["helical"]))
     inside = soft_step(radius, drawn["rim_radius"] * n - drawn["rim_edge"], drawn["rim_edge"])
     left = np.float32(drawn["rim_left"])
     return left + (1 - left) * inside

@@ -158,6 +158,13 @@ def soft_step(distance: np.ndarray, start: float, width: float) -> np.ndarray:
     return cosine_edge(distance, float(start), float(max(width, 1e-3)))
 
 
+def radii(n: int, *, cylinder: bool = False) -> np.ndarray:
+    """Distance from the middle of a box, or from its z axis, in voxels; (n, n, n), float32."""
+    axis = (np.arange(n, dtype=np.float32) - n // 2) ** 2
+    height = np.zeros_like(axis) if cylinder else axis
+    return np.sqrt(height[:, None, None] + axis[None, :, None] + axis[None, None, :])
+
+
 def belt_density(distance: np.ndarray, specimen: Specimen, drawn: dict[str, Any]) -> np.ndarray:
     """Density of a micelle or lipid belt above the solvent, in the molecule's mean densities.
 

@@ -4,6 +4,7 @@ import pyworkflow.protocol.params as params
 
 from cryodl.protocols import CryodlProtCompareResolution
 from cryodl.report.comparison import overlay_histograms, shorten
+from cryodl.report.figure import draw_table
 from cryodl.report.palette import (
     DEFAULT_PALETTE,
     UNCERTAINTY_PALETTE,
@@ -13,7 +14,6 @@ from cryodl.report.palette import (
 )
 from cryodl.report.slice_grid import Row, draw_slice_grid, draw_slice_rows, pick_planes
 from cryodl.report.slices import crop_box
-from cryodl.report.table import draw_table
 from cryodl.viewers import chimerax
 from cryodl.viewers.base import CryodlViewerBase
 from cryodl.viewers.comparison import ComparisonResults

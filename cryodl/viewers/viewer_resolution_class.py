@@ -4,7 +4,7 @@ import pyworkflow.protocol.params as params
 
 from cryodl.protocols import CryodlProtResolutionClass
 from cryodl.report.classes import CLASSES, draw_probabilities
-from cryodl.report.table import draw_table
+from cryodl.report.figure import draw_table
 from cryodl.viewers.base import CryodlViewerBase
 
 MOST = 30  # maps in one picture

@@ -6,7 +6,7 @@ import pyworkflow.protocol.params as params
 
 from cryodl.protocols import CryodlProtTrainLocalClasses
 from cryodl.report.curves import fill_learning_curves
-from cryodl.report.table import draw_table
+from cryodl.report.figure import draw_table
 from cryodl.viewers.base import CryodlViewerBase
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from cryodl.errors import SettingError
 from cryodl.features.context import CONTEXT_CHANNELS, context_features, stack
-from cryodl.features.spectral_descriptor import LENGTH, spectral_descriptor
+from cryodl.features.local_spectrum import LENGTH, spectral_descriptor
 from cryodl.maps.crop import bounding_box, box_around
 from cryodl.maps.mask import automatic_mask, resample_with_mask
 from cryodl.maps.normalise import block_mean, local_normalise

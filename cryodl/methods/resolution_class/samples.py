@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from cryodl.compute.device import one_answer
-from cryodl.features.spectral_descriptor import spectral_descriptor
+from cryodl.features.local_spectrum import spectral_descriptor
 from cryodl.maps.mask import automatic_mask, reapply_mask
 from cryodl.maps.volume import Volume
 from cryodl.methods.resolution_class.prepare import Molecule, cut_to_molecule, features_and_weight

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.filters.flatten import flatten_to_power_law
-from cryodl.filters.sharpen import apply_bfactor
+from cryodl.filters.sharpen import apply_bfactor, flatten_to_power_law
 from cryodl.maps.crop import bounding_box, crop, significant_box
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.predict import (

@@ -9,7 +9,7 @@ import pytest
 from cryodl.cli.classify import class_tables, sentence
 from cryodl.cli.main import main
 from cryodl.errors import BundleError, InputError, OutputError, SettingError
-from cryodl.features.spectral_descriptor import LENGTH, spectral_descriptor
+from cryodl.features.local_spectrum import LENGTH, spectral_descriptor
 from cryodl.maps.mrc import write_map
 from cryodl.maps.normalise import local_normalise
 from cryodl.maps.volume import Volume

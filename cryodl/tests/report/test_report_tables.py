@@ -18,9 +18,8 @@ from cryodl.report.classes import (
 )
 from cryodl.report.comparison import overlay_histograms
 from cryodl.report.enhancement import draw_resolution_change
-from cryodl.report.figure import new_figure
+from cryodl.report.figure import draw_table, new_figure
 from cryodl.report.slice_grid import Row, draw_slice_grid, draw_slice_rows
-from cryodl.report.table import draw_table
 from cryodl.tests.report.test_report_windows import misplaced
 
 SHAPE = (7, 10, 13)
