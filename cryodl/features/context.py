@@ -22,7 +22,7 @@ from cryodl.features.local_spectrum import (
     band_powers,
     space_to_depth,
 )
-from cryodl.filters.sharpen import EMPTY, flatten_to_power_law, level_and_course
+from cryodl.filters.sharpen import EMPTY, flatten_to_power_law, flatten_with_course
 from cryodl.maps.crop import Box, bounding_box, crop, significant_box
 from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
 from cryodl.maps.normalise import (
@@ -75,7 +75,7 @@ def context_features(
     if inside is None:
         inside = coarse_mask(Volume(density, voxel_size))
     if map_voxel_size is not None:
-        shown, spectrum = level_and_course(density, inside, band_centres())
+        shown, spectrum = flatten_with_course(density, inside, band_centres())
     else:
         shown = flatten_to_power_law(density, inside) if flatten else _in_spreads(density, inside)
     normalised, power = _normalise(shown)

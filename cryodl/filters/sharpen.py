@@ -34,7 +34,7 @@ REFERENCE = np.array(
 )  # fmt: skip
 
 FIT_FROM = 10.0  # Å; coarser features depend on solvent and mask
-LEVEL_FROM = 15.0  # Å; the gain of coarser features is that of this one
+FLATTEN_FROM = 15.0  # Å; the gain of coarser features is that of this one
 LARGEST_LOG_GAIN = 7.0  # flattening stops here: beyond lies a map's low-pass, not its fall-off
 FINEST = 0.02  # of Nyquist, kept away from where grids cut spectra
 
@@ -126,7 +126,7 @@ def flatten_spectrum(volume: Volume, resolution: float, *, mask=None) -> Volume:
     smooth = _running_mean(np.log(np.maximum(amplitude, amplitude.max() * 1e-9)), shells)
     limit = min(1 / resolution, s[-1] * (1 - FINEST))
     log_gain = reference_log_amplitude(s) - smooth
-    clipped = np.clip(s, min(1 / LEVEL_FROM, limit), limit)
+    clipped = np.clip(s, min(1 / FLATTEN_FROM, limit), limit)
     log_gain = np.interp(clipped, s, log_gain)
     log_gain = np.minimum(log_gain - log_gain.min(), LARGEST_LOG_GAIN)
     return _apply(volume, s, np.exp(log_gain))
@@ -212,10 +212,10 @@ def flatten_to_power_law(data: np.ndarray, inside: np.ndarray) -> np.ndarray:
     Returns ndarray, shape (z, y, x), float32, in units of its standard deviation inside; zeros
     where the map is flat.
     """
-    return level_and_course(data, inside)[0]
+    return flatten_with_course(data, inside)[0]
 
 
-def level_and_course(data: np.ndarray, inside: np.ndarray, at=()):
+def flatten_with_course(data: np.ndarray, inside: np.ndarray, at=()):
     """The same, and what was taken away.
 
     at : frequencies, cycles per voxel
