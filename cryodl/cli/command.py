@@ -28,7 +28,9 @@ def run(args: argparse.Namespace) -> None:
 def run_method(args: argparse.Namespace, method: Method, values: dict[str, Any]) -> None:
     """Call the function of a method with what was given; say what it is about and what came out."""
     read = [values.get(one.name) for one in args.options if one.argument]
-    names = read[0] if isinstance(read[0], list) else [n for n in read if n] or [values["half1"]]
+    if isinstance(read[0], list):
+        read = read[0]
+    names = [name for name in read if name] or [values.get("half1") or ""]
     print(" ".join(["cryodl", args.command, *names]), flush=True)
     if hasattr(args, "threads"):
         apply_compute_options(args)

@@ -115,11 +115,52 @@ def describe_inputs(volumes, reference):
     return lines
 
 
-def describe_claim(claimed):
-    """A line about a claimed resolution (Å, or None) that cannot be meant; empty when it can."""
-    if claimed is not None and not 0.5 <= claimed <= 100:
-        return [f"Claimed resolution: {claimed:g} Å is not between 0.5 and 100 Å."]
-    return []
+def sentence(option, more=""):
+    """The help of a command's option as a form says it, and what is to be said beyond."""
+    return f"{option.help[0].upper()}{option.help[1:]}. {more}".strip()
+
+
+def add_option(form, name, option, more="", **others):
+    """Add a parameter that is an option of a command, with its default and help.
+
+    option : Option;  more : said after its help;  others : of the parameter
+    """
+    unit = f" ({option.unit})" if option.unit else ""
+    others.setdefault("label", option.label + unit)
+    if option.default is None:
+        others["allowsNull"] = True
+    else:
+        others.setdefault("default", option.default)
+    kinds = {bool: params.BooleanParam, int: params.IntParam, float: params.FloatParam}
+    form.addParam(name, kinds[option.kind], help=sentence(option, more), **others)
+
+
+def add_choice(form, name, option, values, choices, more="", **others):
+    """Add a parameter that chooses one of the values that an option of a command takes.
+
+    values : in the form's order, which saved workflows hold;  choices : how the form calls them
+    """
+    others.setdefault("label", option.label)
+    form.addParam(
+        name,
+        params.EnumParam,
+        default=values.index(option.default),
+        choices=choices,
+        display=params.EnumParam.DISPLAY_HLIST,
+        help=sentence(option, more),
+        **others,
+    )
+
+
+def describe_value(option, value, needed=False):
+    """A line about a value that an option of a command does not take; empty when it does.
+
+    needed : None is no value, either
+    """
+    said = option.problem(value) or ("is empty" if needed and value is None else "")
+    unit = f" {option.unit}" if option.unit and value is not None else ""
+    shown = value if value is None else f"{value:g}"
+    return [f"{option.label}: {shown}{unit} {said}."] if said else []
 
 
 def describe_problems(name, volume):

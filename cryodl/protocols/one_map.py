@@ -1,6 +1,7 @@
 """A form's single map, with a mask that may be left out."""
 
-from cryodl.protocols.maps import add_mask, add_volume, describe_claim, describe_inputs, volume_of
+from cryodl.methods.options import CLAIMED
+from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, describe_value, volume_of
 
 
 class OneMapInput:
@@ -39,4 +40,4 @@ class OneMapInput:
 
     def _validateClaimed(self):
         """Return a line about a claimed resolution that cannot be meant."""
-        return describe_claim(self.claimed.get())
+        return describe_value(CLAIMED, self.claimed.get())

@@ -9,8 +9,9 @@ from pwem.protocols import EMProtocol
 from pyworkflow.object import Float
 from pyworkflow.utils import makePath
 
+from cryodl.methods.options import BATCH_SIZE, BUNDLE, THOROUGH
 from cryodl.plugin import Plugin
-from cryodl.protocols.maps import header_differs, is_mrc, plain_path
+from cryodl.protocols.maps import add_option, header_differs, is_mrc, plain_path, sentence
 
 # Named as in Xmipp's local resolution protocols, so that workflows can exchange them.
 RESOLUTION = "resolution_Volume"
@@ -50,37 +51,25 @@ class CryodlProtBase(EMProtocol):
             "networkFolder",
             params.FolderParam,
             expertLevel=params.LEVEL_ADVANCED,
-            label="Network of your own",
-            help=f"Folder that `cryodl train {method}` has written: used instead of the one that "
-            "comes with the plugin.",
+            label=BUNDLE.label,
+            help=sentence(BUNDLE, f"Folder that `cryodl train {method}` has written."),
         )
 
     @staticmethod
     def _defineTilesParam(form, name="batchSize"):
         """Define how many tiles of a map the network reads at a time."""
-        form.addParam(
+        add_option(
+            form,
             name,
-            params.IntParam,
-            default=1,
+            BATCH_SIZE,
+            "More keep a large GPU busy and take more memory. The result does not depend on it.",
             expertLevel=params.LEVEL_ADVANCED,
-            label="Tiles at a time",
-            help="More keep a large GPU busy and take more memory. The result does not depend on "
-            "it.",
         )
 
     @staticmethod
     def _defineThoroughParam(form):
         """Define whether the answer is averaged over orientations of the map."""
-        form.addParam(
-            "thorough",
-            params.BooleanParam,
-            default=False,
-            expertLevel=params.LEVEL_ADVANCED,
-            label="Average over 24 rotations",
-            help="The network reads the map in the 24 orientations that its grid can take, and the "
-            "mean of the answers is given: it does not depend on how the map lies in its box. It "
-            "costs 24 times the time.",
-        )
+        add_option(form, "thorough", THOROUGH, expertLevel=params.LEVEL_ADVANCED)
 
     # --------------------------- steps ------------------------------------
     def _insertAllSteps(self):
@@ -199,11 +188,6 @@ class CryodlProtBase(EMProtocol):
                 "or send the run to a machine that has one."
             ]
         return []
-
-    @staticmethod
-    def _validateTiles(number):
-        few = number is None or number < 1
-        return [f"Tiles at a time: {number} is not 1 or more."] if few else []
 
     def _validateNetworkFolder(self):
         folder = self.networkFolder.get()

@@ -8,12 +8,14 @@ from pwem.objects import AtomStruct, Volume
 from pyworkflow import BETA
 from pyworkflow.protocol import Protocol
 
+from cryodl.methods.options import CLAIMED
 from cryodl.protocols.maps import (
     add_mask,
+    add_option,
     add_volume,
-    describe_claim,
     describe_inputs,
     describe_problems,
+    describe_value,
     volume_of,
 )
 from cryodl.protocols.protocol_base import CryodlProtBase
@@ -58,12 +60,11 @@ class CryodlProtCompareResolution(CryodlProtBase):
             kind="AtomStruct",
             allowsNull=True,
         )
-        form.addParam(
+        add_option(
+            form,
             "claimed",
-            params.FloatParam,
-            allowsNull=True,
-            label="Claimed resolution (Å)",
-            help="Its rank among the local resolutions is told.",
+            CLAIMED,
+            "Its rank among the local resolutions is told.",
         )
 
     def _maps(self):
@@ -136,7 +137,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
             errors.append("Atomic model: choose a PDB or mmCIF structure.")
         elif model is not None and not os.path.isfile(model.getFileName()):
             errors.append(f"Atomic model: the file {model.getFileName()} is missing.")
-        return errors + describe_claim(self.claimed.get())
+        return errors + describe_value(CLAIMED, self.claimed.get())
 
     def _summary(self):
         stats = self.getStats()

@@ -8,13 +8,22 @@ import pyworkflow.protocol.params as params
 from pwem.objects import Volume
 from pyworkflow import BETA
 
+from cryodl.methods.enhance import options
+from cryodl.methods.enhance.options import MODELS, NORMALISATIONS
+from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
 from cryodl.protocols.half_maps import half_maps_of
-from cryodl.protocols.maps import add_volume, describe_inputs, volume_of
+from cryodl.protocols.maps import (
+    add_choice,
+    add_option,
+    add_volume,
+    describe_inputs,
+    describe_value,
+    volume_of,
+)
 from cryodl.protocols.protocol_base import CryodlProtBase
 
-MODELS = ("tight", "wide", "highres")
-NORMALISATIONS = ("auto", "stats", "mask")
+OPTIONS = by_name(options.OPTIONS)
 NORMALISE_AUTO, NORMALISE_STATS, NORMALISE_MASK = range(3)
 
 BEFORE, AFTER = "before", "after"  # folders of the local resolutions, beside the results
@@ -40,17 +49,14 @@ class CryodlProtEnhance(CryodlProtBase):
         form.addSection(label="Input")
         self._defineInputs(form)
         self._defineNormalisation(form)
-        form.addParam(
+        add_choice(
+            form,
             "modelType",
-            params.EnumParam,
-            default=0,
-            choices=["tight", "wide", "highRes"],
-            display=params.EnumParam.DISPLAY_HLIST,
-            label="Model",
-            help="*tight*: cuts closely around the molecule; the best first choice.\n"
-            "*wide*: keeps more around it, such as glycans and loops; try it where tight has cut "
-            "something off.\n"
-            "*highRes*: for maps of 4 Å and better.",
+            OPTIONS["model"],
+            MODELS,
+            ["tight", "wide", "highRes"],
+            "*tight* is the best first choice; try *wide* where it has cut something off, such as "
+            "glycans and loops.",
         )
         add_volume(
             form,
@@ -69,14 +75,14 @@ class CryodlProtEnhance(CryodlProtBase):
             label="Remove small components?",
             help="Specks that hang together with nothing larger are set to 0.",
         )
-        form.addParam(
+        add_option(
+            form,
             "sizeFraction_CC",
-            params.FloatParam,
-            default=0.05,
+            OPTIONS["clean"],
+            default=0.05,  # the command's own, 0, is the step above that is left out
             condition="performCleaningStep",
             expertLevel=params.LEVEL_ADVANCED,
             label="Relative size (0 - 1)",
-            help="Components smaller than this share of the largest are removed.",
         )
         form.addParam(
             "compareResolution",
@@ -127,17 +133,13 @@ class CryodlProtEnhance(CryodlProtBase):
 
     @staticmethod
     def _defineNormalisation(form):
-        form.addParam(
+        add_choice(
+            form,
             "normalization",
-            params.EnumParam,
-            default=NORMALISE_AUTO,
-            choices=["automatic", "from statistics", "from binary mask"],
-            display=params.EnumParam.DISPLAY_HLIST,
-            label="Normalization",
-            help="How the noise is known, by which densities are scaled before the network sees "
-            "them. *Automatic* finds the solvent. *From statistics* takes the noise's mean and "
-            "standard deviation. *From binary mask* measures both outside a mask of the "
-            "molecule.",
+            OPTIONS["normalisation"],
+            NORMALISATIONS,
+            ["automatic", "from statistics", "from binary mask"],
+            "Densities are scaled by it before the network sees them.",
         )
         add_volume(
             form,
@@ -154,8 +156,8 @@ class CryodlProtEnhance(CryodlProtBase):
             help="Mean and standard deviation of the density in the solvent. The wizard measures "
             "both in the map's own.",
         )
-        line.addParam("noiseMean", params.FloatParam, allowsNull=True, label="Mean")
-        line.addParam("noiseStd", params.FloatParam, allowsNull=True, label="Standard deviation")
+        add_option(line, "noiseMean", OPTIONS["noise_mean"])
+        add_option(line, "noiseStd", OPTIONS["noise_std"])
 
     # --------------------------- inputs -----------------------------------
     def getHalves(self):
@@ -269,10 +271,9 @@ class CryodlProtEnhance(CryodlProtBase):
                     f"Noise: mean {mean} and standard deviation {deviation} cannot be used; let "
                     "the wizard measure them, or choose another normalization."
                 )
-        share = self.sizeFraction_CC.get()
-        if self.performCleaningStep.get() and (share is None or not 0 < share < 1):
-            lines.append(f"Relative size: {share} is not between 0 and 1.")
-        return lines + self._validateTiles(self.batch_size.get())
+        if self.performCleaningStep.get():
+            lines += describe_value(OPTIONS["clean"], self.sizeFraction_CC.get())
+        return lines + describe_value(OPTIONS["batch_size"], self.batch_size.get())
 
     def _warnings(self):
         if self._lacksHalves():

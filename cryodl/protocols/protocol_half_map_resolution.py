@@ -3,13 +3,24 @@
 import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
+from cryodl.methods import half_map_resolution_options
+from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
 from cryodl.protocols.half_maps import HalfMapInputs
-from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, volume_of
+from cryodl.protocols.maps import (
+    add_choice,
+    add_mask,
+    add_option,
+    add_volume,
+    describe_inputs,
+    describe_value,
+    volume_of,
+)
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 MONOGENIC, LOCAL_FSC, SINUSOID = range(3)
 METHODS = ("monogenic", "localfsc", "sinusoid")
+OPTIONS = by_name(half_map_resolution_options.OPTIONS)
 NAMES = ("monogenic amplitudes", "local FSC", "a local sinusoid model")
 CITATIONS = ("Vilas2018", "Cardone2013", "Kucukelbir2014")
 
@@ -31,15 +42,10 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
     # --------------------------- form -------------------------------------
     def _defineParams(self, form):
         form.addSection(label="Input")
-        form.addParam(
-            "method",
-            params.EnumParam,
-            default=MONOGENIC,
-            choices=["monogenic", "local FSC", "sinusoid"],
-            display=params.EnumParam.DISPLAY_HLIST,
-            label="Method",
-            help="Monogenic is as MonoRes, local FSC as blocres, sinusoid as ResMap.",
-        )
+        add_choice(
+            form, "method", OPTIONS["method"], METHODS, ["monogenic", "local FSC", "sinusoid"],
+            "Local FSC is as blocres.",
+        )  # fmt: skip
         self._defineHalfParams(
             form,
             "Without half maps the noise is taken from outside the mask (not for local FSC).",
@@ -62,28 +68,21 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             "is found; in a single map by the network of single-map resolution.",
         )
         group = form.addGroup("Resolution")
-        for name, label, default in (
-            ("minRes", "Finest (Å)", "Left empty: twice the sampling rate."),
-            ("maxRes", "Coarsest (Å)", "Left empty: found by the method."),
-        ):
-            group.addParam(name, params.FloatParam, allowsNull=True, label=label, help=default)
-        form.addParam(
+        add_option(group, "minRes", OPTIONS["min_resolution"])
+        add_option(group, "maxRes", OPTIONS["max_resolution"])
+        add_option(
+            form,
             "significance",
-            params.FloatParam,
-            default=0.95,
+            OPTIONS["significance"],
             expertLevel=params.LEVEL_ADVANCED,
             condition=f"method!={LOCAL_FSC}",
-            label="Significance",
-            help="Share of noise that a voxel must exceed.",
         )
-        form.addParam(
+        add_option(
+            form,
             "window",
-            params.FloatParam,
-            allowsNull=True,
+            OPTIONS["window"],
             expertLevel=params.LEVEL_ADVANCED,
             condition=f"method=={LOCAL_FSC}",
-            label="Window (Å)",
-            help="Edge of the window. Left empty, seven times the resolution of the whole map.",
         )
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
@@ -143,14 +142,12 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         if self.mask.get() is not None:
             volumes.append(("Mask", volume_of(self.mask)))
         errors = describe_inputs(volumes, volumes[0][0].lower())
-        share = self.significance.get()
-        if self.method.get() != LOCAL_FSC and not (share is not None and 0.5 <= share < 1):
-            errors.append(f"Significance: {share} is not from 0.5 to below 1.")
-        for label in ("window", "minRes", "maxRes"):
-            value = getattr(self, label).get()
-            if value is not None and not 0.5 <= value <= 500:
-                words = {"window": "Window", "minRes": "Finest", "maxRes": "Coarsest"}[label]
-                errors.append(f"{words}: {value:g} Å is not between 0.5 and 500 Å.")
+        if self.method.get() != LOCAL_FSC:
+            errors += describe_value(OPTIONS["significance"], self.significance.get())
+        for name, keyword in (
+            ("window", "window"), ("minRes", "min_resolution"), ("maxRes", "max_resolution"),
+        ):  # fmt: skip
+            errors += describe_value(OPTIONS[keyword], getattr(self, name).get())
         low, high = self.minRes.get(), self.maxRes.get()
         if low is not None and high is not None and low >= high:
             errors.append(f"Finest ({low:g} Å) must be smaller than coarsest ({high:g} Å).")

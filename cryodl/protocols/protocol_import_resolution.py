@@ -5,7 +5,15 @@ import os
 import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
-from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, plain_path, volume_of
+from cryodl.methods.import_options import BACKGROUND
+from cryodl.protocols.maps import (
+    add_choice,
+    add_mask,
+    add_volume,
+    describe_inputs,
+    plain_path,
+    volume_of,
+)
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 BACKGROUND_AUTO, BACKGROUND_VALUE = range(2)
@@ -42,15 +50,7 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
             allowsNull=True,
         )
         add_mask(form, "Mask", "Values outside are dropped. Left empty, only the background is.")
-        form.addParam(
-            "background",
-            params.EnumParam,
-            default=BACKGROUND_AUTO,
-            choices=["automatic", "a value"],
-            display=params.EnumParam.DISPLAY_HLIST,
-            label="Background",
-            help="Automatic knows 0, about 100, and any one value that fills the box's borders.",
-        )
+        add_choice(form, "background", BACKGROUND, ("auto", "value"), ["automatic", "a value"])
         form.addParam(
             "backgroundValue",
             params.FloatParam,

@@ -4,7 +4,10 @@ import pyworkflow.protocol.params as params
 from pwem.objects import Volume, VolumeMask
 from pyworkflow import BETA
 
+from cryodl.methods.local_classes.options import PROBABILITIES
+from cryodl.methods.options import BATCH_SIZE
 from cryodl.plugin import Plugin
+from cryodl.protocols.maps import add_option, describe_value
 from cryodl.protocols.one_map import OneMapInput
 from cryodl.protocols.protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
 
@@ -64,14 +67,12 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             label="Folder of the network",
             help="It holds spec.json and model.weights.h5.",
         )
-        form.addParam(
+        add_option(
+            form,
             "probabilities",
-            params.BooleanParam,
-            default=False,
+            PROBABILITIES,
+            "They are class_1.mrc to class_10.mrc in the folder of the results.",
             expertLevel=params.LEVEL_ADVANCED,
-            label="Write probabilities",
-            help="A map of every class's probability: class_1.mrc to class_10.mrc in the folder of "
-            "the results.",
         )
         self._defineThoroughParam(form)
         self._defineTilesParam(form)
@@ -105,7 +106,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
         return (
             self._validateDevice()
             + self._validateNetwork()
-            + self._validateTiles(self.batchSize.get())
+            + describe_value(BATCH_SIZE, self.batchSize.get())
             + self._validateMap()
         )
 

@@ -3,11 +3,15 @@
 import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
+from cryodl.methods.deepres.options import RANGE, SHARPEN
+from cryodl.methods.options import BATCH_SIZE, CLAIMED
 from cryodl.plugin import Plugin
+from cryodl.protocols.maps import add_choice, add_option, describe_value
 from cryodl.protocols.one_map import OneMapInput
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 RANGES = ("auto", "low", "high")
+SHARPENINGS = ("none", "auto", "B")
 SHARPEN_NONE, SHARPEN_AUTO, SHARPEN_BFACTOR = range(3)
 
 
@@ -34,36 +38,29 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             "Local resolution is given inside this mask. Left empty, a mask is found in the "
             "map and becomes an output.",
         )
-        form.addParam(
+        add_choice(
+            form,
             "range",
-            params.EnumParam,
-            default=0,
-            choices=["automatic", "2.5 - 13.0 Å", "1.5 - 6.0 Å"],
-            display=params.EnumParam.DISPLAY_HLIST,
-            label="Resolution range",
-            help="The range in which the network was trained. Automatic chooses by the sampling "
-            "rate: the finer one where it holds less than 2.5 Å.",
+            RANGE,
+            RANGES,
+            ["automatic", "2.5 - 13.0 Å", "1.5 - 6.0 Å"],
+            "It is the range in which the network was trained.",
         )
-        form.addParam(
+        add_choice(
+            form,
             "sharpen",
-            params.EnumParam,
-            default=SHARPEN_NONE,
-            choices=["as it is", "flattened", "with a B-factor"],
-            display=params.EnumParam.DISPLAY_HLIST,
-            label="Judge the map",
-            help="*As it is*: what the map shows now.\n"
-            "*Flattened*: its radial spectrum is first given the course that atoms have, up to the "
-            "claimed resolution; for maps that were not sharpened.\n"
-            "*With a B-factor*: sharpened or blurred before it is judged.",
+            SHARPEN,
+            SHARPENINGS,
+            ["as it is", "flattened", "with a B-factor"],
+            "\n*Flattened* gives its radial spectrum the course that atoms have, up to the claimed "
+            "resolution; for maps that were not sharpened.",
         )
-        form.addParam(
+        add_option(
+            form,
             "claimed",
-            params.FloatParam,
-            allowsNull=True,
+            CLAIMED,
+            "Left empty, the median of a first look is taken.",
             condition=f"sharpen=={SHARPEN_AUTO}",
-            label="Claimed resolution (Å)",
-            help="Resolution of the whole map, such as its FSC says. Left empty, the median of a "
-            "first look is taken.",
         )
         form.addParam(
             "bFactor",
@@ -102,7 +99,7 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
         claimed = self._validateClaimed() if self.sharpen.get() == SHARPEN_AUTO else []
         if self.sharpen.get() == SHARPEN_BFACTOR and self.bFactor.get() is None:
             claimed = ["B-factor: give one, or choose another sharpening."]
-        tiles = self._validateTiles(self.batchSize.get())
+        tiles = describe_value(BATCH_SIZE, self.batchSize.get())
         return self._validateDevice() + claimed + tiles + self._validateMap()
 
     def _warnings(self):

@@ -5,15 +5,17 @@ from pwem.objects import Volume
 from pyworkflow import BETA
 from pyworkflow.object import Float
 
+from cryodl.methods import oversharpening_options
+from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
 from cryodl.protocols.half_maps import HalfMapInputs
-from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, volume_of
+from cryodl.protocols.maps import add_choice, add_mask, add_volume, describe_inputs, volume_of
 from cryodl.protocols.protocol_base import CryodlProtBase
 
 LOCAL_FSC, MONOGENIC = range(2)
 METHODS = ("localfsc", "monogenic")
-CORRELATION, CROSSING = range(2)
-CRITERIA = ("correlation", "crossing")
+CRITERIA = ("auto", "crossing")  # half maps, of which it is asked, give the correlation
+OPTIONS = by_name(oversharpening_options.OPTIONS)
 MOST = 60  # B-factors in one scan
 
 
@@ -60,27 +62,23 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
                 form, name, label, text,
                 condition="not useHalfVolumes", allowsNull=True, important=True,
             )  # fmt: skip
-        form.addParam(
+        add_choice(
+            form,
             "method",
-            params.EnumParam,
-            default=LOCAL_FSC,
-            choices=["local FSC", "monogenic"],
-            display=params.EnumParam.DISPLAY_HLIST,
+            OPTIONS["method"],
+            METHODS,
+            ["local FSC", "monogenic"],
+            "Local FSC is as blocres, monogenic as MonoRes.",
             condition="useHalfVolumes",
-            label="Signal-to-noise resolution by",
-            help="Local FSC is as blocres, monogenic as MonoRes.",
         )
-        form.addParam(
+        add_choice(
+            form,
             "criterion",
-            params.EnumParam,
-            default=CORRELATION,
-            choices=["correlation", "crossing"],
-            display=params.EnumParam.DISPLAY_HLIST,
+            OPTIONS["criterion"],
+            CRITERIA,
+            ["correlation", "crossing"],
+            "Both are told.",
             condition="useHalfVolumes",
-            label="Recommend by",
-            help="Correlation: the B-factor with which the map is expected to be most like its "
-            "atoms. Crossing: that at which aspect and signal-to-noise resolution meet. Both are "
-            "told.",
         )
         add_volume(
             form,

@@ -8,8 +8,15 @@ from pwem.objects import SetOfVolumes, Volume
 from pyworkflow import BETA
 from pyworkflow.object import Float, String
 
+from cryodl.methods.resolution_class.options import CLAIMED, MODEL
 from cryodl.plugin import Plugin
-from cryodl.protocols.maps import describe_problems, plain_path
+from cryodl.protocols.maps import (
+    add_choice,
+    add_option,
+    describe_problems,
+    describe_value,
+    plain_path,
+)
 from cryodl.protocols.own_maps import OwnMaps, flat, volumes_of
 from cryodl.protocols.protocol_base import CryodlProtBase
 
@@ -57,22 +64,12 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
             help="Any number of volumes and sets of volumes, best not masked. Sampling rates and "
             "sizes may differ.",
         )
-        form.addParam(
-            "model",
-            params.EnumParam,
-            default=0,
-            choices=["3D CNN", "DNN"],
-            display=params.EnumParam.DISPLAY_HLIST,
-            label="Network",
-            help="*3D CNN* reads the whole map and is the more accurate; *DNN* reads a description "
-            "of it in a few numbers.",
-        )
-        form.addParam(
+        add_choice(form, "model", MODEL, MODELS, ["3D CNN", "DNN"])
+        add_option(
+            form,
             "claimed",
-            params.FloatParam,
-            allowsNull=True,
-            label="Claimed resolution (Å)",
-            help="Such as its FSC says, for all maps. Whether each agrees is told.",
+            CLAIMED,
+            "Whether each map agrees is told.",
         )
         self._defineNetworkParam(form, "resolution-class")
         self._defineThoroughParam(form)
@@ -154,9 +151,7 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
 
     def _validate(self):
         errors = self._validateDevice() + self._validateNetworkFolder()
-        claimed = self.claimed.get()
-        if claimed is not None and not 0.5 <= claimed <= 100:
-            errors.append(f"Claimed resolution: {claimed:g} Å is not between 0.5 and 100 Å.")
+        errors += describe_value(CLAIMED, self.claimed.get())
         inputs = self._engineInputs()
         if not inputs:
             return errors + ["Input volumes: choose one or more."]

@@ -1,10 +1,11 @@
 """Local resolution, global resolution and mask of a single map, without any parameter."""
 
-import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 from pyworkflow.object import Float
 
+from cryodl.methods.options import BATCH_SIZE, CLAIMED
 from cryodl.plugin import Plugin
+from cryodl.protocols.maps import add_option, describe_value
 from cryodl.protocols.one_map import OneMapInput
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
@@ -35,12 +36,11 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
             "Local resolution is given inside this mask. Left empty, the network's own mask is "
             "taken.",
         )
-        form.addParam(
+        add_option(
+            form,
             "claimed",
-            params.FloatParam,
-            allowsNull=True,
-            label="Claimed resolution (Å)",
-            help="Drawn in the histogram and told beside the estimate. It changes no result.",
+            CLAIMED,
+            "Drawn in the histogram and told beside the estimate. It changes no result.",
         )
         self._defineNetworkParam(form, "single-map-resolution")
         self._defineThoroughParam(form)
@@ -69,7 +69,7 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
             self._validateDevice()
             + self._validateNetworkFolder()
             + self._validateClaimed()
-            + self._validateTiles(self.batchSize.get())
+            + describe_value(BATCH_SIZE, self.batchSize.get())
             + self._validateMap()
         )
 

@@ -2,11 +2,13 @@
 
 from cryodl.methods.options import BUNDLE, ONE_MAP, OVERWRITE, PALETTE, Option
 
+PROBABILITIES = Option("probabilities", False, "write the probability of every class", bool,
+    label="Write probabilities")  # fmt: skip
+
 OPTIONS = (
     *ONE_MAP,
     BUNDLE._replace(default="unet-monores"),
-    Option("probabilities", False, "write the probability of every class", bool,
-        label="Write probabilities"),
+    PROBABILITIES,
     OVERWRITE,
     PALETTE,
 )  # fmt: skip

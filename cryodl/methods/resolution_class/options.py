@@ -12,12 +12,15 @@ from cryodl.methods.options import (
     Option,
 )
 
+MODEL = Option("model", "cnn", "cnn reads the texture of the map; dnn a description of it in a "
+    "hundred numbers, and is faster", choices=("cnn", "dnn"), label="Network")  # fmt: skip
+CLAIMED = CLAIMED._replace(help="resolution claimed for the maps", each=True)
+
 OPTIONS = (
     Option("maps", flag="map", metavar="MAP", argument=True, many="list", required=True,
         label="Input volumes", help=f"density maps {MAPS}"),
-    Option("model", "cnn", "cnn reads the texture of the map; dnn a description of it in a hundred "
-        "numbers, and is faster", choices=("cnn", "dnn"), label="Network"),
-    CLAIMED._replace(help="resolution claimed for the maps", each=True),
+    MODEL,
+    CLAIMED,
     Option("json_file", flag="json", metavar="FILE",
         help="write what is found as a list of objects"),
     MASK._replace(help="mask on the grid of a single map, or 'network': the one that cryodl mask "

@@ -1,0 +1,91 @@
+"""Scipion's forms say of a parameter what commands and functions say of it."""
+
+import pytest
+
+from cryodl import protocols
+from cryodl.methods import registry
+from cryodl.methods.options import by_name
+from cryodl.protocols import (
+    protocol_enhance,
+    protocol_half_map_resolution,
+    protocol_local_resolution,
+    protocol_oversharpening,
+    protocol_resolution_class,
+)
+from cryodl.protocols.maps import describe_value
+
+NETWORK = {"thorough": "thorough", "batchSize": "batch_size"}
+# class -> the method whose options its parameters are, and which; choices with what they stand for
+FORMS = {
+    "CryodlProtLocalResolution": (registry.LOCALRES["deepres"], {
+        "range": ("range", protocol_local_resolution.RANGES),
+        "sharpen": ("sharpen", protocol_local_resolution.SHARPENINGS),
+        "claimed": "claimed", **NETWORK}),
+    "CryodlProtSingleMapResolution": (registry.LOCALRES["cryores"], {
+        "claimed": "claimed", "networkFolder": "bundle", **NETWORK}),
+    "CryodlProtLocalClasses": (registry.LOCALRES["unet-monores"], {
+        "probabilities": "probabilities", **NETWORK}),
+    "CryodlProtHalfMapResolution": (registry.LOCALRES["monogenic"], {
+        "method": ("method", protocol_half_map_resolution.METHODS),
+        "minRes": "min_resolution", "maxRes": "max_resolution",
+        "significance": "significance", "window": "window"}),
+    "CryodlProtResolutionClass": (registry.COMMANDS["classify"], {
+        "model": ("model", protocol_resolution_class.MODELS), "claimed": "claimed",
+        "thorough": "thorough"}),
+    "CryodlProtEnhance": (registry.COMMANDS["enhance"], {
+        "modelType": ("model", protocol_enhance.MODELS),
+        "normalization": ("normalisation", protocol_enhance.NORMALISATIONS),
+        "noiseMean": "noise_mean", "noiseStd": "noise_std", "sizeFraction_CC": "clean",
+        "thorough": "thorough", "batch_size": "batch_size"}),
+    "CryodlProtOversharpening": (registry.COMMANDS["oversharpening"], {
+        "method": ("method", protocol_oversharpening.METHODS),
+        "criterion": ("criterion", protocol_oversharpening.CRITERIA)}),
+    "CryodlProtCompareResolution": (registry.COMMANDS["compare"], {"claimed": "claimed"}),
+    "CryodlProtImportResolution": (registry.COMMANDS["import"], {
+        "background": ("background", ("auto", "value"))}),
+    "CryodlProtLocalFilter": (registry.COMMANDS["filter"], {}),
+}  # fmt: skip
+OWN_DEFAULT = {"sizeFraction_CC": "0.05"}  # another parameter switches the cleaning off
+SHARED_HELP = ("thorough", "bundle")  # said of any network by the same words in every form
+# what a form asks beside, to lead to a volume, a network or a list that an option is given
+OF_THE_FORM = {
+    "bFactor", "backgroundValue", "compareResolution", "firstB", "halfMapsAttached",
+    "hasHalfVolumesFile", "lastB", "network", "numberOfThreads", "performCleaningStep", "runMode",
+    "stepB", "useGpu", "useHalfMapsInsteadVol", "useHalfVolumes",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_have_the_defaults_and_the_help_of_options(name):
+    method, shared = FORMS[name]
+    options = by_name(method.load_options())
+    run = getattr(protocols, name)()
+    for parameter, words in shared.items():
+        keyword, values = words if isinstance(words, tuple) else (words, None)
+        shown, option = run.getParam(parameter), options[keyword]
+        if keyword not in SHARED_HELP:
+            assert str(shown.help).startswith(f"{option.help[0].upper()}{option.help[1:]}.")
+        default = shown.default.get()
+        if values is not None:
+            assert len(shown.choices) == len(values)
+            assert set(values) <= set(option.choices or values)
+            assert values[int(default)] == option.default
+        elif keyword != "bundle":
+            own = OWN_DEFAULT.get(parameter, option.default)
+            assert default == (None if own is None else str(own)), parameter
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_no_parameter_of_a_form_is_declared_beside_its_option(name):
+    _, shared = FORMS[name]
+    run = getattr(protocols, name)()
+    kinds = ("BooleanParam", "EnumParam", "FloatParam", "IntParam")
+    values = {n for n in run._definition.iterParams() if type(run.getParam(n)).__name__ in kinds}
+    assert values - OF_THE_FORM <= set(shared)
+
+
+def test_a_bad_value_is_told_by_the_label_of_the_form():
+    [claimed] = [o for o in registry.LOCALRES["deepres"].load_options() if o.name == "claimed"]
+    said = ["Claimed resolution: 300 Å is not between 0.5 and 100 Å."]
+    assert describe_value(claimed, 300.0) == said
+    assert describe_value(claimed, 4.0) == describe_value(claimed, None) == []
