@@ -1,6 +1,7 @@
 """The blocks of code in the pages: what tests run, and from what the gallery is drawn.
 
-A block that cannot be run says why in a comment before it::
+A block with a caption is a file, or lines of one. A block that cannot be run says why in a comment
+before it::
 
     .. not run: trains for an hour
 """
@@ -20,13 +21,17 @@ DIRECTIVE = re.compile(r"\s*\.\. [\w-]+::")
 
 @dataclass(frozen=True)
 class Block:
-    """Text of a literal block, where it begins, and why it is not run ("" where it is)."""
+    """Text of a literal block, where it begins, and why it is not run ("" where it is).
+
+    caption : of a file, or ""
+    """
 
     page: Path
     line: int
     language: str
     text: str
     not_run: str
+    caption: str = ""
 
     @property
     def commands(self) -> list[str]:
@@ -53,7 +58,10 @@ def blocks(page: Path) -> Iterator[Block]:
         while number < len(lines) and (not lines[number] or _indent(lines[number]) > indent):
             number += 1
         text = dedent("\n".join(lines[start:number])).strip("\n")
-        yield Block(page, start, named[1] if named else "shell", text, reason)
+        caption = re.match(r":caption: (.*)\n+", text)
+        text = text[caption.end() :] if caption else text
+        name = caption[1] if caption else ""
+        yield Block(page, start, named[1] if named else "shell", text, reason, name)
         reason = ""
 
 

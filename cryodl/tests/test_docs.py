@@ -132,6 +132,44 @@ def test_public_names_exist(name):
     assert name in dir(cryodl)
 
 
+def test_api_shows_every_public_name():
+    page = (ROOT / "docs" / "api.rst").read_text("utf-8")
+    shown = set(re.findall(r"^\.\. auto\w+:: cryodl\.(?:[\w.]+\.)?(\w+)$", page, re.M))
+    assert set(cryodl.__all__) - {"__version__"} <= shown
+
+
+def test_from_the_command_to_the_file_names_what_is_there():
+    page = (ROOT / "docs" / "command_to_file.rst").read_text("utf-8")
+    steps = re.findall(r"^``(cryodl/\S+)`` +``(\w+)``", page, re.M)
+    assert 4 <= len(steps) <= 8
+    for module, name in steps:
+        defined = ast.parse((ROOT / module).read_text("utf-8")).body
+        assert name in {getattr(node, "name", None) for node in defined}, f"{module}: {name}"
+
+
+def test_contributing_lists_every_room():
+    from cryodl.tests.test_structure import DIRECTIONS
+
+    page = (ROOT / "CONTRIBUTING.rst").read_text("utf-8")
+    rooms = {name.split(".")[1] for name in DIRECTIONS} - {
+        "__main__", "bibtex", "constants", "objects", "version",
+    }  # fmt: skip
+    for room in rooms:
+        assert re.search(rf"``{room}(/\w+)?``", page), f"CONTRIBUTING.rst does not list {room}"
+    for room in re.findall(r"^``([a-z_]+)(?:/\w+)?``  ", page, re.M):
+        assert (ROOT / "cryodl" / room).is_dir() or (ROOT / f"cryodl/{room}.py").exists(), room
+
+
+PATH = re.compile(r"``((?:cryodl|docs|benchmarks|examples|\.ci)/[\w./-]+)``")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_are_there(page):
+    for path in PATH.findall(page.read_text("utf-8")):
+        made = page.name == "add_a_method.rst" and "local_mean" in path
+        assert made or page.name == "CHANGES.rst" or (ROOT / path).exists(), path
+
+
 def test_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = cryodl.nothing

@@ -4,9 +4,12 @@ The files that the pages name are those of a simulated experiment on a protein o
 """
 
 import contextlib
+import glob
 import importlib.util
+import inspect
 import io
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,7 +22,7 @@ from cryodl.cli.main import main
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "cryodl" / "tests" / "data" / "1c75.pdb"
 # seconds rather than minutes; the others are slow
-FAST = {"README.rst", "getting_started.rst"}
+FAST = {"README.rst"}
 
 
 def load_blocks():
@@ -40,7 +43,7 @@ RUN = [
         marks=() if page.relative_to(ROOT).name in FAST else pytest.mark.slow,
     )
     for page in PAGES
-    if any(not block.not_run for block in BLOCKS[page])
+    if any(not block.not_run and not block.caption for block in BLOCKS[page])
 ]
 
 
@@ -51,10 +54,13 @@ def files(tmp_path_factory):
     cryodl.run_simulated_experiment(
         MODEL, 4.5, 1.5, output=folder / "made", seed=1, config={"box": 44}
     )
-    for name in ("map", "half1", "half2", "mask"):
-        shutil.copy(folder / "made" / f"{name}.mrc", folder)
+    halves = [cryodl.read_map(folder / "made" / f"half{n}.mrc") for n in (1, 2)]
+    mean = halves[0].with_data((halves[0].data + halves[1].data) / 2)
+    (folder / "maps").mkdir()
+    for name in ("map", "a", "b", "final", "maps/first", "maps/second"):
+        cryodl.write_map(folder / f"{name}.mrc", mean)
     for name, source in {
-        "a": "map", "b": "half1", "final": "map", "ligand_mask": "mask",
+        "half1": "half1", "half2": "half2", "mask": "mask", "ligand_mask": "mask",
         "monoresResolutionMap": "snr", "resmap": "snr",
     }.items():  # fmt: skip
         shutil.copy(folder / "made" / f"{source}.mrc", folder / f"{name}.mrc")
@@ -62,7 +68,7 @@ def files(tmp_path_factory):
     for name in ("model.pdb", "models/1c75.pdb", "structures/1c75.pdb"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(MODEL, folder / name)
-    (folder / "maps.tsv").write_text("file\tresolution_A\nmap.mrc\t4.0\nhalf1.mrc\t4.5\n", "utf-8")
+    (folder / "maps.tsv").write_text("file\tresolution_A\nmap.mrc\t4.0\na.mrc\t4.5\n", "utf-8")
     run = {"map": "map.mrc", "output": "out", "sharpen": "auto"}
     (folder / "run.json").write_text(json.dumps(run), "utf-8")
     (folder / "examples").mkdir()
@@ -71,15 +77,24 @@ def files(tmp_path_factory):
     return folder
 
 
+def make_room(name):
+    if Path(name).is_dir():
+        shutil.rmtree(name)
+    else:
+        Path(name).unlink(missing_ok=True)
+
+
 def run_command(command):
     """Run `cryodl ...` here; what an alternative shown before has written makes room for it."""
-    words = READER.words(command)
+    words = [
+        found
+        for word in READER.words(command)
+        for found in (sorted(glob.glob(word)) if "*" in word else [word])
+    ]
     if "-o" in words and "--overwrite" not in words:
-        output = Path(words[words.index("-o") + 1])
-        if output.is_dir():
-            shutil.rmtree(output)
-        elif output.exists():
-            output.unlink()
+        make_room(words[words.index("-o") + 1])
+    if "--json" in words:
+        make_room(words[words.index("--json") + 1])
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
         code = main(words)
@@ -91,9 +106,11 @@ def test_blocks_run(page, files, tmp_path, monkeypatch):
     shutil.copytree(files, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     for block in BLOCKS[page]:
-        if block.not_run:
+        if block.not_run or block.caption:
             continue
         if block.language == "python":
+            for name in re.findall(r'output="(.+?)"', block.text):
+                make_room(name)
             exec(compile(block.text, f"{page.name}:{block.line}", "exec"), {})
             continue
         for command in block.commands:
@@ -104,10 +121,40 @@ def test_what_is_not_run_says_why_and_nothing_else_is_left_out():
     for page, found in BLOCKS.items():
         for block in found:
             where = f"{page.name}:{block.line}"
-            if block.not_run:
+            if block.caption:
+                assert page.name == "add_a_method.rst", f"{where}: who is to write this file?"
+            elif block.not_run:
                 assert len(block.not_run) > 10, f"{where}: say why it is not run"
             elif block.language == "shell":
                 for command in block.commands:
                     assert command.startswith("cryodl "), f"{where}: say why `{command}` is not run"
             else:
                 assert block.language == "python", f"{where}: who is to run {block.language}?"
+
+
+def steps(page=ROOT / "docs" / "command_to_file.rst"):
+    """(module's file, function or class) of each row of the page's table."""
+    return re.findall(r"^``(cryodl/\S+)`` +``(\w+)``", page.read_text("utf-8"), re.M)
+
+
+@pytest.mark.slow
+def test_from_the_command_to_the_file(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(files / "map.mrc", tmp_path)
+    wanted = {(str(ROOT / module), name): (module, name) for module, name in steps()}
+    met = []
+
+    def note(frame, event, _):
+        code = frame.f_code
+        name = type(frame.f_locals["self"]).__name__ if "self" in frame.f_locals else code.co_name
+        step = wanted.get((code.co_filename, name))
+        of_a_class = not code.co_flags & inspect.CO_NEWLOCALS  # its body, which an import runs
+        if event == "call" and step and step not in met and not of_a_class:
+            met.append(step)
+
+    sys.setprofile(note)
+    try:
+        run_command("cryodl localres map.mrc -o out")
+    finally:
+        sys.setprofile(None)
+    assert met == steps() and len(met) == len({module for module, _ in met}) <= 8
