@@ -1,4 +1,4 @@
-"""Distribution `scipion-em-cryodl`: the cryodl engine, its command line and the Scipion plugin."""
+"""Distribution `scipion-em-cryodl`: the cryodl library, its command line and the Scipion plugin."""
 
 import re
 from pathlib import Path
@@ -9,8 +9,8 @@ HERE = Path(__file__).resolve().parent
 TEXT = (HERE / "cryodl" / "version.py").read_text("utf-8")
 VERSION = re.search('__version__ = "(.+)"', TEXT).group(1)
 
-# Keras 3 needs Python 3.9 at least and the engine 3.10. Scipion may still run on 3.8: there the
-# plugin installs without the engine's packages and runs an engine environment of its own.
+# Keras 3 needs Python 3.9 at least and cryodl 3.10. Scipion may still run on 3.8: there the
+# plugin installs without the packages that compute and runs them in an environment of its own.
 ENGINE = "; python_version >= '3.10'"
 
 OPENVINO = "openvino>=2024.4" + ENGINE

@@ -1,4 +1,4 @@
-"""Mean radial amplitude of atoms: the table REFERENCE of cryodl/engine/maps/sharpen.py.
+"""Mean radial amplitude of atoms: the table REFERENCE of cryodl/filters/sharpen.py.
 
     python benchmarks/reference_spectrum.py STRUCTURES
 

@@ -24,6 +24,7 @@ class Plugin(pwem.Plugin):
     # CRYODL_HOME stays out of _pathVars: there, an optional path that is absent fails every run.
     _pathVars = []
     _supportedVersions = [__version__]
+    _url = ""  # no public home yet; pwem's own would send users to the wrong place
     _processingField = ["SPA"]
 
     def __init__(self):
