@@ -19,7 +19,7 @@ def main():
     from pyworkflow.project import Manager
 
     from cryodl.protocols import CryodlProtLocalResolution
-    from cryodl.tests.show_window import take_picture, virtual_display
+    from cryodl.tests.viewers.show_window import take_pictures, virtual_display
 
     project = Manager().createProject("EMD-3186")
     os.chdir(project.path)
@@ -38,12 +38,12 @@ def main():
         ("form", "CryodlProtResolutionClass", "classes"),
     ]
     with virtual_display():
-        for kind, protocol, name in pictures:
-            out = IMAGES / f"scipion_{name}.png"
-            done = take_picture(kind, project.path, protocol, str(out))
-            if done.returncode:
-                sys.exit(done.stderr)
-            print(out)
+        done = take_pictures(
+            project.path,
+            [(kind, run, IMAGES / f"scipion_{name}.png") for kind, run, name in pictures],
+        )
+        if done.returncode:
+            sys.exit(done.stderr)
 
 
 def unpacked(folder):

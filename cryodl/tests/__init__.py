@@ -1,1 +1,1 @@
-"""Tests: those of the plugin here, also for `scipion tests`; the others by room, as the package."""
+"""Tests by room, as the package; `scipion tests` finds those here and in protocols and viewers."""

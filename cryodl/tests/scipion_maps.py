@@ -1,4 +1,4 @@
-"""Maps for the plugin's tests, made without the engine, and patience."""
+"""What the plugin's tests share: maps made without the engine, their import, and patience."""
 
 import time
 
@@ -23,6 +23,37 @@ def write_molecule(path, shape, voxel_size, origin, *, mask_path=None, seed=0):
     if mask_path:
         write_map(mask_path, inside, voxel_size, origin)
     return inside
+
+
+def run_here(case, protocol):
+    """Run a protocol to its end in this process, which spares seconds and knows a test's classes.
+
+    case : test class, or test, with its project
+    """
+    from pyworkflow.protocol import HostConfig, StepExecutor
+
+    case.proj._setupProtocol(protocol)
+    protocol.makePathsAndClean()
+    protocol.setStepsExecutor(StepExecutor(HostConfig()))
+    protocol.run()
+    case.proj._storeProtocol(protocol)
+    assert protocol.isFinished(), protocol.getErrorMessage()
+    return protocol
+
+
+def import_volumes(case, files, voxel_size, origin=None, halves=()):
+    """Import a map, or those that a pattern fits, as Scipion's own protocol does; the protocol.
+
+    origin : (x, y, z), Å, of the map;  halves : files of its half maps
+    """
+    from pwem.protocols import ProtImportVolumes
+
+    values = {"filesPath": files, "samplingRate": voxel_size}
+    if origin is not None:  # the form asks where the coordinates' origin lies in the box
+        values.update(setOrigCoord=True, **{axis: -o for axis, o in zip("xyz", origin)})
+    if halves:
+        values.update(setHalfMaps=True, half1map=halves[0], half2map=halves[1])
+    return run_here(case, case.newProtocol(ProtImportVolumes, **values))
 
 
 def wait_for(condition, seconds=120):

@@ -283,7 +283,9 @@ def test_every_folder_of_modules_is_a_package():
     """Others would be left out of the wheel; only the folders of tests are meant to be none."""
     for folder in {path.parent for path in SOURCES.values()}:
         assert (folder / "__init__.py").exists(), f"{folder.relative_to(ROOT)} has no __init__.py"
-    assert not list((PACKAGE / "tests").glob("*/__init__.py"))
+    # found by `scipion tests`, which looks into packages alone: the plugin's
+    packages = {path.parent.name for path in (PACKAGE / "tests").glob("*/__init__.py")}
+    assert packages == {"protocols", "viewers"}
 
 
 def test_files_are_short_enough_to_read():

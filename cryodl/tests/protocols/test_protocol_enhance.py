@@ -8,12 +8,11 @@ from unittest import mock
 import mrcfile
 import numpy as np
 from pwem.objects import Volume
-from pwem.protocols import ProtImportVolumes
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import CryodlProtEnhance
-from cryodl.tests.scipion_maps import write_map, write_molecule
-from cryodl.tests.viewer_case import ViewerCase
+from cryodl.tests.scipion_maps import import_volumes, write_map, write_molecule
+from cryodl.tests.viewers.viewer_case import ViewerCase
 from cryodl.viewers import CryodlEnhanceViewer
 
 SHAPE, VOXEL, ORIGIN = (44, 48, 52), 1.2, (-30.0, 15.0, 6.0)  # z, y, x; Å; x, y, z in Å
@@ -35,20 +34,7 @@ class TestEnhance(BaseTest):
         for path in files[1:]:
             write_map(path, density + rng.normal(0, 0.05, SHAPE), VOXEL, ORIGIN)
         write_map(cls.getOutputPath("small.mrc"), cls.inside[:30], VOXEL, ORIGIN)
-        imported = cls.newProtocol(
-            ProtImportVolumes,
-            filesPath=files[0],
-            samplingRate=VOXEL,
-            setHalfMaps=True,
-            half1map=files[1],
-            half2map=files[2],
-            setOrigCoord=True,
-            x=-ORIGIN[0],
-            y=-ORIGIN[1],
-            z=-ORIGIN[2],
-        )
-        cls.launchProtocol(imported)
-        cls.volume = imported.outputVolume
+        cls.volume = import_volumes(cls, files[0], VOXEL, ORIGIN, files[1:]).outputVolume
 
     def enhance(self, **values):
         protocol = self.newProtocol(CryodlProtEnhance, useGpu=False, **values)
@@ -185,10 +171,7 @@ class TestEnhance(BaseTest):
 
     def test_chimerax_places_all_maps_where_scipion_does(self):
         """An import leaves the file's origin and gives the volume another: its box's middle."""
-        imported = self.newProtocol(
-            ProtImportVolumes, filesPath=self.getOutputPath("full.mrc"), samplingRate=VOXEL
-        )
-        self.launchProtocol(imported)
+        imported = import_volumes(self, self.getOutputPath("full.mrc"), VOXEL)
         run = self.enhance(useHalfMapsInsteadVol=False)
         run.inputVolume.set(imported.outputVolume)
         self.launchProtocol(run)

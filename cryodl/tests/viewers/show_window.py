@@ -1,10 +1,10 @@
-"""Open one of Scipion's real windows and take its picture.
+"""Open Scipion's real windows and take their pictures, one after the other.
 
-    python -m cryodl.tests.show_window form|project|viewer PROJECT_PATH PROTOCOL OUT.png
+    python -m cryodl.tests.viewers.show_window PROJECT_PATH form|project|viewer PROTOCOL OUT.png ...
 
-PROTOCOL is the id of a run, or, for a form, also the class of a protocol not run yet. A display is
-needed; `virtual_display` starts one that nobody sees. Tests use this, and so do the pictures in
-the documentation.
+The last three words may be repeated. PROTOCOL is the id of a run, or, for a form, also the class of
+a protocol not run yet. A display is needed; `virtual_display` starts one that nobody sees. Tests
+use this, and so do the pictures in the documentation.
 """
 
 import os
@@ -45,19 +45,23 @@ def virtual_display():
             os.environ["DISPLAY"] = before
 
 
-def take_picture(kind, project_path, protocol, out):
-    """Run this module in a process of its own; return what it did as a CompletedProcess."""
+def take_pictures(project_path, targets):
+    """Run this module in a process of its own; return what it did as a CompletedProcess.
+
+    targets : (kind, protocol, file of the picture) of each window
+    """
+    words = [str(word) for target in targets for word in target]
     return subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", __name__, kind, project_path, str(protocol), out],
+        [sys.executable, "-W", "ignore", "-m", __name__, project_path, *words],
         env={**os.environ, "MPLBACKEND": "TkAgg"},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=180 + 20 * len(targets),
     )
 
 
-def show(kind, project_path, protocol, out):
-    """Open the window, wait until it is drawn, write its picture, leave."""
+def show(project_path, targets):
+    """Open the windows one after the other, write the picture of each once drawn, leave."""
     # In this order: pyworkflow.gui.form needs the other first.
     import pyworkflow.gui.project as gui
     from pwem import Domain
@@ -67,10 +71,7 @@ def show(kind, project_path, protocol, out):
     window = gui.ProjectWindow(project_path)
     shown = [window]  # the last is the one to picture
 
-    def fit_screen():  # there is no window manager to do it
-        window.root.geometry(f"{SIZE[0]}x{SIZE[1]}+0+0")
-
-    def open_it():
+    def open_it(kind, protocol):
         project = window.project
         if protocol.isdigit():
             run = project.getProtocol(int(protocol))
@@ -93,24 +94,39 @@ def show(kind, project_path, protocol, out):
             form.adjustSize()
             form.show(center=True)
 
-    def picture():
+    def begin():
+        window.root.geometry(f"{SIZE[0]}x{SIZE[1]}+0+0")  # there is no window manager to do it
+        window.root.after(1000 * SECONDS, lambda: open_next(list(targets)))
+
+    def open_next(waiting):
+        if not waiting:
+            heavy = {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
+            print("LOADED", *sorted(heavy), flush=True)  # os._exit flushes nothing
+            os._exit(0)  # threads of the project window would keep the process alive
+        kind, protocol, out = waiting.pop(0)
+        # before it is opened: some windows come back only when they are closed
+        window.root.after(1000 * SECONDS, lambda: picture(out, waiting))
+        open_it(kind, protocol)
+
+    def picture(out, waiting):
         from PIL import ImageGrab
 
-        root = getattr(shown[-1], "formWindow", shown[-1]).root
+        last = getattr(shown[-1], "formWindow", shown[-1])
+        root = last.root
         root.geometry("+0+0")
+        root.lift()
         root.update()
         left, top = root.winfo_rootx(), root.winfo_rooty()
         box = (left, top, left + root.winfo_width(), top + root.winfo_height())
         ImageGrab.grab(box, xdisplay=os.environ["DISPLAY"]).save(out)
-        heavy = {"keras", "tensorflow", "jax", "torch"} & set(sys.modules)
-        print("LOADED", *sorted(heavy), flush=True)  # os._exit flushes nothing
-        os._exit(0)  # threads of the project window would keep the process alive
+        if last is not window:
+            shown.pop()
+            last.close()
+        open_next(waiting)
 
-    window.root.after(1000 * SECONDS, fit_screen)
-    window.root.after(2000 * SECONDS, open_it)
-    window.root.after(3000 * SECONDS, picture)
+    window.root.after(1000 * SECONDS, begin)
     window.show()
 
 
 if __name__ == "__main__":
-    show(*sys.argv[1:5])
+    show(sys.argv[1], list(zip(*[iter(sys.argv[2:])] * 3)))

@@ -21,7 +21,7 @@ from cryodl.protocols import (
 )
 from cryodl.report.palette import colour_map, resolution_range
 from cryodl.report.slices import crop_box
-from cryodl.tests.viewer_case import ORIGIN, SHAPE, VOXEL, ViewerCase
+from cryodl.tests.viewers.viewer_case import ORIGIN, SHAPE, VOXEL, ViewerCase
 from cryodl.viewers import CryodlResolutionViewer
 
 

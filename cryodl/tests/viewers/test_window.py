@@ -6,8 +6,22 @@ import unittest
 
 import numpy as np
 
-from cryodl.tests.show_window import take_picture, virtual_display
-from cryodl.tests.viewer_case import PICTURES, ViewerCase
+from cryodl.tests.viewers.show_window import take_pictures, virtual_display
+from cryodl.tests.viewers.viewer_case import PICTURES, ViewerCase
+
+FORMS = (
+    "CryodlProtLocalResolution",
+    "CryodlProtHalfMapResolution",
+    "CryodlProtImportResolution",
+    "CryodlProtCompareResolution",
+    "CryodlProtLocalFilter",
+    "CryodlProtEnhance",
+    "CryodlProtSingleMapResolution",
+    "CryodlProtResolutionClass",
+    "CryodlProtLocalClasses",
+    "CryodlProtTrainLocalClasses",
+    "CryodlProtOversharpening",
+)
 
 
 @unittest.skipUnless(shutil.which("Xvfb"), "Xvfb is not installed: no window can be opened")
@@ -16,17 +30,26 @@ class TestWindow(ViewerCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.run_ = cls.finished_run()
+        number = cls.run_.getObjId()
+        targets = [("project", number), ("viewer", number), *(("form", name) for name in FORMS)]
+        cls.files = {target: cls.file_of(*target) for target in targets}
+        with virtual_display():
+            cls.done = take_pictures(cls.proj.path, [(*key, out) for key, out in cls.files.items()])
+
+    @classmethod
+    def file_of(cls, kind, protocol):
+        return os.path.join(PICTURES or cls.getOutputPath(), f"window_{kind}_{protocol}.png")
+
+    def test_no_network_library_is_imported(self):
+        self.assertEqual(self.done.returncode, 0, self.done.stderr)
+        self.assertIn("LOADED\n", self.done.stdout)
 
     def picture(self, kind, protocol):
-        """The window's picture, shape (rows, columns, 3), and what its process had imported."""
+        """The window's picture, shape (rows, columns, 3)."""
         from PIL import Image
 
-        out = os.path.join(PICTURES or self.getOutputPath(), f"window_{kind}_{protocol}.png")
-        with virtual_display():
-            done = take_picture(kind, self.proj.path, protocol, out)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("LOADED\n", done.stdout)  # no network library
-        with Image.open(out) as image:
+        self.assertEqual(self.done.returncode, 0, self.done.stderr)
+        with Image.open(self.files[kind, protocol]) as image:
             return np.asarray(image.convert("RGB")).astype(int)
 
     def assert_shows(self, picture, *, width, height):
@@ -37,18 +60,7 @@ class TestWindow(ViewerCase):
         self.assertGreater(written, 0.3)
 
     def test_forms(self):
-        for name in (
-            "CryodlProtLocalResolution",
-            "CryodlProtHalfMapResolution",
-            "CryodlProtImportResolution",
-            "CryodlProtCompareResolution",
-            "CryodlProtLocalFilter",
-            "CryodlProtEnhance",
-            "CryodlProtSingleMapResolution",
-            "CryodlProtResolutionClass",
-            "CryodlProtLocalClasses",
-            "CryodlProtTrainLocalClasses",
-        ):
+        for name in FORMS:
             with self.subTest(name):
                 picture = self.picture("form", name)
                 self.assert_shows(picture, width=600, height=350)

@@ -14,7 +14,7 @@ from pyworkflow.viewer import MessageView
 
 from cryodl.protocols import CryodlProtImportResolution
 from cryodl.report.palette import palette_colours
-from cryodl.tests.viewer_case import ORIGIN, VOXEL, ViewerCase, write_map
+from cryodl.tests.viewers.viewer_case import ORIGIN, VOXEL, ViewerCase, write_map
 from cryodl.viewers.chimerax import find_program
 
 

@@ -6,13 +6,12 @@ import os
 import mrcfile
 import numpy as np
 from pwem import Domain
-from pwem.protocols import ProtImportVolumes
 from pyworkflow.tests import BaseTest, setupTestProject
 from pyworkflow.utils import makePath
 from pyworkflow.viewer import DESKTOP_TKINTER, MessageView
 
 from cryodl.protocols import CryodlProtImportResolution, CryodlProtLocalResolution
-from cryodl.tests.scipion_maps import write_molecule
+from cryodl.tests.scipion_maps import import_volumes, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (40, 48, 56), 1.2, (12.0, -24.0, 36.0)  # z, y, x; Å; x, y, z in Å
 PICTURES = os.environ.get("CRYODL_TEST_PICTURES")  # a folder: keeps what the tests drew
@@ -34,20 +33,18 @@ class ViewerCase(BaseTest):
 
     @classmethod
     def setUpClass(cls):
+        """The first class makes the project, the others of this process use it, too."""
+        if hasattr(ViewerCase, "proj"):
+            os.chdir(cls.outputPath)
+        else:
+            ViewerCase._make_project()
+
+    @classmethod
+    def _make_project(cls):
         setupTestProject(cls)
         cls.map_file = cls.getOutputPath("molecule.mrc")
         cls.inside = write_molecule(cls.map_file, SHAPE, VOXEL, ORIGIN)
-        imported = cls.newProtocol(
-            ProtImportVolumes,
-            filesPath=cls.map_file,
-            samplingRate=VOXEL,
-            setOrigCoord=True,
-            x=-ORIGIN[0],
-            y=-ORIGIN[1],
-            z=-ORIGIN[2],
-        )
-        cls.launchProtocol(imported)
-        cls.volume = imported.outputVolume
+        cls.volume = import_volumes(cls, cls.map_file, VOXEL, ORIGIN).outputVolume
         distance = np.linalg.norm(np.indices(SHAPE) - np.reshape(SHAPE, (3, 1, 1, 1)) / 2, axis=0)
         x = np.arange(SHAPE[2])[None, None]  # so that no two axes can be taken for each other
         cls.resolution = np.where(cls.inside, 3 + 0.15 * distance + 0.01 * x, 0).astype("f4")

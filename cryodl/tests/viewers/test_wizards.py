@@ -9,7 +9,7 @@ from pyworkflow.viewer import DESKTOP_TKINTER
 from cryodl.protocols import CryodlProtEnhance
 from cryodl.protocols.noise import solvent_noise
 from cryodl.tests.scipion_maps import write_map
-from cryodl.tests.viewer_case import ViewerCase
+from cryodl.tests.viewers.viewer_case import ViewerCase
 from cryodl.wizards import CryodlColorScaleWizard, CryodlNoiseWizard
 
 

@@ -5,9 +5,8 @@ import json
 import mrcfile
 import numpy as np
 from pwem.objects import SetOfVolumes, Volume
-from pwem.protocols import EMProtocol, ProtImportVolumes
+from pwem.protocols import EMProtocol
 from pyworkflow.object import Pointer
-from pyworkflow.protocol import HostConfig, StepExecutor
 from pyworkflow.protocol.params import PointerParam
 from pyworkflow.tests import BaseTest, setupTestProject
 
@@ -18,8 +17,8 @@ from cryodl.protocols import (
     CryodlProtTrainLocalClasses,
 )
 from cryodl.protocols.maps import volume_of
-from cryodl.tests import viewer_case
-from cryodl.tests.scipion_maps import write_map, write_molecule
+from cryodl.tests.scipion_maps import import_volumes, run_here, write_map, write_molecule
+from cryodl.tests.viewers import viewer_case
 from cryodl.viewers import CryodlTrainingViewer
 
 SHAPE, VOXEL, ORIGIN = (44, 48, 52), 1.2, (-30.0, 15.0, 6.0)  # z, y, x; Å; x, y, z in Å
@@ -78,13 +77,7 @@ class ClassesCase(BaseTest):
         rng = np.random.default_rng(seed)
         for path in files[1:]:
             write_map(path, density + rng.normal(0, 0.1, SHAPE), VOXEL, ORIGIN)
-        x, y, z = (-o for o in ORIGIN)  # the form asks for the origin of coordinates in the box
-        imported = cls.newProtocol(
-            ProtImportVolumes, filesPath=files[0], samplingRate=VOXEL, setHalfMaps=True,
-            half1map=files[1], half2map=files[2], setOrigCoord=True, x=x, y=y, z=z,
-        )  # fmt: skip
-        cls.launchProtocol(imported)
-        return imported.outputVolume
+        return import_volumes(cls, files[0], VOXEL, ORIGIN, files[1:]).outputVolume
 
     def plain(self, name, sampling=VOXEL):
         volume = Volume(location=self.getOutputPath(name))
@@ -96,11 +89,7 @@ class TestResolutionClass(ClassesCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        imported = cls.newProtocol(
-            ProtImportVolumes, filesPath=cls.getOutputPath("m*_full.mrc"), samplingRate=VOXEL
-        )
-        cls.launchProtocol(imported)
-        cls.set_ = imported.outputVolumes
+        cls.set_ = import_volumes(cls, cls.getOutputPath("m*_full.mrc"), VOXEL).outputVolumes
 
     def judge(self, inputs, **values):
         protocol = self.newProtocol(CryodlProtResolutionClass, useGpu=False, **values)
@@ -165,21 +154,13 @@ class TestResolutionClass(ClassesCase):
 
 class TestLocalClasses(ClassesCase):
     def run_here(self, kind, volume):
-        """Run a stand-in in this process: Scipion's own children do not know its class.
-
-        volume : Volume, or the pointer that a form would store
-        """
+        """volume : Volume, or the pointer that a form would store"""
         protocol = self.newProtocol(kind)
         if isinstance(volume, Pointer):
             protocol.fullMap.copy(volume)
         else:
             protocol.fullMap.set(volume)
-        self.proj._setupProtocol(protocol)
-        protocol.makePathsAndClean()
-        protocol.setStepsExecutor(StepExecutor(HostConfig()))
-        protocol.run()
-        self.proj._storeProtocol(protocol)
-        return protocol
+        return run_here(self, protocol)
 
     def test_train_after_monores_and_resmap_and_predict(self):
         estimated = [
@@ -244,10 +225,7 @@ class TestLocalClasses(ClassesCase):
 
     def test_maps_and_resolutions_as_forms_point_to_them(self):
         """A form stores the run and the name of its output, of a set also the item."""
-        imported = self.newProtocol(
-            ProtImportVolumes, filesPath=self.getOutputPath("m*_half*.mrc"), samplingRate=VOXEL
-        )
-        self.launchProtocol(imported)
+        imported = import_volumes(self, self.getOutputPath("m*_half*.mrc"), VOXEL)
         items = [Pointer(imported, extended=f"outputVolumes.{i}") for i in (1, 2, 3)]
         runs = [self.run_here(StandInForMonoRes, item) for item in items]
         estimated = [Pointer(run, extended="resolution_Volume") for run in runs]

@@ -6,13 +6,12 @@ import stat
 import mrcfile
 import numpy as np
 from pwem.objects import Volume
-from pwem.protocols import EMProtocol, ProtImportVolumes
-from pyworkflow.protocol import HostConfig, StepExecutor
+from pwem.protocols import EMProtocol
 from pyworkflow.protocol.params import PointerParam
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import CryodlProtImportResolution
-from cryodl.tests.scipion_maps import wait_for, write_map, write_molecule
+from cryodl.tests.scipion_maps import import_volumes, run_here, wait_for, write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (32, 40, 36), 1.5, (-30.0, 15.0, 6.0)
 
@@ -62,23 +61,12 @@ class TestWorkflow(BaseTest):
         path = cls.getOutputPath("molecule.mrc")
         write_molecule(path, SHAPE, VOXEL, ORIGIN)
         cls.map_file = path
-        x, y, z = (-o for o in ORIGIN)  # the form asks for the origin of coordinates in the box
-        cls.imported = cls.newProtocol(
-            ProtImportVolumes, filesPath=path, samplingRate=VOXEL, setOrigCoord=True, x=x, y=y, z=z
-        )
-        cls.launchProtocol(cls.imported)
-        cls.volume = cls.imported.outputVolume
+        cls.volume = import_volumes(cls, path, VOXEL, ORIGIN).outputVolume
 
     def run_here(self, kind):
-        """Run a stand-in in this process: Scipion's own children do not know its class."""
         protocol = self.newProtocol(kind)
         protocol.fullMap.set(self.volume)
-        self.proj._setupProtocol(protocol)
-        protocol.makePathsAndClean()
-        protocol.setStepsExecutor(StepExecutor(HostConfig()))
-        protocol.run()
-        self.proj._storeProtocol(protocol)
-        return protocol
+        return run_here(self, protocol)
 
     def fresh(self, protocol):
         """The protocol as its own process has left it."""

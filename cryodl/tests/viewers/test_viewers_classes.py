@@ -17,7 +17,7 @@ from cryodl.protocols import (
     CryodlProtResolutionClass,
 )
 from cryodl.report.classes import LABELS, class_colours
-from cryodl.tests.viewer_case import VOXEL, ViewerCase, write_map
+from cryodl.tests.viewers.viewer_case import VOXEL, ViewerCase, write_map
 from cryodl.viewers import (
     CryodlCompareViewer,
     CryodlLocalClassesViewer,

@@ -3,11 +3,10 @@
 import mrcfile
 import numpy as np
 from pwem.objects import Volume
-from pwem.protocols import ProtImportVolumes
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import CryodlProtOversharpening
-from cryodl.tests.scipion_maps import write_map, write_molecule
+from cryodl.tests.scipion_maps import import_volumes, write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (40, 42, 44), 1.5, (-30.0, 15.0, 6.0)
 
@@ -19,14 +18,8 @@ class TestOversharpening(BaseTest):
         inside = write_molecule(cls.getOutputPath("map.mrc"), SHAPE, VOXEL, ORIGIN)
         write_map(cls.getOutputPath("res.mrc"), np.where(inside, 4.0, 0.0), VOXEL, ORIGIN)
         write_map(cls.getOutputPath("small.mrc"), inside[:30], VOXEL, ORIGIN)
-        cls.imported = [cls.import_volume(f"{name}.mrc") for name in ("map", "res")]
-
-    @classmethod
-    def import_volume(cls, name):
-        path = cls.getOutputPath(name)
-        imported = cls.newProtocol(ProtImportVolumes, filesPath=path, samplingRate=VOXEL)
-        cls.launchProtocol(imported)
-        return imported.outputVolume
+        files = [cls.getOutputPath(f"{name}.mrc") for name in ("map", "res")]
+        cls.imported = [import_volumes(cls, file, VOXEL).outputVolume for file in files]
 
     def volume(self, name, sampling=VOXEL):
         volume = Volume(location=self.getOutputPath(name))

@@ -5,7 +5,6 @@ from unittest import mock
 import mrcfile
 import numpy as np
 from pwem.objects import Volume
-from pwem.protocols import ProtImportVolumes
 from pyworkflow.object import Pointer
 from pyworkflow.tests import BaseTest, setupTestProject
 
@@ -16,7 +15,7 @@ from cryodl.protocols import (
     CryodlProtLocalFilter,
     CryodlProtOversharpening,
 )
-from cryodl.tests.scipion_maps import write_map, write_molecule
+from cryodl.tests.scipion_maps import import_volumes, write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (48, 52, 56), 1.5, (-30.0, 15.0, 6.0)
 
@@ -32,20 +31,7 @@ class TestHalfMaps(BaseTest):
         rng = np.random.default_rng(1)
         for path in files[1:]:
             write_map(path, density + rng.normal(0, 0.1, SHAPE), VOXEL, ORIGIN)
-        imported = cls.newProtocol(
-            ProtImportVolumes,
-            filesPath=files[0],
-            samplingRate=VOXEL,
-            setHalfMaps=True,
-            half1map=files[1],
-            half2map=files[2],
-            setOrigCoord=True,
-            x=-ORIGIN[0],
-            y=-ORIGIN[1],
-            z=-ORIGIN[2],
-        )
-        cls.launchProtocol(imported)
-        cls.volume = imported.outputVolume
+        cls.volume = import_volumes(cls, files[0], VOXEL, ORIGIN, files[1:]).outputVolume
 
     def half_map_run(self, **values):
         protocol = self.newProtocol(CryodlProtHalfMapResolution, **values)
@@ -121,10 +107,7 @@ class TestHalfMaps(BaseTest):
 
     def test_items_of_one_set_are_volumes_of_their_own(self):
         """Scipion hands out all items of a set as one object."""
-        imported = self.newProtocol(
-            ProtImportVolumes, filesPath=self.getOutputPath("*.mrc"), samplingRate=VOXEL
-        )
-        self.launchProtocol(imported)
+        imported = import_volumes(self, self.getOutputPath("*.mrc"), VOXEL)
         items = {volume.getFileName(): volume.getObjId() for volume in imported.outputVolumes}
         of = {name: Pointer(imported, extended=f"outputVolumes.{number}")
               for path, number in items.items()

@@ -5,11 +5,10 @@ import json
 import mrcfile
 import numpy as np
 from pwem.objects import Volume, VolumeMask
-from pwem.protocols import ProtImportVolumes
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import CryodlProtCompareResolution, CryodlProtSingleMapResolution
-from cryodl.tests.scipion_maps import write_map, write_molecule
+from cryodl.tests.scipion_maps import import_volumes, write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (44, 48, 52), 1.2, (-30.0, 15.0, 6.0)  # z, y, x; Å; x, y, z in Å
 
@@ -21,12 +20,7 @@ class TestSingleMap(BaseTest):
         path = cls.getOutputPath("molecule.mrc")
         cls.inside = write_molecule(path, SHAPE, VOXEL, ORIGIN)
         write_map(cls.getOutputPath("small.mrc"), cls.inside[:30], VOXEL, ORIGIN)
-        x, y, z = (-o for o in ORIGIN)  # the form asks for the origin of coordinates in the box
-        imported = cls.newProtocol(
-            ProtImportVolumes, filesPath=path, samplingRate=VOXEL, setOrigCoord=True, x=x, y=y, z=z
-        )
-        cls.launchProtocol(imported)
-        cls.volume = imported.outputVolume
+        cls.volume = import_volumes(cls, path, VOXEL, ORIGIN).outputVolume
 
     def estimate(self, **values):
         protocol = self.newProtocol(CryodlProtSingleMapResolution, useGpu=False, **values)
@@ -69,8 +63,7 @@ class TestSingleMap(BaseTest):
         """Its resolution is an input of the comparison like any other."""
         path = self.getOutputPath("other.mrc")
         write_map(path, np.where(inside, 6.0, 0.0), VOXEL, ORIGIN)
-        imported = self.newProtocol(ProtImportVolumes, filesPath=path, samplingRate=VOXEL)
-        self.launchProtocol(imported)
+        imported = import_volumes(self, path, VOXEL)
         compared = self.newProtocol(CryodlProtCompareResolution)
         compared.inputResolutions.set([run.resolution_Volume, imported.outputVolume])
         compared.Mask.set(run.outputMask)

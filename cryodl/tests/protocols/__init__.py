@@ -1,0 +1,1 @@
+"""Tests of the protocols; a package, so that `scipion tests` finds them."""

@@ -1,0 +1,1 @@
+"""Tests of the viewers and wizards; a package, so that `scipion tests` finds them."""
