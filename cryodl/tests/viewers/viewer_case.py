@@ -76,6 +76,7 @@ class ViewerCase(BaseTest):
             "min": float(values.min()),
             "max": float(values.max()),
             "voxels": int(values.size),
+            "uncertainty_median": float(np.median(0.1 * values)),
             "global_resolution": 4.5,
             "percentiles": {q: float(np.percentile(values, float(q))) for q in ("2.5", "97.5")},
         }
