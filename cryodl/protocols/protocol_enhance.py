@@ -12,7 +12,7 @@ from cryodl.methods.enhance import options
 from cryodl.methods.enhance.options import MODELS, NORMALISATIONS
 from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
-from cryodl.protocols.half_maps import half_maps_of
+from cryodl.protocols.inputs import half_maps_of
 from cryodl.protocols.maps import (
     add_choice,
     add_option,

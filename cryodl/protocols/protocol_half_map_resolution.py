@@ -6,7 +6,7 @@ from pyworkflow import BETA
 from cryodl.methods import half_map_resolution_options
 from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
-from cryodl.protocols.half_maps import HalfMapInputs
+from cryodl.protocols.inputs import HalfMapInputs
 from cryodl.protocols.maps import (
     add_choice,
     add_mask,

@@ -7,8 +7,8 @@ from pyworkflow import BETA
 from cryodl.methods.local_classes.options import PROBABILITIES
 from cryodl.methods.options import BATCH_SIZE
 from cryodl.plugin import Plugin
+from cryodl.protocols.inputs import OneMapInput
 from cryodl.protocols.maps import add_option, describe_value
-from cryodl.protocols.one_map import OneMapInput
 from cryodl.protocols.protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
 
 AS_MONORES, AS_RESMAP, OF_A_RUN, OF_A_FOLDER = range(4)

@@ -6,8 +6,8 @@ from pyworkflow import BETA
 from cryodl.methods.deepres.options import RANGE, SHARPEN
 from cryodl.methods.options import BATCH_SIZE, CLAIMED
 from cryodl.plugin import Plugin
+from cryodl.protocols.inputs import OneMapInput
 from cryodl.protocols.maps import add_choice, add_option, describe_value
-from cryodl.protocols.one_map import OneMapInput
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 RANGES = ("auto", "low", "high")

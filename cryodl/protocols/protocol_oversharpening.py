@@ -8,7 +8,7 @@ from pyworkflow.object import Float
 from cryodl.methods import oversharpening_options
 from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
-from cryodl.protocols.half_maps import HalfMapInputs
+from cryodl.protocols.inputs import HalfMapInputs
 from cryodl.protocols.maps import add_choice, add_mask, add_volume, describe_inputs, volume_of
 from cryodl.protocols.protocol_base import CryodlProtBase
 

@@ -10,6 +10,7 @@ from pyworkflow.object import Float, String
 
 from cryodl.methods.resolution_class.options import CLAIMED, MODEL
 from cryodl.plugin import Plugin
+from cryodl.protocols.inputs import OwnMaps, flat, volumes_of
 from cryodl.protocols.maps import (
     add_choice,
     add_option,
@@ -17,7 +18,6 @@ from cryodl.protocols.maps import (
     describe_value,
     plain_path,
 )
-from cryodl.protocols.own_maps import OwnMaps, flat, volumes_of
 from cryodl.protocols.protocol_base import CryodlProtBase
 
 MODELS = ("cnn", "dnn")

@@ -5,8 +5,8 @@ from pyworkflow.object import Float
 
 from cryodl.methods.options import BATCH_SIZE, CLAIMED
 from cryodl.plugin import Plugin
+from cryodl.protocols.inputs import OneMapInput
 from cryodl.protocols.maps import add_option, describe_value
-from cryodl.protocols.one_map import OneMapInput
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 

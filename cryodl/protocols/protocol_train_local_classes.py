@@ -9,8 +9,8 @@ from pyworkflow import BETA
 from pyworkflow.object import RELATION_SOURCE, Pointer
 
 from cryodl.objects import CryodlNetwork
+from cryodl.protocols.inputs import OwnMaps, flat, is_item, volumes_of
 from cryodl.protocols.maps import describe_mismatch, describe_problems
-from cryodl.protocols.own_maps import OwnMaps, flat, is_item, volumes_of
 from cryodl.protocols.protocol_base import CryodlProtBase
 
 FROM_MONORES, FROM_RESMAP, FROM_A_RUN, FROM_NOTHING = range(4)

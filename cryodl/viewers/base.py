@@ -1,17 +1,38 @@
-"""What the viewers share: plots, messages instead of tracebacks, and ChimeraX."""
+"""What the viewers share: entries of their forms, plots, slices, messages instead of tracebacks."""
 
 import logging
 
+import pyworkflow.protocol.params as params
 from pwem.viewers import EmPlotter
 from pyworkflow.viewer import DESKTOP_TKINTER, ProtocolViewer
 
+from cryodl.report.slice_grid import draw_slice_grid, draw_slice_rows, pick_planes
+from cryodl.report.slices import crop_box
 from cryodl.viewers import chimerax
-from cryodl.viewers.form import AXIS_NAMES
 
 logger = logging.getLogger(__name__)
 
 #: Dots per inch of a window: 8-point text is read well on a common screen.
 PLOT_DPI = 130
+AXIS_NAMES = ("x", "y", "z")
+
+
+def define_axis(group):
+    """Define the axis across which slices are cut."""
+    group.addParam(
+        "sliceAxis",
+        params.EnumParam,
+        choices=list(AXIS_NAMES),
+        default=AXIS_NAMES.index("z"),
+        display=params.EnumParam.DISPLAY_HLIST,
+        label="Slice axis",
+        help="Slices are perpendicular to this axis.",
+    )
+
+
+def define_entry(group, name, label, text, important=True):
+    """Define an entry of the form that shows something."""
+    group.addParam(name, params.LabelParam, important=important, label=label, help=text)
 
 
 class CryodlViewerBase(ProtocolViewer):
@@ -52,6 +73,50 @@ class CryodlViewerBase(ProtocolViewer):
         plotter = EmPlotter(windowTitle=window, dpi=PLOT_DPI)
         plotter.tightLayoutOn = False  # the pictures place their parts themselves
         return plotter
+
+    def _slices(self, window, shown, inside, planes=None, *, known=None, **how):
+        """Draw planes of a map, on a grid of panels.
+
+        shown : Map;  inside : ndarray of bool, shape (z, y, x), the molecule
+        planes : to be drawn, spread over the molecule where None
+        known : where the map says something, if not everywhere
+        how : options of draw_slice_grid
+        """
+        axis, plotter = self._axis(), self._plotter(window)
+        draw_slice_grid(
+            plotter.getFigure(),
+            shown.data,
+            axis=axis,
+            planes=pick_planes(inside, axis) if planes is None else planes,
+            voxel_size=shown.voxel_size,
+            origin=shown.origin,
+            inside=known,
+            box=crop_box(inside),
+            title=self._title(),
+            **how,
+        )
+        return [plotter]
+
+    def _rows(self, window, rows, grid, inside, count, **how):
+        """Draw several maps below each other, at equal planes.
+
+        rows : Rows;  grid : Map, on whose grid they lie;  inside : as of `_slices`
+        count : of the planes;  how : options of draw_slice_rows
+        """
+        axis = self._axis()
+        plotter = self._plotter(f"{window} along {axis}")
+        draw_slice_rows(
+            plotter.getFigure(),
+            rows,
+            axis=axis,
+            planes=pick_planes(inside, axis, count),
+            voxel_size=grid.voxel_size,
+            origin=grid.origin,
+            box=crop_box(inside),
+            title=self._title(),
+            **how,
+        )
+        return [plotter]
 
     def _chimera_views(self, script):
         """Return the views that open a script in ChimeraX, or say where it is."""

@@ -1,7 +1,5 @@
 """The form that shows a comparison of local resolutions: table, histograms, slices, ChimeraX."""
 
-import pyworkflow.protocol.params as params
-
 from cryodl.protocols import CryodlProtCompareResolution
 from cryodl.report.comparison import overlay_histograms, shorten
 from cryodl.report.figure import draw_table
@@ -12,12 +10,10 @@ from cryodl.report.palette import (
     palette_colours,
     resolution_range,
 )
-from cryodl.report.slice_grid import Row, draw_slice_grid, draw_slice_rows, pick_planes
-from cryodl.report.slices import crop_box
+from cryodl.report.slice_grid import Row
 from cryodl.viewers import chimerax
-from cryodl.viewers.base import CryodlViewerBase
-from cryodl.viewers.comparison import ComparisonResults
-from cryodl.viewers.form import define_axis
+from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
+from cryodl.viewers.results import ComparisonResults
 
 PERCENTILES = ("2.5", "50", "97.5")
 MOST_ROWS = 7  # maps in one picture of slices
@@ -33,44 +29,45 @@ class CryodlCompareViewer(CryodlViewerBase):
     def _defineParams(self, form):
         form.addSection(label="Comparison")
         group = form.addGroup("Distribution")
-        for name, label, text in (
-            (
-                "doShowTable",
-                "Show the table",
-                "Median, standard deviation and percentiles of each map in the voxels known to "
-                "all, and the rank of the claimed resolution.",
-            ),
-            ("doShowResHistogram", "Show the histograms", "Of all maps over each other."),
-        ):
-            group.addParam(name, params.LabelParam, important=True, label=label, help=text)
+        define_entry(
+            group,
+            "doShowTable",
+            "Show the table",
+            "Median, standard deviation and percentiles of each map in the voxels known to all, "
+            "and the rank of the claimed resolution.",
+        )
+        define_entry(
+            group, "doShowResHistogram", "Show the histograms", "Of all maps over each other."
+        )
         group = form.addGroup("Slices")
         define_axis(group)
-        for name, label, text in (
-            (
-                "doShowVolumeColorSlices",
-                "Show coloured slices of all maps",
-                "Each map, the consensus and the disagreement below each other, at equal planes "
-                "and with one key.",
-            ),
-            (
-                "doShowConsensus",
-                "Show the consensus",
-                "Median over the maps in every voxel.",
-            ),
-            (
-                "doShowDisagreement",
-                "Show the disagreement",
-                "Largest minus smallest resolution in every voxel.",
-            ),
-        ):
-            group.addParam(name, params.LabelParam, label=label, help=text)
-        group = form.addGroup("ChimeraX")
-        group.addParam(
+        define_entry(
+            group,
+            "doShowVolumeColorSlices",
+            "Show coloured slices of all maps",
+            "Each map, the consensus and the disagreement below each other, at equal planes and "
+            "with one key.",
+            important=False,
+        )
+        define_entry(
+            group,
+            "doShowConsensus",
+            "Show the consensus",
+            "Median over the maps in every voxel.",
+            important=False,
+        )
+        define_entry(
+            group,
+            "doShowDisagreement",
+            "Show the disagreement",
+            "Largest minus smallest resolution in every voxel.",
+            important=False,
+        )
+        define_entry(
+            form.addGroup("ChimeraX"),
             "doShowChimera",
-            params.LabelParam,
-            important=True,
-            label="Show the map coloured by consensus in ChimeraX",
-            help="With the colour key. Without a density map, the mask is coloured.",
+            "Show the map coloured by consensus in ChimeraX",
+            "With the colour key. Without a density map, the mask is coloured.",
         )
 
     def _results(self):
@@ -141,20 +138,9 @@ class CryodlCompareViewer(CryodlViewerBase):
             for name, m in shown
         ]
         rows.append(self._disagreement_row(results))
-        axis = self._axis()
-        plotter = self._plotter(f"Local resolutions along {axis}")
-        draw_slice_rows(
-            plotter.getFigure(),
-            rows,
-            axis=axis,
-            planes=pick_planes(inside, axis, 4),
-            voxel_size=results.consensus.voxel_size,
-            origin=results.consensus.origin,
-            box=crop_box(inside),
-            title=self._title(),
-            **results.background(),
+        return self._rows(
+            "Local resolutions", rows, results.consensus, inside, 4, **results.background()
         )
-        return [plotter]
 
     def _disagreement_row(self, results):
         apart = results.disagreement.data
@@ -180,31 +166,23 @@ class CryodlCompareViewer(CryodlViewerBase):
             "Consensus (Å)",
             inside=results.inside(),
         )
-        return [self._grid(results, row, "Consensus")]
+        return self._grid(results, row, "Consensus")
 
     def _show_disagreement(self, results):
-        return [self._grid(results, self._disagreement_row(results), "Disagreement")]
+        return self._grid(results, self._disagreement_row(results), "Disagreement")
 
     def _grid(self, results, row, window):
-        axis = self._axis()
-        plotter = self._plotter(f"{window} along {axis}")
-        draw_slice_grid(
-            plotter.getFigure(),
-            row.values,
-            axis=axis,
-            planes=pick_planes(row.inside, axis),
-            voxel_size=results.consensus.voxel_size,
-            origin=results.consensus.origin,
+        return self._slices(
+            f"{window} along {self._axis()}",
+            results.consensus._replace(data=row.values),
+            row.inside,
             colours=row.colours,
             vmin=row.vmin,
             vmax=row.vmax,
             label=row.label,
-            inside=row.inside,
-            box=crop_box(row.inside),
-            title=self._title(),
+            known=row.inside,
             **results.background(),
         )
-        return plotter
 
     # --------------------------- ChimeraX ---------------------------------
     def _show_chimera(self, results):

@@ -2,8 +2,6 @@
 
 import os
 
-import pyworkflow.protocol.params as params
-
 from cryodl.protocols import CryodlProtEnhance
 from cryodl.protocols.protocol_enhance import AFTER, BEFORE
 from cryodl.report.chimerax import surface_level
@@ -15,12 +13,10 @@ from cryodl.report.enhancement import (
     write_before_after_view,
 )
 from cryodl.report.palette import DEFAULT_PALETTE, colour_map, resolution_range
-from cryodl.report.slice_grid import Row, draw_slice_rows, pick_planes
-from cryodl.report.slices import crop_box
-from cryodl.viewers.base import CryodlViewerBase
-from cryodl.viewers.enhancement import EnhancedResults
-from cryodl.viewers.form import define_axis
+from cryodl.report.slice_grid import Row
+from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
 from cryodl.viewers.maps import write_map
+from cryodl.viewers.results import EnhancedResults
 
 NAMES = {BEFORE: "Input", AFTER: "Enhanced"}
 
@@ -36,13 +32,13 @@ class CryodlEnhanceViewer(CryodlViewerBase):
         form.addSection(label="Enhanced map")
         group = form.addGroup("Slices")
         define_axis(group)
-        self._define(
+        define_entry(
             group,
             "doShowVolumeSlices",
             "Show slices before and after",
             "The input and the enhanced map at the same planes.",
         )
-        self._define(
+        define_entry(
             group,
             "doShowAudit",
             "Show what was added and removed",
@@ -51,30 +47,26 @@ class CryodlEnhanceViewer(CryodlViewerBase):
         )
         if self.protocol.getResolutionStats():
             group = form.addGroup("Local resolution")
-            self._define(
+            define_entry(
                 group,
                 "doShowResHistogram",
                 "Show local resolution before and after",
                 "Medians, and histograms inside the same mask. It tells how a map looks.",
             )
-            self._define(
+            define_entry(
                 group,
                 "doShowVolumeColorSlices",
                 "Show coloured slices before and after",
                 "Local resolution at the same planes with one key.",
             )
         group = form.addGroup("ChimeraX")
-        self._define(
+        define_entry(
             group,
             "doShowChimera",
             "Show both maps in ChimeraX",
             "The enhanced map as a surface, the input as a mesh. From half maps, the surface is "
             "green where both agree and purple where they do not.",
         )
-
-    @staticmethod
-    def _define(group, name, label, text):
-        group.addParam(name, params.LabelParam, important=True, label=label, help=text)
 
     def _results(self):
         return EnhancedResults(self.protocol)
@@ -90,37 +82,24 @@ class CryodlEnhanceViewer(CryodlViewerBase):
 
     # --------------------------- pictures ---------------------------------
     def _show_slices(self, results):
-        rows = before_after_rows(
-            results.before.data, results.after.data, None, None, results.shown()
-        )
-        return [self._rows(results, rows, results.shown(), "Before and after")]
+        inside = results.inside()
+        rows = before_after_rows(results.before.data, results.after.data, None, None, inside)
+        return self._over_after("Before and after", rows, results, inside)
 
     def _show_audit(self, results):
+        support, inside = results.support, results.inside()
         rows = before_after_rows(
             results.before.data,
             results.after.data,
             results.change.data,
-            results.support(),
-            results.shown(),
+            None if support is None else support.data,
+            inside,
         )
-        return [self._rows(results, rows, results.shown(), "Added and removed")]
+        return self._over_after("Added and removed", rows, results, inside)
 
-    def _rows(self, results, rows, inside, window):
-        axis = self._axis()
-        plotter = self._plotter(f"{window} along {axis}")
-        draw_slice_rows(
-            plotter.getFigure(),
-            rows,
-            axis=axis,
-            planes=pick_planes(inside, axis, PLANES),
-            voxel_size=results.after.voxel_size,
-            origin=results.after.origin,
-            density=results.after.data,
-            density_ends=(0.0, DARKEST),
-            box=crop_box(inside),
-            title=self._title(),
-        )
-        return plotter
+    def _over_after(self, window, rows, results, inside):
+        density = {"density": results.after.data, "density_ends": (0.0, DARKEST)}
+        return self._rows(window, rows, results.after, inside, PLANES, **density)
 
     def _show_resolution(self, results):
         values = {NAMES[name]: results.resolution(name) for name in (BEFORE, AFTER)}
@@ -149,17 +128,17 @@ class CryodlEnhanceViewer(CryodlViewerBase):
             )
             for name, shown in maps.items()
         ]
-        return [self._rows(results, rows, inside, "Local resolution before and after")]
+        return self._over_after("Local resolution before and after", rows, results, inside)
 
     # --------------------------- ChimeraX ---------------------------------
     def _show_chimera(self, results):
-        shown, support = results.shown(), results.support_map()
+        inside, support = results.inside(), results.support
         script = os.path.abspath(self.protocol.getExtraFile("chimerax_before_after.cxc"))
         write_before_after_view(
             script,
             before=self._plain_file("input", results.before),
             after=self._plain_file("enhanced", results.after),
-            before_level=surface_level(results.before.data, shown),
+            before_level=surface_level(results.before.data, inside),
             after_level=results.surface(),
             support=None if support is None else self._plain_file("support", support),
         )

@@ -1,7 +1,10 @@
 """The form that shows a local-resolution run: slices, histogram, radius, uncertainty, ChimeraX.
 
-Its parameters are called as in the viewers of other local-resolution protocols.
+Its parameters are called as in the viewers of other local-resolution protocols, and as in pwem's
+colour scales.
 """
+
+import pyworkflow.protocol.params as params
 
 from cryodl.protocols import (
     CryodlProtImportResolution,
@@ -10,14 +13,25 @@ from cryodl.protocols import (
     CryodlProtSingleMapResolution,
 )
 from cryodl.report.histogram import draw_bars, draw_radius, radial_profile
-from cryodl.report.palette import UNCERTAINTY_PALETTE, colour_map, palette_colours, resolution_range
-from cryodl.report.slice_grid import AXES, draw_slice_grid, pick_planes
-from cryodl.report.slices import crop_box, density_limits, molecule_centre
+from cryodl.report.palette import (
+    DEFAULT_PALETTE,
+    PALETTES,
+    UNCERTAINTY_PALETTE,
+    colour_map,
+    palette_colours,
+    resolution_range,
+)
+from cryodl.report.slice_grid import AXES
+from cryodl.report.slices import density_limits, molecule_centre
 from cryodl.viewers import chimerax
-from cryodl.viewers.base import CryodlViewerBase
-from cryodl.viewers.form import MIDDLE, check_scale, define_form
+from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
 from cryodl.viewers.maps import read_volume
 from cryodl.viewers.results import RunResults
+
+MIDDLE = -1
+
+#: Colours to choose from.
+COLOUR_SETS = [name for name in PALETTES if name != UNCERTAINTY_PALETTE]
 
 
 class CryodlResolutionViewer(CryodlViewerBase):
@@ -34,7 +48,7 @@ class CryodlResolutionViewer(CryodlViewerBase):
 
     # --------------------------- form -------------------------------------
     def _defineParams(self, form):
-        define_form(form, RunResults(self.protocol))
+        define_form(form, self._results())
 
     def _results(self):
         return RunResults(self.protocol)
@@ -54,9 +68,7 @@ class CryodlResolutionViewer(CryodlViewerBase):
 
     # --------------------------- pictures ---------------------------------
     def _show_colour_slices(self, results):
-        axis = self._axis()
-        planes = pick_planes(results.inside(), axis)
-        return [self._colour_slices(results, planes, f"Local resolution along {axis}")]
+        return self._colour_slices(results, f"Local resolution along {self._axis()}")
 
     def _show_one_slice(self, results):
         axis, number = self._axis(), self.sliceNumber.get()
@@ -71,20 +83,20 @@ class CryodlResolutionViewer(CryodlViewerBase):
                     f"{axis}; {MIDDLE} is the middle of the molecule."
                 )
             plane = number - 1
-        return [self._colour_slices(results, [plane], f"Local resolution, slice {plane + 1}")]
+        return self._colour_slices(results, f"Local resolution, slice {plane + 1}", [plane])
 
-    def _colour_slices(self, results, planes, window):
+    def _colour_slices(self, results, window, planes=None):
         vmin, vmax, palette, _ = check_scale(self)
         return self._slices(
-            results,
-            results.resolution,
-            planes,
             window,
+            results.resolution,
+            results.inside(),
+            planes,
             colours=colour_map(palette),
             vmin=vmin,
             vmax=vmax,
             label="Local resolution (Å)",
-            inside=results.known(results.resolution),
+            known=results.known(results.resolution),
             **results.background(),
         )
 
@@ -92,38 +104,32 @@ class CryodlResolutionViewer(CryodlViewerBase):
         from matplotlib.colors import LinearSegmentedColormap
 
         vmin, vmax, _, _ = check_scale(self)
-        axis = self._axis()
         # ends in a grey that stands out from the paper
         grey = LinearSegmentedColormap.from_list("cryodl_grey", ["0.0", "0.88"], N=1024)
-        return [
-            self._slices(
-                results,
-                results.resolution,
-                pick_planes(results.inside(), axis),
-                f"Resolution map along {axis}",
-                colours=grey,
-                vmin=vmin,
-                vmax=vmax,
-                label="Local resolution (Å)",
-                inside=results.known(results.resolution),
-            )
-        ]
+        return self._slices(
+            f"Resolution map along {self._axis()}",
+            results.resolution,
+            results.inside(),
+            colours=grey,
+            vmin=vmin,
+            vmax=vmax,
+            label="Local resolution (Å)",
+            known=results.known(results.resolution),
+        )
 
     def _show_original_slices(self, results):
-        return [self._density_slices(results, "Map")]
+        return self._density_slices(results, "Map")
 
     def _show_mask(self, results):
-        return [self._density_slices(results, "Mask on the map", outline=results.inside())]
+        return self._density_slices(results, "Mask on the map", outline=results.inside())
 
     def _density_slices(self, results, window, **how):
         density = results.density(required=True)
         low, high = density_limits(density.data, results.inside())
-        axis = self._axis()
         return self._slices(
-            results,
+            f"{window} along {self._axis()}",
             density,
-            pick_planes(results.inside(), axis),
-            f"{window} along {axis}",
+            results.inside(),
             colours="gray_r",
             vmin=low,
             vmax=high,
@@ -134,38 +140,19 @@ class CryodlResolutionViewer(CryodlViewerBase):
 
     def _show_uncertainty(self, results):
         uncertainty = results.uncertainty()
-        inside = results.known(uncertainty)
-        low, high = resolution_range(uncertainty.data[inside])
-        axis = self._axis()
-        return [
-            self._slices(
-                results,
-                uncertainty,
-                pick_planes(results.inside(), axis),
-                f"Uncertainty along {axis}",
-                colours=colour_map(UNCERTAINTY_PALETTE),
-                vmin=low,
-                vmax=high,
-                label="Uncertainty (Å)",
-                inside=inside,
-                **results.background(),
-            )
-        ]
-
-    def _slices(self, results, shown, planes, window, **how):
-        plotter = self._plotter(window)
-        draw_slice_grid(
-            plotter.getFigure(),
-            shown.data,
-            axis=self._axis(),
-            planes=planes,
-            voxel_size=shown.voxel_size,
-            origin=shown.origin,
-            box=crop_box(results.inside()),
-            title=self._title(),
-            **how,
+        known = results.known(uncertainty)
+        low, high = resolution_range(uncertainty.data[known])
+        return self._slices(
+            f"Uncertainty along {self._axis()}",
+            uncertainty,
+            results.inside(),
+            colours=colour_map(UNCERTAINTY_PALETTE),
+            vmin=low,
+            vmax=high,
+            label="Uncertainty (Å)",
+            known=known,
+            **results.background(),
         )
-        return plotter
 
     def _show_histogram(self, results):
         vmin, vmax, palette, _ = check_scale(self)
@@ -212,3 +199,138 @@ class CryodlResolutionViewer(CryodlViewerBase):
             colours=palette_colours(vmin, vmax, intervals, palette),
         )
         return self._chimera_views(script)
+
+
+def define_form(form, results):
+    """Define a viewer's parameters.
+
+    results : RunResults, which give the colour scale and say whether there is an uncertainty
+    """
+    form.addSection(label="Local resolution")
+    group = form.addGroup("Slices")
+    define_axis(group)
+    define_entry(
+        group,
+        "doShowVolumeColorSlices",
+        "Show coloured slices",
+        "Local resolution in colour, over the map in faint grey, with the key.",
+    )
+    group.addParam(
+        "sliceNumber",
+        params.IntParam,
+        default=MIDDLE,
+        label="Slice number",
+        help="Number of the plane, counted from 1, as it stands above every slice. "
+        "-1 is the middle of the molecule.",
+    )
+    define_entry(
+        group,
+        "doShowOneColorslice",
+        "Show the selected slice",
+        "The slice of this number, coloured.",
+        important=False,
+    )
+    define_entry(
+        group,
+        "doShowVolumeSlices",
+        "Show resolution slices",
+        "Local resolution in grey, without the map: dark is well resolved.",
+        important=False,
+    )
+    define_entry(
+        group,
+        "doShowOriginalVolumeSlices",
+        "Show original volume slices",
+        "The map that was judged.",
+        important=False,
+    )
+    define_entry(
+        group,
+        "doShowMask",
+        "Show the mask on the volume",
+        "The outline inside which local resolution is given.",
+        important=False,
+    )
+    if results.has_uncertainty():
+        define_entry(
+            group,
+            "doShowUncertainty",
+            "Show uncertainty slices",
+            "Half-width in Å of the interval that holds the resolution in 90 % of cases.",
+            important=False,
+        )
+    group = form.addGroup("Distribution")
+    define_entry(
+        group,
+        "doShowResHistogram",
+        "Show resolution histogram",
+        "Of the voxels inside the mask, with their median.",
+        important=False,
+    )
+    define_entry(
+        group,
+        "doShowRadius",
+        "Show resolution against radius",
+        "Median and 5-95 % of the voxels in shells around the molecule's centre.",
+        important=False,
+    )
+    group = form.addGroup("ChimeraX")
+    group.addParam(
+        "chimeraVolume",
+        params.PointerParam,
+        pointerClass="Volume",
+        allowsNull=True,
+        label="Map to colour",
+        help="Another map of the same molecule, such as a sharpened one; its box and sampling "
+        "may differ. Left empty, the map that was judged.",
+    )
+    define_entry(
+        group,
+        "doShowChimera",
+        "Show the coloured map in ChimeraX",
+        "With the colour key, at the map's true origin.",
+    )
+    _define_scale(form, results.scale_ends())
+
+
+def _define_scale(form, ends):
+    # the names of pwem's own colour scales, so that its wizard's base class finds them
+    line = form.addLine(
+        "Colour scale (Å)",
+        help="Resolutions at the ends of the colour key of all pictures; values beyond take its "
+        "end's colour. The wizard brings back the scale that fits this run.\n"
+        "*Colours in the key* counts the colours of the key in ChimeraX.\n"
+        "viridis, cividis and plasma are safe for the colour-blind.",
+    )
+    line.addParam("highest", params.FloatParam, default=ends[1], label="Highest")
+    line.addParam("lowest", params.FloatParam, default=ends[0], label="Lowest")
+    line.addParam(
+        "intervals",
+        params.IntParam,
+        default=11,
+        expertLevel=params.LEVEL_ADVANCED,
+        label="Colours in the key",
+    )
+    line.addParam(
+        "colorMap",
+        params.EnumParam,
+        choices=COLOUR_SETS,
+        default=COLOUR_SETS.index(DEFAULT_PALETTE),
+        label="Colour set",
+    )
+
+
+def check_scale(viewer):
+    """Return lowest and highest (Å), name of the palette, and number of colours of a form.
+
+    Raises ValueError with what to change.
+    """
+    low, high, count = viewer.lowest.get(), viewer.highest.get(), viewer.intervals.get()
+    if low is None or high is None or not 0 <= low < high:
+        raise ValueError(
+            f"Colour scale: the lowest value ({low}) must be below the highest ({high}), "
+            "and not below 0."
+        )
+    if count is None or not 2 <= count <= 50:
+        raise ValueError(f"Colour scale: {count} colours in the key; give 2 to 50.")
+    return low, high, COLOUR_SETS[viewer.colorMap.get()], count

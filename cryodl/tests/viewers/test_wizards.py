@@ -7,10 +7,9 @@ from pwem.objects import Volume
 from pyworkflow.viewer import DESKTOP_TKINTER
 
 from cryodl.protocols import CryodlProtEnhance
-from cryodl.protocols.noise import solvent_noise
 from cryodl.tests.scipion_maps import write_map
 from cryodl.tests.viewers.viewer_case import ViewerCase
-from cryodl.wizards import CryodlColorScaleWizard, CryodlNoiseWizard
+from cryodl.wizards import CryodlColorScaleWizard, CryodlNoiseWizard, solvent_noise
 
 
 class StandInForForm:

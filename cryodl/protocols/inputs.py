@@ -1,0 +1,175 @@
+"""What forms ask for: one map, two half maps, or many volumes; mixed into protocols."""
+
+import pyworkflow.protocol.params as params
+from pwem.objects import SetOfVolumes, Volume
+
+from cryodl.methods.options import CLAIMED
+from cryodl.protocols.maps import (
+    add_mask,
+    add_volume,
+    describe_inputs,
+    describe_value,
+    header_differs,
+    is_mrc,
+    plain_path,
+    volume_of,
+    write_plain,
+)
+
+
+class OneMapInput:
+    """Parameters and volumes for protocols that judge one map, with or without a mask."""
+
+    @staticmethod
+    def _defineMapParams(form, volume_help, mask_help):
+        """Add inputVolume and Mask."""
+        add_volume(form, "inputVolume", "Input volume", volume_help, important=True)
+        add_mask(form, "Mask", mask_help)
+
+    def _engineInputs(self):
+        inputs = {"map": volume_of(self.inputVolume)}
+        if self.Mask.get() is not None:
+            inputs["mask"] = volume_of(self.Mask)
+        return inputs
+
+    def _mapParams(self):
+        """Return the options that name the map, its mask, and the true voxel size."""
+        names = {name: self._enginePath(name) for name in self._engineInputs()}
+        return {**names, **self._voxelSize("map")}
+
+    def _sources(self):
+        return [self.inputVolume] + ([self.Mask] if self.Mask.get() is not None else [])
+
+    def getShownVolume(self):
+        return volume_of(self.inputVolume)
+
+    def _validateMap(self):
+        """Return lines about volumes that cannot be read; Scipion itself misses a missing one."""
+        volume, mask = volume_of(self.inputVolume), volume_of(self.Mask)
+        if volume is None:
+            return []
+        volumes = [("Input volume", volume)] + ([("Mask", mask)] if mask is not None else [])
+        return describe_inputs(volumes, "the input volume")
+
+    def _validateClaimed(self):
+        """Return a line about a claimed resolution that cannot be meant."""
+        return describe_value(CLAIMED, self.claimed.get())
+
+
+def half_maps_of(volume):
+    """Return the two half maps that come with a volume, as volumes; [] where there are none."""
+    if not isinstance(volume, Volume) or not volume.hasHalfMaps():
+        return []
+    halves = []
+    for path in volume.getHalfMaps().split(","):
+        half = Volume(location=path)
+        half.setSamplingRate(volume.getSamplingRate())
+        halves.append(half)
+    return halves
+
+
+class HalfMapInputs:
+    """Parameters and volumes for protocols that read two half maps, as MonoRes asks for them."""
+
+    @staticmethod
+    def _defineHalfParams(form, use_help, full_help, first_help):
+        """Add useHalfVolumes, hasHalfVolumesFile, associatedHalves, halfMap1 and halfMap2."""
+        form.addParam(
+            "useHalfVolumes",
+            params.BooleanParam,
+            default=True,
+            label="Use half volumes?",
+            help=use_help,
+        )
+        form.addParam(
+            "hasHalfVolumesFile",
+            params.BooleanParam,
+            default=True,
+            condition="useHalfVolumes",
+            label="Are the half volumes associated with a volume?",
+            help="As after a refinement, or an import with half maps.",
+        )
+        apart = "useHalfVolumes and not hasHalfVolumesFile"
+        for name, condition, label, text in (
+            (
+                "associatedHalves",
+                "useHalfVolumes and hasHalfVolumesFile",
+                "Volume with half maps",
+                full_help,
+            ),
+            ("halfMap1", apart, "Half map 1", first_help),
+            ("halfMap2", apart, "Half map 2", "Second half map, of the same refinement."),
+        ):
+            add_volume(
+                form, name, label, text, condition=condition, allowsNull=True, important=True
+            )
+
+    def _halves(self):
+        """Return the half maps as volumes; fewer than two where the input has none."""
+        if not self.useHalfVolumes.get():
+            return []
+        if not self.hasHalfVolumesFile.get():
+            return [volume_of(p) for p in (self.halfMap1, self.halfMap2) if p.get() is not None]
+        return half_maps_of(volume_of(self.associatedHalves))
+
+    def _describeMissingHalves(self):
+        """Return a line that says what to do where half maps are asked for and not there."""
+        if not self.useHalfVolumes.get() or len(self._halves()) == 2:
+            return []
+        if not self.hasHalfVolumesFile.get():
+            return ["Half maps: give both."]
+        if self.associatedHalves.get() is None:
+            return ["Volume with half maps: choose one."]
+        return [
+            "Volume with half maps: this one has none; choose 'No' for associated half "
+            "volumes and give them, or import the volume with its half maps."
+        ]
+
+
+def volumes_of(pointers):
+    """Return the volumes of every input that is a volume or a set: [(input, [volumes])]."""
+    given = [volume_of(pointer) for pointer in pointers]
+    return [
+        (one, [volume.clone() for volume in one] if isinstance(one, SetOfVolumes) else [one])
+        for one in given
+        if one is not None
+    ]
+
+
+def is_item(pointer):
+    """Whether a pointer leads to an item of a set."""
+    return "".join(pointer.getExtendedParts()[-1:]).isdigit()
+
+
+def flat(groups):
+    """Return the volumes of all groups in one list."""
+    return [volume for _, volumes in groups for volume in volumes]
+
+
+class OwnMaps:
+    """Files whose headers say what Scipion says of each of many volumes.
+
+    One option cannot correct the headers of many maps, so that files with another sampling rate,
+    and volumes of a stack, are written anew.
+    """
+
+    def convertInputStep(self):
+        """Write the files that the engine cannot take as they are."""
+        for name, volume in self._engineInputs().items():
+            if not self._isWritten(volume):
+                continue
+            if is_mrc(plain_path(volume)):
+                write_plain(volume, self._convertedPath(name))
+            else:
+                self._convert(volume, self._convertedPath(name))
+
+    def _enginePath(self, name):
+        """Return the path of an input as the engine can read it."""
+        volume = self._engineInputs()[name]
+        return self._convertedPath(name) if self._isWritten(volume) else plain_path(volume)
+
+    @staticmethod
+    def _isWritten(volume):
+        path = plain_path(volume)
+        stacked = volume.getIndex() > 1 or path.endswith(".mrcs")
+        return stacked or not is_mrc(path) or header_differs(path, volume.getSamplingRate())
