@@ -80,7 +80,7 @@ def test_no_parameter_of_a_form_is_declared_beside_its_option(name):
     _, shared = FORMS[name]
     run = getattr(protocols, name)()
     kinds = ("BooleanParam", "EnumParam", "FloatParam", "IntParam")
-    values = {n for n in run._definition.iterParams() if type(run.getParam(n)).__name__ in kinds}
+    values = {name for name, p in run._definition.iterParams() if type(p).__name__ in kinds}
     assert values - OF_THE_FORM <= set(shared)
 
 
