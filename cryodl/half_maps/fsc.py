@@ -272,3 +272,27 @@ def _randomise(spectrum: np.ndarray, shape: tuple[int, ...], first: int, rng) ->
         beyond = shell >= first
         values = phases[beyond]
         plane[beyond] = np.abs(plane[beyond]) * values / np.maximum(np.abs(values), 1e-20)
+
+
+def curve_notes(curve: FscCurve) -> list[str]:
+    """What is unusual about the course of an FSC, and what is made of it."""
+    notes = []
+    begins = curve.signal_from()
+    if begins:
+        notes.append(
+            f"the half maps hold no common signal coarser than {begins:.1f} Å, as after a "
+            "high-pass filter: these shells are left out"
+        )
+    notes += [
+        f"the FSC lies below 0.143 from {start:.1f} to {end:.1f} Å and rises again, as about a zero"
+        " of the CTF: the resolution is where it falls beyond"
+        for start, end in curve.dips()
+    ]
+    rise = curve.rises_from()
+    if rise:
+        notes.append(
+            f"the FSC rises again from {rise:.1f} Å on and stays high up to the Nyquist frequency: "
+            "that is not counted as signal; interpolation or filters that both half maps share "
+            "make it"
+        )
+    return notes

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from cryodl.errors import InputError
+from cryodl.maps.inputs import input_map
 from cryodl.maps.volume import Volume, spread
 
 MASK_VALUES = 0.9  # share of exact zeros and ones from which a map is taken for a mask
@@ -109,3 +111,10 @@ def half_difference(half1: Volume, half2: Volume) -> Volume:
 
 def _place(volume: Volume) -> str:
     return ", ".join(f"{value:g}" for value in volume.origin)
+
+
+def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
+    """Two half maps as Volumes on one scale, checked; and what is unusual about them."""
+    first, second = (input_map(half, voxel_size) for half in (half1, half2))
+    notes = check_half_maps(first, second)
+    return first, on_one_scale(first, second), notes

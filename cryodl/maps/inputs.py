@@ -105,3 +105,24 @@ def mask_source(mask: Any) -> str:
     if mask is None:
         return "automatic"
     return "network" if callable(mask) else "given"
+
+
+def mask_weights(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
+    """A mask as weights from 0 to 1, shape (z, y, x); whether it is soft; what is unusual about it.
+
+    mask : Volume, array, path, or a function that finds one;  volume : the map it belongs to
+
+    Raises
+    ------
+    InputError : it has another grid, is empty, or is a map
+    """
+    mask, inside, notes = checked_mask(mask, volume)
+    low, high = float(mask.data.min()), float(mask.data.max())
+    if low < -0.01 or high > 1.01:
+        raise InputError(
+            f"the mask has values from {low:g} to {high:g}, as a map has: give a mask from 0 to 1, "
+            "and check that it was not swapped with a half map"
+        )
+    weights = np.clip(mask.data, 0, 1)
+    soft = bool(np.mean((weights > 0.01) & (weights < 0.99)) > 1e-4)
+    return (weights if soft else inside), soft, notes

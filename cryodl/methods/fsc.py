@@ -13,16 +13,28 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.input import check_map
-from cryodl.errors import InputError
-from cryodl.half_maps.fsc import THRESHOLDS, FscCurve, estimate_fsc, estimate_within, mask_of_halves
-from cryodl.half_maps.pair import IDENTICAL, NO_SIGNAL, check_half_maps, half_sum, on_one_scale
-from cryodl.maps.inputs import checked_mask, input_map, mask_source
+from cryodl.half_maps.fsc import (
+    THRESHOLDS,
+    FscCurve,
+    curve_notes,
+    estimate_fsc,
+    estimate_within,
+    mask_of_halves,
+)
+from cryodl.half_maps.pair import (
+    IDENTICAL,
+    NO_SIGNAL,
+    half_sum,
+    on_one_scale,
+    read_halves,
+)
+from cryodl.maps.inputs import mask_source, mask_weights
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.fsc_options import OPTIONS
-from cryodl.methods.mask import mask_or_finder
 from cryodl.methods.options import declared
 from cryodl.methods.output import finish, results_folder, warnings
+from cryodl.methods.registry import mask_or_finder
 
 
 @dataclass(frozen=True)
@@ -92,34 +104,6 @@ def _resolutions(stats: dict[str, Any], suffix: str) -> str:
     return ", ".join(f"{r:.2f} Å (FSC {t})" if r else f"none (FSC {t})" for t, r in found)
 
 
-def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
-    """Two half maps as Volumes on one scale, checked; and what is unusual about them."""
-    first, second = (input_map(half, voxel_size) for half in (half1, half2))
-    notes = check_half_maps(first, second)
-    return first, on_one_scale(first, second), notes
-
-
-def read_mask(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]]:
-    """A mask as weights from 0 to 1, shape (z, y, x); whether it is soft; what is unusual about it.
-
-    mask : Volume, array, path, or a function that finds one;  volume : the map it belongs to
-
-    Raises
-    ------
-    InputError : it has another grid, is empty, or is a map
-    """
-    mask, inside, notes = checked_mask(mask, volume)
-    low, high = float(mask.data.min()), float(mask.data.max())
-    if low < -0.01 or high > 1.01:
-        raise InputError(
-            f"the mask has values from {low:g} to {high:g}, as a map has: give a mask from 0 to 1, "
-            "and check that it was not swapped with a half map"
-        )
-    weights = np.clip(mask.data, 0, 1)
-    soft = bool(np.mean((weights > 0.01) & (weights < 0.99)) > 1e-4)
-    return (weights if soft else inside), soft, notes
-
-
 def _estimate(half1, half2, mask, voxel_size) -> FscResult:
     start = time.perf_counter()
     first, second, notes = read_halves(half1, half2, voxel_size)
@@ -129,7 +113,7 @@ def _estimate(half1, half2, mask, voxel_size) -> FscResult:
     if mask is None:
         weights = mask_of_halves(first, second)
     else:
-        weights, soft, more = read_mask(mask, full)
+        weights, soft, more = mask_weights(mask, full)
         notes += more
         kind = mask_source(mask) + ("" if soft else ", softened")
     if soft:
@@ -164,30 +148,6 @@ def _estimate(half1, half2, mask, voxel_size) -> FscResult:
         seconds={"total": round(time.perf_counter() - start, 3)},
     )
     return FscResult({"mask": full.with_data(weights)}, stats, full, curve)
-
-
-def curve_notes(curve: FscCurve) -> list[str]:
-    """What is unusual about the course of an FSC, and what is made of it."""
-    notes = []
-    begins = curve.signal_from()
-    if begins:
-        notes.append(
-            f"the half maps hold no common signal coarser than {begins:.1f} Å, as after a "
-            "high-pass filter: these shells are left out"
-        )
-    notes += [
-        f"the FSC lies below 0.143 from {start:.1f} to {end:.1f} Å and rises again, as about a zero"
-        " of the CTF: the resolution is where it falls beyond"
-        for start, end in curve.dips()
-    ]
-    rise = curve.rises_from()
-    if rise:
-        notes.append(
-            f"the FSC rises again from {rise:.1f} Å on and stays high up to the Nyquist frequency: "
-            "that is not counted as signal; interpolation or filters that both half maps share "
-            "make it"
-        )
-    return notes
 
 
 def _rounded(number: float | None) -> float | None:

@@ -16,21 +16,20 @@ from cryodl.checks.input import check_map, check_one_grid
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.errors import InputError, SettingError
 from cryodl.half_maps.bands import LEAST_RANGE
-from cryodl.half_maps.fsc import FscCurve, estimate_within, mask_of_halves
+from cryodl.half_maps.fsc import FscCurve, curve_notes, estimate_within, mask_of_halves
 from cryodl.half_maps.local_fsc import WINDOW, local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
-from cryodl.half_maps.pair import IDENTICAL, NO_SIGNAL, half_difference, half_sum
+from cryodl.half_maps.pair import IDENTICAL, NO_SIGNAL, half_difference, half_sum, read_halves
 from cryodl.half_maps.sinusoid import sinusoid_resolution
-from cryodl.maps.inputs import APART, input_map, mask_source, origins_apart
+from cryodl.maps.inputs import APART, input_map, mask_source, mask_weights, origins_apart
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import needs
-from cryodl.methods.fsc import curve_notes, read_halves, read_mask
 from cryodl.methods.half_map_resolution_options import OPTIONS
-from cryodl.methods.mask import NETWORK, mask_or_finder
 from cryodl.methods.options import declared
 from cryodl.methods.output import check_palette, draw_local_resolution, finish, results_folder
+from cryodl.methods.registry import NETWORK, mask_or_finder
 from cryodl.resolution_maps.statistics import resolution_stats
 
 # Measured on two CPU cores, the FSC of the whole map and figures counted.
@@ -188,7 +187,7 @@ def estimate_half_map_resolution(
     if mask is None:
         inside = mask_of_halves(*halves) if halves else within_rim(automatic_mask(full), rim)
     else:
-        weights, _, more = read_mask(mask, full)
+        weights, _, more = mask_weights(mask, full)
         inside, notes = weights > 0.5, notes + more
     notes += check_map(full if halves else volume, inside)
     possible = finest_possible(full if halves else volume)

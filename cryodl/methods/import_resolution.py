@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryodl.methods import output as shared
-from cryodl.methods.import_options import OPTIONS
+from cryodl.methods.import_resolution_options import OPTIONS
 from cryodl.methods.options import declared
 from cryodl.methods.output import (
     check_palette,

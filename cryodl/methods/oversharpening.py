@@ -19,10 +19,10 @@ from cryodl.half_maps.pair import identical, on_one_scale
 from cryodl.maps.inputs import input_map
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume, as_given
-from cryodl.methods.mask import mask_or_finder
 from cryodl.methods.options import declared
 from cryodl.methods.output import finish, results_folder
 from cryodl.methods.oversharpening_options import OPTIONS
+from cryodl.methods.registry import mask_or_finder
 from cryodl.resolution_maps.local_filter import low_pass
 from cryodl.resolution_maps.sharpness import (
     BFACTORS,

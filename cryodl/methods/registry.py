@@ -77,9 +77,9 @@ COMMANDS = {
         "post-process a map by a network, with an audit"),
     "classify": Method("classify_maps", f"{M}.resolution_class.run",
         f"{M}.resolution_class.options", "resolution class of whole maps, from the maps alone"),
-    "mask": Method("run_mask", f"{M}.mask", f"{M}.mask_options",
+    "mask": Method("run_mask", f"{M}.cryores.mask", f"{M}.cryores.mask_options",
         "find the molecule in a map, by a network"),
-    "import": Method("run_import_resolution", f"{M}.import_resolution", f"{M}.import_options",
+    "import": Method("run_import_resolution", f"{M}.import_resolution", f"{M}.import_resolution_options",
         "take over another package's local resolution"),
     "compare": Method("run_compare", f"{M}.compare", f"{M}.compare_options",
         "compare local-resolution maps of several packages"),
@@ -94,6 +94,22 @@ COMMANDS = {
     "simulate": Method("run_simulated_experiment", f"{M}.simulate", f"{M}.simulate_options",
         "simulate a map from an atomic model"),
 }  # fmt: skip
+
+
+NETWORK = "network"  # as a mask: the one that `cryodl mask` finds
+
+
+def mask_or_finder(mask: Any, **settings: Any) -> Any:
+    """A mask as it was given; of "network" a function that has one found in a Volume.
+
+    mask : what a method was given: None, a path, Volume or ndarray, or NETWORK
+    settings : as `cryores.mask.mask_finder` takes them
+
+    Returns what `maps.inputs` takes.
+    """
+    if not (isinstance(mask, str) and mask == NETWORK):
+        return mask
+    return import_module(COMMANDS["mask"].module).mask_finder(**settings)
 
 
 def functions() -> dict[str, str]:

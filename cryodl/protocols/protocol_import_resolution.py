@@ -5,7 +5,7 @@ import os
 import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
-from cryodl.methods.import_options import BACKGROUND
+from cryodl.methods.import_resolution_options import BACKGROUND
 from cryodl.protocols.maps import (
     add_choice,
     add_mask,

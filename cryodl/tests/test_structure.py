@@ -25,8 +25,8 @@ METHOD = (
     # what all methods share
     "cryodl.methods.cost",
     "cryodl.methods.output",
-    "cryodl.methods.mask",
-    "cryodl.methods.fsc",
+    "cryodl.methods.options",
+    "cryodl.methods.registry",
 )
 # what every part may know of a method; Scipion's forms read it, too
 OPTIONS = ("cryodl.methods.options", "cryodl.methods.*_options", "cryodl.methods.*.options")
@@ -201,6 +201,33 @@ def test_imports_go_in_the_agreed_directions():
         for name in all_imports(module):
             if within(name, "cryodl") and not any(within(name, room) for room in allowed):
                 wrong.append(f"{module} imports {name}; it may import {allowed}")
+    assert not wrong, "\n".join(wrong)
+
+
+def method_of(module: str) -> str:
+    """The method that a module of `methods` belongs to: its folder, or its file's name."""
+    name = module.removeprefix("cryodl.methods").lstrip(".").split(".")[0]
+    return name.removesuffix("_options")
+
+
+# What methods share, and those that are made of other methods.
+SHARED = {"", "cost", "options", "output", "registry"}
+MADE_OF = {
+    "oversharpening": {"deepres", "half_map_resolution"},
+    "local_classes": {"resolution_class"},  # networks of one paper
+}
+
+
+def test_methods_do_not_import_each_other():
+    wrong = []
+    for module in SOURCES:
+        own = method_of(module)
+        if not within(module, "cryodl.methods") or module.endswith(".evaluate"):
+            continue
+        allowed = SHARED | MADE_OF.get(own, set()) | {own}
+        for name in all_imports(module):
+            if within(name, "cryodl.methods") and method_of(name) not in allowed:
+                wrong.append(f"{module} imports {name}: let the registry pass it in")
     assert not wrong, "\n".join(wrong)
 
 

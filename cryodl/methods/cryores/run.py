@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryodl.methods.cryores.options import OPTIONS
-from cryodl.methods.mask import asks_network
 from cryodl.methods.options import declared
 from cryodl.methods.output import check_palette, draw_local_resolution, finish, results_folder
+from cryodl.methods.registry import NETWORK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,8 +76,9 @@ def run_single_map_resolution(
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(output, volume, mask, overwrite=overwrite) as work:
+        own = None if isinstance(mask, str) and mask == NETWORK else mask
         result = estimate_single_map_resolution(
-            volume, bundle, mask=None if asks_network(mask) else mask, claimed=claimed,
+            volume, bundle, mask=own, claimed=claimed,
             voxel_size=voxel_size, thorough=thorough, batch_size=batch_size, device=device,
             progress=progress, notify=notify,
         )  # fmt: skip

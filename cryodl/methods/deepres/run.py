@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryodl.methods.deepres.options import OPTIONS
-from cryodl.methods.mask import mask_or_finder
 from cryodl.methods.options import declared
 from cryodl.methods.output import check_palette, draw_local_resolution, finish, results_folder
+from cryodl.methods.registry import mask_or_finder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim
 from cryodl.errors import SettingError
 from cryodl.half_maps.fsc import THRESHOLDS, estimate_fsc, soft_mask
-from cryodl.half_maps.pair import half_sum
+from cryodl.half_maps.pair import half_sum, read_halves
 from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.resample import resample_to
 from cryodl.maps.result import Result
@@ -37,10 +37,9 @@ from cryodl.methods.enhance.audit import (
 from cryodl.methods.enhance.estimate import Enhanced, Enhancer
 from cryodl.methods.enhance.options import OPTIONS
 from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
-from cryodl.methods.fsc import read_halves
-from cryodl.methods.mask import mask_or_finder
 from cryodl.methods.options import declared
 from cryodl.methods.output import figure_of, finish, place_density, results_folder
+from cryodl.methods.registry import mask_or_finder
 
 MapLike = Volume | str | Path
 

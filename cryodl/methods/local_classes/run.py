@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryodl.methods.local_classes.options import OPTIONS
-from cryodl.methods.mask import mask_or_finder
 from cryodl.methods.options import declared
 from cryodl.methods.output import (
     check_palette,
@@ -17,6 +16,7 @@ from cryodl.methods.output import (
     finish,
     results_folder,
 )
+from cryodl.methods.registry import mask_or_finder
 
 if TYPE_CHECKING:
     import numpy as np

@@ -65,7 +65,7 @@ def classify_maps(
     from cryodl.errors import InputError, SettingError
     from cryodl.maps.rotations import rotations
     from cryodl.maps.volume import Volume
-    from cryodl.methods.mask import mask_or_finder
+    from cryodl.methods.registry import mask_or_finder
     from cryodl.methods.resolution_class.estimate import Classifier
 
     if isinstance(maps, (Volume, str, os.PathLike)):

@@ -165,7 +165,7 @@ def test_noise_stronger_in_the_molecule_is_no_silent_signal(maps):
 
 
 def test_a_file_is_refused_before_anything_is_computed(maps, tmp_path):
-    from cryodl.methods.mask import run_mask
+    from cryodl.methods.cryores.mask import run_mask
 
     path = tmp_path / "map.mrc"
     write_map(path, maps[0][0])

@@ -12,6 +12,7 @@ from cryodl.maps.inputs import input_map
 from cryodl.maps.mrc import read_map, write_map
 from cryodl.maps.volume import Volume, as_given
 from cryodl.methods.compare import run_compare
+from cryodl.methods.cryores.mask import run_mask
 from cryodl.methods.cryores.run import run_single_map_resolution
 from cryodl.methods.deepres.run import run_local_resolution
 from cryodl.methods.enhance.run import run_enhance
@@ -19,7 +20,6 @@ from cryodl.methods.filter import run_filter
 from cryodl.methods.fsc import run_fsc
 from cryodl.methods.half_map_resolution import run_half_map_resolution
 from cryodl.methods.local_classes.run import run_local_classes
-from cryodl.methods.mask import run_mask
 from cryodl.methods.oversharpening import run_oversharpening
 from cryodl.methods.resolution_class.run import classify_maps
 from cryodl.tests.half_maps.simulated_half_maps import packed_ball, simulate_half_maps

@@ -259,7 +259,7 @@ def test_mask_command(bundle, tmp_path):
 
 
 def test_widened_masks():
-    from cryodl.methods.mask import widened
+    from cryodl.methods.cryores.mask import widened
 
     inside = np.zeros((30, 30, 30), bool)
     inside[10:20, 10:20, 10:20] = True

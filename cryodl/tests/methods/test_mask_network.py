@@ -11,7 +11,8 @@ from cryodl.cli.main import main
 from cryodl.maps.inputs import input_mask, mask_source
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.mrc import read_map, write_map
-from cryodl.methods.mask import mask_or_finder, run_mask
+from cryodl.methods.cryores.mask import run_mask
+from cryodl.methods.registry import mask_or_finder
 
 ZONE = Path(__file__).parents[3] / "examples" / "emd_30342_zone.mrc.gz"
 

@@ -13,15 +13,15 @@ from cryodl.errors import InputError, SettingError
 from cryodl.files.folder import check_file
 from cryodl.maps.edges import half_cosine
 from cryodl.maps.result import Result
-from cryodl.methods.mask_options import OPTIONS
+from cryodl.methods.cryores.mask_options import OPTIONS
 from cryodl.methods.options import declared
+from cryodl.methods.registry import NETWORK
 
 if TYPE_CHECKING:
     from cryodl.maps.volume import Volume
     from cryodl.networks.bundle import Bundle
 
 FROM_NETWORK = ("rotations", "bundle", "bundle_sha256", "device", "warnings")  # of its stats
-NETWORK = "network"  # as a mask: the one that this network finds
 
 
 @declared(OPTIONS)
@@ -110,31 +110,22 @@ def summary(stats: dict[str, Any]) -> list[str]:
     ]
 
 
-def asks_network(mask: Any) -> bool:
-    """Whether the mask that a task was given is NETWORK."""
-    return isinstance(mask, str) and mask == NETWORK
-
-
-def mask_or_finder(
-    mask: Any,
+def mask_finder(
     *,
     dilate: float = 0.0,
     thorough: bool = False,
     device: str = "auto",
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
-) -> Any:
-    """A mask as it was given; of "network" a function that has one found in a Volume.
+) -> Callable[[Volume], np.ndarray]:
+    """A function that finds the mask of a Volume, for the methods that are asked for it.
 
-    mask : what a task was given: None, a path, Volume or ndarray, or NETWORK
     dilate : Å, by which a mask that is found is widened
     thorough, device, progress, notify : as in `run_mask`; the stage is "mask"
 
-    Returns what `maps.inputs` takes. The function raises InputError where it finds nothing,
-    and tells how much of the box it found.
+    The function returns an ndarray (z, y, x), bool, raises InputError where it finds nothing, and
+    logs how much of the box it found.
     """
-    if not asks_network(mask):
-        return mask
     from cryodl.methods.cryores.estimate import choose_bundle, estimate_single_map_resolution
 
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
