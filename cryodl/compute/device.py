@@ -12,9 +12,9 @@ from cryodl.compute.memory import check_network_memory
 from cryodl.errors import SettingError
 from cryodl.networks.openvino_backend import (
     WHOLE,
-    LightNetwork,
-    can_run_light,
-    light_answers,
+    OpenVINONetwork,
+    can_run_openvino,
+    openvino_answers,
     parts_of,
 )
 
@@ -122,7 +122,7 @@ def load_network(bundle, device: str = "auto"):
 
     bundle : Bundle, of a network that is not made of parts;  device : as `prepare_device` takes it
 
-    Where no GPU is to be used, or nothing that could, this is a LightNetwork, which spares the
+    Where no GPU is to be used, or nothing that could, this is a OpenVINONetwork, which spares the
     import of Keras; but where the user's KERAS_BACKEND names a library, that one computes.
     """
     parts, device = load_parts(bundle, device)
@@ -131,12 +131,12 @@ def load_network(bundle, device: str = "auto"):
 
 def load_parts(bundle, device: str = "auto"):
     """As `load_network`, of all the networks that a bundle's is made of, by name."""
-    light_will_do = _light_will_do(device) and bool(bundle.light)
-    check_network_memory(keras=not light_will_do)
-    if light_will_do:
-        light = {name: part.load() for name, part in bundle.light.items()}
-        bundle.prove(light_answers(light), "OpenVINO")
-        return light, "cpu"
+    openvino_will_do = _openvino_will_do(device) and bool(bundle.openvino)
+    check_network_memory(keras=not openvino_will_do)
+    if openvino_will_do:
+        parts = {name: part.load() for name, part in bundle.openvino.items()}
+        bundle.prove(openvino_answers(parts), "OpenVINO")
+        return parts, "cpu"
     device = prepare_device(device)
     with device_scope(device):
         model = bundle.model
@@ -144,9 +144,9 @@ def load_parts(bundle, device: str = "auto"):
         return parts_of(model), device
 
 
-def _light_will_do(device: str) -> bool:
+def _openvino_will_do(device: str) -> bool:
     asked = os.environ.get("KERAS_BACKEND")
-    if not can_run_light() or (asked and os.environ.get(CHOSEN) != asked):
+    if not can_run_openvino() or (asked and os.environ.get(CHOSEN) != asked):
         return False
     for_gpus = _gpu_may_be_there() and any(find_spec(name) for name in BACKENDS)
     return device == "cpu" or (device == "auto" and not for_gpus)
@@ -216,7 +216,7 @@ def one_answer(network, *sample):
 
     Called directly: tracing takes longer than a map, at every new size of it.
     """
-    if isinstance(network, LightNetwork):
+    if isinstance(network, OpenVINONetwork):
         return network.predict_on_batch(sample[0][None])[0]
     from keras import ops
 

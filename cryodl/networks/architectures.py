@@ -295,7 +295,7 @@ def sizes(network: Mapping[str, Any]) -> dict[str, int]:
                 found[place + key] = value
             elif isinstance(value, (list, tuple)):
                 found |= {f"{place}{key}[{n}]": item for n, item in enumerate(value)}
-    found.pop("local.ratios", None)  # the trunk leaves them out
+    found.pop("local.ratios", None)  # the backbone leaves them out
     if network["architecture"] == "paper_cnn":
         found |= {f"convolutions[{n}]": c[0] for n, c in enumerate(network["convolutions"])}
     return found

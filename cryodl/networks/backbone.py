@@ -1,4 +1,4 @@
-"""The trunk that the networks share: a small U-Net on the half and quarter grids.
+"""The backbone that the networks share: a small U-Net on the half and quarter grids.
 
 Two rules shape it. Nothing in it averages over the tile or the batch, so a voxel's answer depends
 only on its receptive field, in training as in use: it has no normalisation layers (its input is
@@ -14,7 +14,7 @@ import keras
 from keras import layers, ops
 
 
-def trunk(x, config):
+def backbone(x, config):
     """From features on the half grid to as many channels as config["half"] on the same grid.
 
     x : tensor (batch, z, y, x, channels), sizes multiples of 2
@@ -94,7 +94,7 @@ def build_unet3d(config, *, with_logits=False):
     the logits, (batch, z, y, x, bins).
     """
     features = keras.Input((None, None, None, config["channels"]), name="features")
-    x = trunk(features, config)
+    x = backbone(features, config)
     logits = layers.Conv3D(config["bins"], 1, dtype="float32", name="bins")(x)
     if with_logits:
         return keras.Model(features, logits, name="local_resolution_logits")

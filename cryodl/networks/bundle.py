@@ -15,13 +15,13 @@ from cryodl.files.record import KEY, file_sha256, sealed
 from cryodl.networks.architectures import reads_and_answers
 from cryodl.networks.card import CARD_FILE
 from cryodl.networks.openvino_backend import (
-    LightNetwork,
-    can_write_light,
+    OpenVINONetwork,
+    can_write_openvino,
     constants,
-    light_answers,
+    openvino_answers,
     parts_of,
-    read_light,
-    write_light,
+    read_openvino,
+    write_openvino,
 )
 from cryodl.networks.proof import (
     VECTOR_FILE,
@@ -37,7 +37,7 @@ from cryodl.networks.proof import (
 )
 from cryodl.networks.spec import (
     FORMAT,
-    LIGHT,
+    OPENVINO,
     SPEC_FILE,
     TABLE_FILE,
     WEIGHTS_FILE,
@@ -69,7 +69,7 @@ class Bundle:
     path : the folder
     spec : read-only mapping, the contents of spec.json
     model : keras.Model, built at the first use
-    light : the parts of the same network for OpenVINO, by name; empty where the bundle holds none
+    openvino : the parts of the same network for OpenVINO, by name; empty where it holds none
     """
 
     def __init__(self, path: Path, spec: Mapping[str, Any], build: Callable | None = None) -> None:
@@ -87,27 +87,27 @@ class Bundle:
         return self.spec["weights_sha256"]
 
     @cached_property
-    def light(self) -> dict[str, LightNetwork]:
-        """LightNetwork by name, each checked when it is loaded.
+    def openvino(self) -> dict[str, OpenVINONetwork]:
+        """OpenVINONetwork by name, each checked when it is loaded.
 
         BundleError where their files do not belong to the spec's network.
         """
-        names = [name for name in self.spec.get(LIGHT, {}) if name.endswith(".xml")]
-        found = {PurePosixPath(name).stem: self._light_network(name) for name in names}
+        names = [name for name in self.spec.get(OPENVINO, {}) if name.endswith(".xml")]
+        found = {PurePosixPath(name).stem: self._openvino_network(name) for name in names}
         expected = reads_and_answers(self.spec["network"])
         if found and expected and found.keys() != expected.keys():
             raise BundleError(
-                f"{self.path / SPEC_FILE}: {LIGHT} lists {' and '.join(sorted(names))}, expected"
+                f"{self.path / SPEC_FILE}: {OPENVINO} lists {' and '.join(sorted(names))}, expected"
                 f" {' and '.join(f'{part}.xml' for part in expected)}: copy or train the bundle"
                 " again"
             )
         return found
 
-    def _light_network(self, name: str) -> LightNetwork:
+    def _openvino_network(self, name: str) -> OpenVINONetwork:
         for file in (name, str(PurePosixPath(name).with_suffix(".bin"))):
-            check_listed(self.path, self.spec, f"{LIGHT}/{file}")
-        return LightNetwork(
-            self.path / LIGHT / name,
+            check_listed(self.path, self.spec, f"{OPENVINO}/{file}")
+        return OpenVINONetwork(
+            self.path / OPENVINO / name,
             lambda path: read_listed(
                 self.path, self.spec, path.relative_to(self.path).as_posix()
             ),
@@ -258,7 +258,7 @@ def save_bundle(
         raise OutputError(f"bundle {path} exists: give another name, or a folder to overwrite")
     check_replaced(path)
     spec = {**thaw(spec), "format": FORMAT}
-    for key in (LIGHT, KEY):  # of a bundle whose spec was taken over
+    for key in (OPENVINO, KEY):  # of a bundle whose spec was taken over
         spec.pop(key, None)
     check_spec(spec)
     with whole_folder(path, overwrite=overwrite) as work:
@@ -266,12 +266,12 @@ def save_bundle(
         spec["weights_sha256"] = file_sha256(work / WEIGHTS_FILE)
         # of the weights as they were stored, so that all give the same answers
         stored = write_proof(Bundle(work, spec, build), work / VECTOR_FILE)
-        if light and can_write_light():
-            folder = work / LIGHT
+        if light and can_write_openvino():
+            folder = work / OPENVINO
             try:
-                write_light(folder, parts_of(stored))
-                _check_light(folder, work / VECTOR_FILE, spec)
-                spec[LIGHT] = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
+                write_openvino(folder, parts_of(stored))
+                _check_openvino(folder, work / VECTOR_FILE, spec)
+                spec[OPENVINO] = {path.name: file_sha256(path) for path in sorted(folder.iterdir())}
             except Exception as error:  # of either library; hours of training must not be lost
                 shutil.rmtree(folder, ignore_errors=True)
                 _warn(f"{path.name} goes without OpenVINO's format: {error}")
@@ -289,8 +289,8 @@ def store_once(folder: Path, spec: dict[str, Any]) -> None:
 
     folder : of a bundle that is being written;  spec : its own, whose checksums are set
     """
-    networks = sorted((folder / LIGHT).glob("*.xml"))
-    files = [f"{LIGHT}/{path.stem}.bin" for path in networks]
+    networks = sorted((folder / OPENVINO).glob("*.xml"))
+    files = [f"{OPENVINO}/{path.stem}.bin" for path in networks]
     held = [(file, *each) for path, file in zip(networks, files) for each in constants(path)]
     try:
         places = find_weights(read_weights(folder / WEIGHTS_FILE), held)
@@ -315,9 +315,9 @@ def write_proof(bundle: Bundle, vector: Path) -> Any:
     return model
 
 
-def _check_light(folder: Path, vector: Path, spec: Mapping[str, Any]) -> None:
+def _check_openvino(folder: Path, vector: Path, spec: Mapping[str, Any]) -> None:
     found = read_vector(vector.read_bytes(), spec["network"], vector)
-    check_answers(found, light_answers(read_light(folder)), folder, "OpenVINO")
+    check_answers(found, openvino_answers(read_openvino(folder)), folder, "OpenVINO")
 
 
 def _backend() -> str:

@@ -78,7 +78,7 @@ PAPER_CNN = {
     "dropout": 0.4,
 }
 
-# Post-processing: the trunk of LOW, so that it can start from deepres-low's weights.
+# Post-processing: the backbone of LOW, so that it can start from deepres-low's weights.
 POSTPROCESS = {
     "architecture": "postprocess_unet",
     "channels": 34,  # of maps.whitened, before the groups: eight voxels, twice thirteen bands

@@ -1,12 +1,12 @@
 """One map in; molecular mask, global and local resolution out (after CryoRes, slides of 2023).
 
-The trunk is that of `unet3d`, whose rules hold here too: a voxel's answer depends on its receptive
-field alone. The global resolution needs the whole map, so it is a mean over voxels: each gives what
-it would say of the whole map and how much that should count, and both are summed over all tiles
-before they are divided. So it is exact, however the map is cut.
+The backbone is that of `unet3d`, whose rules hold here too: a voxel's prediction depends on its
+receptive field alone. The global resolution needs the whole map, so it is a mean over voxels: each
+gives what it would say of the whole map and how much that should count, and both are summed over
+all tiles before they are divided. So it is exact, however the map is cut.
 
-Local resolution is told twice, each as a distribution over bins: by itself, and relative to the
-global one.
+Local resolution is predicted twice, each as a distribution over bins: by itself, and relative to
+the global one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import math
 import keras
 from keras import layers, ops
 
-from cryodl.networks.backbone import conv, resolution_bins, trunk
+from cryodl.networks.backbone import backbone, conv, resolution_bins
 
 # Channels of the answer.
 MASK, LOCAL, LOCAL_SD, RATIO, RATIO_SD, GLOBAL, COUNTS = range(7)
@@ -39,7 +39,7 @@ def build_single_map(config, *, with_logits=False):
     logits: mask, ln(global), ln(weight), bins, ratio bins.
     """
     features = keras.Input((None, None, None, config["channels"]), name="features")
-    x = trunk(features, config)
+    x = backbone(features, config)
     bins = layers.Conv3D(config["bins"], 1, dtype="float32", name="bins")(x)
     aspect = []
     if has_aspect(config):

@@ -4,14 +4,14 @@ It reads a map taken apart into bands of even local power (`maps.whitened`), and
 for every band and voxel, and with a correction that no gain can give. Scaling a map's radial
 amplitudes from place to place (LocScale) and masking it are such gains, so the network has
 little else to learn, cannot shift the map, and what it shows stems from the map's own density. The
-trunk (trunk.py) is that of the local-resolution network, whose weights it can start from; no layer
-averages over the tile.
+backbone (backbone.py) is that of the local-resolution network, whose weights it can start from; no
+layer averages over the tile.
 """
 
 import keras
 from keras import layers, ops
 
-from cryodl.networks.backbone import trunk
+from cryodl.networks.backbone import backbone
 
 VOXELS = 8  # of a block of the half grid
 
@@ -32,7 +32,7 @@ def build_postprocess_unet(config, *, names=("density",)):
     x = layers.Concatenate(name="read")(
         [Channels(0, count, name="context")(features), SumGroups(name="flattened")(bands)]
     )
-    x = trunk(x, config)
+    x = backbone(x, config)
     heads = [_head(x, bands, config["groups"], name) for name in names]
     density = heads[0] if len(heads) == 1 else layers.Concatenate(name="heads")(heads)
     return keras.Model(features, density, name="postprocess")

@@ -100,7 +100,7 @@ def check_tiles(bundle: Bundle) -> None:
     network = spec["network"].get("local", spec["network"])
     if spec["stride"] != network["stride"]:
         raise wrong(origin, "stride", spec["stride"], f"{network['stride']}, as of its network")
-    sees = 4 + 4 * network["quarter_blocks"]  # steps, as of networks.trunk.receptive_radius
+    sees = 4 + 4 * network["quarter_blocks"]  # steps, as of networks.backbone.receptive_radius
     if spec["overlap"] < sees:
         raise wrong(origin, "overlap", spec["overlap"], f"{sees} or more: its network sees so far")
 

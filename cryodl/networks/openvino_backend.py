@@ -46,16 +46,16 @@ def import_openvino() -> Any:
     return importlib.import_module(NAME)
 
 
-def can_run_light() -> bool:
+def can_run_openvino() -> bool:
     """Whether networks in this format can be run here."""
     return find_spec(NAME) is not None
 
 
-def can_write_light() -> bool:
+def can_write_openvino() -> bool:
     """Whether networks can be brought to this format here."""
     import keras
 
-    return can_run_light() and keras.backend.backend() == "tensorflow"
+    return can_run_openvino() and keras.backend.backend() == "tensorflow"
 
 
 def parts_of(model: Any) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def parts_of(model: Any) -> dict[str, Any]:
     return nested or {WHOLE: model}
 
 
-class LightNetwork:
+class OpenVINONetwork:
     """What stands for a keras.Model where nothing but its answers is wanted.
 
     path : of the .xml file; beside it lies a .bin file
@@ -111,7 +111,7 @@ class LightNetwork:
                 " or train the bundle again"
             ) from None
 
-    def load(self) -> LightNetwork:
+    def load(self) -> OpenVINONetwork:
         """Read and compile now, not at the first batch."""
         _ = self._compiled
         return self
@@ -129,12 +129,12 @@ class LightNetwork:
             return self._compiled(np.ascontiguousarray(x, np.float32))[0]
 
 
-def read_light(folder: Path) -> dict[str, LightNetwork]:
+def read_openvino(folder: Path) -> dict[str, OpenVINONetwork]:
     """The networks in a folder, by name."""
-    return {path.stem: LightNetwork(path) for path in sorted(folder.glob("*.xml"))}
+    return {path.stem: OpenVINONetwork(path) for path in sorted(folder.glob("*.xml"))}
 
 
-def light_answers(parts: Mapping[str, LightNetwork]) -> Callable:
+def openvino_answers(parts: Mapping[str, OpenVINONetwork]) -> Callable:
     """What asks these networks: part, input (batch, ...) to answer, and False: no GPU computes."""
     return lambda part, given: (parts[part].predict_on_batch(given), False)
 
@@ -147,7 +147,7 @@ def _last_line(error: Exception) -> str:
     return lines[-1] if lines else "it does not say why"
 
 
-def write_light(folder: Path, parts: Mapping[str, Any]) -> None:
+def write_openvino(folder: Path, parts: Mapping[str, Any]) -> None:
     """Write networks in this format, each of one input and one output.
 
     folder : to write into;  parts : keras.Models of the TensorFlow backend, by name

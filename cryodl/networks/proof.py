@@ -15,7 +15,7 @@ from cryodl.errors import BundleError, InputError, is_shortage
 from cryodl.files.reading import DAMAGED, check_is_file, read_packed
 from cryodl.files.record import KEY, file_sha256, own_sum
 from cryodl.networks.architectures import reads_and_answers
-from cryodl.networks.spec import LIGHT, SHIPPED, SPEC_FILE, TABLE_FILE, weights_file
+from cryodl.networks.spec import OPENVINO, SHIPPED, SPEC_FILE, TABLE_FILE, weights_file
 
 MOST = 2**30  # bytes of a file; larger ones would be hashed for long, to learn that they are none
 COMPUTE = (".h5", ".xml", ".bin", ".npz")  # endings of files that something may be computed with
@@ -58,7 +58,7 @@ def read_listed(folder: Path, spec: Mapping[str, Any], name: str) -> bytes:
 def not_listed(folder: Path, spec: Mapping[str, Any]) -> list[str]:
     """Files that look as if something were computed with them, but that the spec does not list."""
     listed = listed_files(spec)
-    near = [*folder.glob("*"), *(folder / LIGHT).glob("*")]
+    near = [*folder.glob("*"), *(folder / OPENVINO).glob("*")]
     computed = [path for path in near if path.suffix in COMPUTE or path.name == TABLE_FILE]
     names = [path.relative_to(folder).as_posix() for path in computed]
     return sorted(name for name in names if name not in listed)
@@ -76,7 +76,7 @@ def check_lists(folder: Path, spec: Mapping[str, Any]) -> None:
                 f" {remedy(folder)}"
             )
         if KEY in spec and _once(spec).get(name, value) != sums.get(name):
-            entry = LIGHT if name.startswith(LIGHT) else "weights_sha256"
+            entry = OPENVINO if name.startswith(OPENVINO) else "weights_sha256"
             raise BundleError(
                 f"{folder / SPEC_FILE}: checksum of {name} is not the same in all its entries"
                 f" ({entry}, {KEY}): {remedy(folder)}"
@@ -98,8 +98,8 @@ def remedy(folder: Path) -> str:
 
 def _once(spec: Mapping[str, Any]) -> dict[str, str]:
     """What the entries say that bundles have had from the first version on."""
-    light = {f"{LIGHT}/{name}": value for name, value in spec.get(LIGHT, {}).items()}
-    return {weights_file(spec): spec["weights_sha256"], **light}
+    openvino = {f"{OPENVINO}/{name}": value for name, value in spec.get(OPENVINO, {}).items()}
+    return {weights_file(spec): spec["weights_sha256"], **openvino}
 
 
 def _expected(folder: Path, spec: Mapping[str, Any], name: str) -> tuple[Path, str]:

@@ -13,21 +13,21 @@ from pathlib import Path
 from cryodl.files.record import KEY, file_sha256, sealed
 from cryodl.networks.bundle import Bundle, store_once, write_proof
 from cryodl.networks.card import CARD_FILE
-from cryodl.networks.openvino_backend import import_openvino, light_answers, save_graph
+from cryodl.networks.openvino_backend import import_openvino, openvino_answers, save_graph
 from cryodl.networks.proof import VECTOR_FILE
-from cryodl.networks.spec import LIGHT, SPEC_FILE, WEIGHTS_FILE, read_spec, thaw, write_spec
+from cryodl.networks.spec import OPENVINO, SPEC_FILE, WEIGHTS_FILE, read_spec, thaw, write_spec
 
 
 def seal_bundle(folder: Path) -> None:
     """Store the weights once and list all files; the networks answer as before, or BundleError."""
     spec = thaw(read_spec(folder))
     spec.pop(KEY, None)
-    if spec.get(LIGHT) and (folder / WEIGHTS_FILE).is_file():
+    if spec.get(OPENVINO) and (folder / WEIGHTS_FILE).is_file():
         before = spec["weights_sha256"]
-        for path in (folder / LIGHT).glob("*.xml"):
+        for path in (folder / OPENVINO).glob("*.xml"):
             held = [part.read_bytes() for part in (path, path.with_suffix(".bin"))]
             save_graph(import_openvino().Core().read_model(*held), path)
-        spec[LIGHT] = {path.name: file_sha256(path) for path in (folder / LIGHT).iterdir()}
+        spec[OPENVINO] = {path.name: file_sha256(path) for path in (folder / OPENVINO).iterdir()}
         store_once(folder, spec)
         card = folder / CARD_FILE
         if card.is_file():
@@ -38,8 +38,8 @@ def seal_bundle(folder: Path) -> None:
         write_proof(bundle, folder / VECTOR_FILE)
         bundle = Bundle(folder, sealed(spec, SPEC_FILE, folder))
     _ = bundle.model  # asked by Keras
-    if bundle.light:
-        bundle.prove(light_answers(bundle.light), "OpenVINO")
+    if bundle.openvino:
+        bundle.prove(openvino_answers(bundle.openvino), "OpenVINO")
     write_spec(folder, bundle.spec)
 
 

@@ -30,7 +30,7 @@ FORMAT = 1
 SPEC_FILE = "spec.json"
 WEIGHTS_FILE = "model.weights.h5"  # where nothing else holds the weights
 TABLE_FILE = "weights.json"  # says where OpenVINO's files hold them
-LIGHT = "light"  # folder with the same network in OpenVINO's format, and the spec's entry for it
+OPENVINO = "light"  # folder with the same network in OpenVINO's format, and the spec's entry for it
 
 # Without these a bundle cannot be used or must not be passed on; a method asks for more (its
 # config.py).
@@ -50,7 +50,7 @@ REQUIRED: Table = {
 }
 SUMS: Table = {
     "weights_sha256": CHECKSUM,
-    LIGHT: optional(CHECKSUMS),  # in bundles of earlier versions the only list of these files
+    OPENVINO: optional(CHECKSUMS),  # in bundles of earlier versions the only list of these files
     KEY: optional(CHECKSUMS),
 }
 

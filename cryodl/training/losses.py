@@ -128,7 +128,7 @@ def average_weights(weights, config, initial, share):
 def compiled_network(config, initial=None):
     """The local-resolution network of a training config, ready to fit.
 
-    initial : keras.Model with the same trunk to start from, or None
+    initial : keras.Model with the same backbone to start from, or None
     """
     keras.utils.set_random_seed(config.get("seed", 0))
     network = config["network"]

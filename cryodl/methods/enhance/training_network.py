@@ -115,7 +115,7 @@ def compiled_network(config, initial=None):
     """The network of a training config, ready to fit.
 
     initial : keras.Model whose weights of equal path and shape it starts from, or None. From the
-        local-resolution network it takes the trunk; channels that network does not read start at 0.
+        local-resolution network it takes the backbone; channels it does not read start at 0.
     """
     keras.utils.set_random_seed(config.get("seed", 0))
     model = training_network(config)

@@ -92,12 +92,12 @@ def test_a_full_folder_of_temporary_files_hinders_nobody(tmp_path, monkeypatch):
 def test_nor_who_writes_a_network(tmp_path, monkeypatch):
     keras = pytest.importorskip("keras")
     pytest.importorskip("openvino")
-    from cryodl.networks.openvino_backend import read_light, write_light
+    from cryodl.networks.openvino_backend import read_openvino, write_openvino
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    write_light(tmp_path / "bundle", {"network": network})
+    write_openvino(tmp_path / "bundle", {"network": network})
     assert sorted(p.name for p in (tmp_path / "bundle").iterdir()) == ["network.bin", "network.xml"]
     given = np.ones((1, 4), np.float32)
-    answer = read_light(tmp_path / "bundle")["network"].predict_on_batch(given)
+    answer = read_openvino(tmp_path / "bundle")["network"].predict_on_batch(given)
     np.testing.assert_allclose(answer, network(given), rtol=1e-3)

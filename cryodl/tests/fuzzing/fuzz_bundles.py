@@ -14,7 +14,7 @@ def read_bundle(folder):
     from cryodl.errors import BundleWarning
     from cryodl.networks.architectures import reads_and_answers
     from cryodl.networks.bundle import load_bundle
-    from cryodl.networks.openvino_backend import light_answers
+    from cryodl.networks.openvino_backend import openvino_answers
     from cryodl.networks.spec import SPEC_FILE
     from cryodl.networks.weights import check_sizes, set_weights
     from cryodl.tests.fuzzing.fuzz import odd_words
@@ -24,8 +24,8 @@ def read_bundle(folder):
         bundle = load_bundle(folder / "bundle")
         _choose(bundle)
         network = bundle.spec["network"]
-        light = {name: part.load() for name, part in bundle.light.items()}
-        bundle.prove(light_answers(light), "OpenVINO")
+        light = {name: part.load() for name, part in bundle.openvino.items()}
+        bundle.prove(openvino_answers(light), "OpenVINO")
         # as bundle.model does, without Keras
         weights = bundle.weights
         check_sizes(network, weights, bundle.path / SPEC_FILE)

@@ -223,9 +223,9 @@ def bundle(name=BUNDLES[0], *, earlier=False):
     """
     from cryodl.files.record import KEY, file_sha256, sealed, write_json
     from cryodl.networks.architectures import reads_and_answers
-    from cryodl.networks.openvino_backend import light_answers, read_light
+    from cryodl.networks.openvino_backend import openvino_answers, read_openvino
     from cryodl.networks.proof import VECTOR_FILE, write_vector
-    from cryodl.networks.spec import LIGHT, SPEC_FILE, TABLE_FILE, WEIGHTS_FILE
+    from cryodl.networks.spec import OPENVINO, SPEC_FILE, TABLE_FILE, WEIGHTS_FILE
     from cryodl.networks.weights import write_table, write_weights
 
     spec = json.loads((SHIPPED / name / SPEC_FILE).read_text("utf-8"))
@@ -233,17 +233,17 @@ def bundle(name=BUNDLES[0], *, earlier=False):
     parts = reads_and_answers(spec["network"])
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "bundle"
-        light = folder / LIGHT
+        light = folder / OPENVINO
         light.mkdir(parents=True)
         network = TinyNetwork(spec["network"])
         write_weights(folder / WEIGHTS_FILE, network, "float16")
         for part, (_, reads, answers) in parts.items():
-            _write_light(light / f"{part}.xml", reads, answers)
+            write_openvino(light / f"{part}.xml", reads, answers)
         shapes = {part: (None, reads) for part, (_, reads, _) in parts.items()}
-        write_vector(folder / VECTOR_FILE, shapes, light_answers(read_light(light)), 2)
+        write_vector(folder / VECTOR_FILE, shapes, openvino_answers(read_openvino(light)), 2)
         spec["weights_sha256"] = file_sha256(folder / WEIGHTS_FILE)
         if not earlier:
-            file = f"{LIGHT}/{next(iter(parts))}.bin"
+            file = f"{OPENVINO}/{next(iter(parts))}.bin"
             places = {
                 weight.path: {"file": file, "offset": 0, "dtype": "float32",
                               "shape": list(weight.shape), "axes": [*range(len(weight.shape))]}
@@ -252,7 +252,7 @@ def bundle(name=BUNDLES[0], *, earlier=False):
             write_table(folder / TABLE_FILE, places, {file: file_sha256(folder / file)})
             (folder / WEIGHTS_FILE).unlink()
             spec["weights_sha256"] = file_sha256(folder / TABLE_FILE)
-        spec[LIGHT] = {path.name: file_sha256(path) for path in sorted(light.iterdir())}
+        spec[OPENVINO] = {path.name: file_sha256(path) for path in sorted(light.iterdir())}
         write_json(folder / SPEC_FILE, sealed(spec, SPEC_FILE, folder), indent=2)
         return {
             path.relative_to(folder.parent).as_posix(): path.read_bytes()
@@ -282,7 +282,7 @@ class TinyNetwork:
         return self._values
 
 
-def _write_light(path, reads, answers):
+def write_openvino(path, reads, answers):
     from cryodl.networks.openvino_backend import import_openvino
 
     openvino = import_openvino()

@@ -14,7 +14,7 @@ from cryodl.errors import BundleError
 from cryodl.files.record import KEY
 from cryodl.networks.architectures import REMEDY
 from cryodl.networks.bundle import load_bundle
-from cryodl.networks.openvino_backend import LightNetwork, can_run_light
+from cryodl.networks.openvino_backend import OpenVINONetwork, can_run_openvino
 from cryodl.networks.seal import seal_bundle
 from cryodl.networks.spec import SHIPPED
 from cryodl.networks.weights import read_weights, set_weights
@@ -175,7 +175,7 @@ def test_weights_are_given_by_their_paths(small):
 @pytest.mark.parametrize("file", ["weights.json", "vector.npz", "light/network.bin"])
 def test_files_that_are_none_are_told(file, small):
     """No answer would come from a pipe, and none soon from ten gigabytes."""
-    if not can_run_light():
+    if not can_run_openvino():
         pytest.skip("OpenVINO is not installed")
     path = small / file
     for make, message in (
@@ -206,23 +206,23 @@ def test_a_name_too_long_for_a_file_is_told(small):
     spec["light"]["a" * 5000 + ".xml"] = spec[KEY]["light/" + "a" * 5000 + ".xml"] = "0" * 64
     write(small, spec)
     with pytest.raises(BundleError, match="cannot read .*: File name too long"):
-        load_bundle(small).light  # noqa: B018
+        load_bundle(small).openvino  # noqa: B018
 
 
 @pytest.mark.parametrize("damage", [b"\xe2(", b"", b"\0"])
 def test_networks_that_openvino_cannot_name_are_told(damage, small):
     """It repeats what it read, also where that is no text, and it may fail at the first batch."""
-    if not can_run_light():
+    if not can_run_openvino():
         pytest.skip("OpenVINO is not installed")
     path = small / "light" / "network.xml"
     held = path.read_bytes()
-    network = LightNetwork(path)
+    network = OpenVINONetwork(path)
     assert network.predict_on_batch(np.ones((2, 105))).shape == (2, 45)
     with pytest.raises(BundleError, match="OpenVINO cannot use .*network.xml"):
         network.predict_on_batch(np.ones((2, 104)))
     path.write_bytes(held.replace(b'type="Const"', b'type="' + damage + b'"', 1))
     with pytest.raises(BundleError, match="OpenVINO cannot use .*network.xml"):
-        LightNetwork(path).load()
+        OpenVINONetwork(path).load()
 
 
 @pytest.mark.parametrize("depth", [100, 450, 900, 5000])

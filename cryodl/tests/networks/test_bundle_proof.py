@@ -19,7 +19,7 @@ from cryodl.methods.enhance import prepare as postprocess
 from cryodl.methods.local_classes import estimate as local_classes
 from cryodl.methods.resolution_class import prepare as resolution_class
 from cryodl.networks.bundle import load_bundle
-from cryodl.networks.openvino_backend import can_run_light
+from cryodl.networks.openvino_backend import can_run_openvino
 from cryodl.networks.proof import TOLERANCE
 from cryodl.networks.spec import SHIPPED, TABLE_FILE, WEIGHTS_FILE, list_bundles
 from cryodl.networks.weights import read_table, write_weights
@@ -207,7 +207,7 @@ def test_shipped_bundles_list_all_they_compute_with(name):
 
 @pytest.mark.parametrize("file", ["light/network.bin", "light/network.xml", "vector.npz"])
 def test_no_file_is_used_unchecked(file, small):
-    if not can_run_light():
+    if not can_run_openvino():
         pytest.skip("OpenVINO is not installed")
     raw = bytearray((small / file).read_bytes())
     raw[len(raw) // 2] ^= 1
@@ -226,7 +226,7 @@ def test_files_that_are_not_listed_are_named_and_not_used(small):
     with pytest.warns(BundleWarning, match=r"light/network.bin is not listed .* not used"):
         bundle = load_bundle(small)
     with pytest.raises(BundleError, match=r"light/network.bin is not listed .* not used"):
-        bundle.light  # noqa: B018
+        bundle.openvino  # noqa: B018
     spec[KEY]["../other/network.bin"] = "0" * 64
     write(small, spec)
     with pytest.raises(BundleError, match=r"which is no file of the bundle"):
@@ -254,7 +254,7 @@ def vector(folder, **arrays):
 
 @pytest.mark.parametrize("backend", ["OpenVINO", "Keras"])
 def test_an_answer_that_is_off_is_told_with_who_gave_it(backend, small, monkeypatch):
-    if backend == "OpenVINO" and not can_run_light():
+    if backend == "OpenVINO" and not can_run_openvino():
         pytest.skip("OpenVINO is not installed")
     if backend == "Keras":
         keras = pytest.importorskip("keras")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cryodl.cli.main import main
-from cryodl.networks.openvino_backend import can_run_light
+from cryodl.networks.openvino_backend import can_run_openvino
 from cryodl.networks.spec import SHIPPED
 from cryodl.tests.cli.test_cli_localres import ball
 from cryodl.tests.cli.test_cli_localres import write as write_map
@@ -102,7 +102,7 @@ def test_a_bundle_of_another_method(name, density, tmp_path, capsys):
     assert f"is for {read(folder)['method']}, not for" in lines[0]
 
 
-@pytest.mark.skipif(not can_run_light(), reason="OpenVINO is not installed")
+@pytest.mark.skipif(not can_run_openvino(), reason="OpenVINO is not installed")
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("name", ["localres", "classify", "enhance", "mask"])
 def test_a_bundle_that_cannot_be_used(name, fault, density, tmp_path, capsys):

@@ -13,12 +13,17 @@ from cryodl.cli.main import main
 from cryodl.compute import device
 from cryodl.errors import BundleError, SettingError
 from cryodl.networks.bundle import load_bundle, save_bundle
-from cryodl.networks.openvino_backend import LightNetwork, can_run_light, parts_of, read_light
+from cryodl.networks.openvino_backend import (
+    OpenVINONetwork,
+    can_run_openvino,
+    parts_of,
+    read_openvino,
+)
 from cryodl.networks.spec import list_bundles
 from cryodl.tests.cli.test_cli_localres import ball, write
 from cryodl.tests.networks.test_bundles import SPEC as BUNDLE
 
-if not can_run_light():
+if not can_run_openvino():
     pytest.skip("OpenVINO is not installed", allow_module_level=True)
 keras = pytest.importorskip("keras")
 SPEC = {
@@ -42,14 +47,14 @@ def sample(shape, seed=0):
 def test_shipped_networks_give_the_same_answers(name):
     bundle = load_bundle(name)
     parts = parts_of(bundle.model)
-    assert parts.keys() == bundle.light.keys()
+    assert parts.keys() == bundle.openvino.keys()
     for part, network in parts.items():
         x = sample(network.input_shape)
         expected = np.asarray(network.predict_on_batch(x))
         assert expected.std() > 1e-3
-        answer = bundle.light[part].predict_on_batch(x)
+        answer = bundle.openvino[part].predict_on_batch(x)
         np.testing.assert_allclose(answer, expected, rtol=1e-3, atol=1e-3)
-        assert bundle.light[part].output_shape[1:] == network.output_shape[1:]
+        assert bundle.openvino[part].output_shape[1:] == network.output_shape[1:]
 
 
 def test_openvino_tells_no_one_that_it_is_used(tmp_path):
@@ -57,8 +62,8 @@ def test_openvino_tells_no_one_that_it_is_used(tmp_path):
     bundle = load_bundle("deepres-low").path / "light"
     code = (
         "import os, sys; os.fork = None\n"
-        "from pathlib import Path; from cryodl.networks.openvino_backend import read_light\n"
-        f"network = read_light(Path({str(bundle)!r}))['network'].load()\n"
+        "from pathlib import Path; from cryodl.networks.openvino_backend import read_openvino\n"
+        f"network = read_openvino(Path({str(bundle)!r}))['network'].load()\n"
         "assert 'openvino_telemetry' not in sys.modules, 'telemetry'\n"
     )
     home = {**os.environ, "HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
@@ -94,7 +99,7 @@ def small(saved, tmp_path):
 def test_what_is_saved_answers_as_the_weights_that_were_stored(small):
     x = sample((None, None, None, None, 21))
     expected = small.model.predict_on_batch(x)
-    (network,) = small.light.values()
+    (network,) = small.openvino.values()
     np.testing.assert_allclose(network.predict_on_batch(x), expected, rtol=1e-5, atol=1e-5)
     assert sorted(path.suffix for path in small.path.rglob("*.*")) == [
         ".bin", ".json", ".json", ".npz", ".xml",
@@ -104,7 +109,7 @@ def test_what_is_saved_answers_as_the_weights_that_were_stored(small):
     assert (small.path / "light" / "network.bin").stat().st_size < 2.5 * parameters
     # a bundle that is written anew does not keep the old network's
     again = save_bundle(small.path, small.model, small.spec, overwrite=True)
-    assert not again.light and not (again.path / "light").exists()
+    assert not again.openvino and not (again.path / "light").exists()
 
 
 @pytest.mark.parametrize("damage", ["damaged", "missing"])
@@ -118,18 +123,18 @@ def test_a_damaged_file_has_its_sentence(small, damage):
 def test_who_computes(small, monkeypatch, tmp_path):
     for asked in ("auto", "cpu"):
         network, found = device.load_network(small, asked)
-        assert isinstance(network, LightNetwork) and found == "cpu"
+        assert isinstance(network, OpenVINONetwork) and found == "cpu"
     monkeypatch.setattr(device, "GPU_SIGNS", (str(tmp_path),))  # perhaps a GPU: Keras knows
     assert device.load_network(small, "auto")[0] is small.model
-    assert isinstance(device.load_network(small, "cpu")[0], LightNetwork)
+    assert isinstance(device.load_network(small, "cpu")[0], OpenVINONetwork)
     monkeypatch.setattr(device, "BACKENDS", ())  # but nothing that could use it
-    assert isinstance(device.load_network(small, "auto")[0], LightNetwork)
+    assert isinstance(device.load_network(small, "auto")[0], OpenVINONetwork)
     monkeypatch.undo()
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
     assert device.load_network(small, "cpu")[0] is small.model
     monkeypatch.setenv(device.CHOSEN, "tensorflow")  # chosen by a parent process, not by a person
-    assert isinstance(device.load_network(small, "auto")[0], LightNetwork)
+    assert isinstance(device.load_network(small, "auto")[0], OpenVINONetwork)
     with pytest.raises(SettingError, match="choose one of auto, cpu, gpu"):
         device.load_network(small, "tpu")
 
@@ -142,15 +147,15 @@ def test_an_export_that_fails_costs_no_bundle(small, monkeypatch):
         (folder / "network.xml").touch()
         raise RuntimeError("no frontend")
 
-    monkeypatch.setattr(bundle, "write_light", fails)
+    monkeypatch.setattr(bundle, "write_openvino", fails)
     with pytest.warns(UserWarning, match="other goes without OpenVINO's format: no frontend"):
         other = save_bundle(small.path.with_name("other"), small.model, small.spec, light=True)
-    assert not other.light and [path.name for path in other.path.iterdir()].count("light") == 0
+    assert not other.openvino and [path.name for path in other.path.iterdir()].count("light") == 0
     assert device.load_network(other, "cpu")[0] is other.model
 
 
 def test_read_by_name(small):
-    assert list(read_light(small.path / "light")) == ["network"]
+    assert list(read_openvino(small.path / "light")) == ["network"]
 
 
 COMMANDS = [
@@ -184,7 +189,7 @@ def test_commands_run_without_keras(command, tmp_path, monkeypatch, capsys):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
-    monkeypatch.setattr(LightNetwork, "load", lambda self: pytest.fail("OpenVINO computes"))
+    monkeypatch.setattr(OpenVINONetwork, "load", lambda self: pytest.fail("OpenVINO computes"))
     assert main(with_keras) == 0, capsys.readouterr().err
     assert told(tmp_path / "light") == pytest.approx(told(tmp_path / "keras"), rel=1e-4)
 
