@@ -29,8 +29,6 @@ html_logo = "../cryodl/icon.png"
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False
-html_static_path = ["static"]
-html_css_files = ["wide.css"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say types, shapes and units
@@ -38,29 +36,42 @@ autodoc_mock_imports = ["pwem", "pyworkflow"]
 napoleon_numpy_docstring = True
 napoleon_google_docstring = False
 napoleon_use_ivar = True
-napoleon_use_rtype = False
+napoleon_attr_annotations = False
 
 FIELD = re.compile(r"([\w*\"][\w*\",. `()]*?) : (.*)")
 
 
-def spread_fields(app, what, name, obj, options, lines):
-    """Make `name : what it is` of our docstrings into a name with an indented text below it.
+def read_docstring(app, what, name, obj, options, lines):
+    """Bring `name : what it is` of our docstrings into a form that napoleon reads.
 
-    napoleon reads that in its sections, and reStructuredText elsewhere as a list of definitions.
+    In its sections that is a name with an indented text below it, which elsewhere is a list of
+    definitions; what is returned is one paragraph.
     """
     made = []
+    returns = False
     for line, after in zip(lines, [*lines[1:], ""]):
-        field = FIELD.fullmatch(line)
-        before = made[-1] if made else ""
-        indented = before.startswith("    ")
-        if before and line[:1].strip() and indented != bool(field) and not before.startswith("--"):
-            made.append("")  # sentences and fields are blocks of their own
-        if field:
-            typed = re.match(r" {4}[A-Z`]", after)
-            made += [field[1], f"    {field[2]}{'.' if typed else ''}"]
+        if re.fullmatch("-{3,}", after):
+            returns = line == "Returns"
+            made += ["", "", ":returns:"] if returns else [line]
+        elif returns:
+            made += [f"    {line}".rstrip()] if not line.startswith("---") else []
         else:
-            made.append(line)
+            made += _spread(line, after, made[-1] if made else "")
+    if what == "property" and made:
+        made[0] = made[0].replace(": ", ", ")  # else what is before it passes for a type
     lines[:] = [_escaped(line) for line in made]
+
+
+def _spread(line, after, before):
+    """The lines that stand for a line, with an empty one where a block of another kind begins."""
+    field = FIELD.fullmatch(line)
+    indented = before.startswith("    ")
+    apart = before and line[:1].strip() and indented != bool(field) and not before.startswith("--")
+    made = [""] if apart else []
+    if not field:
+        return [*made, line]
+    typed = re.match(r" {4}[A-Z`]", after)
+    return [*made, field[1], f"    {field[2]}{'.' if typed else ''}"]
 
 
 def _escaped(line):
@@ -111,6 +122,6 @@ def copy_files(app, error):
 
 def setup(app):
     make_rooms()
-    app.connect("autodoc-process-docstring", spread_fields, priority=100)
+    app.connect("autodoc-process-docstring", read_docstring, priority=100)
     app.connect("doctree-resolved", link_files)
     app.connect("build-finished", copy_files)

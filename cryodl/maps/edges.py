@@ -17,6 +17,9 @@ def cosine_edge(distance, start: float, width: float):
     """Weights that are 1 up to `start` and fall to 0 along half a cosine over `width`.
 
     distance : ndarray, in the unit of both
+
+    >>> cosine_edge(np.array([0, 5, 6, 7, 9]), start=5, width=2).round(3)
+    array([1. , 1. , 0.5, 0. , 0. ])
     """
     return half_cosine((distance - start) / width)
 

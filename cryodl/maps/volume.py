@@ -46,6 +46,15 @@ class Volume:
     ------
     InputError
         If the data are not three-dimensional or the voxel size is not a positive number.
+
+    Examples
+    --------
+    >>> volume = Volume(np.zeros((2, 3, 4)), 1.5, origin=(10, 20, 30))
+    >>> volume.shape, volume.size, volume.box
+    ((2, 3, 4), '4 x 3 x 2', (6.0, 4.5, 3.0))
+    >>> volume.with_data(np.ones((2, 2, 2)))
+    Traceback (most recent call last):
+    cryodl.errors.InputError: data of shape (2, 2, 2) do not fit a grid of (2, 3, 4)
     """
 
     data: np.ndarray

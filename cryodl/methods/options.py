@@ -95,7 +95,13 @@ class Option(NamedTuple):
         )
 
     def range(self) -> str:
-        """The range in words, such as "between 0.5 and 100 Å"."""
+        """The range in words.
+
+        >>> Option("claimed", kind=float, least=0.5, most=100, unit="Å").range()
+        'between 0.5 and 100 Å'
+        >>> Option("share", kind=float, above=0, below=1).range()
+        'above 0 and below 1'
+        """
         unit = f" {self.unit}" if self.unit else ""
         if self.least is not None and self.most is not None:
             return f"between {self.least:.10g} and {self.most:.10g}{unit}"

@@ -47,6 +47,12 @@ class TileGrid:
     Raises
     ------
     ValueError : sizes that are not positive, or a tile with another number of axes than the array
+
+    Examples
+    --------
+    >>> grid = TileGrid((40, 40, 40), 32, overlap=6, stride=4)
+    >>> len(grid), grid.tile, grid.overlap
+    (8, (32, 32, 32), 8)
     """
 
     def __init__(self, shape, tile, overlap: int, stride: int = 1) -> None:

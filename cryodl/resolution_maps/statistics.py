@@ -115,7 +115,11 @@ def quantile(probability: np.ndarray, edges: np.ndarray, share: float) -> np.nda
 
 
 def class_of(resolution: np.ndarray | float) -> np.ndarray:
-    """Number of the class (0 high, 1 medium, 2 low) of resolutions in Å."""
+    """Number of the class (0 high, 1 medium, 2 low) of resolutions in Å.
+
+    >>> class_of(np.array([3.4, 7.9, 12.0]))
+    array([0, 1, 2])
+    """
     return np.digitize(resolution, CLASS_EDGES)
 
 

@@ -1,6 +1,8 @@
 """The documentation is true: its commands parse, its Python binds, its links lead somewhere."""
 
 import ast
+import doctest
+import importlib
 import importlib.util
 import inspect
 import re
@@ -184,6 +186,23 @@ def test_files_that_are_named_are_there():
         and not (page == "add_a_method.rst" and "local_mean" in path)
         and not (ROOT / path).exists()
     ]
+
+
+EXAMPLES = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in sorted((ROOT / "cryodl").rglob("*.py"))
+    if "tests" not in path.parts and ">>> " in path.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("module", EXAMPLES)
+def test_examples_in_docstrings(module):
+    done = doctest.testmod(importlib.import_module(module), report=True)
+    assert done.attempted and not done.failed
+
+
+def test_there_are_examples_in_docstrings():
+    assert len(EXAMPLES) >= 5
 
 
 def test_unknown_name_is_an_attribute_error():
