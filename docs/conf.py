@@ -45,7 +45,7 @@ def read_docstring(app, what, name, obj, options, lines):
     """Bring `name : what it is` of our docstrings into a form that napoleon reads.
 
     In its sections that is a name with an indented text below it, which elsewhere is a list of
-    definitions; what is returned is one paragraph.
+    definitions; what is returned is a paragraph for each value.
     """
     made = []
     returns = False
@@ -54,7 +54,8 @@ def read_docstring(app, what, name, obj, options, lines):
             returns = line == "Returns"
             made += ["", "", ":returns:"] if returns else [line]
         elif returns:
-            made += [f"    {line}".rstrip()] if not line.startswith("---") else []
+            made += [""] if FIELD.fullmatch(line) else []  # a paragraph for each value
+            made += [f"    {line.strip()}".rstrip()] if not line.startswith("---") else []
         else:
             made += _spread(line, after, made[-1] if made else "")
     if what == "property" and made:

@@ -125,6 +125,8 @@ def test_what_is_not_run_says_why_and_nothing_else_is_left_out():
                 assert page.name == "add_a_method.rst", f"{where}: who is to write this file?"
             elif block.not_run:
                 assert len(block.not_run) > 10, f"{where}: say why it is not run"
+                for path in re.findall(r"[\w.-]+(?:/[\w.-]+)+", block.not_run):
+                    assert (ROOT / path).exists(), f"{where}: {path} is not there"
             elif block.language == "shell":
                 for command in block.commands:
                     assert command.startswith("cryodl "), f"{where}: say why `{command}` is not run"
