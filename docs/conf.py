@@ -49,7 +49,8 @@ def read_docstring(app, what, name, obj, options, lines):
     """
     made = []
     returns = False
-    for line, after in zip(lines, [*lines[1:], ""]):
+    single = [part for line in lines for part in re.split(r";  (?=[\w, ]+ : )", line)]
+    for line, after in zip(single, [*single[1:], ""]):
         if re.fullmatch("-{3,}", after):
             returns = line == "Returns"
             made += ["", "", ":returns:"] if returns else [line]

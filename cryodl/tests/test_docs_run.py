@@ -11,6 +11,7 @@ import io
 import json
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -160,3 +161,12 @@ def test_from_the_command_to_the_file(files, tmp_path, monkeypatch):
     finally:
         sys.setprofile(None)
     assert met == steps() and len(met) == len({module for module, _ in met}) <= 8
+
+
+@pytest.mark.slow
+def test_pages_build_without_a_warning(tmp_path):
+    pytest.importorskip("sphinx")
+    pytest.importorskip("furo")
+    words = ["-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", str(ROOT / "docs")]
+    done = subprocess.run([sys.executable, *words, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
