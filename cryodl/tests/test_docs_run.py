@@ -94,6 +94,9 @@ def run_command(command):
     ]
     if "-o" in words and "--overwrite" not in words:
         make_room(words[words.index("-o") + 1])
+    if "--params" in words:
+        params = Path(words[words.index("--params") + 1])
+        make_room(json.loads(params.read_text("utf-8"))["output"])
     if "--json" in words:
         make_room(words[words.index("--json") + 1])
     said = io.StringIO()
