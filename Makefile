@@ -53,5 +53,5 @@ docs: $(STAMP)
 	@echo "Look at build/docs/index.html"
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo build dist docs/rooms *.egg-info .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
