@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.errors import InputError
+from cryodl.errors import InputError, SettingError
 from cryodl.files.reading import check_is_file, read_bytes
 
 MOST = 2**29  # bytes of a model, unpacked; the largest of the Protein Data Bank has half
@@ -31,9 +31,16 @@ def read_model(path: str | Path) -> Any:
     """A gemmi.Structure from a PDB or mmCIF file, plain, gzip or bzip2.
 
     Raises InputError where the file is missing, too large or no such file, or where an atom has
-    coordinates that are no numbers or lie far from all others; the atom is named.
+    coordinates that are no numbers or lie far from all others; the atom is named. Raises
+    SettingError where gemmi is not installed.
     """
-    import gemmi
+    try:
+        import gemmi
+    except ModuleNotFoundError:
+        raise SettingError(
+            "atomic models are read by gemmi, which is not installed: pip install "
+            "'scipion-em-cryodl[train]'"
+        ) from None
 
     check_is_file(path, "PDB or mmCIF file")
     held = _in_ascii(read_bytes(path, MOST, "PDB or mmCIF file"))

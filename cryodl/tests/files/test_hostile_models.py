@@ -2,12 +2,13 @@
 
 import gzip
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cryodl.errors import InputError
+from cryodl.errors import InputError, SettingError
 from cryodl.resolution_maps.statistics import _read_atoms
 from cryodl.simulation.structure import read_structure
 
@@ -82,3 +83,9 @@ def test_files_that_never_end_or_are_bombs(read, tmp_path):
         read(tmp_path / "zeros.pdb.gz")
     with pytest.raises(InputError, match="no|cannot"):
         read("x" * 5000 + ".pdb")
+
+
+def test_without_gemmi_a_line_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gemmi", None)
+    with pytest.raises(SettingError, match=r"scipion-em-cryodl\[train\]"):
+        read_structure(PDB)

@@ -186,8 +186,8 @@ BAD = {
     "image stack": (header_and_data(asymmetric(), ispg=0, mz=1), "stack of 4 images"),
     "volume stack": (header_and_data(asymmetric(), ispg=401, mz=2), "stack of volumes"),
     "anisotropic": (header_and_data(asymmetric(), cella=(7, 10, 4)), "1 x 2 x 1 Å"),
-    "voxel size 0": (header_and_data(asymmetric(), cella=(0, 0, 0)), "--voxel-size"),
-    "sampling 0": (header_and_data(asymmetric(), mx=0), "--voxel-size"),
+    "voxel size 0": (header_and_data(asymmetric(), cella=(0, 0, 0)), "voxel_size="),
+    "sampling 0": (header_and_data(asymmetric(), mx=0), "voxel_size="),
     "skew": (header_and_data(asymmetric(), cellb=(90, 90, 120)), "cell angles 90, 90, 120"),
     "complex": (header_and_data(asymmetric(), mode=4), "complex 32-bit reals (mode 4)"),
 }
