@@ -1,4 +1,4 @@
-"""A pytest plugin for environments without optional packages: what fails for want of one is skipped.
+"""A pytest plugin for environments without optional packages: what fails for want of one skips.
 
 Used by .ci/environments, which shows every skip with its reason. Anything else that fails, fails.
 """
