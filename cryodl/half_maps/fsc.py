@@ -103,10 +103,10 @@ def estimate_fsc(half1: Volume, half2: Volume, mask: np.ndarray, *, seed: int = 
     shape, voxel_size = half1.shape, half1.voxel_size
     spectra = [transform(half.data) for half in (half1, half2)]
     counts, unmasked = correlate(spectra, shape)
-    _level(spectra, shape)
+    level_shells(spectra, shape)
     weights = np.asarray(mask, np.float32)
     flat = (inverse(spectrum.copy(), shape) for spectrum in spectra)
-    _, masked = correlate((transform(_cut_out(data, weights)) for data in flat), shape)
+    _, masked = correlate((transform(cut_out(data, weights)) for data in flat), shape)
     frequencies = shell_frequencies(shape, voxel_size)
     first = _randomise_from(unmasked)
     if first == len(unmasked):
@@ -116,7 +116,7 @@ def estimate_fsc(half1: Volume, half2: Volume, mask: np.ndarray, *, seed: int = 
     rng = np.random.default_rng([seed, 0x46534E])
     for spectrum in spectra:
         _randomise(spectrum, shape, first, rng)
-    noisy = [transform(_cut_out(inverse(spectrum, shape), weights)) for spectrum in spectra]
+    noisy = [transform(cut_out(inverse(spectrum, shape), weights)) for spectrum in spectra]
     _, randomised = correlate(noisy, shape)
     corrected = masked.copy()
     beyond = slice(first + SAFE_SHELLS, None)
@@ -244,7 +244,7 @@ def soft_mask(inside: np.ndarray, voxel_size: float, *, extend: float = 0.0, edg
     return cosine_edge(distance, extend, edge).astype(np.float32)
 
 
-def _level(spectra: list[np.ndarray], shape: tuple[int, ...]) -> None:
+def level_shells(spectra: list[np.ndarray], shape: tuple[int, ...]) -> None:
     """Give all shells the same power, in place; both maps get one gain.
 
     The unmasked FSC does not change. A mask mixes neighbouring shells, and would let the strong
@@ -257,7 +257,7 @@ def _level(spectra: list[np.ndarray], shape: tuple[int, ...]) -> None:
         scale_shells(spectrum, shape, gain)
 
 
-def _cut_out(data: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def cut_out(data: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Density within a mask, where the surroundings are 0: else the mask itself would correlate."""
     outside = 1 - weights
     total = float(outside.sum(dtype=np.float64))

@@ -1,0 +1,81 @@
+"""FSC in cones: known answers of noise that differs by direction, and none of noise that does not."""
+
+import numpy as np
+import pytest
+
+from cryodl.half_maps.directional import cell_centres, cells_and_shells, directional_fsc
+from cryodl.half_maps.fsc import estimate_fsc
+from cryodl.maps.volume import Volume
+
+N, VOXEL = 96, 1.5
+AXIS = np.array([0.6, 0.0, 0.8])  # z, y, x
+
+
+def halves(more: float, seed=0):
+    """Two maps of one white signal that falls off, with noise `more` times as strong about AXIS."""
+    rng = np.random.default_rng(seed)
+    f = [np.fft.fftfreq(N)[:, None, None], np.fft.fftfreq(N)[:, None], np.fft.rfftfreq(N)]
+    radius = np.maximum(np.sqrt(f[0] ** 2 + f[1] ** 2 + f[2] ** 2), 1e-9)
+    along = np.abs(f[0] * AXIS[0] + f[1] * AXIS[1] + f[2] * AXIS[2]) / radius
+    noise = np.where(along > np.cos(np.radians(35)), more, 1.0)
+    signal = np.fft.rfftn(rng.normal(size=(N, N, N))) * np.exp(-40 * radius**2)
+
+    def half():
+        spectrum = signal + 0.1 * noise * np.fft.rfftn(rng.normal(size=(N, N, N)))
+        return Volume(np.fft.irfftn(spectrum, s=(N, N, N)).astype(np.float32), VOXEL)
+
+    return half(), half()
+
+
+def found(more, seed=0):
+    first, second = halves(more, seed)
+    weights = np.ones((N, N, N), np.float32)
+    return directional_fsc(first, second, weights, estimate_fsc(first, second, weights))
+
+
+def known(noise: float) -> float:
+    """Å at which signal exp(-40 s²) and noise 0.1 x `noise` correlate to 0.143."""
+    s = np.linspace(0.01, 0.5, 5000)
+    power = np.exp(-80 * s**2)
+    return VOXEL / s[np.argmax(power / (power + (0.1 * noise) ** 2) < 0.143)]
+
+
+def test_resolution_in_cones_is_that_of_their_noise():
+    result = found(3.0)
+    along = np.abs(result.directions @ AXIS)
+    inner = along > np.cos(np.radians(10))
+    outer = along < np.cos(np.radians(60))
+    assert inner.sum() > 5 and outer.sum() > 100
+    assert np.median(result.resolutions[inner]) == pytest.approx(known(3.0), rel=0.05)
+    assert np.median(result.resolutions[outer]) == pytest.approx(known(1.0), rel=0.05)
+    assert result.anisotropic and result.area_ratio < 0.8 and result.sphericity < 0.99
+    axis = np.array(result.worst(1)[0]["axis"][::-1])
+    assert np.degrees(np.arccos(abs(axis @ AXIS))) < 20
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_even_noise_is_not_called_anisotropic(seed):
+    result = found(1.0, seed)
+    assert not result.anisotropic and result.sphericity > 0.99
+    assert result.areas.std() < 2 * result.chance
+
+
+def test_worst_directions_are_apart():
+    axes = [np.array(worst["axis"]) for worst in found(1.0).worst()]
+    assert len(axes) == 3
+    angles = [np.degrees(np.arccos(abs(a @ b))) for i, a in enumerate(axes) for b in axes[:i]]
+    assert min(angles) >= 39
+
+
+def test_every_coefficient_lies_in_the_cell_of_its_direction():
+    centres = cell_centres()
+    assert np.allclose(np.linalg.norm(centres, axis=1), 1) and (centres[:, 2] >= 0).all()
+    shape = (12, 14, 16)
+    for z, (cells, shells) in zip(np.fft.fftfreq(12), cells_and_shells(shape)):
+        y, x = np.meshgrid(np.fft.fftfreq(14), np.fft.rfftfreq(16), indexing="ij")
+        direction = np.stack([np.full(y.shape, z), y, x], axis=-1)
+        length = np.linalg.norm(direction, axis=-1)
+        there = length > 0
+        cosine = np.abs((direction * centres[cells]).sum(-1)[there]) / length[there]
+        assert np.degrees(np.arccos(cosine.clip(0, 1))).max() < 5
+        assert np.array_equal(shells, np.rint(length * 16))
