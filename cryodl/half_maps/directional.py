@@ -23,6 +23,7 @@ HALF_ANGLE = 20.0  # degrees
 CELL = 5.0  # degrees, edge of the cells into which directions are sorted
 SECTORS = 8  # of a cone, left out in turn
 APART = 40.0  # degrees, at least, between the directions that are named as the worst
+FULL = 3  # shells from the middle that hold too few coefficients for cones
 BEYOND = 1.3  # times the frequency of the resolution: beyond, curves are chance and count as 0
 SURE, UNEVEN = 2.0, 0.85  # spread over that of chance, and ratio of areas, of an anisotropic map
 THRESHOLD = 0.143
@@ -117,7 +118,7 @@ def directional_fsc(
     def curves(where: np.ndarray) -> np.ndarray:
         cross, power1, power2 = where.astype(float) @ sums
         fsc = correct(cross / np.sqrt(np.maximum(power1 * power2, 1e-30)), added)
-        fsc[:, 0] = 1.0
+        fsc[:, :FULL] = curve.corrected[:FULL]
         return fsc
 
     def areas(fsc: np.ndarray) -> np.ndarray:

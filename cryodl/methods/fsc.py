@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.input import check_map
+from cryodl.half_maps.directional import DirectionalFsc, directional_fsc
 from cryodl.half_maps.fsc import (
     THRESHOLDS,
     FscCurve,
@@ -33,7 +34,7 @@ from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.fsc_options import OPTIONS
 from cryodl.methods.options import declared
-from cryodl.methods.output import finish, results_folder, warnings
+from cryodl.methods.output import figure_of, finish, results_folder, warnings
 from cryodl.methods.registry import mask_or_finder
 
 
@@ -42,9 +43,11 @@ class FscResult(Result):
     """A Result with the mask as its volume, and the curves.
 
     curve : FscCurve, arrays over shells
+    directional : DirectionalFsc, or None where it was not asked for
     """
 
     curve: FscCurve
+    directional: DirectionalFsc | None = None
 
 
 @declared(OPTIONS)
@@ -53,6 +56,7 @@ def run_fsc(
     half2: Volume | str | Path,
     *,
     mask: Volume | np.ndarray | str | Path | None = None,
+    directional: bool = False,
     voxel_size: float | None = None,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -66,8 +70,10 @@ def run_fsc(
     half1, half2 : paths, or Volumes of shape (z, y, x)
     mask : on their grid, from 0 to 1; a binary one gets a soft edge; "network" has it found as
         `run_mask` does; None finds one by a rule
+    directional : FSC in cones too, which tells whether the map is as good in all directions
     voxel_size : Å, where the headers are wrong
-    output : folder for stats.json, fsc.csv, fsc.png and .svg, and mask.mrc; None writes nothing
+    output : folder for stats.json, fsc.csv, fsc.png and .svg, mask.mrc, and directional.csv, .png
+        and .svg; None writes nothing
     overwrite : replace results of an earlier run
     device : "auto", "cpu" or "gpu", of a network that is asked for the mask
     notify : called with each line worth telling of that
@@ -77,7 +83,9 @@ def run_fsc(
     FscResult : .stats with "resolution_0.143" and "resolution_0.5" (Å, within the mask, corrected
         by phase randomisation; None where there is no common signal), "signal_from" (Å, where
         coarser shells hold no signal and were left out, else None) and "dips" ([from, to], Å, below
-        0.143 with signal beyond), .volumes "mask", .curve
+        0.143 with signal beyond), .volumes "mask", .curve; "directional" with "area_ratio" (of
+        cones: cFAR), "sphericity", "anisotropic", "finest", "coarsest" (Å) and "worst" (axes x, y,
+        z and Å), and .directional
 
     Raises
     ------
@@ -86,11 +94,9 @@ def run_fsc(
     start = time.perf_counter()
     with results_folder(output, half1, half2, mask, overwrite=overwrite) as work:
         mask = mask_or_finder(mask, device=device, notify=notify)
-        result = _estimate(half1, half2, mask, voxel_size)
+        result = _estimate(half1, half2, mask, voxel_size, directional)
         draw = partial(_draw, result, source=half1)
-        finish(
-            result, work, start, draw, write=lambda folder: _write_csv(result.curve, folder / CSV)
-        )
+        finish(result, work, start, draw, write=partial(_write_tables, result))
     return result
 
 
@@ -104,7 +110,7 @@ def _resolutions(stats: dict[str, Any], suffix: str) -> str:
     return ", ".join(f"{r:.2f} Å (FSC {t})" if r else f"none (FSC {t})" for t, r in found)
 
 
-def _estimate(half1, half2, mask, voxel_size) -> FscResult:
+def _estimate(half1, half2, mask, voxel_size, directional) -> FscResult:
     start = time.perf_counter()
     first, second, notes = read_halves(half1, half2, voxel_size)
     second = on_one_scale(first, second, alike=0.0)
@@ -145,17 +151,59 @@ def _estimate(half1, half2, mask, voxel_size) -> FscResult:
         mask=kind,
         mask_share=round(float(weights.mean()), 4),
         warnings=notes,
-        seconds={"total": round(time.perf_counter() - start, 3)},
     )
-    return FscResult({"mask": full.with_data(weights)}, stats, full, curve)
+    cones = None
+    if directional:
+        if not curve.signal or IDENTICAL in notes:
+            notes.append("without a resolution there is none in cones either")
+        else:
+            cones = directional_fsc(first, second, weights, curve)
+            stats["directional"] = _in_directions(cones, notes)
+    stats["seconds"] = {"total": round(time.perf_counter() - start, 3)}
+    return FscResult({"mask": full.with_data(weights)}, stats, full, curve, cones)
+
+
+def _in_directions(cones: DirectionalFsc, notes: list[str]) -> dict[str, Any]:
+    """What cones say, for stats.json; a note where they differ."""
+    finest, coarsest = np.nanmin(cones.resolutions), np.nanmax(cones.resolutions)
+    found: dict[str, Any] = {
+        "area_ratio": round(cones.area_ratio, 4),
+        "spread": round(float(cones.areas.std() / cones.areas.mean()), 4),
+        "spread_by_chance": round(cones.chance / float(cones.areas.mean()), 4),
+        "sphericity": round(cones.sphericity, 4),
+        "anisotropic": cones.anisotropic,
+        "finest": _rounded(float(finest)),
+        "coarsest": _rounded(float(coarsest)),
+        "worst": cones.worst(),
+    }
+    if cones.anisotropic:
+        worst = found["worst"][0]
+        axis = ", ".join(f"{value:.2f}" for value in worst["axis"])
+        notes.append(
+            f"anisotropic: {worst['resolution']:.1f} Å along ({axis}), {finest:.1f} Å at best; "
+            "views from some side are rare, so do not trust detail along that direction"
+        )
+    return found
 
 
 def _rounded(number: float | None) -> float | None:
     return None if number is None else round(number, 4)
 
 
-CSV = "fsc.csv"
+CSV, DIRECTIONAL_CSV = "fsc.csv", "directional.csv"
 CURVES = ("unmasked", "masked", "randomised", "corrected")
+
+
+def _write_tables(result: FscResult, folder: Path) -> None:
+    _write_csv(result.curve, folder / CSV)
+    if result.directional:
+        with open(folder / DIRECTIONAL_CSV, "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(["x", "y", "z", "resolution_angstrom", "area_per_angstrom"])
+            cones = result.directional
+            for axis, resolution, area in zip(cones.directions, cones.resolutions, cones.areas):
+                axis = (f"{value:.4f}" for value in axis[::-1])
+                table.writerow([*axis, f"{resolution:.4f}", f"{area:.5f}"])
 
 
 def _write_csv(curve: FscCurve, path: Path) -> None:
@@ -169,6 +217,15 @@ def _write_csv(curve: FscCurve, path: Path) -> None:
 
 
 def _draw(result: FscResult, work: Path, *, source: Any) -> None:
+    if result.directional:
+        from cryodl.report.half_map_curves import draw_directional
+
+        cones = result.directional
+        with figure_of(result.stats, "directional"):
+            draw_directional(
+                cones.directions, cones.resolutions, cones.frequencies, cones.fsc,
+                work / "directional",
+            )  # fmt: skip
     from cryodl.report.half_map_curves import draw_fsc
 
     curve = result.curve

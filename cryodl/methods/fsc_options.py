@@ -18,6 +18,8 @@ OPTIONS = (
     OUTPUT,
     Option("mask", metavar="FILE", label="Mask", help="mask on the maps' grid, or 'network': the "
         "one that cryodl mask finds; a binary one gets a soft edge; without it a rule finds one"),
+    Option("directional", False, "FSC in cones too: whether the map is as good in all directions",
+        bool, label="In directions"),
     VOXEL_SIZES,
     *PROCESSOR,
     OVERWRITE,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.report.figure import new_figure, save_figure, style, write_title
+from cryodl.report.palette import colour_map
 
 #: Colour, width and dashes of each curve; the corrected one is what counts.
 LINES = {
@@ -75,6 +76,66 @@ def draw_fsc(
         write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
         for kind in (".png", ".svg"):
             save_figure(figure, os.fspath(out_base) + kind)
+
+
+def draw_directional(
+    directions: np.ndarray,
+    resolutions: np.ndarray,
+    frequencies: np.ndarray,
+    fsc: np.ndarray,
+    out_base: str | os.PathLike[str],
+) -> None:
+    """Write resolution by direction, and the FSC in cones, as ``out_base``.png and .svg.
+
+    Parameters
+    ----------
+    directions : ndarray, shape (n, 3), unit vectors z, y, x with x >= 0
+    resolutions : ndarray, shape (n,), Å
+    frequencies : ndarray, shape (shells,), 1/Å
+    fsc : ndarray, shape (n, shells), in a cone about each direction
+    """
+    with style():
+        figure = new_figure(WIDTH + 2.6, HEIGHT)
+        _draw_half_sphere(figure, directions, resolutions)
+        axes = figure.add_axes((0.48, 0.145, 0.505, 0.71))
+        shown = frequencies <= 1.25 * np.nanmax(1 / resolutions)
+        end = float(frequencies[shown][-1])
+        low, high = np.percentile(fsc, (5, 95), axis=0)
+        axes.fill_between(frequencies, low, high, color="#9ecae1", lw=0, label="nine in ten cones")
+        for values, colour, label in (
+            (np.median(fsc, axis=0), "black", "median"),
+            (fsc[np.nanargmax(resolutions)], "#d1495b", "worst"),
+        ):
+            axes.plot(frequencies, values, color=colour, lw=1.2, label=label)
+        axes.axhline(0.143, color="0.6", lw=0.7, ls=(0, (2, 2)), zorder=1)
+        axes.set(xlim=(0, end), ylim=(-0.08, 1.04))
+        axes.set_xlabel("Spatial frequency (1/Å)")
+        axes.set_ylabel("FSC in cones of 20°")
+        _resolution_axis(axes, end)
+        axes.legend(frameon=False, loc="upper right", handlelength=1.8)
+        for kind in (".png", ".svg"):
+            save_figure(figure, os.fspath(out_base) + kind)
+
+
+def _draw_half_sphere(figure: Any, directions: np.ndarray, resolutions: np.ndarray) -> None:
+    """Resolution by direction, on the half sphere z >= 0 seen along z, areas true (Lambert)."""
+    axis = directions * np.where(directions[:, :1] < 0, -1, 1)
+    scale = np.sqrt(1 / (1 + axis[:, 0]))
+    x, y = axis[:, 2] * scale, axis[:, 1] * scale
+    axes = figure.add_axes((0.005, 0.2, 0.4, 0.78))
+    drawn = axes.scatter(x, y, c=resolutions, s=16, lw=0, marker="o", cmap=colour_map("viridis"))
+    turn = np.linspace(0, 2 * np.pi, 200)
+    axes.plot(1.02 * np.cos(turn), 1.02 * np.sin(turn), color="0.4", lw=0.7)
+    for text, place in (("x", (1.1, 0)), ("y", (0, 1.1)), ("z", (0.05, 0.05))):
+        axes.annotate(text, place, ha="center", va="center", fontsize=8)
+    axes.plot([0], [0], "+", color="black", ms=6, mew=0.8)
+    axes.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
+    axes.set_axis_off()
+    key = figure.colorbar(
+        drawn, cax=figure.add_axes((0.075, 0.145, 0.26, 0.03)), orientation="horizontal"
+    )
+    key.outline.set_linewidth(0.5)
+    key.set_label("Resolution along the axis (Å)")
 
 
 def _mark(axes: Any, threshold: float, resolution: float | None, end: float) -> None:

@@ -18,6 +18,7 @@ from cryodl.filters.shells import inverse, power_spectrum, scale_shells, transfo
 from cryodl.half_maps.fsc import FscCurve, estimate_fsc, soft_mask
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.volume import Volume
+from cryodl.methods.enhance.audit import SURFACE
 
 # Mean B-factor of the atoms, in units of resolution²: what is badly resolved also moves. Of 0 to
 # 2.25 it made twelve reconstructions by RELION most like their models.
@@ -33,6 +34,7 @@ class Linear:
 
     full, half1, half2 : Volumes, filtered alike and masked softly; the root mean square of `full`
         in the mask is 1
+    change : ndarray (z, y, x), float32, density of SURFACE and more that the mask cut off, below 0
     gain : ndarray (shells,), by which every shell was multiplied
     curve : FSC of the half maps;  resolution : Å, where it falls below 0.143
     """
@@ -40,6 +42,7 @@ class Linear:
     full: Volume
     half1: Volume
     half2: Volume
+    change: np.ndarray
     gain: np.ndarray
     curve: FscCurve
     resolution: float
@@ -62,10 +65,13 @@ def filter_half_maps(half1: Volume, half2: Volume, inside: np.ndarray) -> Linear
         )
     full = half_sum(half1, half2)
     gain = optimal_gain(full, weights, curve, resolution)
-    filtered = [_filtered(volume, gain, weights) for volume in (full, half1, half2)]
-    unit = np.float32(np.sqrt(np.mean(np.square(filtered[0][inside]))))
-    volumes = (full.with_data(data / max(unit, np.float32(1e-30))) for data in filtered)
-    return Linear(*volumes, gain, curve, resolution)
+    filtered = _filtered(full, gain)
+    unit = max(float(np.sqrt(np.mean(np.square(filtered[inside])))), 1e-30)
+    gain /= unit
+    filtered /= np.float32(unit)
+    first, second = (h.with_data(_filtered(h, gain) * weights) for h in (half1, half2))
+    lost = np.where((weights < 0.5) & (filtered > SURFACE), -filtered, np.float32(0))
+    return Linear(full.with_data(filtered * weights), first, second, lost, gain, curve, resolution)
 
 
 def optimal_gain(full: Volume, weights: np.ndarray, curve: FscCurve, resolution: float):
@@ -86,7 +92,7 @@ def optimal_gain(full: Volume, weights: np.ndarray, curve: FscCurve, resolution:
     return np.maximum(gain, gain.max() * LEAST_GAIN)
 
 
-def _filtered(volume: Volume, gain: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _filtered(volume: Volume, gain: np.ndarray) -> np.ndarray:
     spectrum = transform(volume.data - np.float32(np.median(volume.data)))
     scale_shells(spectrum, volume.shape, gain)
-    return inverse(spectrum, volume.shape) * weights.astype(np.float32)
+    return inverse(spectrum, volume.shape)

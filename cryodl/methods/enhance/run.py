@@ -18,9 +18,9 @@ from cryodl.checks.finest import finest_possible
 from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim
 from cryodl.errors import SettingError
-from cryodl.half_maps.fsc import THRESHOLDS, estimate_fsc, soft_mask
+from cryodl.half_maps.fsc import THRESHOLDS, estimate_fsc, mask_of_halves, soft_mask
 from cryodl.half_maps.pair import half_sum, read_halves
-from cryodl.maps.inputs import input_map, input_mask
+from cryodl.maps.inputs import input_map, input_mask, mask_source
 from cryodl.maps.resample import resample_to
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
@@ -35,6 +35,7 @@ from cryodl.methods.enhance.audit import (
     remove_small,
 )
 from cryodl.methods.enhance.estimate import Enhanced, Enhancer
+from cryodl.methods.enhance.linear import filter_half_maps
 from cryodl.methods.enhance.options import OPTIONS
 from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
 from cryodl.methods.options import declared
@@ -42,6 +43,7 @@ from cryodl.methods.output import figure_of, finish, place_density, results_fold
 from cryodl.methods.registry import mask_or_finder
 
 MapLike = Volume | str | Path
+FILTERS_WIN = 4.0  # Å, FSC of half maps beyond which the networks lose to filters
 
 
 @declared(OPTIONS)
@@ -73,7 +75,9 @@ def run_enhance(
     ----------
     volume : a map, best neither sharpened nor masked; or else half maps:
     half1, half2 : their mean is enhanced, and for the audit each of them
-    model : "tight" (masks closely), "wide" (leaves a margin) or "highres" (for 4 Å and better)
+    model : "tight" (masks closely), "wide" (leaves a margin), "highres" (for 4 Å and better) or
+        "linear": of half maps, no network but the filter that their FSC and the spectrum of atoms
+        ask for, in a soft mask; nothing is invented, and it is the best beyond 4 Å
     bundle : Bundle, name or folder in place of the shipped one of the model
     normalisation : how the noise is found: "auto", "stats" (noise_mean and noise_std) or "mask"
         (outside of it)
@@ -101,6 +105,15 @@ def run_enhance(
     """
     start = time.perf_counter()
     _check_inputs(volume, half1, half2)
+    if model == "linear":
+        others = {
+            "bundle": bundle, "protect_mask": protect_mask, "clean": clean, "thorough": thorough,
+            "noise_mean": noise_mean, "noise_std": noise_std,
+        }  # fmt: skip
+        _check_linear(half1, others, normalisation)
+        return _filter(
+            half1, half2, mask, voxel_size, device, output, overwrite, notify or (lambda line: None)
+        )
     way = check_normalisation(normalisation, noise_mean, noise_std, mask)
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
@@ -153,6 +166,12 @@ def run_enhance(
                 grids["support"], stats["fsc"] = _audit_halves(
                     enhancer, halves, noise, enhanced, show
                 )
+            before = stats["fsc"]["before_0.143"]
+            if before is None or before > FILTERS_WIN:
+                found.warnings.append(
+                    f"beyond {FILTERS_WIN:g} Å filters make more of half maps than this network: "
+                    "compare the result with that of the model 'linear'"
+                )
         with timer("bring back"):
             volumes = {
                 name: enhancer.paste(grid, original, density=name == "enhanced")
@@ -189,6 +208,63 @@ def _check_inputs(volume, half1, half2) -> None:
         raise SettingError("no map is given: give volume=, or half1= and half2=")
     if volume is not None and half1 is not None:
         raise SettingError("a map and half maps are given: give volume=, or the half maps alone")
+
+
+def _check_linear(half1, others: dict[str, Any], normalisation: str) -> None:
+    if half1 is None:
+        raise SettingError("model='linear' needs half maps: give half1= and half2=")
+    named = [name for name, value in others.items() if value]
+    named += ["normalisation"] if normalisation != "auto" else []
+    if named:
+        raise SettingError(f"model='linear' has no use for {named[0]}: leave it out")
+
+
+def _filter(half1, half2, mask, voxel_size, device, output, overwrite, tell) -> Result:
+    """What `run_enhance` returns and writes, of the model "linear"."""
+    start, timer = time.perf_counter(), Timer()
+    with results_folder(output, half1, half2, mask, overwrite=overwrite) as work:
+        with timer("read"):
+            first, second, notes = read_halves(half1, half2, voxel_size)
+            original = half_sum(first, second)
+            mask = mask_or_finder(mask, device=device, notify=tell)
+            inside, more = input_mask(mask, original)
+            if inside is None:
+                inside = mask_of_halves(first, second)
+            notes += more + check_map(original, inside)
+        for note in notes:
+            tell(f"warning: {note}")
+        with timer("enhance"):
+            found = filter_half_maps(first, second, inside)
+        with timer("audit"):
+            support = found.full.with_data(agreement(found.half1, found.half2))
+        shown = found.full.data[found.full.data > SURFACE].sum()
+        lost = -float(found.change.sum())
+        fsc = {f"before_{t:g}": found.curve.resolution(t) for t in THRESHOLDS}
+        fsc = {name: None if value is None else round(value, 4) for name, value in fsc.items()}
+        stats: dict[str, Any] = {
+            "method": "postprocess",
+            "model": "linear",
+            "source": "half maps",
+            "density_added": 0.0,
+            "density_removed": round(lost / max(lost + float(shown), 1e-30), 4),
+            # a radial filter moves no FSC
+            "fsc": fsc | {name.replace("before", "after"): value for name, value in fsc.items()},
+            "mask": mask_source(mask) if mask is not None else "automatic",
+            "surface": SURFACE,
+            "voxel_size": original.voxel_size,
+            "voxel_size_given": voxel_size is not None,
+            "warnings": notes,
+            "seconds": timer.seconds,
+        }
+        timer.seconds["total"] = round(time.perf_counter() - start, 3)
+        volumes = {
+            "enhanced": found.full,
+            "audit": found.full.with_data(found.change),
+            "support": support,
+        }
+        result = Result(volumes, stats, original)
+        finish(result, work, start, partial(_draw, result, output=output, source=None), tell=tell)
+    return result
 
 
 def _read(volume, half1, half2, voxel_size: float | None):

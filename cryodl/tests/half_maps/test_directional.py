@@ -1,4 +1,4 @@
-"""FSC in cones: known answers of noise that differs by direction, and none of noise that does not."""
+"""FSC in cones: known answers where noise differs by direction, and none where it does not."""
 
 import numpy as np
 import pytest

@@ -1,0 +1,100 @@
+"""Half maps filtered by what they hold: like their molecule, nothing beyond their resolution."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cryodl.errors import InputError, SettingError
+from cryodl.filters.sharpen import radial_amplitude
+from cryodl.maps.volume import Volume
+from cryodl.methods.enhance.evaluate import best_bfactor, low_passed
+from cryodl.methods.enhance.linear import filter_half_maps
+from cryodl.methods.enhance.run import run_enhance
+from cryodl.simulation.structure import atom_density
+from cryodl.tests.half_maps.simulated_half_maps import packed_ball, simulate_half_maps
+
+N, VOXEL, RESOLUTION = 64, 1.4, 6.0
+
+
+@pytest.fixture(scope="module")
+def case():
+    """Noisy half maps of a ball of atoms at 6 Å, and its density at that resolution."""
+    positions, elements = packed_ball(20.0)
+    regions = np.zeros(len(positions), int)
+    first, second, inside, _ = simulate_half_maps(
+        positions, elements, regions, [RESOLUTION], VOXEL, (N, N, N)
+    )
+    placed = positions + N // 2 * VOXEL
+    atoms = Volume(atom_density(placed, elements, (N, N, N), VOXEL), VOXEL)
+    wanted = low_passed(atoms, RESOLUTION)
+
+    def alike(data) -> float:
+        return float(np.corrcoef(data[inside], wanted[inside])[0, 1])
+
+    full = first.with_data((first.data + second.data) / 2)
+    found = filter_half_maps(first, second, inside)
+    return SimpleNamespace(
+        halves=(first, second), full=full, inside=inside, alike=alike, found=found
+    )
+
+
+def test_it_is_as_like_the_molecule_as_the_b_factor_that_knows_it(case):
+    linear, (_, best) = case.alike(case.found.full.data), best_bfactor(case.full, case.alike)
+    assert linear > case.alike(case.full.data) + 0.1
+    assert linear > best - 0.02
+
+
+def test_nothing_is_left_beyond_the_resolution(case):
+    s, amplitude = radial_amplitude(case.found.full)
+    assert case.found.resolution == pytest.approx(RESOLUTION, rel=0.1)
+    beyond = amplitude[s > 1.5 / case.found.resolution]
+    assert beyond.max() < 0.02 * amplitude[(s > 0.05) & (s < 1 / RESOLUTION)].max()
+    assert np.sqrt(np.mean(case.found.full.data[case.inside] ** 2)) == pytest.approx(1, abs=0.05)
+
+
+def test_scale_and_offset_change_nothing(case):
+    halves = [half.with_data(half.data * 50 + 20) for half in case.halves]
+    again = filter_half_maps(*halves, case.inside)
+    assert np.allclose(again.full.data, case.found.full.data, atol=2e-3)
+
+
+def test_noise_has_nothing_to_show():
+    rng = np.random.default_rng(1)
+    halves = [Volume(rng.normal(size=(32, 32, 32)).astype(np.float32), 2.0) for _ in range(2)]
+    inside = np.zeros((32, 32, 32), bool)
+    inside[10:22, 10:22, 10:22] = True
+    with pytest.raises(InputError, match="no signal in common"):
+        filter_half_maps(*halves, inside)
+
+
+def test_the_command_s_results(case, tmp_path):
+    mask = case.full.with_data(case.inside.astype(np.float32))
+    first, second = case.halves
+    result = run_enhance(
+        half1=first, half2=second, model="linear", mask=mask, output=tmp_path / "out"
+    )
+    stats = result.stats
+    assert stats["model"] == "linear" and stats["density_added"] == 0
+    assert stats["fsc"]["before_0.143"] == stats["fsc"]["after_0.143"]
+    assert np.allclose(result.volumes["enhanced"].data, case.found.full.data)
+    support = result.volumes["support"].data
+    assert support[case.inside].mean() > 0.8 and support.max() <= 1
+    assert {"enhanced.mrc", "audit.mrc", "support.mrc", "slices.png"} <= set(stats["files"])
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"half1": None, "half2": None, "volume": 0}, "needs half maps"),
+        ({"thorough": True}, "no use for thorough"),
+        ({"noise_std": 1.0}, "no use for noise_std"),
+        ({"normalisation": "mask", "mask": 0}, "no use for normalisation"),
+    ],
+)
+def test_what_it_has_no_use_for_is_refused(case, changes, words):
+    given = {"half1": case.halves[0], "half2": case.halves[1], "model": "linear", **changes}
+    given = {name: case.full if value == 0 and name in ("volume", "mask") else value
+             for name, value in given.items()}  # fmt: skip
+    with pytest.raises(SettingError, match=words):
+        run_enhance(given.pop("volume", None), **given)
