@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from cryodl.filters.shells import inverse, shell_frequencies, shell_planes, transform
-from cryodl.half_maps.fsc import FscCurve, correct, crossing, cut_out, level_shells
+from cryodl.filters.threshold import signal_end
+from cryodl.half_maps.fsc import FscCurve, correct, cut_out, level_shells
 from cryodl.maps.volume import Volume
 
 HALF_ANGLE = 20.0  # degrees
@@ -129,8 +130,8 @@ def directional_fsc(
     chance = np.sqrt(np.mean(left.var(axis=0)) * (SECTORS - 1))  # jackknife
     whole = np.zeros((len(directions), len(frequencies)))
     whole[:, :end] = fsc
-    found = [crossing(frequencies, line, THRESHOLD) for line in whole]
-    resolutions = np.array([np.nan if r is None else r for r in found])
+    ends = [signal_end(frequencies, line, THRESHOLD) for line in whole]
+    resolutions = np.array([1 / end.frequency if end else np.nan for end in ends])
     return DirectionalFsc(directions, frequencies, whole, resolutions, areas(fsc), float(chance))
 
 
