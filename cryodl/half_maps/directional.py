@@ -130,8 +130,8 @@ def directional_fsc(
     chance = np.sqrt(np.mean(left.var(axis=0)) * (SECTORS - 1))  # jackknife
     whole = np.zeros((len(directions), len(frequencies)))
     whole[:, :end] = fsc
-    ends = [signal_end(frequencies, line, THRESHOLD) for line in whole]
-    resolutions = np.array([1 / end.frequency if end else np.nan for end in ends])
+    falls = [signal_end(frequencies, line, THRESHOLD) for line in whole]
+    resolutions = np.array([1 / fall.frequency if fall else np.nan for fall in falls])
     return DirectionalFsc(directions, frequencies, whole, resolutions, areas(fsc), float(chance))
 
 
