@@ -144,7 +144,7 @@ def compare(method: str, name: str, thorough: bool, edge: int, axes: int) -> lis
 
 def table(rows: list[dict]) -> str:
     """The worst first, of every unit: those that change most when they are turned."""
-    from cryodl.cli.streams import markdown
+    from cryodl.evaluation.tables import markdown
 
     units = list(dict.fromkeys(UNITS.values()))
     thorough = {(row["method"], row["map"]): row for row in rows if row["thorough"]}

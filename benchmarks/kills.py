@@ -289,7 +289,7 @@ def table(kills: list[dict]) -> list[dict[str, object]]:
 
 
 def main() -> int:
-    from cryodl.cli.streams import markdown
+    from cryodl.evaluation.tables import markdown
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=30, help="of each command")

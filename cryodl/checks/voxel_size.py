@@ -6,7 +6,7 @@ own in every band of frequencies. With a wrong voxel size all of it lies at othe
 
 A small network reads these (`voxel_size_features`) and gives a distribution over the factor by
 which the voxel size is too large. It has learnt from simulated experiments whose voxel size was
-changed (training.voxel_size), and its threshold is set so that few right maps are warned of. It is
+changed (methods.voxel_size), and its threshold is set so that few right maps are warned of. It is
 asked where it has learnt only: at other voxel sizes, and of maps without detail, it would be sure
 of anything. Its weights are sealed with a checksum and a test vector.
 """

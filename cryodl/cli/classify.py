@@ -73,42 +73,8 @@ def sentence(entry: dict[str, Any]) -> str:
 
 def print_tables(found: list[dict[str, Any]]) -> None:
     """Tables 2 to 5 of the paper, of maps with claims."""
+    from cryodl.evaluation.tables import markdown
+    from cryodl.methods.resolution_class.evaluate import class_tables
+
     for name, rows in class_tables(found).items():
-        from cryodl.cli.streams import markdown
-
         print(f"\n{name}\n\n{markdown(rows)}", end="")
-
-
-def class_tables(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Rows of Tables 2 (maps), 3 and 4 (confusion matrix) and 5 (measures of each class)."""
-    from pathlib import Path
-
-    from cryodl.methods.resolution_class.evaluate import (
-        agreement,
-        confusion,
-        confusion_rows,
-        measures,
-    )
-    from cryodl.resolution_maps.statistics import CLASSES, class_of
-
-    published = [int(class_of(entry["claimed"])) for entry in found]
-    predicted = [CLASSES.index(entry["class"]) for entry in found]
-    maps = [
-        {
-            "map": Path(entry["map"]).name,
-            "claimed": entry["claimed"],
-            "published": CLASSES[truth],
-            "predicted": entry["class"],
-            "resolution": entry["resolution"],
-            "interval": "{:.1f}-{:.1f}".format(*entry["interval"]),
-        }
-        for entry, truth in zip(found, published)
-    ]
-    matrix = confusion(published, predicted)
-    total = {"maps": len(found), "agreement_percent": agreement(matrix)}
-    return {
-        "maps": maps,
-        "confusion": confusion_rows(matrix),
-        "measures": measures(matrix),
-        "agreement": [total],
-    }

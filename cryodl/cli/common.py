@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 from cryodl.errors import OutputError, SettingError
@@ -139,26 +138,6 @@ def _find_action(parser: argparse.ArgumentParser, key: str) -> argparse.Action |
         if not action.option_strings and key in (action.dest, str(action.metavar).lower()):
             return action
     return None
-
-
-def add_methods(parser: argparse.ArgumentParser, methods: dict[str, tuple[str, str]]) -> None:
-    """Give a command a method to choose, each with its own options.
-
-    methods : name -> (module with add_arguments and run, summary); the module's `run` becomes
-        `args.run_method`
-    """
-    chosen = parser.add_subparsers(dest="method", metavar="METHOD", title="methods", required=True)
-    for name, (module_name, summary) in methods.items():
-        its_parser = chosen.add_parser(
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            allow_abbrev=False,
-            formatter_class=parser.formatter_class,
-        )
-        module = import_module(module_name)
-        module.add_arguments(its_parser)
-        its_parser.set_defaults(run_method=module.run)
 
 
 def apply_compute_options(args: argparse.Namespace) -> None:

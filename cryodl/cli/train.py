@@ -1,48 +1,28 @@
-"""`cryodl train METHOD`: a network trained and written as a bundle; one module per method."""
+"""`cryodl train METHOD`, and `cryodl evaluate METHOD`: functions of the registry, by options."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-from cryodl.cli.common import add_methods
-from cryodl.cli.training import CHECKPOINT, run_folder
-
-METHODS = {
-    "single-map-resolution": (
-        "cryodl.cli.train_single_map",
-        "train mask, global and local resolution of a single map, from simulated experiments",
-    ),
-    "voxel-size": (
-        "cryodl.cli.train_voxel_size",
-        "train the check that doubts wrong voxel sizes, from simulated experiments",
-    ),
-    "local-resolution": (
-        "cryodl.cli.train_local_resolution",
-        "train local resolution as DeepRes gives it, from structures",
-    ),
-    "postprocess": (
-        "cryodl.cli.train_postprocess",
-        "train post-processing in the manner of DeepEMhancer, from simulated experiments",
-    ),
-    "local-classes": (
-        "cryodl.cli.train_local_classes",
-        "train ten classes of local resolution, from maps and their local resolutions",
-    ),
-    "resolution-class": (
-        "cryodl.cli.train_resolution_class",
-        "train the resolution of a whole map, from structures and simulated experiments",
-    ),
-}
+from cryodl.cli.command import PARAMS
+from cryodl.cli.common import Progress, say
+from cryodl.methods import registry
+from cryodl.methods.options import add_arguments as add_options
+from cryodl.methods.options import keywords
+from cryodl.training.state import CHECKPOINT, run_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_methods(parser, METHODS)
+    add_methods(parser, registry.TRAIN)
 
 
 def run(args: argparse.Namespace) -> None:
     try:
-        args.run_method(args)
+        run_method(args)
     except KeyboardInterrupt:
         folder = run_folder(Path(args.output))
         if not (folder / CHECKPOINT).is_file():
@@ -50,3 +30,29 @@ def run(args: argparse.Namespace) -> None:
         raise KeyboardInterrupt(
             f"the training as far as its last epoch is in {folder}: --resume goes on with it"
         ) from None
+
+
+def add_methods(parser: argparse.ArgumentParser, methods: dict[str, registry.Method]) -> None:
+    """Give a command a method to choose, each with its own options."""
+    chosen = parser.add_subparsers(dest="method", metavar="METHOD", title="methods", required=True)
+    for name, method in methods.items():
+        its_parser = chosen.add_parser(
+            name,
+            help=method.help,
+            description=method.help[0].upper() + method.help[1:] + ".",
+            allow_abbrev=False,
+            formatter_class=parser.formatter_class,
+        )
+        options = (*method.load_options(), PARAMS)
+        add_options(its_parser, options)
+        its_parser.set_defaults(method_line=method, options=options)
+
+
+def run_method(args: argparse.Namespace) -> None:
+    """Call the function of the chosen method with what was given."""
+    function, values = args.method_line.load(), keywords(args.options, args)
+    more: dict[str, Any] = {"log": say}
+    with ExitStack() as stack:
+        if "progress" in inspect.signature(function).parameters:
+            more["progress"] = stack.enter_context(Progress())
+        function(**values, **more)

@@ -97,6 +97,45 @@ COMMANDS = {
 }  # fmt: skip
 
 
+# Of `cryodl train METHOD`; the options stand in the module of the function.
+TRAIN = {
+    name: Method(function, f"{M}.{module}.train", f"{M}.{module}.train", help)
+    for name, function, module, help in (
+        ("single-map-resolution", "train_single_map_resolution", "cryores",
+            "train mask, global and local resolution of a single map, from simulated experiments"),
+        ("voxel-size", "train_voxel_size", "voxel_size",
+            "train the check that doubts wrong voxel sizes, from simulated experiments"),
+        ("local-resolution", "train_local_resolution", "deepres",
+            "train local resolution as DeepRes gives it, from structures"),
+        ("postprocess", "train_enhance", "enhance",
+            "train post-processing in the manner of DeepEMhancer, from simulated experiments"),
+        ("local-classes", "train_local_classes", "local_classes",
+            "train ten classes of local resolution, from maps and their local resolutions"),
+        ("resolution-class", "train_resolution_class", "resolution_class",
+            "train the resolution of a whole map, from structures and simulated experiments"),
+    )
+}  # fmt: skip
+
+# Of `cryodl evaluate METHOD`, likewise.
+EVALUATE = {
+    name: Method(function, module, module, help)
+    for name, function, module, help in (
+        ("experiments", "evaluate_experiments", "cryodl.evaluation.experiments", "measure every "
+            "method on experiments from particles, simulated or reconstructed by RELION"),
+        ("resolution-class", "evaluate_resolution_class", f"{M}.resolution_class.evaluate",
+            "measure whole-map classes: the tables of the paper, boundaries, real maps"),
+        ("local-classes", "evaluate_local_classes", f"{M}.local_classes.evaluate",
+            "measure local classes on labelled experiments: the four-way table of the paper"),
+        ("single-map-resolution", "evaluate_single_map_resolution", f"{M}.cryores.evaluate",
+            "measure masks and resolutions of single maps on experiments and real maps"),
+        ("postprocess", "evaluate_enhance", f"{M}.enhance.evaluate",
+            "compare enhanced maps with targets and models, simulated and real"),
+        ("local-resolution", "evaluate_local_resolution", f"{M}.deepres.evaluate",
+            "run the tests of the DeepRes paper, and tables of real maps"),
+    )
+}  # fmt: skip
+
+
 NETWORK = "network"  # as a mask: the one that `cryodl mask` finds
 
 
@@ -115,4 +154,5 @@ def mask_or_finder(mask: Any, **settings: Any) -> Any:
 
 def functions() -> dict[str, str]:
     """Every Python function and its module."""
-    return {line.function: line.module for line in (*LOCALRES.values(), *COMMANDS.values())}
+    lines = (each.values() for each in (LOCALRES, COMMANDS, TRAIN, EVALUATE))
+    return {line.function: line.module for group in lines for line in group}

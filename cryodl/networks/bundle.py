@@ -13,7 +13,6 @@ from cryodl.errors import BundleError, BundleWarning, OutputError
 from cryodl.files.folder import whole_folder
 from cryodl.files.record import KEY, file_sha256, sealed
 from cryodl.networks.architectures import reads_and_answers
-from cryodl.networks.card import CARD_FILE
 from cryodl.networks.openvino_backend import (
     OpenVINONetwork,
     can_write_openvino,
@@ -36,6 +35,7 @@ from cryodl.networks.proof import (
     write_vector,
 )
 from cryodl.networks.spec import (
+    CARD_FILE,
     FORMAT,
     OPENVINO,
     SPEC_FILE,

@@ -12,10 +12,17 @@ from pathlib import Path
 
 from cryodl.files.record import KEY, file_sha256, sealed
 from cryodl.networks.bundle import Bundle, store_once, write_proof
-from cryodl.networks.card import CARD_FILE
 from cryodl.networks.openvino_backend import import_openvino, openvino_answers, save_graph
 from cryodl.networks.proof import VECTOR_FILE
-from cryodl.networks.spec import OPENVINO, SPEC_FILE, WEIGHTS_FILE, read_spec, thaw, write_spec
+from cryodl.networks.spec import (
+    CARD_FILE,
+    OPENVINO,
+    SPEC_FILE,
+    WEIGHTS_FILE,
+    read_spec,
+    thaw,
+    write_spec,
+)
 
 
 def seal_bundle(folder: Path) -> None:

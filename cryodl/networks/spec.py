@@ -30,6 +30,7 @@ FORMAT = 1
 SPEC_FILE = "spec.json"
 WEIGHTS_FILE = "model.weights.h5"  # where nothing else holds the weights
 TABLE_FILE = "weights.json"  # says where OpenVINO's files hold them
+CARD_FILE = "MODEL_CARD.md"
 OPENVINO = "light"  # folder with the same network in OpenVINO's format, and the spec's entry for it
 
 # Without these a bundle cannot be used or must not be passed on; a method asks for more (its

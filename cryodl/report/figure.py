@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Sequence
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator, Sequence
 
 #: One and two columns of a journal page, in inches (85 and 178 mm).
 ONE_COLUMN = 3.35
@@ -46,6 +47,19 @@ def style() -> Any:
     import matplotlib
 
     return matplotlib.rc_context(STYLE)
+
+
+@contextmanager
+def drawing(name: str, say: Callable[[str], Any]) -> Iterator[None]:
+    """Turn whatever goes wrong in the drawing of a file into a warning.
+
+    Hours of computing must not be lost by a picture.  name : of the file;  say : takes the warning
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        say(f"warning: {name} could not be made ({reason})")
 
 
 def printable(text: str) -> str:

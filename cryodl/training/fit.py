@@ -12,9 +12,8 @@ from typing import Any
 import keras
 
 from cryodl.errors import InputError, OutputError, SettingError
-from cryodl.training.state import LOG, STATE, logged, read_state
+from cryodl.training.state import CHECKPOINT, LOG, STATE, logged, read_state
 
-CHECKPOINT = "checkpoint.keras"
 BEST = "best.weights.h5"
 
 
@@ -53,7 +52,9 @@ def fit(
         state = _state_of(model, out_dir, config)
     else:
         if (out_dir / CHECKPOINT).is_file():
-            raise OutputError(f"'{out_dir}' holds a training run; use --resume or another folder")
+            raise OutputError(
+                f"'{out_dir}' holds a training run; give resume=True or another folder"
+            )
         out_dir.mkdir(parents=True, exist_ok=True)
         (out_dir / BEST).unlink(missing_ok=True)  # of a run that was killed before its checkpoint
         state["monitor"] = monitor = _monitor(config)

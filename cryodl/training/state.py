@@ -1,4 +1,4 @@
-"""How far a training run has come, as its folder tells; read without Keras."""
+"""The folder of a training run, and how far it has come; read without Keras."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from cryodl.files.reading import read_json, read_text
 
 STATE = "state.json"
 LOG = "log.csv"
+CHECKPOINT = "checkpoint.keras"
 NUMBERS = "seconds", "best"  # best may be infinite
+
+
+def run_folder(output: Path) -> Path:
+    """Where a training keeps its checkpoint and log: next to the bundle that it will write."""
+    return output.with_name(output.name + ".training")
 
 
 def read_state(out_dir) -> dict[str, Any]:

@@ -32,6 +32,18 @@ def load_structures(place):
     return structures, skipped
 
 
+def split_structures(place, validation=None):
+    """Structures to train on and to validate on: (training, validation, messages of skipped files).
+
+    validation : folder or packed set of the latter; without it every tenth is held out
+    """
+    structures, skipped = load_structures(place)
+    if validation:
+        held_out, more = load_structures(validation)
+        return structures, held_out, skipped + more
+    return *hold_out(structures), skipped
+
+
 def hold_out(items, every=10):
     """Hold out every tenth molecule: (training, validation). At least one is held out.
 
@@ -44,7 +56,7 @@ def hold_out(items, every=10):
     names = [molecule_of(item) or number for number, item in enumerate(items)]
     different = list(dict.fromkeys(names))
     if len(different) < 2:
-        raise InputError("one molecule cannot be both trained and validated on: give --validation")
+        raise InputError("one molecule cannot be both trained and validated on: give validation=")
     every = min(every, len(different))
     held = set(different[every - 1 :: every])
     return (

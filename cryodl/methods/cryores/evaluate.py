@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from cryodl.evaluation.claims import rank_correlation, read_table
+from cryodl.evaluation.tables import write_tables
 from cryodl.features.context import prepare_context
+from cryodl.files.folder import whole_folder
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.half_maps.local_fsc import local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
@@ -16,11 +20,127 @@ from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.estimate import estimate_single_map_resolution
 from cryodl.methods.cryores.predict import predict, reads_spectrum
+from cryodl.methods.options import Option, declared
+from cryodl.methods.training_options import MAPS, TABLES
 from cryodl.simulation.experiment_set import VOXEL_SIZE
+from cryodl.training.run import print_line
+
+OPTIONS = (
+    Option("experiments", help="folder that 'cryodl experiments' wrote, on structures that were "
+        "not trained on", metavar="SET"),
+    Option("first", 0, "number of the first experiment taken", int, least=0, metavar="N"),
+    Option("every", 1, "take one in so many", int, least=1, metavar="N"),
+    Option("count", None, "experiments to take at most", int, least=1, metavar="N"),
+    Option("halves", 30, "of them also judged by the methods of half maps, which take longer", int,
+        least=0, metavar="N"),
+    MAPS,
+    Option("bundle", "cryores-single", "the network", metavar="BUNDLE"),
+    *TABLES,
+)  # fmt: skip
 
 BANDS = 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0  # Å, of the true resolution
 SHARPENED = -100.0  # Å², of a copy that is compared with the raw map
 TARGET = "molecule"  # name of the mask to tell in a set (training.single_map_input)
+
+
+@declared(OPTIONS)
+def evaluate_single_map_resolution(
+    output: str | Path,
+    *,
+    experiments: str | Path | None = None,
+    first: int = 0,
+    every: int = 1,
+    count: int | None = None,
+    halves: int = 30,
+    maps: str | Path | None = None,
+    bundle: str | Path = "cryores-single",
+    overwrite: bool = False,
+    log: Callable[[str], object] | None = print_line,
+) -> dict[str, list[dict]]:
+    """Measure masks and resolutions of single maps on experiments and real maps.
+
+    What `cryodl evaluate single-map-resolution` does.
+
+    Parameters
+    ----------
+    output : folder for tables
+    experiments : folder that 'cryodl experiments' wrote, on structures that were not trained on
+    first, every, count : which of them: from this number on, one in so many, so many at most
+    halves : of them also judged by the methods of half maps, which take longer
+    maps : tab-separated table with file and resolution_A: runs these maps
+    bundle : the network, name or folder
+    overwrite : replace tables that exist
+    log : called with each line of progress and each table; None is silent
+
+    Returns the tables by name, lists of rows; they are also written, as Markdown and as JSON.
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do
+    """
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import SettingError
+    from cryodl.networks.bundle import load_bundle
+    from cryodl.simulation.experiment_set import open_experiment_set
+
+    if not experiments and not maps:
+        raise SettingError("nothing to evaluate on: give experiments=, maps=, or both")
+    say = log or (lambda line: None)
+    tables: dict[str, list[dict]] = {}
+    with whole_folder(output, overwrite=overwrite, clear=False) as folder:
+        prepare_device("auto")
+        network = load_bundle(bundle)
+        if experiments:
+            chosen = open_experiment_set(experiments)[first::every][:count]
+            tables.update(_simulated(chosen, network, halves, say))
+        if maps:
+            tables.update(_real(maps, network, folder, say))
+        return write_tables(folder, tables.items(), say)
+
+
+def _simulated(experiments, bundle, halves: int, say) -> dict[str, list[dict]]:
+    from cryodl.training.augment import molecular_target
+
+    rows = []
+    for number, experiment in enumerate(experiments):
+        target = molecular_target(experiment)
+        rows += judge_experiment(experiment, bundle, target, halves=number < halves)
+        say(f"{number + 1} of {len(experiments)} experiments")
+    compared = {r["experiment"] for r in rows if r["method"] != "cryores"}
+    same = [r for r in rows if r["experiment"] in compared]
+    tables = {"single_map": compare([r for r in rows if r["method"] == "cryores"])}
+    if same:
+        tables["single_map_methods"] = compare(same)
+        tables["single_map_bands"] = by_band(same)
+    tables["single_map_copies"] = copies(rows)
+    return tables
+
+
+def _real(table, bundle, folder: Path, say) -> dict[str, list[dict]]:
+    from cryodl.report.curves import draw_scatter
+    from cryodl.report.figure import drawing
+    from cryodl.report.slices import draw_slices
+
+    rows = real_maps(table, bundle)
+    for row in rows:
+        result = row.pop("result")
+        mask = result.volumes["mask"].data > 0
+        name = f"{row['map'].split('.')[0]}.png"
+        with drawing(name, say):
+            draw_slices(
+                result.density.data, result.volumes["resolution"].data, mask, folder / name,
+                voxel_size=result.density.voxel_size, origin=result.density.origin,
+                title=row["map"],
+            )  # fmt: skip
+    with drawing("real_maps.png", say):
+        draw_scatter(
+            [r["claimed"] for r in rows],
+            [r["median"] for r in rows],
+            folder / "real_maps.png",
+            "Claimed resolution (Å)",
+            "Median local resolution (Å)",
+        )
+    return {"single_map_real": rows, "single_map_real_summary": summarise_real(rows)}
 
 
 def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:

@@ -1,10 +1,6 @@
-"""From trained weights to the bundle of a single map's resolution: calibrate, measure, write."""
+"""The bundle of single-map resolution: a trained network, calibrated and measured."""
 
 from __future__ import annotations
-
-import os
-import platform
-from pathlib import Path
 
 import numpy as np
 
@@ -12,10 +8,9 @@ from cryodl.checks.training_range import trained_on
 from cryodl.features.context import stack
 from cryodl.methods.cryores.predict import MASK, local_resolution, molecule, read_prediction
 from cryodl.methods.cryores.samples import whole_sample
-from cryodl.networks.backbone import receptive_radius
-from cryodl.networks.bundle import save_bundle
 from cryodl.networks.cryores import build_single_map, has_aspect
 from cryodl.training.calibrate import accuracy, calibrate
+from cryodl.training.export import band_table, model_card, with_weights, write_bundle
 
 SEED = 4001
 WAYS = ("alone", "relative", "both")
@@ -23,22 +18,19 @@ PREFERRED = 0.95  # share of the error of "alone", whose interval is its own, th
 THRESHOLDS = 0.2, 0.3, 0.4, 0.5  # of the mask's probability
 
 
-def make_bundle(weights, config, experiments, path, *, data, seconds, steps, initial=None):
+def make_bundle(weights, config, experiments, path, **origin):
     """Calibrate a trained network on validation experiments and write its bundle.
 
     weights : path of best.weights.h5 as `fit` leaves it
     config : dict, see `TRAINING`
     experiments : list of StoredExperiment, none of them trained on: one half calibrates and
-        chooses how local resolution is told and where the mask begins, the other measures
+        chooses how local resolution is reported and where the mask begins, the other measures
     path : folder to write
-    data : str, what it was trained on;  seconds, steps : of the training
-    initial : str or None, what weights it started from
+    origin : data, seconds, steps and initial, as of `write_bundle`
     """
     network = config["network"]
     logits = build_single_map(network, with_logits=True)
-    logits.load_weights(weights)
-    model = build_single_map(network)
-    model.set_weights(logits.get_weights())
+    model = with_weights(build_single_map(network), logits, weights)
     predictions = [predict_experiment(model, e, config, (SEED, i))
                    for i, e in enumerate(experiments)]  # fmt: skip
     first, second = predictions[::2], predictions[1::2] or predictions
@@ -48,57 +40,35 @@ def make_bundle(weights, config, experiments, path, *, data, seconds, steps, ini
     threshold = max(THRESHOLDS, key=lambda t: np.mean([p.ious[t] for p in first]))
     calibration = calibrate(*collected(first, way, config["limits"]))
     measured = collected(second, way, config["limits"])
-    spec = {
-        "name": Path(path).name,
-        "method": "single-map-resolution",
-        "network": network,
-        "voxel_size": config["voxel_size"],
-        "normalisation": {
-            "name": "backbone_features" if has_aspect(network) else "whole_features",
-            "parameters": {},
-        },
-        "stride": network["stride"],
-        "overlap": receptive_radius(network),
-        "resolution_limits": config["limits"],
-        "local": way,
-        "mask_threshold": threshold,
-        "calibration": calibration,
-        "trained": trained_on(
-            config["voxel_size"], config.get("kinds", ["masked"]), config.get("voxel_sizes")
-        ),
-        "training": {
-            "data": data,
-            "config": {k: v for k, v in config.items() if k != "network"},
-            "seconds": round(seconds),
-            "initial": initial,
-            "steps": steps,
-            "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
-        },
-        "metrics": {
-            **accuracy(*measured, calibration),
-            "experiments": len(second),
-            "rmse": round(float(np.sqrt(np.mean((measured[0] - measured[1]) ** 2))), 3),
-            "global_error": round(float(np.median([p.global_error for p in second])), 3),
-            "iou": round(float(np.mean([p.ious[threshold] for p in second])), 3),
-            "by_way": {name: round(value, 3) for name, value in errors.items()},
-        },
-        "licence": "GPL-3.0-or-later",
-        "citation": "Dai2023",
+    metrics = {
+        **accuracy(*measured, calibration),
+        "experiments": len(second),
+        "rmse": round(float(np.sqrt(np.mean((measured[0] - measured[1]) ** 2))), 3),
+        "global_error": round(float(np.median([p.global_error for p in second])), 3),
+        "iou": round(float(np.mean([p.ious[threshold] for p in second])), 3),
+        "by_way": {name: round(value, 3) for name, value in errors.items()},
     }
-    return save_bundle(path, model, spec, overwrite=True, light=True, card=card)
+    kinds, voxels = config.get("kinds", ["masked"]), config.get("voxel_sizes")
+    return write_bundle(
+        path, model, config, card, method="single-map-resolution", network=network,
+        normalisation="backbone_features" if has_aspect(network) else "whole_features",
+        citation="Dai2023", metrics=metrics, resolution_limits=config["limits"], local=way,
+        mask_threshold=threshold, calibration=calibration,
+        trained=trained_on(config["voxel_size"], kinds, voxels), **origin,
+    )  # fmt: skip
 
 
 class Prediction:
     """What the network says of one input, at the steps of the half grid in the molecule.
 
-    told : ndarray (n, CHANNELS);  truth : ndarray (n,), Å
-    whole, true_whole : global resolution told and true, Å
+    reported : ndarray (n, CHANNELS);  truth : ndarray (n,), Å
+    whole, true_whole : global resolution, predicted and true, Å
     ious : of the mask, by the threshold of its probability
     """
 
     def __init__(self, predicted, target, limits):
         near = target[..., 1] > 0
-        self.told, self.truth = predicted[near], target[near][:, 0]
+        self.reported, self.truth = predicted[near], target[near][:, 0]
         self.limits = limits
         prediction = read_prediction(predicted, {"local": "alone", "resolution_limits": limits})
         self.whole, self.true_whole = prediction.whole, float(target[0, 0, 0, 3])
@@ -110,7 +80,7 @@ class Prediction:
 
     def local(self, way):
         """Local resolution and its deviation, Å, two ndarrays (n,)."""
-        mean, sd = local_resolution(self.told, self.whole, way)
+        mean, sd = local_resolution(self.reported, self.whole, way)
         return np.clip(mean, *self.limits), sd
 
     @property
@@ -147,27 +117,10 @@ def collected(predictions, way, limits):
 
 def card(spec) -> str:
     """Text of the model card."""
-    training, metrics = spec["training"], spec["metrics"]
+    metrics = spec["metrics"]
     best, worst = spec["resolution_limits"]
     ways = ", ".join(f"{name} {value:.2f} Å" for name, value in metrics["by_way"].items())
-    lines = [
-        f"# {spec['name']}",
-        "",
-        f"Molecular mask, global and local resolution between {best:g} and {worst:g} Å of a single "
-        f"map, on a grid of {spec['voxel_size']:g} Å (signal-to-noise resolution; in the manner of "
-        "CryoRes, Dai et al. 2023; see docs/methods.rst). Weights: SHA-256 "
-        f"{spec['weights_sha256']}. Licence: {spec['licence']}.",
-        "",
-        "## Training",
-        "",
-        f"- Data: {training['data']}.",
-        f"- Steps: {training['steps']}, of {training['config']['batch']} crops of "
-        f"{training['config']['crop']}³ voxels; seed {training['config'].get('seed', 0)}.",
-        f"- Time: {training['seconds'] / 60:.0f} minutes; machine: {training['machine']}.",
-        f"- Started from: {training.get('initial') or 'random weights'}.",
-        "",
-        "## Measured",
-        "",
+    measured = [
         "On simulated experiments on structures that were not trained on; one half of them set the "
         f"interval, the other {metrics['experiments']} are measured here:",
         "",
@@ -176,21 +129,18 @@ def card(spec) -> str:
         f"{metrics['voxels']:,} points; the 90 % interval covers {metrics['coverage']:.1%};",
         f"- global resolution: median error {metrics['global_error']:.2f} Å;",
         f"- mask: intersection over union {metrics['iou']:.2f} in the mean;",
-        f"- local resolution is told by the way {spec['local']!r}; mean absolute errors on the "
+        f"- local resolution is reported by the way {spec['local']!r}; mean absolute errors on the "
         f"first half: {ways}.",
         "",
-        "| true resolution (Å) | mean absolute error (Å) | bias (Å) | coverage |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| {b['from']:.1f}-{b['to']:.1f} | {b['mean_absolute_error']:.2f} | {b['bias']:+.2f} | "
-        f"{b['coverage']:.1%} |"
-        for b in metrics["bands"]
-    ]
-    lines += [
+        *band_table(metrics["bands"]),
         "",
         "Sharpened and unsharpened copies, the comparison with half-map methods and real maps are "
         "in benchmarks/accuracy. Not for tomograms, nor for maps whose voxel size is wrong.",
-        "",
     ]
-    return "\n".join(lines)
+    return model_card(
+        spec,
+        f"Molecular mask, global and local resolution between {best:g} and {worst:g} Å of a single "
+        f"map, on a grid of {spec['voxel_size']:g} Å (signal-to-noise resolution; in the manner of "
+        "CryoRes, Dai et al. 2023; see docs/methods.rst).",
+        measured,
+    )

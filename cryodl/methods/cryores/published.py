@@ -13,7 +13,7 @@ from keras import layers, ops
 from cryodl.maps.crop import significant_box
 from cryodl.networks.configs import SINGLE_MAP_PAPER
 from cryodl.training.augment import draw_input
-from cryodl.training.published import save_published, train_steps
+from cryodl.training.export import write_published_bundle
 
 
 def build_single_map_paper(config):
@@ -43,8 +43,8 @@ def build_single_map_paper(config):
     whole = layers.UpSampling3D(size, name="spread")(layers.Reshape((1, 1, 1, 1))(whole))
     relative = layers.Conv3D(1, 1, name="relative")(x)
     mask = layers.Conv3D(1, 1, activation="sigmoid", name="mask")(x)
-    told = layers.Concatenate(name="told")([whole, relative, mask])
-    return keras.Model(cube, told, name="single_map_paper")
+    answer = layers.Concatenate(name="answer")([whole, relative, mask])
+    return keras.Model(cube, answer, name="single_map_paper")
 
 
 def _conv(x, filters, name):
@@ -100,36 +100,39 @@ class PaperLoss(keras.losses.Loss):
         return squared + RELATIVE_WEIGHT * logarithm + entropy
 
 
-def train_paper(experiments, validation, output, args):
-    """Train for `args.steps` maps (or `args.minutes`; at most 500 times all) and write a bundle."""
-    keras.utils.set_random_seed(args.seed)
+def train_paper(run, experiments, validation):
+    """Train CryoRes as far as it is known, at most 500 times each map, and write its bundle;
+    run : Run."""
+    keras.utils.set_random_seed(run.seed)
     network, size = SINGLE_MAP_PAPER, SINGLE_MAP_PAPER["size"]
     model = build_single_map_paper(network)
-    rate = args.learning_rate or RATE
+    rate = run.learning_rate or RATE
     model.compile(optimizer=keras.optimizers.SGD(rate, momentum=MOMENTUM), loss=PaperLoss())
-    rng = np.random.default_rng(args.seed)
+    rng = np.random.default_rng(run.seed)
 
     def batches():
         while True:
             x, y = sample(experiments[rng.integers(len(experiments))], rng, size)
             yield x[None], y[None]
 
-    done = train_steps(batches(), model.train_on_batch, args, most=EPOCHS * len(experiments))
+    most = EPOCHS * len(experiments)
+    done = run.train_steps(batches(), model.train_on_batch, most=most)
     errors, overlaps = [], []
     for i, experiment in enumerate(validation):
-        x, y = sample(experiment, np.random.default_rng((args.seed, i)), size)
-        told = np.asarray(model.predict_on_batch(x[None]))[0]
-        off = (told[..., 0] + told[..., 1] - y[..., 0] - y[..., 1])[y[..., 3] > 0]
+        x, y = sample(experiment, np.random.default_rng((run.seed, i)), size)
+        predicted = np.asarray(model.predict_on_batch(x[None]))[0]
+        off = (predicted[..., 0] + predicted[..., 1] - y[..., 0] - y[..., 1])[y[..., 3] > 0]
         errors.append(float(np.sqrt(np.mean(off**2))))
-        both, true = told[..., 2] > 0.5, y[..., 2] > 0.5
+        both, true = predicted[..., 2] > 0.5, y[..., 2] > 0.5
         overlaps.append(float((both & true).sum() / max((both | true).sum(), 1)))
     figures = {
         "rmse": round(float(np.mean(errors)), 3),
         "iou": round(float(np.mean(overlaps)), 3),
     }
-    save_published(
-        output, model, "single-map-resolution", network, "cube", "Dai2023",
+    bundle = write_published_bundle(
+        run.output, model, "single-map-resolution", network, "cube", "Dai2023",
         {"data": f"{len(experiments)} simulated experiments", **done}, figures,
         parameters={"deviations": 3.0},
     )  # fmt: skip
-    print(f"wrote {output}: RMSE {np.mean(errors):.2f} Å, mask IoU {np.mean(overlaps):.2f}")
+    run.say(f"wrote {run.output}: RMSE {np.mean(errors):.2f} Å, mask IoU {np.mean(overlaps):.2f}")
+    return bundle

@@ -1,18 +1,128 @@
-"""Networks on simulated experiments, which stand in for real maps with a truth that is known."""
+"""What local resolution reaches: the DeepRes paper's tests, simulated experiments, real maps."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from cryodl.evaluation.claims import rank_correlation, read_table
+from cryodl.evaluation.tables import write_tables
+from cryodl.files.folder import whole_folder
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.deepres.config import choose_range
 from cryodl.methods.deepres.estimate import estimate_local_resolution
+from cryodl.methods.options import Option, declared
+from cryodl.methods.training_options import MAPS, TABLES
 from cryodl.simulation.model_map import simulate_map
 from cryodl.simulation.simulated_experiment import simulate_experiment
+from cryodl.training.run import print_line
+
+OPTIONS = (
+    Option("structures", help="folder of unseen PDB or mmCIF files, or a packed set: runs the "
+        "simulated tests", metavar="DIR"),
+    MAPS,
+    Option("low", "deepres-low", "for 2.5-13 Å", metavar="BUNDLE"),
+    Option("high", "deepres-high", "for 1.5-6 Å", metavar="BUNDLE"),
+    Option("count", 4, "structures per test", int, least=1, metavar="N"),
+    *TABLES,
+)  # fmt: skip
 
 ASKED = (3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0)  # Å, FSC 0.143 of the half maps
+
+
+@declared(OPTIONS)
+def evaluate_local_resolution(
+    output: str | Path,
+    *,
+    structures: str | Path | None = None,
+    maps: str | Path | None = None,
+    low: str | Path = "deepres-low",
+    high: str | Path = "deepres-high",
+    count: int = 4,
+    overwrite: bool = False,
+    log: Callable[[str], object] | None = print_line,
+) -> dict[str, list[dict]]:
+    """Run the tests of the DeepRes paper, and tables of real maps.
+
+    What `cryodl evaluate local-resolution` does.
+
+    Parameters
+    ----------
+    output : folder for tables
+    structures : folder of unseen PDB or mmCIF files, or a packed set: runs the simulated tests
+    maps : tab-separated table with file and resolution_A: runs these maps
+    low, high : bundles for 2.5-13 Å and for 1.5-6 Å
+    count : structures per test
+    overwrite : replace tables that exist
+    log : called with each line of progress and each table; None is silent
+
+    Returns the tables by name, lists of rows; they are also written, as Markdown and as JSON.
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do
+    """
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import SettingError
+
+    if not structures and not maps:
+        raise SettingError("nothing to evaluate on: give structures=, maps=, or both")
+    say = log or (lambda line: None)
+    tables: dict[str, list[dict]] = {}
+    with whole_folder(output, overwrite=overwrite, clear=False) as folder:
+        prepare_device("auto")
+        if structures:
+            tables.update(_simulated(structures, low, high, count))
+        if maps:
+            tables.update(_real(maps, low, high, folder, say))
+        return write_tables(folder, tables.items(), say)
+
+
+def _simulated(place, low, high, count: int) -> dict[str, list[dict]]:
+    from cryodl.networks.bundle import load_bundle
+    from cryodl.training.structures import load_structures
+
+    structures, _ = load_structures(place)
+    low, high = load_bundle(low), load_bundle(high)
+    pick = {
+        kind: choose_structures(structures, kind, count) for kind in ("tetramer", "rna", "protein")
+    }
+    rows = tetramers(pick["tetramer"], low)
+    rows += uniform_maps(pick["protein"], low)
+    rows += uniform_maps(pick["rna"], high, cutoffs=(2.0, 4.0), voxel_size=0.5, name="RNA")
+    rows += phase_randomised(pick["rna"], high)
+    tables = {"simulated": rows, "simulated_summary": summarise(rows)}
+    tables["b_factors"] = b_factors(pick["protein"][:2], low)
+    if pick["protein"]:
+        tables["invariances"] = invariances(pick["protein"][0], low)
+    many = choose_structures(structures, "protein", 4 * count)
+    if many:
+        tables["experiments"] = experiments(many, low)
+        tables["experiments_summary"] = summarise_experiments(tables["experiments"])
+    tables["intervals"] = [
+        {"bundle": b.spec["name"], **{k: v for k, v in b.spec["metrics"].items() if k != "bands"}}
+        for b in (low, high)
+    ]
+    return tables
+
+
+def _real(table, low, high, folder: Path, say) -> dict[str, list[dict]]:
+    from cryodl.report.curves import draw_scatter
+    from cryodl.report.figure import drawing
+
+    rows = real_maps(table, {"low": low, "high": high})
+    with drawing("real_maps.png", say):
+        draw_scatter(
+            [r["claimed"] for r in rows],
+            [r["flattened"] for r in rows],
+            folder / "real_maps.png",
+            "Claimed resolution (Å)",
+            "Median local resolution, flattened (Å)",
+        )
+    return {"real_maps": rows, "real_maps_summary": summarise_real(rows)}
 
 
 def experiments(structures, bundle, *, asked=ASKED, seed=0):

@@ -1,39 +1,30 @@
-"""From trained weights to a bundle: calibrate, measure, write down where it comes from."""
+"""The bundle of local resolution: a trained network, calibrated and measured on simulated boxes."""
 
 from __future__ import annotations
-
-import os
-import platform
-from pathlib import Path
 
 from cryodl.checks.training_range import trained_on
 from cryodl.features.local_spectrum import CHANNELS
 from cryodl.maps.normalise import FLOOR, WINDOW
 from cryodl.methods.deepres.samples import fixed_boxes
-from cryodl.networks.backbone import build_unet3d, receptive_radius
-from cryodl.networks.bundle import save_bundle
-from cryodl.networks.card import model_card
+from cryodl.networks.backbone import build_unet3d
 from cryodl.training.calibrate import accuracy, calibrate, collect
+from cryodl.training.export import band_table, model_card, with_weights, write_bundle
 
 CALIBRATION_SEED, MEASURE_SEED = 2001, 2002  # other boxes than those the run was validated on
 
 
-def make_bundle(weights, config, structures, path, *, data, seconds, steps, initial=None, boxes=60):
+def make_bundle(weights, config, structures, path, *, boxes=60, **origin):
     """Calibrate a trained network on validation structures and write its bundle.
 
     weights : path of best.weights.h5 as `fit` leaves it
     config : dict, see `TRAINING`
     structures : list of Structure, none of them trained on: one half calibrates, the other measures
     path : folder to write
-    data : str, what it was trained on;  seconds, steps : of the training
-    initial : str or None, what weights it started from
     boxes : simulated, of either half
+    origin : data, seconds, steps and initial, as of `write_bundle`
     """
     network = config["network"]
-    logits = build_unet3d(network, with_logits=True)
-    logits.load_weights(weights)
-    model = build_unet3d(network)
-    model.set_weights(logits.get_weights())
+    model = with_weights(build_unet3d(network), build_unet3d(network, with_logits=True), weights)
     usable = [s for s in structures if len(s) >= config["atoms"]]
     others = usable[1::2] or usable  # a single structure has to do for both
     calibration, measured = (
@@ -42,35 +33,42 @@ def make_bundle(weights, config, structures, path, *, data, seconds, steps, init
     )
     calibration = calibrate(*calibration)
     kinds = ["clean", "masked"] if config.get("emptied") else ["clean"]
-    spec = {
-        "name": Path(path).name,
-        "method": "local-resolution",
-        "range": config["range"],
-        "network": network,
-        "voxel_size": config["voxel_size"],
-        "normalisation": _normalisation(network),
-        "stride": network["stride"],
-        "overlap": receptive_radius(network),
-        "resolution_limits": config["limits"],
-        "calibration": calibration,
-        "trained": trained_on(config["voxel_size"], kinds),
-        "training": {
-            "data": data,
-            "config": {k: v for k, v in config.items() if k != "network"},
-            "seconds": round(seconds),
-            "initial": initial,
-            "steps": steps,
-            "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
-        },
-        "metrics": accuracy(*measured, calibration),
-        "licence": "GPL-3.0-or-later",
-        "citation": "RamirezAportela2019",
-    }
-    return save_bundle(path, model, spec, overwrite=True, light=True, card=model_card)
+    local = network["channels"] == CHANNELS  # see `methods.deepres.prepare`
+    return write_bundle(
+        path, model, config, card, method="local-resolution", network=network,
+        normalisation="local_features" if local else "whole_features",
+        parameters={"window": WINDOW, "floor": FLOOR} if local else {"level": False},
+        citation="RamirezAportela2019", metrics=accuracy(*measured, calibration),
+        range=config["range"], resolution_limits=config["limits"], calibration=calibration,
+        trained=trained_on(config["voxel_size"], kinds), **origin,
+    )  # fmt: skip
 
 
-def _normalisation(network):
-    """How a map becomes what the network reads: see `methods.local_resolution.prepare`."""
-    if network["channels"] == CHANNELS:
-        return {"name": "local_features", "parameters": {"window": WINDOW, "floor": FLOOR}}
-    return {"name": "whole_features", "parameters": {"level": False}}
+def card(spec) -> str:
+    """Text of the model card."""
+    metrics, share = spec["metrics"], spec["training"]["config"].get("average")
+    best, worst = spec["resolution_limits"]
+    measured = [
+        "On simulated boxes, clean ones and experiments, of validation structures that were not "
+        "trained on, within the range of the network; half of the structures set the interval, the "
+        "other half are measured here:",
+        "",
+        f"- mean absolute error {metrics['mean_absolute_error']:.2f} Å, "
+        f"median {metrics['median_absolute_error']:.2f} Å, bias {metrics['bias']:+.2f} Å, "
+        f"over {metrics['voxels']:,} voxels;",
+        f"- the 90 % interval covers {metrics['coverage']:.1%}.",
+        "",
+        *band_table(metrics["bands"]),
+        "",
+        "The tests of the paper and the real maps are in benchmarks/. Not for tomograms, nor for "
+        "maps whose voxel size is wrong; an unsharpened map reads worse by design.",
+    ]
+    return model_card(
+        spec,
+        f"Local resolution between {best:g} and {worst:g} Å, on a grid of {spec['voxel_size']:g} Å "
+        "(aspect resolution in the sense of DeepRes, Ramírez-Aportela et al. 2019; see "
+        "docs/methods.rst).",
+        measured,
+        data="; maps simulated as they were needed",
+        started=f", with which it is averaged (share {share:g})" if share else "",
+    )

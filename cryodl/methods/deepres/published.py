@@ -13,7 +13,7 @@ from keras import layers
 from cryodl.features.local_spectrum import CHANNELS
 from cryodl.methods.deepres.samples import BoxStream
 from cryodl.networks.configs import PAPER
-from cryodl.training.published import save_published, train_steps
+from cryodl.training.export import write_published_bundle
 
 
 def build_deepres_paper(config):
@@ -62,32 +62,32 @@ def windows_of(density, truth, count, rng, width=PAPER["window"]):
     return x.astype(np.float32), y.astype(np.float32)
 
 
-def train_paper(config, structures, validation, output, args):
-    """Train for `args.steps` steps (or `args.minutes`) and write the bundle."""
+def train_paper(run, config, structures, validation):
+    """Train DeepRes as published and write its bundle; run : Run."""
     import keras
 
-    keras.utils.set_random_seed(args.seed)
+    keras.utils.set_random_seed(run.seed)
     model = build_deepres_paper(PAPER)
     model.compile(optimizer=keras.optimizers.Adam(1e-4), loss="mean_squared_error")
     clean = {**config, "box": BOX, "clean": 1.0, "plain": 0.0}
     clean["network"] = {**config["network"], "channels": CHANNELS}  # it reads the density alone
-    rng = np.random.default_rng(args.seed)
-    stream = BoxStream(structures, clean, args.seed, workers=args.workers)
-    windows = (windows_of(density, truth, WINDOWS, rng) for density, _, truth in stream.chunks())
-    try:
-        done = train_steps((w for w in windows if len(w[1])), model.train_on_batch, args)
-    finally:
-        stream.close()
-    boxes = BoxStream(validation, clean, args.seed + 999, workers=0).chunks()
+    rng = np.random.default_rng(run.seed)
+    with BoxStream(structures, clean, run.seed, workers=run.workers) as stream:
+        windows = (
+            windows_of(density, truth, WINDOWS, rng) for density, _, truth in stream.chunks()
+        )
+        done = run.train_steps((w for w in windows if len(w[1])), model.train_on_batch)
+    boxes = BoxStream(validation, clean, run.seed + 999, workers=0).chunks()
     parts = []
     for _, (density, _, truth) in zip(range(config["validation"]), boxes):
         parts.append(windows_of(density, truth, 64, rng))
     x, y = (np.concatenate(part) for part in zip(*parts))
     error = np.abs(np.ravel(model.predict(x, verbose=0)) - y)
-    save_published(
-        output, model, "local-resolution", PAPER, "unit_norm_window", "RamirezAportela2019",
+    bundle = write_published_bundle(
+        run.output, model, "local-resolution", PAPER, "unit_norm_window", "RamirezAportela2019",
         {"data": f"{len(structures)} structures", **done},
         {"mean_absolute_error": round(float(error.mean()), 3), "voxels": len(y)},
         range=config["range"], voxel_size=config["voxel_size"], resolution_limits=config["limits"],
     )  # fmt: skip
-    print(f"wrote {output}: mean absolute error {error.mean():.2f} Å on validation windows")
+    run.say(f"wrote {run.output}: mean absolute error {error.mean():.2f} Å on validation windows")
+    return bundle

@@ -11,12 +11,13 @@ that mask (Rosenthal & Henderson 2003), as RELION does.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from cryodl.errors import CryodlError, InputError
-from cryodl.evaluation.reconstructions import BANDS, Experiment
+from cryodl.evaluation.tables import write_tables
+from cryodl.files.folder import whole_folder
 from cryodl.filters.amplitude_scaling import mask_weights, scaled_by_model
 from cryodl.filters.sharpen import apply_bfactor, estimate_bfactor
 from cryodl.filters.shells import shell_frequencies, shell_sums, transform
@@ -27,11 +28,121 @@ from cryodl.half_maps.pair import half_sum
 from cryodl.maps.resample import density_at, resample
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.estimate import Enhancer
-from cryodl.simulation.filters import FourierBox, raised_cosine
+from cryodl.methods.options import BUNDLE, Option, declared
+from cryodl.methods.training_options import MAPS, TABLES
 from cryodl.simulation.model_map import model_map
 from cryodl.simulation.structure import read_structure
+from cryodl.training.run import print_line
+
+OPTIONS = (
+    Option("experiments", help="folder that 'cryodl experiments' wrote, on structures that were "
+        "not trained on", metavar="SET"),
+    Option("first", 0, "number of the first experiment taken", int, least=0, metavar="N"),
+    Option("count", None, "experiments to take at most", int, least=1, metavar="N"),
+    Option("best", 2.2, "resolution of the best taken", float, above=0, unit="Å"),
+    Option("worst", 7.0, "resolution of the worst taken", float, above=0, unit="Å"),
+    Option("deepres", 0, "experiments, of which the local resolution is also estimated, before and "
+        "after", int, least=0, metavar="N"),
+    MAPS._replace(help="tab-separated table with file, resolution_A and model_file (fitted): "
+        "compares these maps with their models"),
+    Option("model", "tight", "network to measure", choices=("tight", "wide", "highres")),
+    BUNDLE._replace(help="network to measure instead", metavar="BUNDLE"),
+    *TABLES,
+)  # fmt: skip
 
 BFACTORS = np.arange(-800.0, 805.0, 10.0)  # Å², searched
+
+
+@declared(OPTIONS)
+def evaluate_enhance(
+    output: str | Path,
+    *,
+    experiments: str | Path | None = None,
+    first: int = 0,
+    count: int | None = None,
+    best: float = 2.2,
+    worst: float = 7.0,
+    deepres: int = 0,
+    maps: str | Path | None = None,
+    model: str = "tight",
+    bundle: str | None = None,
+    overwrite: bool = False,
+    log: Callable[[str], object] | None = print_line,
+) -> dict[str, list[dict]]:
+    """Compare enhanced maps with targets and models, simulated and real.
+
+    What `cryodl evaluate postprocess` does.
+
+    Parameters
+    ----------
+    output : folder for tables
+    experiments : folder that 'cryodl experiments' wrote, on structures that were not trained on
+    first, count : which of them: from this number on, so many at most
+    best, worst : Å, resolutions of those taken
+    deepres : experiments, of which the local resolution is also estimated, before and after
+    maps : tab-separated table with file, resolution_A and model_file (fitted)
+    model : "tight", "wide" or "highres", to measure;  bundle : network to measure instead
+    overwrite : replace tables that exist
+    log : called with each line of progress and each table; None is silent
+
+    Returns the tables by name, lists of rows; they are also written, as Markdown and as JSON.
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do
+    """
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import SettingError
+    from cryodl.simulation.experiment_set import open_experiment_set
+
+    if not experiments and not maps:
+        raise SettingError("nothing to evaluate on: give experiments=, maps=, or both")
+    say = log or (lambda line: None)
+    tables: dict[str, list[dict]] = {}
+    with whole_folder(output, overwrite=overwrite, clear=False) as folder:
+        prepare_device("auto")
+        enhancer = Enhancer(model, bundle)
+        if experiments:
+            found = open_experiment_set(experiments)[first:]
+            chosen = [e for e in found if best <= e.resolution <= worst][:count]
+            tables.update(_simulated(chosen, enhancer, deepres, say))
+        if maps:
+            tables["postprocess_real"] = _real(Path(maps), enhancer)
+        return write_tables(folder, tables.items(), say)
+
+
+def _simulated(experiments, enhancer: Enhancer, deepres: int, say) -> dict[str, list[dict]]:
+    rows, aspect = [], []
+    for number, experiment in enumerate(experiments):
+        rows.append(experiment_row(experiment, enhancer))
+        if number < deepres:
+            aspect.append(deepres_row(experiment, enhancer))
+        say(f"{number + 1} of {len(experiments)} experiments")
+    tables = {"postprocess": rows, "postprocess_summary": summarise(rows)}
+    if aspect:
+        tables["postprocess_deepres"] = aspect
+    return tables
+
+
+def _real(table: Path, enhancer: Enhancer) -> list[dict]:
+    from cryodl.evaluation.claims import read_table
+    from cryodl.files.reading import read_rows
+    from cryodl.maps.inputs import input_map
+
+    models = {Path(row["file"]).name: row.get("model_file") for row in read_rows(table, "file")}
+    rows = []
+    for path, claimed, voxel in read_table(table):
+        if models.get(path.name) in (None, "", "-"):
+            continue
+        try:
+            model = path.parent / models[path.name]
+            row = real_row(path, model, claimed, input_map(path, voxel), enhancer)
+        except InputError as error:
+            row = {"map": path.name, "claimed": claimed, "left_out": str(error)}
+        rows.append(row)
+    if not rows:
+        raise InputError(f"'{table}' names no model, in a column model_file, for any of its maps")
+    return rows
 
 
 def experiment_row(experiment, enhancer: Enhancer) -> dict:
@@ -119,16 +230,29 @@ def best_bfactor_for(volume: Volume, target) -> tuple[float, float]:
 
 def best_masked_bfactor(volume: Volume, target, weights, start: float) -> tuple[float, float]:
     """The same for a map that is masked after its B-factor, searched uphill from `start` (Å²)."""
+
+    def score(bfactor: float) -> float:
+        return correlation(apply_bfactor(volume, bfactor).data * weights, target)
+
+    return uphill(score, start, (80.0, 20.0), float(BFACTORS[-1]))
+
+
+def uphill(
+    score: Callable[[float], float], start: float, steps: Sequence[float], largest: float
+) -> tuple[float, float]:
+    """Where a score is highest, and that score, searched from `start` in steps, large ones first.
+
+    largest : absolute value that is tried at most
+    """
     found: dict[float, float] = {}
-    for step in (80.0, 20.0):
+    for step in steps:
         tries = [start, start - step, start + step]
         while tries:
-            for bfactor in tries:
-                masked = apply_bfactor(volume, float(bfactor)).data * weights
-                found[bfactor] = correlation(masked, target)
-            start = max(found, key=lambda b: found[b])
-            beside = (start - step, start + step)
-            tries = [b for b in beside if b not in found and abs(b) <= BFACTORS[-1]]
+            for value in tries:
+                found[value] = score(float(value))
+            start = max(found, key=lambda value: found[value])
+            nearby = (start - step, start + step)
+            tries = [v for v in nearby if v not in found and abs(v) <= largest]
     return start, found[start]
 
 
@@ -233,70 +357,3 @@ def real_row(path, model_path, claimed: float, volume: Volume, enhancer: Enhance
     scores["fsc_masked_enhanced"] = fsc_half(result.density.data * inside, on_grid, grid.voxel_size)
     rounded = {name: round(value, 3) for name, value in scores.items()}
     return {"map": path.name, "claimed": claimed, "bfactor": best, **rounded}
-
-
-STEPS = 160.0, 40.0, 10.0  # Å², of the search for the best B-factor
-LARGEST = 1200.0  # Å²
-
-
-def judge_enhanced(experiment: Experiment, enhance: Callable[[Volume, Volume], Any]) -> dict:
-    """A row: correlations of the mean of two half maps, and of what is made of it.
-
-    enhance : of two half maps, the enhanced density on their grid, ndarray (z, y, x)
-    """
-    full = half_sum(experiment.half1, experiment.half2)
-    wanted = low_passed(experiment.model, experiment.resolution)[experiment.mask]
-
-    def alike(data) -> float:
-        return float(np.corrcoef(data[experiment.mask], wanted)[0, 1])
-
-    weighted, _ = weight_by_fsc(full, (experiment.half1, experiment.half2),
-                                experiment.mask.astype(np.float32))  # fmt: skip
-    bfactor, best = best_bfactor(weighted, alike)
-    post = next((v for name, _, v, _ in experiment.maps if name == "post-processed"), None)
-    return {
-        "experiment": experiment.name, "method": "enhance", "map": "half maps", "words": [],
-        "fsc": experiment.resolution, "truth": float(np.median(experiment.snr[experiment.mask])),
-        "input": alike(full.data),
-        "enhanced": alike(enhance(experiment.half1, experiment.half2)),
-        "best_bfactor": best, "bfactor": bfactor,
-        "relion": alike(post.data) if post is not None else None,
-    }  # fmt: skip
-
-
-def best_bfactor(volume: Volume, alike: Callable[[np.ndarray], float]) -> tuple[float, float]:
-    """The B-factor in Å² that makes a map most alike, and how much; uphill from none."""
-    found: dict[float, float] = {}
-    best = 0.0
-    for step in STEPS:
-        tries = [best, best - step, best + step]
-        while tries:
-            for bfactor in tries:
-                found[bfactor] = alike(apply_bfactor(volume, bfactor).data)
-            best = max(found, key=lambda b: found[b])
-            tries = [b for b in (best - step, best + step) if b not in found and abs(b) <= LARGEST]
-    return best, found[best]
-
-
-def low_passed(volume: Volume, resolution: float) -> np.ndarray:
-    """A cubic map with nothing finer than a resolution in Å, softly ended; ndarray (n, n, n)."""
-    box = FourierBox(volume.shape[0], volume.voxel_size)
-    gain = raised_cosine(box.frequencies, resolution, 0.1 / resolution)
-    return box.to_map(box.to_spectrum(volume.data), gain)
-
-
-def enhanced_table(rows: Sequence[dict[str, Any]]) -> list[dict]:
-    """Mean correlations by band of the true median resolution."""
-    table = []
-    for low, high in [*zip(BANDS[:-1], BANDS[1:]), (BANDS[0], BANDS[-1])]:
-        held = [r for r in rows if low <= r["truth"] < high]
-        if not held:
-            continue
-        entry: dict[str, Any] = {"band": f"{low:g}-{high:g}", "experiments": len(held)}
-        for key in ("enhanced", "input", "best_bfactor", "relion"):
-            values = [r[key] for r in held if r[key] is not None]
-            entry[key] = round(float(np.mean(values)), 3) if values else None
-        entry["better_than_best_bfactor"] = sum(r["enhanced"] > r["best_bfactor"] for r in held)
-        entry["worse_than_input"] = sum(r["enhanced"] < r["input"] for r in held)
-        table.append(entry)
-    return table

@@ -15,10 +15,10 @@ from keras import layers
 
 from cryodl.filters.amplitude_scaling import mask_weights
 from cryodl.methods.enhance.prepare import NOISE_SD
-from cryodl.methods.enhance.samples import DISTANCE, NOISE_FROM, SCALED, add_targets, spoil
+from cryodl.methods.enhance.samples import DISTANCE, NOISE_FROM, SCALED, add_targets, augment
 from cryodl.networks import build
 from cryodl.networks.configs import POSTPROCESS_PAPER
-from cryodl.training.published import save_published, train_steps
+from cryodl.training.export import write_published_bundle
 from cryodl.training.stream import SampleStream
 
 
@@ -75,7 +75,7 @@ def make_cubes(config, experiment, rng, count=CUBES):
         first = np.clip(start, 0, np.maximum(np.array(distance.shape) - CUBE, 0))
         part = tuple(slice(f, f + CUBE) for f in first)
         missing = [(0, CUBE - n) for n in distance[part].shape]  # of a map smaller than a cube
-        x = spoil(density[part], distance[part], config, rng)
+        x = augment(density[part], distance[part], config, rng)
         y = scaled[part] * mask_weights(distance[part], config["mask"])
         order = tuple(int(a) for a in rng.permutation(3))
         turned = (np.pad(values, missing).transpose(order) for values in (x, y))
@@ -83,37 +83,36 @@ def make_cubes(config, experiment, rng, count=CUBES):
     return samples
 
 
-def train_published_postprocess(config, experiments, held_out, data, output, args):
-    """Train for `args.steps` steps (or `args.minutes`) and write the bundle.
+def train_paper(run, config, experiments, held_out, data):
+    """Train DeepEMhancer as published and write its bundle.
 
-    config : of the default network's training, for the mask and how samples are spoilt
+    run : Run;  data : words for the bundle's spec
+    config : of the default network's training, for the mask and how samples are augmented
     """
     import keras
 
-    keras.utils.set_random_seed(args.seed)
+    keras.utils.set_random_seed(run.seed)
     model = build(POSTPROCESS_PAPER)
-    optimizer = keras.optimizers.SGD(args.learning_rate or RATE)
+    optimizer = keras.optimizers.SGD(run.learning_rate or RATE)
     model.compile(optimizer=optimizer, loss="mean_absolute_error")
     make = partial(make_cubes, config)
-    stream = SampleStream(make, experiments, args.seed, workers=args.workers)
-    try:
-        batches = stream.batches(args.batch_size or BATCH, buffer=64)
-        done = train_steps(batches, model.train_on_batch, args)
-    finally:
-        stream.close()
-    rng = np.random.default_rng(args.seed + 999)
-    unspoilt = {**config, **QUIET}
-    held = [make_cubes(unspoilt, experiment, rng, count=1)[0] for experiment in held_out]
+    with SampleStream(make, experiments, run.seed, workers=run.workers) as stream:
+        batches = stream.batches(run.batch_size or BATCH, buffer=64)
+        done = run.train_steps(batches, model.train_on_batch)
+    rng = np.random.default_rng(run.seed + 999)
+    plain = {**config, **QUIET}
+    held = [make_cubes(plain, experiment, rng, count=1)[0] for experiment in held_out]
     correlation = round(float(np.median([_correlation(model, x, y) for x, y in held])), 4)
-    save_published(
-        output, model, "postprocess", POSTPROCESS_PAPER, "noise", "SanchezGarcia2021",
+    bundle = write_published_bundle(
+        run.output, model, "postprocess", POSTPROCESS_PAPER, "noise", "SanchezGarcia2021",
         {"data": data, **done}, {"correlation": correlation, "experiments": len(held_out)},
     )  # fmt: skip
-    print(f"wrote {output}: correlation {correlation:.3f} with the target in the median")
+    run.say(f"wrote {run.output}: correlation {correlation:.3f} with the target in the median")
+    return bundle
 
 
 def _correlation(model, x, y) -> float:
-    """Of a cube's answer with its target; 0 where either is even."""
+    """Of a cube's prediction with its target; 0 where either is even."""
     found = np.asarray(model.predict_on_batch(x[None].astype(np.float32))).ravel()
     wanted = y.astype(np.float32).ravel()
     return float(np.corrcoef(found, wanted)[0, 1]) if found.std() * wanted.std() > 0 else 0.0

@@ -70,7 +70,7 @@ def make_samples(
     density = (
         _difference(experiment, region) if empty else _density(experiment, region, config, rng)
     )
-    density = spoil(density, distance, config, rng)
+    density = augment(density, distance, config, rng)
     noise, least = distance >= NOISE_FROM, LEAST_NOISE / 4
     if empty and rng.random() < config["shaped"]:
         density, noise = like_a_molecule(density, rng)
@@ -184,7 +184,7 @@ def like_a_molecule(density, rng):
     return density * weight.astype(np.float32), (away >= 1) & (floor > 0) & (density != 0)
 
 
-def spoil(density, distance, config, rng):
+def augment(density, distance, config, rng):
     """A B-factor, noise, patches of something else, or a soft mask, each at its odds.
 
     Sanchez-Garcia et al. 2021, Neural network training: blurring and patch corruption.

@@ -2,12 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cryodl.evaluation.tables import write_tables
+from cryodl.files.folder import whole_folder
 from cryodl.maps.volume import Volume
 from cryodl.methods.local_classes.estimate import estimate_local_classes
+from cryodl.methods.options import Option, declared
+from cryodl.methods.training_options import TABLES
+from cryodl.training.run import print_line
+
+OPTIONS = (
+    Option("experiments", help="set of simulated experiments on unseen structures, with both "
+        "labels", metavar="SET", required=True),
+    Option("monores", "unet-monores", "as MonoRes", metavar="BUNDLE"),
+    Option("resmap", "unet-resmap", "as ResMap", metavar="BUNDLE"),
+    Option("count", 20, "experiments", int, least=1, metavar="N"),
+    *TABLES,
+)  # fmt: skip
+
+LABELS = "monogenic", "sinusoid"
+
+
+@declared(OPTIONS)
+def evaluate_local_classes(
+    experiments: str | Path,
+    output: str | Path,
+    *,
+    monores: str | Path = "unet-monores",
+    resmap: str | Path = "unet-resmap",
+    count: int = 20,
+    overwrite: bool = False,
+    log: Callable[[str], object] | None = print_line,
+) -> dict[str, list[dict]]:
+    """Measure local classes on labelled experiments: the four-way table of the paper.
+
+    What `cryodl evaluate local-classes` does.
+
+    Parameters
+    ----------
+    experiments : set of simulated experiments on unseen structures, with both labels
+    output : folder for tables
+    monores, resmap : bundles that learnt from labels as of MonoRes and of ResMap
+    count : experiments
+    overwrite : replace tables that exist
+    log : called with each line of progress and each table; None is silent
+
+    Returns the tables by name, lists of rows; they are also written, as Markdown and as JSON.
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do
+    """
+    from cryodl.errors import InputError
+    from cryodl.networks.bundle import load_bundle
+    from cryodl.simulation.experiment_set import open_experiment_set
+
+    every = open_experiment_set(experiments)
+    labelled = [e for e in every if all(e.has(label) for label in LABELS)]
+    if not labelled:
+        raise InputError(
+            f"no experiment of '{experiments}' holds both labels, {' and '.join(LABELS)}: training "
+            "local classes on them with label_first adds them"
+        )
+    chosen = labelled[:: max(1, len(labelled) // count)][:count]
+    bundles = {"unet-monores": load_bundle(monores), "unet-resmap": load_bundle(resmap)}
+    with whole_folder(output, overwrite=overwrite, clear=False) as folder:
+        return write_tables(folder, _tables(chosen, bundles), log or (lambda line: None))
+
+
+def _tables(chosen, bundles) -> Iterator[tuple[str, list[dict]]]:
+    """Names and rows, each as soon as it is measured."""
+    yield "estimators", ceiling(chosen, LABELS)
+    for maps in MAPS:
+        yield f"table_6_{maps}", compare(chosen, bundles, LABELS, maps=maps)
 
 
 def unfiltered(experiment) -> np.ndarray:

@@ -1,26 +1,22 @@
-"""From trained weights to the bundle of local classes: calibrated and measured on whole maps."""
+"""The bundle of local classes: a trained network, calibrated and measured on whole maps."""
 
 from __future__ import annotations
-
-import os
-import platform
-from pathlib import Path
 
 import numpy as np
 
 from cryodl.features.context import stack
 from cryodl.maps.normalise import FLOOR, WINDOW
 from cryodl.methods.local_classes.samples import whole_sample
-from cryodl.networks.backbone import build_unet3d, receptive_radius
-from cryodl.networks.bundle import save_bundle
+from cryodl.networks.backbone import build_unet3d
 from cryodl.networks.local_classes import build_local_classes
+from cryodl.training.export import model_card, with_weights, write_bundle
 
 SEED = 4001
 LARGEST = 72  # steps of the half grid; of larger maps the middle is measured
 
 
 def predict_items(model, config, items, seed):
-    """Answers beside labels, on blocks whose label is known; of a whole map at a time.
+    """Predictions and labels, on blocks whose label is known; of a whole map at a time.
 
     Returns [(label (n,), Å, probabilities (n, classes))].
     """
@@ -30,8 +26,8 @@ def predict_items(model, config, items, seed):
         made = whole_sample(item, config, rng)
         x, label = _middle(stack(*made[:-1])), _middle(made[-1])
         known = label[..., 1] > 0.99
-        answer = np.asarray(model.predict_on_batch(x[None]))[0]
-        found.append((label[known][:, 0], answer[known][:, :-1]))
+        prediction = np.asarray(model.predict_on_batch(x[None]))[0]
+        found.append((label[known][:, 0], prediction[known][:, :-1]))
     return [pair for pair in found if len(pair[0])]
 
 
@@ -73,89 +69,51 @@ def figures(pairs, edges):
     }
 
 
-def make_local_classes_bundle(
-    weights, config, items, path, *, data, labels, seconds, steps, initial=None
-):
+def make_bundle(weights, config, items, path, *, labels, **origin):
     """Calibrate on every second item, measure on the others, and write the bundle.
 
     weights : path of best.weights.h5 as `fit` leaves it
     items : Pair or Labelled, none of them trained on
-    labels : str, whose they are;  data : str, what it was trained on
+    labels : str, whose they are
+    origin : data, seconds, steps and initial, as of `write_bundle`
     """
     network = config["network"]
     logits = build_unet3d(network, with_logits=True)
-    logits.load_weights(weights)
-    model = build_local_classes(network)
-    model.set_weights(logits.get_weights())
+    model = with_weights(build_local_classes(network), logits, weights)
     edges = network["edges"]
     # The figures are of maps that set nothing; a single one is there to be measured.
     setting, others = (items[::2], items[1::2]) if len(items) > 1 else ([], items)
     temperature = 1.0
     if setting:
         temperature = best_temperature(predict_items(model, config, setting, SEED), edges)
-    measured = figures(predict_items(model, config, others, SEED + 1), edges)
-    spec = {
-        "name": Path(path).name,
-        "method": "local-classes",
-        "labels": labels,
-        "network": network,
-        "voxel_size": config["voxel_size"],
-        "normalisation": {
-            "name": "whole_features",
-            "parameters": {"window": WINDOW, "floor": FLOOR},
-        },
-        "stride": network["stride"],
-        "overlap": receptive_radius(network),
-        "calibration": {"temperature": temperature},
-        "training": {
-            "data": data,
-            "config": {k: v for k, v in config.items() if k != "network"},
-            "seconds": round(seconds),
-            "initial": initial,
-            "steps": steps,
-            "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
-        },
-        "metrics": measured,
-        "licence": "GPL-3.0-or-later",
-        "citation": "Avramov2019",
-    }
-    return save_bundle(path, model, spec, overwrite=True, light=True, card=local_classes_card)
+    return write_bundle(
+        path, model, config, card, method="local-classes", network=network,
+        normalisation="whole_features", parameters={"window": WINDOW, "floor": FLOOR},
+        citation="Avramov2019",
+        metrics=figures(predict_items(model, config, others, SEED + 1), edges), labels=labels,
+        calibration={"temperature": temperature}, **origin,
+    )  # fmt: skip
 
 
-def local_classes_card(spec) -> str:
+def card(spec) -> str:
     """Text of the model card."""
-    training, metrics = spec["training"], spec["metrics"]
+    metrics = spec["metrics"]
     set_by_others = spec["calibration"]["temperature"] != 1.0
-    return "\n".join(
-        [
-            f"# {spec['name']}",
-            "",
-            "Ten classes of local resolution, below 2 Å, 2-3 Å ... 9-10 Å and above, from a map "
-            f"alone (after Avramov et al. 2019, section 4.5; see docs/methods.rst), as "
-            f"{spec['labels']} labels have them. Grid of {spec['voxel_size']:g} Å, which holds "
-            "nothing below 2 Å: the first class is never answered. "
-            f"Weights: SHA-256 {spec['weights_sha256']}. Licence: {spec['licence']}.",
-            "",
-            "## Training",
-            "",
-            f"- Data: {training['data']}.",
-            f"- Steps: {training['steps']}, of {training['config']['batch']} crops of "
-            f"{training['config']['crop']}³ voxels; seed {training['config']['seed']}.",
-            f"- Time: {training['seconds'] / 60:.0f} minutes; machine: {training['machine']}.",
-            f"- Started from: {training.get('initial') or 'random weights'}.",
-            "",
-            "## Measured",
-            "",
-            f"On {metrics['maps']} maps not trained on ({metrics['blocks']:,} blocks of 2³ "
-            "voxels)"
-            + (", with other maps setting the temperature" if set_by_others else "")
-            + ": "
-            f"{metrics['exact']:.1%} in the label's class, {metrics['within_one']:.1%} in it or "
-            f"the next (median map: {metrics['exact_median_map']:.1%} and "
-            f"{metrics['within_one_median_map']:.1%}).",
-            "",
-            "The network tells what a map shows; where a map's noise or fine detail was filtered "
-            "away, it cannot know what its half maps would say.",
-            "",
-        ]
+    measured = [
+        f"On {metrics['maps']} maps not trained on ({metrics['blocks']:,} blocks of 2³ voxels)"
+        + (", with other maps setting the temperature" if set_by_others else "")
+        + f": {metrics['exact']:.1%} in the label's class, {metrics['within_one']:.1%} in it or "
+        f"the next (median map: {metrics['exact_median_map']:.1%} and "
+        f"{metrics['within_one_median_map']:.1%}).",
+        "",
+        "The network reports what a map shows; where a map's noise or fine detail was filtered "
+        "away, it cannot know what its half maps would say.",
+    ]
+    return model_card(
+        spec,
+        "Ten classes of local resolution, below 2 Å, 2-3 Å ... 9-10 Å and above, from a map alone "
+        f"(after Avramov et al. 2019, section 4.5; see docs/methods.rst), as {spec['labels']} "
+        f"labels have them. Grid of {spec['voxel_size']:g} Å, which holds nothing below 2 Å: the "
+        "first class is never predicted.",
+        measured,
     )

@@ -15,7 +15,7 @@ from cryodl.methods.local_classes.samples import TRAINING, load_item
 from cryodl.methods.resolution_class.published import min_max
 from cryodl.networks import build
 from cryodl.networks.configs import LOCAL_CLASSES, PAPER_UNET
-from cryodl.training.published import save_published, train_steps
+from cryodl.training.export import write_published_bundle
 from cryodl.training.stream import SampleStream
 
 BATCH = 32
@@ -38,26 +38,24 @@ def make_cubes(config, item, rng, count=CUBES):
     return samples
 
 
-def train_paper_unet(items, held_out, output, args):
-    """Train for `args.steps` steps (or `args.minutes`) and write the bundle."""
+def train_paper(run, items, held_out):
+    """Train the U-Net as published and write its bundle; run : Run."""
     import keras
 
-    keras.utils.set_random_seed(args.seed)
+    keras.utils.set_random_seed(run.seed)
     model = build(PAPER_UNET)
     model.compile(
-        optimizer=keras.optimizers.Adam(args.learning_rate or 1e-3),
+        optimizer=keras.optimizers.Adam(run.learning_rate or 1e-3),
         loss="sparse_categorical_crossentropy",
     )
-    stream = SampleStream(partial(make_cubes, TRAINING), items, args.seed, workers=args.workers)
+    make = partial(make_cubes, TRAINING)
 
     def train(x, y):
         return model.train_on_batch(x, y[..., 0], sample_weight=y[..., 1])
 
-    try:
-        done = train_steps(stream.batches(args.batch_size or BATCH), train, args)
-    finally:
-        stream.close()
-    rng, right, near, known = np.random.default_rng(args.seed + 999), 0.0, 0.0, 0.0
+    with SampleStream(make, items, run.seed, workers=run.workers) as stream:
+        done = run.train_steps(stream.batches(run.batch_size or BATCH), train)
+    rng, right, near, known = np.random.default_rng(run.seed + 999), 0.0, 0.0, 0.0
     for item in held_out:
         for x, y in make_cubes(TRAINING, item, rng):
             found = np.asarray(model.predict_on_batch(x[None]))[0].argmax(-1)
@@ -68,8 +66,11 @@ def train_paper_unet(items, held_out, output, args):
         "within_one": round(float(near / max(known, 1)), 4),
         "voxels": int(known),
     }
-    save_published(
-        output, model, "local-classes", PAPER_UNET, "min_max", "Avramov2019",
+    bundle = write_published_bundle(
+        run.output, model, "local-classes", PAPER_UNET, "min_max", "Avramov2019",
         {"data": f"{len(items)} maps", **done}, figures, voxel_size=TRAINING["voxel_size"],
     )  # fmt: skip
-    print(f"wrote {output}: {right / max(known, 1):.1%} of validation voxels in the label's class")
+    run.say(
+        f"wrote {run.output}: {right / max(known, 1):.1%} of validation voxels in the label's class"
+    )
+    return bundle

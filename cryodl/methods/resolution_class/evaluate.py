@@ -2,20 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cryodl.evaluation.tables import write_tables
+from cryodl.files.folder import whole_folder
 from cryodl.maps.volume import Volume
+from cryodl.methods.options import Option, declared
+from cryodl.methods.training_options import MAPS, TABLES
 from cryodl.resolution_maps import statistics as bins
-from cryodl.resolution_maps.statistics import CLASSES
+from cryodl.resolution_maps.statistics import CLASSES, class_of
 from cryodl.simulation.model_map import uniform_maps
+from cryodl.training.run import print_line
+
+OPTIONS = (
+    Option("structures", help="folder of unseen PDB or mmCIF files, or a packed set: simulated "
+        "maps", metavar="DIR"),
+    Option("experiments", help="set of simulated experiments on unseen structures", metavar="SET",
+        many="repeat"),
+    MAPS._replace(help="tab-separated table with file and resolution_A: Tables 2 to 5"),
+    Option("model", "cnn", "which of the two", choices=("cnn", "dnn")),
+    Option("bundle", help="trained network to use instead of the model's",
+        metavar="NAME_OR_FOLDER"),
+    Option("count", 30, "structures, and experiments of a set", int, least=1, metavar="N"),
+    *TABLES,
+)  # fmt: skip
 
 TABLE_1 = [1.5 + 0.5 * i for i in range(28)]  # Å, section 2.2
 PAPER = 2.5, 7.5, 12.5  # Å, of the published training and test maps
 BOX = 64  # voxels of the published maps
 NOISE = 0.5  # standard deviation of white noise in the noisy maps, in units of the map's own
+
+
+@declared(OPTIONS)
+def evaluate_resolution_class(
+    output: str | Path,
+    *,
+    structures: str | Path | None = None,
+    experiments: Sequence[str | Path] | None = None,
+    maps: str | Path | None = None,
+    model: str = "cnn",
+    bundle: str | Path | None = None,
+    count: int = 30,
+    overwrite: bool = False,
+    log: Callable[[str], object] | None = print_line,
+) -> dict[str, list[dict]]:
+    """Measure whole-map classes: the tables of the paper, boundaries, real maps.
+
+    What `cryodl evaluate resolution-class` does.
+
+    Parameters
+    ----------
+    output : folder for tables
+    structures : folder of unseen PDB or mmCIF files, or a packed set, for simulated maps
+    experiments : sets of simulated experiments on unseen structures
+    maps : tab-separated table with file and resolution_A: Tables 2 to 5
+    model : "cnn" or "dnn";  bundle : trained network to use instead of the model's
+    count : structures, and experiments of a set
+    overwrite : replace tables that exist
+    log : called with each line of progress and each table; None is silent
+
+    Returns the tables by name, lists of rows; they are also written, as Markdown and as JSON.
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do
+    """
+    from cryodl.errors import SettingError
+    from cryodl.methods.resolution_class.estimate import Classifier
+
+    if not (structures or experiments or maps):
+        raise SettingError("nothing to evaluate on: give structures=, experiments= or maps=")
+
+    def tables() -> Iterator[tuple[str, list[dict]]]:
+        """Names and rows, each as soon as it is measured."""
+        if maps:
+            yield from _real(maps, model, bundle)
+        if structures:
+            yield from _simulated(structures, classifier, count)
+        if experiments:
+            yield from _experiments(experiments, classifier, count)
+
+    with whole_folder(output, overwrite=overwrite, clear=False) as folder:
+        classifier = Classifier(model, bundle)
+        return write_tables(folder, tables(), log or (lambda line: None), f"{model}_")
+
+
+def _simulated(place, classifier, count: int) -> Iterator[tuple[str, list[dict]]]:
+    from cryodl.training.structures import load_structures
+
+    structures, _ = load_structures(place)
+    structures = [s for s in structures if len(s) >= 500] or structures
+    chosen = structures[:: max(1, len(structures) // max(count, 28))]
+    yield "paper_resolutions", paper_resolutions(chosen[:count], classifier)
+    yield "boundaries", boundaries(chosen[: max(3, count // 5)], classifier)
+    yield "table_1", table_1(chosen, classifier)
+    compact = min(structures, key=lambda s: float(np.ptp(s.positions, axis=0).max()))
+    volume = simulated(compact, 4.5, 0, noise=0.1, box=96)
+    yield "invariances", invariances(volume, classifier)
+
+
+def _experiments(places, classifier, count: int) -> Iterator[tuple[str, list[dict]]]:
+    from cryodl.simulation.experiment_set import open_experiment_set
+
+    found = []
+    for place in places:
+        every = open_experiment_set(place)
+        found += every[:: max(1, len(every) // count)][:count]
+    rows = experiments(found, classifier, deposited)
+    yield "experiments", rows
+    yield "experiments_summary", summarise(rows)
+    volume = Volume(found[0].load("map"), found[0].info["voxel_size"])
+    yield "invariances_experiment", invariances(volume, classifier)
+
+
+def _real(table, model, bundle) -> Iterator[tuple[str, list[dict]]]:
+    from cryodl.evaluation.claims import read_table
+    from cryodl.methods.resolution_class.run import classify_maps
+
+    rows = read_table(table)
+    maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
+    found = classify_maps(maps, model, bundle=bundle, claimed=claimed, voxel_size=voxels)
+    for name, rows in class_tables(found).items():
+        yield f"real_{name}", rows
 
 
 def simulated(structure, resolution: float, seed: int, *, noise: float = 0.0, box: int = BOX):
@@ -185,6 +297,31 @@ def _turned(data, degrees: float):
 
     cval = float(np.median(data))
     return rotate(data, degrees, axes=(1, 2), reshape=False, order=3, cval=cval)
+
+
+def class_tables(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows of Tables 2 (maps), 3 and 4 (confusion matrix) and 5 (measures of each class)."""
+    published = [int(class_of(entry["claimed"])) for entry in found]
+    predicted = [CLASSES.index(entry["class"]) for entry in found]
+    maps = [
+        {
+            "map": Path(entry["map"]).name,
+            "claimed": entry["claimed"],
+            "published": CLASSES[truth],
+            "predicted": entry["class"],
+            "resolution": entry["resolution"],
+            "interval": "{:.1f}-{:.1f}".format(*entry["interval"]),
+        }
+        for entry, truth in zip(found, published)
+    ]
+    matrix = confusion(published, predicted)
+    total = {"maps": len(found), "agreement_percent": agreement(matrix)}
+    return {
+        "maps": maps,
+        "confusion": confusion_rows(matrix),
+        "measures": measures(matrix),
+        "agreement": [total],
+    }
 
 
 def confusion(published: Sequence[int], predicted: Sequence[int], count: int = 3) -> np.ndarray:

@@ -1,10 +1,6 @@
-"""From trained weights to the bundle of a whole-map classifier: calibrated and measured."""
+"""The bundle of a whole-map classifier: a trained network, calibrated and measured."""
 
 from __future__ import annotations
-
-import os
-import platform
-from pathlib import Path
 
 import numpy as np
 
@@ -19,17 +15,17 @@ from cryodl.methods.resolution_class.prepare import (
 )
 from cryodl.methods.resolution_class.samples import (
     NETWORKS,
+    backbone_of,
     clean_maps,
     experiment_maps,
     fold,
     trained_part,
-    trunk_of,
 )
 from cryodl.networks import build
-from cryodl.networks.backbone import receptive_radius
-from cryodl.networks.bundle import load_bundle, save_bundle
+from cryodl.networks.bundle import load_bundle
 from cryodl.networks.classifiers import HEAD, TRUNK
-from cryodl.resolution_maps import statistics as answers
+from cryodl.resolution_maps import statistics
+from cryodl.training.export import model_card, write_bundle
 
 INTERVAL = 0.9
 CALIBRATION_SEED = 3001
@@ -63,7 +59,7 @@ def best_temperature(truth, probability, edges) -> float:
     tried = np.geomspace(0.4, 4, 60)
 
     def likelihood(temperature):
-        soft = answers.soften(probability, temperature)
+        soft = statistics.soften(probability, temperature)
         return np.log(np.maximum(soft[np.arange(len(own)), own], 1e-9)).mean()
 
     return round(float(max(tried, key=likelihood)), 3)
@@ -71,11 +67,13 @@ def best_temperature(truth, probability, edges) -> float:
 
 def figures(truth, probability, edges, temperature):
     """What a calibrated network reaches, by the figures of a model card."""
-    soft = answers.soften(probability, temperature)
-    middle = answers.quantile(soft, edges, 0.5)
-    low, high = (answers.quantile(soft, edges, q) for q in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2))
+    soft = statistics.soften(probability, temperature)
+    middle = statistics.quantile(soft, edges, 0.5)
+    low, high = (
+        statistics.quantile(soft, edges, q) for q in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2)
+    )
     error = np.abs(middle - truth)
-    right = answers.class_probabilities(soft, edges).argmax(-1) == answers.class_of(truth)
+    right = statistics.class_probabilities(soft, edges).argmax(-1) == statistics.class_of(truth)
     return {
         "maps": len(truth),
         "class_accuracy": round(float(right.mean()), 4),
@@ -85,17 +83,15 @@ def figures(truth, probability, edges, temperature):
     }
 
 
-def make_class_bundle(
-    weights, network, config, items, path, *, standard, data, seconds, steps, initial=None
-):
+def make_bundle(weights, network, config, items, path, *, standard, initial=None, **origin):
     """Calibrate a trained classifier on items never trained on, and write its bundle.
 
     weights : path of best.weights.h5 as `fit` leaves it
     network : "cnn" or "dnn"
     items : structures and experiments; every second calibrates, the others measure
     standard : mean and spread of what it read, as from `standard_of`
-    data : str, what it was trained on
-    initial : bundle, name or folder, that the CNN's trunk is taken from
+    initial : bundle, name or folder, that the CNN's backbone is taken from
+    origin : data, seconds and steps, as of `write_bundle`
     """
     trained = trained_part(network)
     trained.load_weights(weights)
@@ -103,9 +99,9 @@ def make_class_bundle(
     cnn, network = network == "cnn", NETWORKS[network]
     model = build(network)
     if cnn:
-        model.get_layer(TRUNK).set_weights(trunk_of(initial).get_weights())
+        model.get_layer(TRUNK).set_weights(backbone_of(initial).get_weights())
     (model.get_layer(HEAD) if cnn else model).set_weights(trained.get_weights())
-    edges = answers.bin_edges(network)
+    edges = statistics.bin_edges(network)
     calibration = predict_items(model, config, items[::2], CALIBRATION_SEED)
     temperature = best_temperature(*calibration, edges)
     measured = {}
@@ -114,73 +110,39 @@ def make_class_bundle(
         if own:
             found = predict_items(model, config, own, CALIBRATION_SEED + 1)
             measured[kind] = figures(*found, edges, temperature)
-    spec = {
-        "name": Path(path).name,
-        "method": "resolution-class",
-        "network": network,
-        "voxel_size": config["voxel_size"],
-        "normalisation": {
-            "name": "whole_features" if cnn else "description",
-            "parameters": {"window": WINDOW, "floor": FLOOR},
-        },
-        "calibration": {"temperature": temperature, "interval": INTERVAL},
-        "training": {
-            "data": data,
-            "config": config,
-            "seconds": round(seconds),
-            "initial": load_bundle(initial).spec["name"] if cnn else None,
-            "steps": steps,
-            "machine": f"{os.cpu_count()} CPU cores, {platform.machine()}, {platform.system()}",
-        },
-        "metrics": measured,
-        "licence": "GPL-3.0-or-later",
-        "citation": "Avramov2019",
-    }
-    if cnn:
-        spec["stride"] = network["local"]["stride"]
-        spec["overlap"] = receptive_radius(network["local"])
-    return save_bundle(path, model, spec, overwrite=True, light=True, card=class_card)
+    return write_bundle(
+        path, model, config, card, method="resolution-class", network=network,
+        normalisation="whole_features" if cnn else "description",
+        parameters={"window": WINDOW, "floor": FLOOR}, citation="Avramov2019", metrics=measured,
+        initial=load_bundle(initial).spec["name"] if cnn else None,
+        calibration={"temperature": temperature, "interval": INTERVAL}, **origin,
+    )  # fmt: skip
 
 
-def class_card(spec) -> str:
+def card(spec) -> str:
     """Text of the model card."""
-    training = spec["training"]
-    lines = [
-        f"# {spec['name']}",
-        "",
-        "Resolution of a whole map: a distribution over bins from 1.8 to 24 Å, from which come "
-        "the classes high (below 5 Å), medium (5-10 Å) and low, a number and its 90 % interval "
-        "(after Avramov et al. 2019; see docs/methods.rst). "
-        f"Grid of {spec['voxel_size']:g} Å. Weights: SHA-256 {spec['weights_sha256']}. "
-        f"Licence: {spec['licence']}.",
-        "",
-        "## Training",
-        "",
-        f"- Data: {training['data']}.",
-        f"- Steps: {training['steps']}, of {training['config']['batch']} samples; "
-        f"seed {training['config']['seed']}.",
-        f"- Time: {training['seconds'] / 60:.0f} minutes; machine: {training['machine']}.",
-        f"- Started from: {training.get('initial') or 'random weights'}.",
-        "",
-        "## Measured",
-        "",
+    rows = [
+        f"| {kind} | {m['maps']} | {m['class_accuracy']:.1%} | {m['median_absolute_error']:.2f} | "
+        f"{m['coverage']:.1%} |"
+        for kind, m in spec["metrics"].items()
+    ]
+    measured = [
         "On structures and simulated experiments not trained on; half of them set the "
         "temperature, the other half are measured here. Clean: low-passed maps of any resolution, "
         "some with noise.",
         "",
         "| maps | number | class right | median error (Å) | 90 % interval covers |",
         "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {kind} | {m['maps']} | {m['class_accuracy']:.1%} | {m['median_absolute_error']:.2f} | "
-        f"{m['coverage']:.1%} |"
-        for kind, m in spec["metrics"].items()
-    ]
-    lines += [
+        *rows,
         "",
-        "Tables at the paper's resolutions and of real maps are in benchmarks/. The network tells "
-        "what a map shows: one that was filtered or blurred by its makers reads worse than its "
-        "half maps' FSC.",
-        "",
+        "Tables at the paper's resolutions and of real maps are in benchmarks/. The network "
+        "reports what a map shows: one that was filtered or blurred by its makers reads worse than "
+        "its half maps' FSC.",
     ]
-    return "\n".join(lines)
+    return model_card(
+        spec,
+        "Resolution of a whole map: a distribution over bins from 1.8 to 24 Å, from which come "
+        "the classes high (below 5 Å), medium (5-10 Å) and low, a number and its 90 % interval "
+        f"(after Avramov et al. 2019; see docs/methods.rst). Grid of {spec['voxel_size']:g} Å.",
+        measured,
+    )

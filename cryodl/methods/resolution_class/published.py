@@ -10,7 +10,7 @@ import numpy as np
 from cryodl.networks import build
 from cryodl.networks.configs import PAPER_CNN, PAPER_DNN
 from cryodl.simulation.model_map import uniform_maps
-from cryodl.training.published import save_published, train_steps
+from cryodl.training.export import write_published_bundle
 from cryodl.training.stream import SampleStream
 
 RESOLUTIONS = 2.5, 7.5, 12.5  # Å
@@ -30,38 +30,32 @@ def make_samples(box, structure, rng):
     return [(min_max(data)[..., None].astype(np.float16), i) for i, data in enumerate(maps)]
 
 
-def train_paper_class(name, structures, held_out, output, args):
-    """Train for `args.steps` steps (or `args.minutes`) and write the bundle.
-
-    name : "paper_cnn" or "paper_dnn"
-    """
+def train_paper(run, structures, held_out):
+    """Train a classifier as published and write its bundle; run : Run, of one of NETWORKS."""
     import keras
 
-    config, batch = NETWORKS[name]
-    batch = args.batch_size or batch
-    keras.utils.set_random_seed(args.seed)
+    config, batch = NETWORKS[run.network]
+    batch = run.batch_size or batch
+    keras.utils.set_random_seed(run.seed)
     model = build(config)
     model.compile(
-        optimizer=keras.optimizers.SGD(args.learning_rate or RATE),
+        optimizer=keras.optimizers.SGD(run.learning_rate or RATE),
         loss="sparse_categorical_crossentropy",
     )
     make = partial(make_samples, config["box"])
-    stream = SampleStream(make, structures, args.seed, workers=args.workers)
-    try:
-        batches = stream.batches(batch, buffer=4 * batch)
-        done = train_steps(batches, model.train_on_batch, args)
-    finally:
-        stream.close()
-    rng = np.random.default_rng(args.seed + 999)
+    with SampleStream(make, structures, run.seed, workers=run.workers) as stream:
+        done = run.train_steps(stream.batches(batch, buffer=4 * batch), model.train_on_batch)
+    rng = np.random.default_rng(run.seed + 999)
     right = []
     for structure in held_out[:60]:
         for x, y in make(structure, rng):
             found = np.asarray(model.predict_on_batch(x[None].astype(np.float32)))
             right.append(int(found.argmax()) == y)
     accuracy = round(float(np.mean(right)), 4)
-    save_published(
-        output, model, "resolution-class", config, "min_max", "Avramov2019",
+    bundle = write_published_bundle(
+        run.output, model, "resolution-class", config, "min_max", "Avramov2019",
         {"data": f"{len(structures)} structures at 2.5, 7.5 and 12.5 Å", **done},
         {"accuracy": accuracy, "maps": len(right)},
     )  # fmt: skip
-    print(f"wrote {output}: {accuracy:.1%} of {len(right)} validation maps in their class")
+    run.say(f"wrote {run.output}: {accuracy:.1%} of {len(right)} validation maps in their class")
+    return bundle

@@ -52,13 +52,13 @@ WIDTH = CLASS_DNN["inputs"] + evidence_size(CLASS_CNN)  # numbers of a sample, f
 LEAST_SPREAD = 1e-3  # of a number of the samples, below which it is noise
 NETWORKS = {"cnn": CLASS_CNN, "dnn": CLASS_DNN}
 
-_trunks: dict[str, Any] = {}  # in each process, the one it makes samples with
+_backbones: dict[str, Any] = {}  # in each process, the one it makes samples with
 
 
 def make_samples(initial, config, item, rng) -> list[tuple[np.ndarray, np.ndarray]]:
     """Samples (x, y) of one structure or experiment, as `SampleStream` wants them.
 
-    initial : bundle of single-map resolution that the CNN's trunk is taken from
+    initial : bundle of single-map resolution that the CNN's backbone is taken from
     config : dict, see TRAINING;  item : Structure or StoredExperiment
     x : ndarray, what the dense network and the CNN's head read: the description of a map, and the
         mean evidence in it;  y : ndarray (2,), resolution in Å, and 1
@@ -69,31 +69,32 @@ def make_samples(initial, config, item, rng) -> list[tuple[np.ndarray, np.ndarra
         inside = automatic_mask(Volume(data, config["voxel_size"]))
         molecule = cut_to_molecule(data, inside, config["voxel_size"])
         part = _part(molecule, config, rng)
-        told = spectral_descriptor(molecule.normalised[part], molecule.inside[part])
-        x = np.concatenate([told, mean_evidence(initial, molecule, part)])
+        descriptor = spectral_descriptor(molecule.normalised[part], molecule.inside[part])
+        x = np.concatenate([descriptor, mean_evidence(initial, molecule, part)])
         samples.append((x, np.array([resolution, 1], np.float32)))
     return samples
 
 
-def trunk_of(initial):
-    """The CNN's trunk with the weights of a bundle, once in each process.
+def backbone_of(initial):
+    """The CNN's backbone with the weights of a bundle, once in each process.
 
     Raises BundleError where the bundle is not of single-map resolution.
     """
-    if initial not in _trunks:
-        trunk = build_trunk(CLASS_CNN)
-        start_from(trunk, load_bundle(initial).model)
-        _trunks[initial] = trunk
-    return _trunks[initial]
+    if initial not in _backbones:
+        backbone = build_trunk(CLASS_CNN)
+        start_from(backbone, load_bundle(initial).model)
+        _backbones[initial] = backbone
+    return _backbones[initial]
 
 
 def mean_evidence(initial, molecule: Molecule, part=(slice(None),) * 3) -> np.ndarray:
-    """What the trunk finds in a molecule, or in a part of it (even voxels), ndarray (evidence,)."""
+    """Mean evidence of the backbone in a molecule, or in a part of it (even voxels), ndarray
+    (evidence,)."""
     half = tuple(
         slice(*(end if end is None else end // 2 for end in (s.start, s.stop))) for s in part
     )
     features, weight = (values[half] for values in features_and_weight(molecule))
-    evidence = one_answer(trunk_of(initial), features)
+    evidence = one_answer(backbone_of(initial), features)
     return np.einsum("zyxc,zyx->c", evidence, weight) / max(weight.sum(), 1e-6)
 
 

@@ -164,7 +164,7 @@ def test_a_warning_names_the_evidence(factor, word, tmp_path, monkeypatch):
 
 def test_right_and_wrong_maps_come_on_voxels_of_all_sizes():
     pytest.importorskip("keras")
-    from cryodl.training.voxel_size import own_voxels
+    from cryodl.methods.voxel_size.train import own_voxels
 
     data, inside = waves(6.0)
     made = [own_voxels(data, inside, 3.0, np.random.default_rng(i)) for i in range(40)]
@@ -178,7 +178,7 @@ def test_right_and_wrong_maps_come_on_voxels_of_all_sizes():
 
 def test_training_learns_what_tells_and_measures_on_other_experiments(tmp_path):
     pytest.importorskip("keras")
-    from cryodl.training.voxel_size import train_voxel_size
+    from cryodl.methods.voxel_size.train import fit_and_measure
 
     def made(count, seed):
         rng = np.random.default_rng(seed)
@@ -187,7 +187,7 @@ def test_training_learns_what_tells_and_measures_on_other_experiments(tmp_path):
         features[:, 5] = 10 * np.log(factors) + rng.normal(0, 0.2, count)
         return features, factors, np.arange(count) // 3
 
-    figures = train_voxel_size(made(900, 0), made(600, 1), tmp_path / "w.npz")
+    figures = fit_and_measure(made(900, 0), made(600, 1), tmp_path / "w.npz")
     assert figures["right ones warned of"] < 0.1
     assert figures["wrong by 22% to 30% warned of"] > 0.9
     with np.load(tmp_path / "w.npz") as stored:

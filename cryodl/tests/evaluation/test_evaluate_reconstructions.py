@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from cryodl.cli.main import main
+from cryodl.evaluation.experiments import best_bfactor, judge_enhanced, low_passed
 from cryodl.evaluation.reconstructions import judge, load, measures, tables
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.maps.mrc import read_map, write_map
-from cryodl.methods.enhance.evaluate import best_bfactor, judge_enhanced, low_passed
 from cryodl.networks.spec import SHIPPED
 from cryodl.simulation.deposition import Source, deposit
 from cryodl.simulation.deposition_config import CHANCES

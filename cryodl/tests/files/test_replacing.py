@@ -248,7 +248,7 @@ def test_a_folder_in_which_one_stands_stays_the_same(tmp_path, monkeypatch):
 
 
 def test_tables_of_two_models_share_a_folder(tmp_path):
-    from cryodl.cli.streams import write_tables
+    from cryodl.evaluation.tables import write_tables
 
     out = tmp_path / "out"
     for prefix, value in (("a_", 1), ("b_", 2), ("a_", 3)):

@@ -246,7 +246,7 @@ def table_row(name, found):
 def main():
     from concurrent.futures import ThreadPoolExecutor
 
-    from cryodl.cli.streams import markdown
+    from cryodl.evaluation.tables import markdown
     from cryodl.tests.fuzzing.fuzz_readers import HELD, READERS
 
     parser = argparse.ArgumentParser(description="Give damaged files to every reader.")

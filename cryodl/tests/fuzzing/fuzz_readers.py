@@ -173,12 +173,12 @@ def read_records(folder):
 
 
 def read_judged(folder):
-    from cryodl.cli.evaluate_experiments import _write
+    from cryodl.evaluation.experiments import write_summaries
     from cryodl.evaluation.reconstructions import read_judged as read_rows
 
     rows = read_rows(folder / "rows.jsonl")
     (folder / "tables").mkdir()
-    _write(folder / "tables", rows)
+    write_summaries(folder / "tables", rows)
 
 
 def read_training(folder):

@@ -163,10 +163,10 @@ def test_mere_noise_is_told_from_a_molecule_that_fills_its_box():
     "settings, message",
     [
         (("fancy", None, None, None), "unknown"),
-        (("stats", None, None, None), "needs --noise-mean"),
+        (("stats", None, None, None), "needs noise_mean="),
         (("stats", 0.0, None, None), "two numbers"),
         (("stats", 0.0, -1.0, None), "above 0"),
-        (("mask", None, None, None), "needs --mask"),
+        (("mask", None, None, None), "needs mask="),
     ],
 )
 def test_settings_that_lack_something(settings, message):

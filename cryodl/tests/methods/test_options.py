@@ -10,8 +10,13 @@ from cryodl.errors import SettingError
 from cryodl.methods import registry
 from cryodl.methods.options import Option, as_flags, declared, differing
 
-METHODS = {**registry.COMMANDS, **registry.LOCALRES}
-PYTHON_ONLY = {"progress", "notify", "estimate"}  # that no command line can give
+METHODS = {
+    **registry.COMMANDS,
+    **registry.LOCALRES,
+    **{f"train {name}": method for name, method in registry.TRAIN.items()},
+    **{f"evaluate {name}": method for name, method in registry.EVALUATE.items()},
+}
+PYTHON_ONLY = {"progress", "notify", "log", "estimate"}  # that no command line can give
 
 
 def test_every_command_and_function_is_in_the_registry():

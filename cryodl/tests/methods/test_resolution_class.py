@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cryodl.cli.classify import class_tables, sentence
+from cryodl.cli.classify import sentence
 from cryodl.cli.main import main
 from cryodl.errors import BundleError, InputError, OutputError, SettingError
 from cryodl.features.local_spectrum import LENGTH, spectral_descriptor
@@ -355,7 +355,7 @@ def test_confusion_counts_predicted_by_published():
     np.testing.assert_array_equal(matrix, [[1, 0, 0], [1, 1, 1], [0, 0, 0]])
     found = [{"map": "a.mrc", "class": "medium", "claimed": 3.0, "resolution": 6.0,
               "interval": [5, 7]}]  # fmt: skip
-    made = class_tables(found)
+    made = tables.class_tables(found)
     assert made["agreement"][0]["agreement_percent"] == 0
     assert made["confusion"][1]["published high"] == 1
 

@@ -90,13 +90,13 @@ def test_evidence_is_the_trunk_s_mean_over_the_molecule():
     assert local.sum() == pytest.approx(1, abs=1e-3) and np.all(local >= 0)
     part = (slice(0, 16), slice(None), slice(4, None))
     features, weight = (values[:8, :, 2:] for values in features_and_weight(molecule))
-    trunk = training.trunk_of("cryores-single")
+    trunk = training.backbone_of("cryores-single")
     evidence = np.asarray(trunk.predict_on_batch(features[None]))[0]
     mean = (evidence * weight[..., None]).sum((0, 1, 2)) / weight.sum()
     found = training.mean_evidence("cryores-single", molecule, part)
     np.testing.assert_allclose(found, mean, atol=1e-4)
     with pytest.raises(BundleError, match="lacks others"):
-        training.trunk_of("deepres-low")
+        training.backbone_of("deepres-low")
     trunk, single = build_trunk(CLASS_CNN), load_bundle("cryores-single").model
     start_from(trunk, single)
     theirs = {w.path: np.asarray(w) for w in single.weights}
@@ -187,7 +187,7 @@ def test_published_boxes_are_scaled_from_0_to_1():
 
 
 def test_command_trains_both_on_one_collection(tmp_path, monkeypatch):
-    from cryodl.cli import train_resolution_class as command
+    from cryodl.methods.resolution_class import train as command
 
     pack_structures([ball(seed) for seed in range(3)], tmp_path / "models.npz")
     pack_structures([ball(seed) for seed in (7, 8)], tmp_path / "others.npz")

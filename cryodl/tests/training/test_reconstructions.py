@@ -102,7 +102,7 @@ def test_a_training_on_experiments_from_particles(made_set, tmp_path, capsys):
     words = ["train", "single-map-resolution", "--experiments", str(made_set), "--validation",
              str(made_set), "-o", str(tmp_path / "net")]  # fmt: skip
     assert main([*words, "--network", "paper"]) == 2
-    assert "--kind density" in capsys.readouterr().err
+    assert "a set of kind density" in capsys.readouterr().err
     assert main([*words, "--steps", "2", "--epoch", "1", "--batch-size", "1", "--workers", "0",
                  "--initial", "cryores-single", "--half-precision"]) == 0  # fmt: skip
     spec = json.loads((tmp_path / "net" / "spec.json").read_text())

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryodl.cli.training import conclude
 from cryodl.errors import InputError, SettingError
+from cryodl.training.run import conclude
 
 keras = pytest.importorskip("keras")
 fit = pytest.importorskip("cryodl.training.fit")

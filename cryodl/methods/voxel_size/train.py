@@ -1,8 +1,10 @@
-"""Training the small network that tells whether a map's voxel size can be right."""
+"""Training of the check that doubts wrong voxel sizes, from simulated experiments."""
 
 from __future__ import annotations
 
-import keras
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
 from cryodl.checks.voxel_size import (
@@ -20,7 +22,22 @@ from cryodl.compute.parallel import Workers
 from cryodl.files.folder import whole_file
 from cryodl.maps.mask import coarse_mask, resample_with_mask
 from cryodl.maps.volume import Volume
+from cryodl.methods.options import OUTPUT, OVERWRITE, Option, declared, option
+from cryodl.methods.training_options import OPTIONS as TRAINING
 from cryodl.training.augment import LEAST_SAMPLING, draw_input, rough_mask
+from cryodl.training.run import print_line
+
+OPTIONS = (
+    Option("experiments", help="folder that 'cryodl experiments' wrote", metavar="SET",
+        required=True),
+    Option("validation", help="likewise, on other structures; sets the threshold and measures",
+        metavar="SET", required=True),
+    OUTPUT._replace(help="weights to write, .npz", metavar="FILE"),
+    Option("count", 9, "inputs made of every experiment", int, least=1, metavar="N"),
+    option(TRAINING, "workers", default=2, least=1, help="processes that make inputs"),
+    option(TRAINING, "seed"),
+    OVERWRITE._replace(help="replace a file that exists"),
+)  # fmt: skip
 
 RANGE = 0.68, 1.47  # factors by which voxel sizes are changed
 RIGHT = 0.35  # share of inputs whose voxel size is right
@@ -30,6 +47,59 @@ HIDDEN = 64, 48
 DROPOUT = 0.2
 B_FACTORS = 60.0  # Å², SD of the B-factors applied to features
 WIDTH = 0.04  # of the soft label, in the factor's logarithm
+
+
+@declared(OPTIONS)
+def train_voxel_size(
+    experiments: str | Path,
+    validation: str | Path,
+    output: str | Path,
+    *,
+    count: int = 9,
+    workers: int = 2,
+    seed: int = 0,
+    overwrite: bool = False,
+    log: Callable[[str], object] | None = print_line,
+) -> dict[str, float]:
+    """Train the check that doubts wrong voxel sizes, and write its weights.
+
+    What `cryodl train voxel-size` does.
+
+    Parameters
+    ----------
+    experiments, validation : sets of simulated experiments on different structures; the latter
+        sets the threshold and measures
+    output : .npz file to write
+    count : inputs made of every experiment
+    workers : processes that make inputs;  seed : of everything drawn
+    overwrite : replace a file that exists
+    log : called with each line of progress; None is silent
+
+    Returns figures: how often right and wrong voxel sizes draw a warning.
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do
+    """
+    from cryodl.compute.device import prepare_device
+    from cryodl.errors import OutputError
+    from cryodl.simulation.experiment_set import open_experiment_set
+
+    say = log or (lambda line: None)
+    output = Path(output)
+    if output.exists() and not overwrite:
+        raise OutputError(f"{output} exists: give another name, or overwrite=True")
+    sets = [open_experiment_set(folder) for folder in (experiments, validation)]
+    prepare_device("auto")
+    trained, measured = (
+        all_samples(each, count, seed + number, workers) for number, each in enumerate(sets)
+    )
+    say(f"{len(trained[0])} inputs to train on, {len(measured[0])} to measure on")
+    figures = fit_and_measure(trained, measured, output, seed)
+    for name, value in figures.items():
+        say(f"{name}: {value:.3f}")
+    say(f"wrote {output}")
+    return figures
 
 
 def samples(experiment, rng, count=3):
@@ -80,7 +150,7 @@ def _samples(job):
     return samples(experiment, np.random.default_rng(seed), count)
 
 
-def train_voxel_size(trained, validation, path, seed=0):
+def fit_and_measure(trained, validation, path, seed=0):
     """Train, set the threshold on each half of the validation, measure on the other, and write.
 
     trained, validation : (features, factors, numbers of their experiments); the halves are of
@@ -111,7 +181,9 @@ def train_voxel_size(trained, validation, path, seed=0):
 
 
 def fit_scale(features, factors, *, epochs=150, seed=0):
-    """Train on features (n, NUMBERS) and factors (n,); returns what `maps.voxel_size` reads."""
+    """Train on features (n, NUMBERS) and factors (n,); returns what `checks.voxel_size` reads."""
+    import keras
+
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     mean, sd = features.mean(axis=0), features.std(axis=0) + 1e-3

@@ -1,0 +1,291 @@
+"""All methods on experiments from particles, with known truth: simulated, or RELION's.
+
+An evaluation keeps what it has judged, a line of JSON each, and goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodl.errors import OutputError, SettingError
+from cryodl.evaluation.reconstructions import (
+    BANDS,
+    Experiment,
+    Method,
+    judge,
+    load,
+    open_experiments,
+    read_judged,
+    tables,
+)
+from cryodl.evaluation.tables import markdown
+from cryodl.files.folder import whole_file
+from cryodl.files.record import write_json
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps.pair import half_sum
+from cryodl.maps.volume import Volume
+from cryodl.methods.enhance.evaluate import uphill, weight_by_fsc
+from cryodl.methods.options import Option, declared, option
+from cryodl.methods.training_options import OPTIONS as TRAINING
+from cryodl.methods.training_options import TABLES
+from cryodl.simulation.filters import FourierBox, raised_cosine
+from cryodl.training.run import print_line
+
+METHODS = (
+    "cryores", "deepres", "unet-monores", "unet-resmap", "monogenic", "localfsc", "enhance",
+)  # fmt: skip
+HALF_MAPS = "monogenic", "localfsc"
+ROWS = "rows.jsonl"
+Prediction = tuple[Any, Any]  # Å, shape (z, y, x); half-width of its interval, or None
+
+OPTIONS = (
+    Option("experiments", help="sets that 'cryodl experiments' wrote, or folders of "
+        "reconstructions by RELION with half1, half2, signal, model and mask (.mrc) and "
+        "experiment.json", metavar="FOLDER", argument=True, required=True, many="list"),
+    option(TABLES, "output", help="folder for tables; experiments that it has judged are kept"),
+    Option("methods", help=f"of {', '.join(METHODS)} (default: all)", metavar="NAME,...",
+        many="commas"),
+    Option("count", None, "experiments to take at most", int, least=1, metavar="N"),
+    Option("longest", None, "leave out reconstructions of longer boxes in Å, which take minutes "
+        "each", float, above=0, metavar="LENGTH"),
+    Option("bundles", flag="bundle", help="measure this network of a method, not the shipped one; "
+        "may be repeated", metavar="METHOD=FOLDER", many="repeat"),
+    option(TRAINING, "workers", least=1, help="processes that judge"),
+)  # fmt: skip
+
+
+@declared(OPTIONS)
+def evaluate_experiments(
+    experiments: Sequence[str | Path],
+    output: str | Path,
+    *,
+    methods: str | Sequence[str] | None = None,
+    count: int | None = None,
+    longest: float | None = None,
+    bundles: Mapping[str, str] | Sequence[str] | None = None,
+    workers: int = 1,
+    progress: Callable[[str, int, int], None] | None = None,
+    log: Callable[[str], object] | None = print_line,
+) -> dict[str, list[dict]]:
+    """Measure every method on experiments from particles, simulated or reconstructed by RELION.
+
+    What `cryodl evaluate experiments` does.
+
+    Parameters
+    ----------
+    experiments : sets that 'cryodl experiments' wrote, or folders of reconstructions by RELION with
+        half1, half2, signal, model and mask (.mrc) and experiment.json
+    output : folder for tables; experiments that it has judged are kept
+    methods : of METHODS; None takes all
+    count : experiments to take at most
+    longest : Å, of a box; None takes all
+    bundles : method -> folder of a network to measure instead of the shipped one
+    workers : processes that judge
+    progress : called with "experiments", how many are judged and how many there are
+    log : called with each line of progress and each table; None is silent
+
+    Returns the tables by name, lists of rows; they are also written, as Markdown and as JSON.
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do
+    """
+    from cryodl.compute.parallel import Workers
+
+    names, chosen = _methods(methods), _bundles(bundles)
+    say, counted = log or (lambda line: None), progress or (lambda stage, done, total: None)
+    places = [experiments] if isinstance(experiments, (str, Path)) else experiments
+    found = [e for e in open_experiments(places) if longest is None or e.length <= longest]
+    found = found[:count]
+    if not found:
+        raise SettingError(f"no reconstruction has a box of at most {longest:g} Å")
+    folder = Path(output)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if not (folder / ROWS).is_file():
+            raise OutputError(f"{folder} holds other things: give a new name")
+    rows = read_judged(folder / ROWS) if (folder / ROWS).is_file() else []
+    jobs = []
+    judged = {(row["experiment"], row["method"], row.get("bundle")) for row in rows}
+    for stored in found:
+        left = [n for n in names if (stored.folder.name, n, chosen.get(n)) not in judged]
+        if left:
+            jobs.append((stored, left, chosen))
+    folder.mkdir(parents=True, exist_ok=True)
+    with whole_file(folder / ROWS, overwrite=True) as part:  # without a line that was cut off
+        part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    say(f"{len(found)} experiments, {len(found) - len(jobs)} of them judged before")
+    with open(folder / ROWS, "a", encoding="utf-8") as file:
+        if workers > 1:
+            with Workers(workers) as pool:
+                rows += _keep(pool.map(_judge, jobs), len(jobs), file, counted)
+        else:
+            rows += _keep(map(_judge, jobs), len(jobs), file, counted)
+    taken = {stored.folder.name for stored in found}
+    asked = {(name, chosen.get(name)) for name in names}
+    rows = [row for row in rows if (row["method"], row.get("bundle")) in asked]
+    return write_summaries(folder, [row for row in rows if row["experiment"] in taken], say)
+
+
+def _methods(methods: str | Sequence[str] | None) -> tuple[str, ...]:
+    names = METHODS if methods is None else methods
+    names = tuple(names.split(",")) if isinstance(names, str) else tuple(names)
+    for name in names:
+        if name not in METHODS:
+            raise SettingError(f"methods={name!r} is none of {', '.join(METHODS)}")
+    return names
+
+
+def _bundles(bundles: Mapping[str, str] | Sequence[str] | None) -> dict[str, str]:
+    """Folders by method, of a mapping or of words METHOD=FOLDER."""
+    words = bundles or ()
+    if isinstance(words, Mapping):
+        words = [f"{name}={folder}" for name, folder in words.items()]
+    networks = [method for method in METHODS if method not in HALF_MAPS]
+    found = {}
+    for text in words:
+        name, _, folder = text.partition("=")
+        if name not in networks or not folder:
+            raise SettingError(
+                f"bundles={text!r} is not METHOD=FOLDER, with a method of {', '.join(networks)}"
+            )
+        found[name] = folder
+    return found
+
+
+def _keep(judged, total: int, file, progress) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for done, found in enumerate(judged, 1):
+        rows += found
+        file.write("".join(json.dumps(row) + "\n" for row in found))
+        file.flush()
+        progress("experiments", done, total)
+    return rows
+
+
+def _judge(job) -> list[dict[str, Any]]:
+    stored, names, bundles = job
+    experiment = load(stored)
+    single: dict[str, Method] = {}
+    halves: dict[str, Method] = {}
+    for name in names:
+        if name in HALF_MAPS:
+            halves[name] = partial(_half_maps, name)
+        elif name != "enhance":
+            single[name] = partial(_single, name, bundles.get(name))
+    rows = list(judge(experiment, single, halves))
+    if "enhance" in names:
+        rows.append(judge_enhanced(experiment, partial(_enhance, bundles.get("enhance"))))
+    for row in rows:
+        if row["method"] in bundles:
+            row["bundle"] = bundles[row["method"]]
+    return rows
+
+
+def _single(name: str, bundle: str | None, volume) -> Prediction:
+    """The prediction of a map as it is: no option is given."""
+    from cryodl.methods.cryores.run import run_single_map_resolution
+    from cryodl.methods.deepres.run import run_local_resolution
+    from cryodl.methods.local_classes.run import run_local_classes
+
+    if name == "cryores":
+        result = run_single_map_resolution(volume, bundle)
+    elif name == "deepres":
+        result = run_local_resolution(volume, bundle, sharpen="auto")
+    else:
+        result = run_local_classes(volume, bundle or name)
+    width = result.volumes.get("uncertainty")
+    return result.volumes["resolution"].data, None if width is None else width.data
+
+
+def _half_maps(name: str, half1, half2) -> Prediction:
+    from cryodl.methods.half_map_resolution import run_half_map_resolution
+
+    result = run_half_map_resolution(half1, half2, method=name)
+    return result.volumes["resolution"].data, None
+
+
+def _enhance(bundle: str | None, half1, half2):
+    from cryodl.methods.enhance.run import run_enhance
+
+    return run_enhance(half1=half1, half2=half2, bundle=bundle).volumes["enhanced"].data
+
+
+def write_summaries(
+    folder: Path, rows: list[dict[str, Any]], say: Callable[[str], object] = print
+) -> dict[str, list[dict]]:
+    """Say and write the tables of rows; returns them by name."""
+    found = tables([r for r in rows if r["method"] != "enhance"])
+    found["enhance"] = enhanced_table([r for r in rows if r["method"] == "enhance"])
+    written = {name: table for name, table in found.items() if table}
+    for name, table in written.items():
+        text = markdown(table)
+        say(f"\n{name}\n\n{text}")
+        with whole_file(folder / f"{name}.md", overwrite=True) as part:
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
+    with whole_file(folder / "tables.json", overwrite=True) as part:
+        write_json(part, written, indent=1)
+    return written
+
+
+STEPS = 160.0, 40.0, 10.0  # Å², of the search for the best B-factor
+LARGEST = 1200.0  # Å²
+
+
+def judge_enhanced(experiment: Experiment, enhance: Callable[[Volume, Volume], Any]) -> dict:
+    """A row: correlations of the mean of two half maps, and of what is made of it.
+
+    enhance : of two half maps, the enhanced density on their grid, ndarray (z, y, x)
+    """
+    full = half_sum(experiment.half1, experiment.half2)
+    wanted = low_passed(experiment.model, experiment.resolution)[experiment.mask]
+
+    def correlation(data) -> float:
+        return float(np.corrcoef(data[experiment.mask], wanted)[0, 1])
+
+    weighted, _ = weight_by_fsc(full, (experiment.half1, experiment.half2),
+                                experiment.mask.astype(np.float32))  # fmt: skip
+    bfactor, best = best_bfactor(weighted, correlation)
+    post = next((v for name, _, v, _ in experiment.maps if name == "post-processed"), None)
+    return {
+        "experiment": experiment.name, "method": "enhance", "map": "half maps", "words": [],
+        "fsc": experiment.resolution, "truth": float(np.median(experiment.snr[experiment.mask])),
+        "input": correlation(full.data),
+        "enhanced": correlation(enhance(experiment.half1, experiment.half2)),
+        "best_bfactor": best, "bfactor": bfactor,
+        "relion": correlation(post.data) if post is not None else None,
+    }  # fmt: skip
+
+
+def best_bfactor(volume: Volume, score: Callable[[np.ndarray], float]) -> tuple[float, float]:
+    """The B-factor in Å² with which a map scores best, and that score; uphill from none."""
+    return uphill(lambda b: score(apply_bfactor(volume, b).data), 0.0, STEPS, LARGEST)
+
+
+def low_passed(volume: Volume, resolution: float) -> np.ndarray:
+    """A cubic map with nothing finer than a resolution in Å, softly ended; ndarray (n, n, n)."""
+    box = FourierBox(volume.shape[0], volume.voxel_size)
+    gain = raised_cosine(box.frequencies, resolution, 0.1 / resolution)
+    return box.to_map(box.to_spectrum(volume.data), gain)
+
+
+def enhanced_table(rows: Sequence[dict[str, Any]]) -> list[dict]:
+    """Mean correlations by band of the true median resolution."""
+    table = []
+    for low, high in [*zip(BANDS[:-1], BANDS[1:]), (BANDS[0], BANDS[-1])]:
+        held = [r for r in rows if low <= r["truth"] < high]
+        if not held:
+            continue
+        entry: dict[str, Any] = {"band": f"{low:g}-{high:g}", "experiments": len(held)}
+        for key in ("enhanced", "input", "best_bfactor", "relion"):
+            values = [r[key] for r in held if r[key] is not None]
+            entry[key] = round(float(np.mean(values)), 3) if values else None
+        entry["better_than_best_bfactor"] = sum(r["enhanced"] > r["best_bfactor"] for r in held)
+        entry["worse_than_input"] = sum(r["enhanced"] < r["input"] for r in held)
+        table.append(entry)
+    return table
