@@ -213,7 +213,7 @@ def method_of(module: str) -> str:
 
 
 # What methods share, and those that are made of other methods.
-SHARED = {"", "cost", "options", "output", "registry"}
+SHARED = {"", "cost", "options", "output", "registry", "training"}
 MADE_OF = {
     "oversharpening": {"deepres", "half_map_resolution"},
     "local_classes": {"resolution_class"},  # networks of one paper
