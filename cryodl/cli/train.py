@@ -6,10 +6,9 @@ import argparse
 import inspect
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from cryodl.cli.command import PARAMS
-from cryodl.cli.common import Progress, say
+from cryodl.cli.common import Progress
 from cryodl.methods import registry
 from cryodl.methods.options import add_arguments as add_options
 from cryodl.methods.options import keywords
@@ -51,8 +50,7 @@ def add_methods(parser: argparse.ArgumentParser, methods: dict[str, registry.Met
 def run_method(args: argparse.Namespace) -> None:
     """Call the function of the chosen method with what was given."""
     function, values = args.method_line.load(), keywords(args.options, args)
-    more: dict[str, Any] = {"log": say}
     with ExitStack() as stack:
         if "progress" in inspect.signature(function).parameters:
-            more["progress"] = stack.enter_context(Progress())
-        function(**values, **more)
+            values["progress"] = stack.enter_context(Progress())
+        function(**values)

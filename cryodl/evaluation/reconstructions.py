@@ -1,4 +1,5 @@
-"""What an evaluation has judged so far, kept as lines of JSON."""
+"""Experiments from particles with their true resolution: methods judged on them, the rows that are
+kept of it, and tables of rows."""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ def read_judged(path: Path) -> list[dict[str, Any]]:
 
 
 def _is_row(row: Any) -> bool:
-    """Whether this is a row as reconstructions.py makes them, or one of enhanced.py."""
+    """Whether this is a row as `judge` makes them, or as `experiments.judge_enhanced` does."""
     if not isinstance(row, dict) or not isinstance(row.get("words"), list):
         return False
     if not all(isinstance(text, str) for text in [*map(row.get, NAMES), *row["words"]]):
@@ -66,7 +67,7 @@ BANDS = 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 13.0  # Å, of the median of the truth
 SCALES = 1e-12, 1e12  # of the largest density of a map
 LEAST = 200  # voxels of which a row is made
 
-# of a map or of two half maps, an answer: Å, shape (z, y, x), 0 where there is none; and the
+# of a map or of two half maps, a prediction: Å, shape (z, y, x), 0 where there is none; and the
 # half-width of its interval, or None
 Method = Callable[..., "tuple[np.ndarray, np.ndarray | None]"]
 
@@ -175,11 +176,11 @@ def judge(
         for name, method in single.items():
             yield _row(experiment, name, given, words, truth, partial(method, volume))
     for name, method in halves.items():
-        answer = partial(method, experiment.half1, experiment.half2)
-        yield _row(experiment, name, "half maps", [], experiment.snr, answer)
+        predict = partial(method, experiment.half1, experiment.half2)
+        yield _row(experiment, name, "half maps", [], experiment.snr, predict)
 
 
-def _row(experiment: Experiment, method: str, given: str, words, truth, answer) -> dict[str, Any]:
+def _row(experiment: Experiment, method: str, given: str, words, truth, predict) -> dict[str, Any]:
     start = time.process_time()
     row: dict[str, Any] = {
         "experiment": experiment.name, "method": method, "map": given, "words": words,
@@ -190,18 +191,18 @@ def _row(experiment: Experiment, method: str, given: str, words, truth, answer) 
         return row | {"failed": f"{inside.sum()} voxels of the molecule are in the map"}
     row["truth"] = float(np.median(truth[inside]))
     try:
-        values, half_width = answer()
+        values, half_width = predict()
     except InputError as error:
         return row | {"failed": str(error)}
     return row | measures(truth, values, half_width) | {"seconds": time.process_time() - start}
 
 
 def measures(truth, values, half_width=None) -> dict[str, float | None]:
-    """Errors of an answer in Å, over the voxels of the molecule that it has.
+    """Errors of a prediction in Å, over the voxels of the molecule that it has.
 
-    truth, values, half_width : ndarrays (z, y, x), Å; 0 is no truth, or no answer
+    truth, values, half_width : ndarrays (z, y, x), Å; 0 is no truth, or no prediction
 
-    Returns answered (share of the molecule), rmse, bias (answer - truth), rank (Spearman's, within
+    Returns answered (share of the molecule), rmse, bias, rank (Spearman's, within
     the map; None where the truth is one), covered (share of intervals that hold the truth).
     """
     inside = truth > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 LOW = {
     "architecture": "unet3d",
-    "channels": 37,  # of maps.whole: eight voxels, thirteen bands, and what a whole map can tell
+    "channels": 37,  # context features: eight voxels, thirteen bands, and of the whole map
     "half": 32,
     "quarter": 64,
     "quarter_blocks": 2,
@@ -13,7 +13,7 @@ LOW = {
     "bins_from": 2.2,
     "bins_to": 15.0,
 }
-# The same in voxels, so that it can start from the other's weights; of maps.features alone.
+# The same in voxels, so that it can start from the other's weights; of local features alone.
 HIGH = {**LOW, "channels": 21, "bins_from": 1.1, "bins_to": 7.5}
 
 # DeepRes (Ramírez-Aportela et al. 2019, section 2.2): one 13³ window per voxel.
@@ -28,7 +28,7 @@ PAPER = {
 
 SINGLE_MAP = {
     "architecture": "single_map",
-    "channels": 37,  # of maps.whole: those of maps.features and sixteen more
+    "channels": 37,  # context features: the local ones and sixteen more
     "half": 32,
     "quarter": 64,
     "quarter_blocks": 2,
@@ -54,15 +54,15 @@ _BINS = {"bins": 45, "bins_from": 5 * 2 ** (-17.5 / 12), "bins_to": 5 * 2 ** (26
 CLASS_CNN = {
     "architecture": "resolution_cnn",
     "local": SINGLE_MAP,
-    "passed": 29,  # last channels of maps.whole that are averaged as they are: bands and the rest
-    "inputs": 105,  # of maps.description
+    "passed": 29,  # last context features that are averaged as they are: bands and the rest
+    "inputs": 105,  # of the spectral descriptor
     "hidden": [128, 96],
     "dropout": 0.1,
     **_BINS,
 }
 CLASS_DNN = {
     "architecture": "resolution_dnn",
-    "inputs": 105,  # of maps.description
+    "inputs": 105,  # of the spectral descriptor
     "hidden": [1000, 100],
     "dropout": 0.2,
     **_BINS,
@@ -81,7 +81,7 @@ PAPER_CNN = {
 # Post-processing: the backbone of LOW, so that it can start from deepres-low's weights.
 POSTPROCESS = {
     "architecture": "postprocess_unet",
-    "channels": 34,  # of maps.whitened, before the groups: eight voxels, twice thirteen bands
+    "channels": 34,  # of the sub-bands, before the groups: eight voxels, twice thirteen bands
     "groups": 8,
     "half": 32,
     "quarter": 64,
@@ -109,7 +109,7 @@ PAPER_UNET = {
 LOCAL_CLASSES = {
     **LOW,
     "architecture": "local_classes",
-    "channels": 37,  # of maps.whole, as the single map's, so that it can start from its weights
+    "channels": 37,  # context features, as the single map's, so that it can start from its weights
     "edges": [2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0],  # Å, between ten classes
 }
 

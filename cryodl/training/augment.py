@@ -1,4 +1,5 @@
-"""What people give a network that takes any single map: sharpened or not, masked or not."""
+"""Maps as people give them to a network, sharpened or not, masked or not, on voxels of any size;
+and crops of their features and targets in 48 orientations."""
 
 from __future__ import annotations
 
@@ -137,15 +138,15 @@ def filtered(density, gain):
     return scipy.fft.irfftn(spectrum, s=density.shape).astype(np.float32)
 
 
-def random_crop(levelled, bands, extra, target, config, rng):
+def random_crop(flattened, bands, extra, target, config, rng):
     """A crop of a map's features and of its targets, in one of 48 orientations.
 
-    levelled, bands, extra : as from `context_features`
+    flattened, bands, extra : as from `context_features`
     target : (z / 2, y / 2, x / 2, n): resolutions in channel 0 (and 3), in channel 1 their weight
     Returns (x, y), float16.
     """
     size = config["crop"]
-    shape = np.array(levelled.shape)
+    shape = np.array(flattened.shape)
     if rng.random() < config["solvent"]:
         centre = rng.integers(0, shape)
     else:
@@ -156,7 +157,7 @@ def random_crop(levelled, bands, extra, target, config, rng):
     fine = tuple(slice(s, s + size) for s in start)
     half = tuple(slice(s // 2, (s + size) // 2) for s in start)
     turned = Rotation.draw(rng).turn
-    x = stack(*(turned(a) for a in (levelled[fine], bands[half], extra[half])))
+    x = stack(*(turned(a) for a in (flattened[fine], bands[half], extra[half])))
     y = turned(target[half]).copy()
     y[..., 1] *= _inner(y.shape[:3], config["border"])
     # logarithms are taken of resolutions, so that what is added to a small map must not be 0

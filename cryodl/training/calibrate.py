@@ -9,7 +9,7 @@ KNOTS = 5  # resolutions between which the factor is interpolated
 
 
 def collect(model, x, y, limits, *, border=4):
-    """Predictions beside the truth, on voxels near atoms and away from the box's border.
+    """Predictions and the truth, on voxels near atoms and away from the box's border.
 
     model : keras.Model in inference form
     x : ndarray (boxes, n, n, n, channels);  y : ndarray (boxes, n, n, n, 2), resolution and weight
@@ -21,10 +21,10 @@ def collect(model, x, y, limits, *, border=4):
     cut = slice(border, -border)
     found = []
     for box, target in zip(x, y):
-        answer = np.asarray(model.predict_on_batch(box[None]))[0]
-        answer, target = answer[cut, cut, cut], target[cut, cut, cut]
+        prediction = np.asarray(model.predict_on_batch(box[None]))[0]
+        prediction, target = prediction[cut, cut, cut], target[cut, cut, cut]
         near = (target[..., 1] >= 1) & (target[..., 0] >= limits[0]) & (target[..., 0] <= limits[1])
-        found.append(np.stack([target[near][:, 0], *answer[near].T]))
+        found.append(np.stack([target[near][:, 0], *prediction[near].T]))
     return tuple(np.concatenate(found, axis=1))
 
 

@@ -1,4 +1,5 @@
-"""Begin a training with the weights of another network."""
+"""Local resolution as it is trained: loss, metric, the network compiled with them, and the weights
+of another network to start from or to average with."""
 
 from __future__ import annotations
 
@@ -107,7 +108,7 @@ class ResolutionError(keras.metrics.Metric):
 
 
 def average_weights(weights, config, initial, share):
-    """A mean of trained weights and of those that training began with, saved beside the former.
+    """A mean of trained weights and of those that training began with, saved next to the former.
 
     On the way from one to the other the loss is flat or lower, and the mean does better on what the
     later training saw less of (Wortsman et al. 2022, arXiv:2203.05482).

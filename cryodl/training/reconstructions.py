@@ -89,15 +89,15 @@ def deposited(source: Source, rng, plain: float = 0.0) -> Deposited:
 def reconstruction_sample(source: Source, rng, config):
     """Features and targets of a reconstruction as someone deposits it.
 
-    config : see single_map.TRAINING
-    Returns (levelled, bands, extra, target), as single_map.whole_sample.
+    config : see `cryores.samples.TRAINING`
+    Returns (flattened, bands, extra, target), as `cryores.samples.whole_sample`.
     """
     made = deposited(source, rng, config.get("plain", 0.0))
     volume, inside = made.map, made.snr.data > 0
-    # In use the first look has the mask of a simple rule, which at times is wrong, and a second
-    # look the network's own.
-    looks = rough_mask(inside, rng) if rng.random() < config["second_look"] else None
-    rough = coarse_mask(volume) if looks is None or not looks.any() else looks
+    # In use the first pass has the mask of a simple rule, which at times is wrong, and a second
+    # pass the network's own.
+    own = rough_mask(inside, rng) if rng.random() < config["second_look"] else None
+    rough = coarse_mask(volume) if own is None or not own.any() else own
     part = _shortened(crop_to_molecule(volume, rough), inside, volume.voxel_size, rng)
     grid, rough = on_grid(volume, rough, part, config["voxel_size"])
     network = config["network"]
@@ -110,10 +110,10 @@ def reconstruction_sample(source: Source, rng, config):
 
 
 def half_grid_truth(made: Deposited, half: Volume, whole: float, finest: float, coarsest: float):
-    """Targets on the half grid, shape (z, y, x, TARGETS), float32; see single_map_loss.
+    """Targets on the half grid, shape (z, y, x, TARGETS), float32; see `cryores.samples`.
 
-    half : Volume of the grid wanted;  whole : Å, to tell of the whole map
-    finest, coarsest : Å, between which resolutions are told
+    half : Volume of the grid wanted;  whole : Å, of the whole map
+    finest, coarsest : Å, between which resolutions are reported
     """
     from scipy import ndimage
 
@@ -131,8 +131,8 @@ def half_grid_truth(made: Deposited, half: Volume, whole: float, finest: float, 
     molecule = ndimage.binary_closing(np.pad(shares > 0.5, 2))[(slice(2, -2),) * 3]
     molecule = np.maximum(shares, ndimage.binary_fill_holes(molecule))
     known = (shares > 0.5).astype(np.float32)
-    told = np.full(half.shape, whole)
-    return np.stack([resolution, known, molecule, told, aspect], axis=-1).astype(np.float32)
+    everywhere = np.full(half.shape, whole)
+    return np.stack([resolution, known, molecule, everywhere, aspect], axis=-1).astype(np.float32)
 
 
 def _weighted(volume: Volume, half: Volume) -> np.ndarray:

@@ -34,7 +34,8 @@ class Run:
     workers : processes that make samples;  seed : of everything drawn
     initial : name or folder of a bundle to start from, or None
     resume : go on from the last checkpoint;  overwrite : replace a bundle that exists
-    log : called with each line of progress; None is silent
+    log : called with each line of progress; None is silent. With `print_line` Keras prints its
+        epochs, too
 
     Raises
     ------
@@ -110,8 +111,8 @@ class Run:
         """
         from cryodl.training.fit import fit
 
-        # Keras's progress bar on a terminal, a line per epoch in a log
-        verbose = 0 if self.log is None else 1 if sys.stdout.isatty() else 2
+        # Keras prints itself: a bar on a terminal, a line per epoch in a log
+        verbose = 0 if self.log is not print_line else 1 if sys.stdout.isatty() else 2
         best = fit(
             model, batches, validation, self.folder, config, steps=self.steps,
             minutes=minutes or self.minutes, resume=self.resume, verbose=verbose,

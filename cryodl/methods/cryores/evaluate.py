@@ -1,4 +1,4 @@
-"""Single-map resolution on simulated experiments and real maps, beside methods of half maps."""
+"""Single-map resolution on simulated experiments and real maps, next to methods of half maps."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ OPTIONS = (
 
 BANDS = 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0  # Å, of the true resolution
 SHARPENED = -100.0  # Å², of a copy that is compared with the raw map
-TARGET = "molecule"  # name of the mask to tell in a set (training.single_map_input)
 
 
 @declared(OPTIONS)
@@ -147,7 +146,7 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
     """All methods on one experiment.
 
     experiment : StoredExperiment;  bundle : Bundle
-    target : ndarray (z, y, x), bool, the mask to tell
+    target : ndarray (z, y, x), bool, the mask to predict
     halves : also run the methods of half maps (inside the true mask)
 
     Returns one dict for each method and input: method, input, seconds, and of local resolution
@@ -175,13 +174,13 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
         )
         prediction, _ = predict(prepared, bundle.spec, bundle.model)
         values = prepared.paste(prediction.resolution, volume)
-        told = prepared.paste(prediction.probability, volume)
+        inside_map = prepared.paste(prediction.probability, volume)
         seconds = time.perf_counter() - start
-        values, told, rule = values[back], told[back], automatic_mask(volume)[back]
+        values, probability, rule = values[back], inside_map[back], automatic_mask(volume)[back]
         rows.append({
             **shared, "method": "cryores", "input": name, "values": values[inside],
             "seconds": seconds, "whole": prediction.whole,
-            "iou": overlap(told > 0.5, target), "rule_iou": overlap(rule, target),
+            "iou": overlap(probability > 0.5, target), "rule_iou": overlap(rule, target),
         })  # fmt: skip
     if not halves:
         return rows
@@ -251,7 +250,7 @@ def by_band(rows) -> list[dict]:
 
 
 def copies(rows) -> list[dict]:
-    """How far the answers of copies of one map lie apart: raw and with a B-factor, deposited, or
+    """How far copies of one map lie apart: raw and with a B-factor, deposited, or
     of the other hand."""
     found = {(r["experiment"], r["input"]): r for r in rows if r["method"] == "cryores"}
     table = []
@@ -300,11 +299,11 @@ def summarise_real(rows, best=2.5, worst=12.0) -> list[dict]:
         {
             "figure": name,
             "maps": len(kept),
-            "mean_error": float(np.mean(np.abs(told - claimed))),
-            "bias": float(np.mean(told - claimed)),
-            "rank_correlation": rank_correlation(claimed, told),
+            "mean_error": float(np.mean(np.abs(reported - claimed))),
+            "bias": float(np.mean(reported - claimed)),
+            "rank_correlation": rank_correlation(claimed, reported),
         }
-        for name, told in ((n, np.array([r[n] for r in kept])) for n in ("median", "global"))
+        for name, reported in ((n, np.array([r[n] for r in kept])) for n in ("median", "global"))
         if kept
     ]
 

@@ -90,10 +90,10 @@ class Prediction:
 
 def predict_experiment(model, experiment, config, seed, kind=None) -> Prediction:
     """Draw an input of an experiment and ask the network about all of it."""
-    levelled, bands, extra, target = whole_sample(
+    flattened, bands, extra, target = whole_sample(
         experiment, np.random.default_rng(seed), config, kind
     )
-    data = stack(levelled, bands, extra)
+    data = stack(flattened, bands, extra)
     held, stride = target.shape[:3], config["network"]["stride"]
     data = np.pad(data, [*((0, -n % stride) for n in held), (0, 0)])
     predicted = np.asarray(model.predict_on_batch(data[None]))[0][tuple(slice(n) for n in held)]

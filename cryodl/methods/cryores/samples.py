@@ -1,4 +1,5 @@
-"""What the network that takes one map is trained to make small, and the figures shown meanwhile."""
+"""Training of single-map resolution: its settings and samples, its loss and metrics, and the
+network compiled with them."""
 
 from __future__ import annotations
 
@@ -42,7 +43,7 @@ class SingleMapLoss(keras.losses.Loss):
         config, network = self.config, self.config["network"]
         inside, mask = y_true[..., 2], y_pred[..., 0]
         mask_loss = ops.mean(ops.softplus(mask) - inside * mask)
-        told = pooled(y_pred)
+        predicted = pooled(y_pred)
         resolution, weight, _, whole, aspect = (thinned(y_true)[..., i] for i in range(TARGETS))
         logits = thinned(y_pred)[..., 3:]
         count = network["bins"]
@@ -56,7 +57,7 @@ class SingleMapLoss(keras.losses.Loss):
             by_aspect = _binned(logits[..., end:], aspect, resolution_bins(network), config)
         true = ops.log(whole[:, 0, 0, 0])
         has = ops.cast(ops.sum(weight, axis=(1, 2, 3)) > 12, "float32")
-        error = ops.abs(told - true)
+        error = ops.abs(predicted - true)
         global_loss = ops.sum(has * error) / ops.maximum(ops.sum(has), 1.0)
         return (
             ops.sum(weight * (local + ratio + by_aspect)) / total
@@ -87,9 +88,9 @@ def _binned(logits, value, centres, config, error_weight=0.5):
 
 @keras.saving.register_keras_serializable("cryodl")
 class SingleMapError(keras.metrics.Metric):
-    """One figure of the answer on crops.
+    """One figure of the prediction on crops.
 
-    part : "error", mean absolute error (Å) of the local resolution told by itself; "relative", of
+    part : "error", mean absolute error (Å) of the local resolution by itself; "relative", of
         global times ratio; "whole", of the global one; "aspect", of the aspect resolution; "miou",
         of the mask.
     """
@@ -106,9 +107,9 @@ class SingleMapError(keras.metrics.Metric):
         y_pred = ops.stop_gradient(ops.convert_to_tensor(y_pred))
         weight = y_true[..., 1]
         if self.part == "miou":
-            told, true = y_pred[..., 0] > 0, y_true[..., 2] > 0.5
-            both = ops.sum(ops.cast(ops.logical_and(told, true), "float32"), (1, 2, 3))
-            either = ops.sum(ops.cast(ops.logical_or(told, true), "float32"), (1, 2, 3))
+            inside, true = y_pred[..., 0] > 0, y_true[..., 2] > 0.5
+            both = ops.sum(ops.cast(ops.logical_and(inside, true), "float32"), (1, 2, 3))
+            either = ops.sum(ops.cast(ops.logical_or(inside, true), "float32"), (1, 2, 3))
             self.total.assign_add(ops.sum(both / ops.maximum(either, 1.0)))
             self.count.assign_add(ops.cast(ops.shape(y_pred)[0], "float32"))
             return
@@ -163,7 +164,7 @@ TRAINING: dict[str, Any] = {
     "second_look": 0.5,  # share of inputs made with a mask about as good as the network's
     "mask_weight": 5.0,
     "global_weight": 4.0,
-    "kinds": ["masked"],  # of maps, as maps/trained.py names them
+    "kinds": ["masked"],  # of maps, as `checks.training_range` names them
     "network": SINGLE_MAP,
 }
 # of experiments from particles, which take seconds to read and to deposit
@@ -195,8 +196,8 @@ def samples(experiment, rng, config) -> list[tuple[np.ndarray, np.ndarray]]:
         made = [whole_sample(experiment, rng, config)]
     each = -(-config["crops"] // len(made))
     return [
-        random_crop(levelled, bands, extra, target, config, rng)
-        for levelled, bands, extra, target in made
+        random_crop(flattened, bands, extra, target, config, rng)
+        for flattened, bands, extra, target in made
         for _ in range(each)
     ]
 
@@ -207,18 +208,18 @@ def whole_sample(experiment, rng, config, kind=None):
     if isinstance(experiment, StoredReconstruction):
         return reconstruction_sample(read_source(experiment), rng, config)
     density, truth = draw_input(experiment, rng, kind)
-    # In use the first look has the mask of a simple rule, which at times is wrong, and a second
-    # look the network's own.
+    # In use the first pass has the mask of a simple rule, which at times is wrong, and a second
+    # pass the network's own.
     inside = rough_mask(truth, rng) if rng.random() < config["second_look"] else None
-    levelled, bands, extra = context_features(density, config["voxel_size"], inside)
-    return levelled, bands, extra, half_grid_targets(experiment, truth, config, density != 0)
+    flattened, bands, extra = context_features(density, config["voxel_size"], inside)
+    return flattened, bands, extra, half_grid_targets(experiment, truth, config, density != 0)
 
 
 def half_grid_targets(experiment, molecule, config, shown=True):
     """Targets, shape (z / 2, y / 2, x / 2, TARGETS), float32.
 
-    molecule : ndarray (z, y, x), bool, the mask to tell
-    shown : ndarray (z, y, x), bool, where the map was not cut away: elsewhere nothing is told
+    molecule : ndarray (z, y, x), bool, the mask to predict
+    shown : ndarray (z, y, x), bool, where the map was not cut away: elsewhere nothing is learnt
     """
     mask = experiment.load("mask") * shown
     network = config["network"]

@@ -1,4 +1,7 @@
-"""What a training run needs to know, by range. Every number of it ends up in the bundle's spec."""
+"""Samples for the training of local resolution: simulated boxes and crops of them.
+
+`TRAINING` holds what a run needs to know, by range; every number of it ends up in the spec.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ TRAINING = {
     "low": {
         **_COMMON,
         "range": "low",
-        "box": 96,  # in which there is solvent beside most molecules
+        "box": 96,  # in which there is solvent around most molecules
         "reuse": 3,
         "buffer": 100,
         "emptied": True,  # what a mask left out is without the traces of resampling, as in use
@@ -62,7 +65,7 @@ TRAINING = {
 
 
 def _make_box(structures, cumulative, config, seed, number):
-    """Box `number` of a stream: normalised density, the channels beside it and the truth, float16.
+    """Box `number` of a stream: normalised density, the other channels and the truth, float16.
 
     cumulative : ndarray, shares up to each structure
     """
@@ -109,7 +112,7 @@ class BoxStream(Stream):
 
     Its chunks are (density, bands, truth):
     density : ndarray (n, n, n), float16, normalised
-    bands : ndarray (n/2, n/2, n/2, channels - 8), float16, the channels beside the density:
+    bands : ndarray (n/2, n/2, n/2, channels - 8), float16, the channels next to the density:
         logarithm of local power, and the context of the map
     truth : ndarray (n/2, n/2, n/2, 2), float16: resolution in Å, weight in the loss
     """

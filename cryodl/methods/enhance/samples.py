@@ -1,4 +1,7 @@
-"""What the network is to give, stored with the experiments: the map scaled by its model.
+"""Samples for the training of post-processing: targets stored with the experiments, regions and
+crops of them, and pairs of a user's half maps with models.
+
+The target is the map scaled by its model.
 
 Sanchez-Garcia et al. 2021, Raw data collection: maps scaled by LocScale against their models, then
 masked tightly. Scaled maps and distances from the molecule are stored; masks follow from distances,
@@ -157,8 +160,8 @@ def _density(experiment, region, config, rng):
     choice = rng.random()
     if choice < config["half_map"]:
         return experiment.load(("half1", "half2")[int(rng.integers(2))])[region]
-    spoilt = drawn.get("tightly_masked") or drawn.get("over_filtered")
-    if choice < config["half_map"] + config["deposited"] and not spoilt:
+    altered = drawn.get("tightly_masked") or drawn.get("over_filtered")
+    if choice < config["half_map"] + config["deposited"] and not altered:
         return experiment.load("map")[region]
     return (experiment.load("half1")[region] + experiment.load("half2")[region]) / 2
 

@@ -1,4 +1,5 @@
-"""What the training of a post-processing network needs to know. All of it ends up in the spec."""
+"""Post-processing as it is trained: settings, loss and metrics, the network and the weights that it
+starts from. All settings end up in the spec."""
 
 from __future__ import annotations
 
@@ -36,9 +37,9 @@ _COMMON: dict[str, Any] = {
     "bfactor": [-40.0, 200.0],
     "noisier": 0.2,  # ... with noise added, up to this much of the noise's standard deviation
     "noise": 1.0,
-    "corrupted": 0.2,  # ... with patches spoilt, as in the paper
+    "corrupted": 0.2,  # ... with patches corrupted, as in the paper
     "masked": 0.2,  # ... masked, half of these with a hard edge
-    "blend": 1.0,  # share of the model's answer in the bundle; the model knows no margin
+    "blend": 1.0,  # share of the model's density in the bundle; the model knows no margin
     "network": POSTPROCESS,
 }
 
@@ -48,7 +49,7 @@ TRAINING: dict[str, dict[str, Any]] = {
     "highres": {**_COMMON, "model": "highres", "mask": "tight", "limits": [2.2, 4.0]},
 }
 
-ANSWERS = "scaled", "model"  # what training asks for; see `samples`
+HEADS = "scaled", "model"  # what training asks for; see `samples`
 
 
 @keras.saving.register_keras_serializable("cryodl")
@@ -130,19 +131,19 @@ def compiled_network(config, initial=None):
 
 
 def training_network(config):
-    """The network that gives both answers."""
-    return build_postprocess_unet(config["network"], names=ANSWERS)
+    """The network that predicts both."""
+    return build_postprocess_unet(config["network"], names=HEADS)
 
 
 def take_weights(model, initial) -> int:
     """Copy weights of equal path where they fit; returns how many did.
 
-    Of a network that reads a whole map's features only those of `maps.features` are known here.
+    Of a network that reads context features only the local ones are known here.
     """
     found = {weight.path: np.asarray(weight) for weight in initial.weights}
     for path, given in list(found.items()):
-        for answer in ANSWERS:  # a bundle's blended answer starts both
-            found.setdefault(path.replace("density_", f"{answer}_"), given)
+        for head in HEADS:  # a bundle's blended head starts both
+            found.setdefault(path.replace("density_", f"{head}_"), given)
     count = 0
     for weight in model.weights:
         if weight.path not in found:

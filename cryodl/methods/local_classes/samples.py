@@ -1,4 +1,5 @@
-"""Labels of local resolution for simulated experiments, from their half maps."""
+"""Samples for the training of local classes: labels of experiments, from their half maps, or of a
+user's maps; settings; crops."""
 
 from __future__ import annotations
 
@@ -168,9 +169,9 @@ def make_samples(config, item, rng, *, crops=None) -> list[tuple[np.ndarray, np.
     made = whole_sample(item, config, rng)
     if not made[-1][..., 1].any():
         return []
-    levelled, bands, extra, label = made
+    flattened, bands, extra, label = made
     count = crops or config["crops"]
-    return [random_crop(levelled, bands, extra, label, config, rng) for _ in range(count)]
+    return [random_crop(flattened, bands, extra, label, config, rng) for _ in range(count)]
 
 
 def block_label(resolution: np.ndarray, network) -> np.ndarray:

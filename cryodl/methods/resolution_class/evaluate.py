@@ -144,14 +144,15 @@ def table_1(structures, classifier) -> list[dict[str, Any]]:
     rows = []
     for i, resolution in enumerate(TABLE_1):
         structure = structures[i % len(structures)]
-        answer = classifier(simulated(structure, resolution, i))
+        prediction = classifier(simulated(structure, resolution, i))
         rows.append(
             {
                 "resolution": resolution,
                 "structure": structure.name,
-                "class": answer.resolution_class,
-                "right": answer.resolution_class == bins.CLASSES[int(bins.class_of(resolution))],
-                "estimate": round(answer.resolution, 2),
+                "class": prediction.resolution_class,
+                "right": prediction.resolution_class
+                == bins.CLASSES[int(bins.class_of(resolution))],
+                "estimate": round(prediction.resolution, 2),
             }
         )
     return rows
@@ -164,10 +165,10 @@ def paper_resolutions(structures, classifier) -> list[dict[str, Any]]:
         right, error = [], []
         for i, structure in enumerate(structures):
             for resolution in PAPER:
-                answer = classifier(simulated(structure, resolution, i, noise=noise))
+                prediction = classifier(simulated(structure, resolution, i, noise=noise))
                 own = bins.CLASSES[int(bins.class_of(resolution))]
-                right.append(answer.resolution_class == own)
-                error.append(abs(answer.resolution - resolution))
+                right.append(prediction.resolution_class == own)
+                error.append(abs(prediction.resolution - resolution))
         rows.append(
             {
                 "maps": name,
@@ -203,12 +204,12 @@ def boundaries(structures, classifier, step: float = 0.2) -> list[dict[str, Any]
     return rows
 
 
-def _better(answer, edge: float) -> float:
-    return float(bins.probability_below(answer.distribution, answer.edges, edge))
+def _better(prediction, edge: float) -> float:
+    return float(bins.probability_below(prediction.distribution, prediction.edges, edge))
 
 
 def deposited(experiment) -> tuple[np.ndarray, float]:
-    """The deposited map of an experiment, and the resolution that can be told from it (Å): of the
+    """The deposited map of an experiment, and the resolution that can be seen in it (Å): of the
     half maps' FSC, or of the filter where someone filtered coarser."""
     drawn, resolution = experiment.info["config"], experiment.resolution
     if drawn.get("low_passed") and drawn.get("over_filtered"):
@@ -225,15 +226,15 @@ def experiments(found, classifier, fetch) -> list[dict[str, Any]]:
     rows = []
     for experiment in found:
         data, resolution = fetch(experiment)
-        answer = classifier(Volume(data, experiment.info["voxel_size"]))
-        low, high = answer.interval
+        prediction = classifier(Volume(data, experiment.info["voxel_size"]))
+        low, high = prediction.interval
         rows.append(
             {
                 "structure": experiment.info["structure"],
                 "resolution": round(resolution, 2),
                 "class": bins.CLASSES[int(bins.class_of(resolution))],
-                "predicted": answer.resolution_class,
-                "estimate": round(answer.resolution, 2),
+                "predicted": prediction.resolution_class,
+                "estimate": round(prediction.resolution, 2),
                 "covered": low <= resolution <= high,
             }
         )
@@ -278,15 +279,15 @@ def invariances(volume: Volume, classifier) -> list[dict[str, Any]]:
     }
     rows = []
     for name, values in changed.items():
-        answer = classifier(Volume(np.ascontiguousarray(values), volume.voxel_size))
+        prediction = classifier(Volume(np.ascontiguousarray(values), volume.voxel_size))
         change = max(
-            abs(answer.probabilities[c] - first.probabilities[c]) for c in first.probabilities
+            abs(prediction.probabilities[c] - first.probabilities[c]) for c in first.probabilities
         )
         rows.append(
             {
                 "change": name,
                 "largest_change_of_probability": round(change, 4),
-                "change_of_estimate": round(answer.resolution - first.resolution, 3),
+                "change_of_estimate": round(prediction.resolution - first.resolution, 3),
             }
         )
     return rows

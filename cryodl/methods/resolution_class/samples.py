@@ -204,7 +204,7 @@ def validation_samples(initial, config, items, seed):
 
 
 def trained_part(network: str):
-    """What of "cnn" or "dnn" is trained here: head or all, answering with logits."""
+    """What of "cnn" or "dnn" is trained here: head or all, ending in logits."""
     build = build_head if network == "cnn" else build_resolution_dnn
     return build(NETWORKS[network], with_logits=True)
 

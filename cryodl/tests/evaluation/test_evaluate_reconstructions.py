@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+import cryodl
 from cryodl.cli.main import main
 from cryodl.evaluation.experiments import best_bfactor, judge_enhanced, low_passed
 from cryodl.evaluation.reconstructions import judge, load, measures, tables
@@ -107,6 +108,11 @@ def test_what_is_judged_is_kept_and_what_is_cut_off_is_made_again(made_set, tmp_
     capsys.readouterr()
     assert main([*words, "localfsc"]) == 0
     assert "2 experiments, 1 of them judged before" in capsys.readouterr().out
+    lines: list = []  # and from Python, of what is judged
+    found = cryodl.evaluate_experiments(made_set, tmp_path / "out", methods=["localfsc"],
+                                        log=lines.append)  # fmt: skip
+    assert found == json.loads((tmp_path / "out" / "tables.json").read_text())
+    assert "2 experiments, 2 of them judged before" in lines and not capsys.readouterr().out
     again = (tmp_path / "out" / "rows.jsonl").read_text().splitlines()
     assert [json.loads(row)["experiment"] for row in again] == ["00000", "00001"]
     assert "| localfsc | half maps | 2 | 0 |" in (tmp_path / "out" / "overall.md").read_text()

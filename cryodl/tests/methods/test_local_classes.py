@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import cryodl
 from cryodl.cli.main import main
 from cryodl.errors import BundleError, InputError
 from cryodl.maps.mrc import read_map, write_map
@@ -313,9 +314,12 @@ def test_training_from_pairs_writes_a_bundle_that_predicts(volume, tmp_path, mon
     table = tmp_path / "pairs.tsv"
     table.write_text("map\tresolution\n" + 2 * "map.mrc\tlocres.mrc\n", encoding="utf-8")
     out = tmp_path / "own"
-    command = ["train", "local-classes", "--pairs", table, "-o", out, "--initial", "deepres-low",
-               "--steps", "2", "--epoch", "1", "--batch-size", "1", "--workers", "0"]  # fmt: skip
-    assert main(command) == 0
+    lines: list = []
+    bundle = cryodl.train_local_classes(
+        out, pairs=table, initial="deepres-low", steps=2, epoch=1, batch_size=1, workers=0,
+        log=lines.append,
+    )  # fmt: skip
+    assert bundle.path == out and lines[-1].startswith(f"wrote {out}: ")
     spec = json.loads((out / "spec.json").read_text(encoding="utf-8"))
     assert spec["labels"] == "the user's" and 0 <= spec["metrics"]["exact"] <= 1
     result = estimate_local_classes(volume, out)

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cryodl.errors import InputError, SettingError
+import cryodl
+from cryodl.cli.main import main
+from cryodl.errors import InputError, OutputError, SettingError
 from cryodl.training.run import conclude
 
 keras = pytest.importorskip("keras")
@@ -99,6 +101,19 @@ def test_a_run_of_no_numbers_is_an_error(tmp_path):
     (tmp_path / fit.BEST).write_bytes(b"of a run that was killed before its checkpoint")
     with pytest.raises(SettingError, match="val_error is not a number in any epoch"):
         train(tmp_path, y=Y * np.nan)
+
+
+def test_python_names_keywords_and_the_command_its_options(tmp_path, capsys):
+    (tmp_path / "b").mkdir()
+    with pytest.raises(OutputError, match="b exists: give another name, or overwrite=True$"):
+        cryodl.train_local_resolution(tmp_path, tmp_path / "b")
+    with pytest.raises(InputError, match="nothing to resume"):
+        cryodl.train_enhance(tmp_path / "c", resume=True)
+    with pytest.raises(SettingError, match="give one of pairs= and experiments=$"):
+        cryodl.train_local_classes(tmp_path / "c", pairs="a", experiments="b")
+    words = ["--structures", str(tmp_path), "-o", str(tmp_path / "b")]
+    assert main(["train", "local-resolution", *words]) == 2
+    assert "b exists: give another name, or --overwrite\n" in capsys.readouterr().err
 
 
 def test_a_curve_that_cannot_be_drawn_costs_no_training(tmp_path, capsys, monkeypatch):
