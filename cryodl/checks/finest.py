@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.compute.parallel import thread_count
+from cryodl.filters.shells import transform
 from cryodl.maps.edges import along
 from cryodl.maps.volume import Volume
 
@@ -126,15 +126,13 @@ def _is_coarser(volume: Volume, finest: float) -> bool:
 
 def _profiles(volume: Volume):
     """Frequency (1/Å) and amplitude by sphere, then by cube: pairs of ndarrays (shells,)."""
-    import scipy.fft
-
     part = tuple(slice(max(0, n - LARGEST) // 2, (n + LARGEST) // 2) for n in volume.shape)
     data = volume.data[part]
     density = data - np.float32(np.median(data[::2, ::2, ::2]))
     for axis, n in enumerate(density.shape):  # a border that shows in the next shell alone
         weights = 0.5 - 0.5 * np.cos(2 * np.pi / n * (np.arange(n) + 0.5))
         density *= along(axis, weights.astype(np.float32))
-    spectrum = scipy.fft.rfftn(density, workers=thread_count())
+    spectrum = transform(density)
     count = max(data.shape) // 2 + 1
     steps = 2 * (count - 1)
     z, y = (np.abs(np.fft.fftfreq(n, 1 / steps)).astype(np.float32) for n in data.shape[:2])

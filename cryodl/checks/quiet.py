@@ -14,8 +14,8 @@ from itertools import product
 
 import numpy as np
 
-from cryodl.compute.parallel import thread_count
 from cryodl.filters.sharpen import Shells
+from cryodl.filters.shells import inverse, transform
 from cryodl.maps.mask import coarse_mask, existing_mask
 from cryodl.maps.volume import Volume
 
@@ -106,7 +106,6 @@ def filled(volume: Volume, rim: Rim | None, *, like_all: bool = False) -> Volume
     """
     if rim is None:
         return volume
-    import scipy.fft
     from scipy.ndimage import gaussian_filter
 
     data, weights = volume.data, rim.weights
@@ -116,12 +115,12 @@ def filled(volume: Volume, rim: Rim | None, *, like_all: bool = False) -> Volume
     beyond = np.float32(np.median(data[weights < 0.001]))
     window = gaussian_filter(solvent.astype(np.float32), 1.5) * solvent
     shells = Shells(data.shape)
-    held = scipy.fft.rfftn((data - level) * window, workers=thread_count())
+    held = transform((data - level) * window)
     size = np.sqrt(np.square(window, dtype=np.float64).sum())
     white = np.random.default_rng(0).standard_normal(data.shape, dtype=np.float32)
-    spectrum = scipy.fft.rfftn(white, workers=thread_count())
+    spectrum = transform(white)
     shells.multiply(spectrum, shells.amplitude(held) / size)
-    noise = scipy.fft.irfftn(spectrum, s=data.shape, overwrite_x=True, workers=thread_count())
+    noise = inverse(spectrum, data.shape)
     noise *= np.sqrt(1 - weights**2)
     noise += (1 - weights) * (level - beyond)
     return volume.with_data(data + noise)

@@ -22,11 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cryodl.compute.parallel import thread_count
 from cryodl.errors import BundleError
 from cryodl.features.local_spectrum import BANDS, band_centres, band_gain, frequency_bins
 from cryodl.files.reading import read_arrays
 from cryodl.filters.sharpen import Shells, border_weights, reference_log_amplitude
+from cryodl.filters.shells import inverse, transform
 from cryodl.maps.crop import box_around, crop
 from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
 from cryodl.maps.volume import Volume
@@ -63,12 +63,11 @@ def voxel_size_features(density: np.ndarray, inside: np.ndarray) -> np.ndarray:
     data = (density - np.float32(background)) * border_weights(density.shape)
     shape = tuple(4 * scipy.fft.next_fast_len((n + 8) // 4 + 1, real=True) for n in data.shape)
     shells = Shells(shape)
-    workers = thread_count()
-    amplitude = shells.amplitude(scipy.fft.rfftn(data * soft, s=shape, workers=workers))
+    amplitude = shells.amplitude(transform(data * soft, shape))
     radial = np.log(np.maximum(_smoothed(shells.frequencies, amplitude), 1e-30))
     radial -= reference_log_amplitude(RADII)
     radial = np.maximum(radial - radial.max(), -12.0)
-    spectrum = scipy.fft.rfftn(data, s=shape, workers=workers)
+    spectrum = transform(data, shape)
     grids = [_Grid(spectrum, frequency_bins(shape), shape, inside, away)]
     grids.append(grids[0].halved())
     skewness, kurtosis, contrast = np.zeros((3, BANDS), np.float32)
@@ -108,10 +107,8 @@ class _Grid:
 
     def band(self, number):
         """Values of a band inside the molecule, ndarray (n,), and their mean square outside."""
-        import scipy.fft
-
         part = self.spectrum * band_gain(number)[self.bins]
-        signal = scipy.fft.irfftn(part, s=self.shape, overwrite_x=True, workers=thread_count())
+        signal = inverse(part, self.shape)
         signal = signal[tuple(slice(0, n) for n in self.inside.shape)]
         outer = np.square(signal[self.away], dtype=np.float64)
         return signal[self.inside].astype(np.float64), float(outer.mean()) if len(outer) else 0.0

@@ -16,6 +16,7 @@ import numpy as np
 
 from cryodl.compute.parallel import thread_count
 from cryodl.filters.sharpen import radial_amplitude
+from cryodl.filters.shells import inverse, transform
 from cryodl.maps.edges import along
 from cryodl.maps.normalise import block_mean, refine
 from cryodl.maps.volume import Volume
@@ -83,7 +84,7 @@ def band_powers(data, *, out=None, threads=None):
     if threads is None:
         threads = min(2, thread_count()) if data.size < _LARGE else 1
     workers = thread_count() if data.size >= _LARGE else 1
-    spectrum = scipy.fft.rfftn(data, s=shape, workers=thread_count())
+    spectrum = transform(data, shape)
     spectrum = _at_block_middles(spectrum, shape)
     fine = (spectrum, _log_frequency(shape, 1.0))
     coarse_shape = tuple(n // 2 for n in shape)
@@ -95,7 +96,7 @@ def band_powers(data, *, out=None, threads=None):
             filtered = _band(*coarse, centre)
         else:
             filtered = _folded(_band(*fine, centre), shape)
-        signal = scipy.fft.irfftn(filtered, s=coarse_shape, overwrite_x=True, workers=workers)
+        signal = inverse(filtered, coarse_shape, workers=workers)
         power = _window_mean(np.square(signal[tuple(slice(0, n) for n in half)]))
         out[..., band] = np.log(power + np.float32(BAND_FLOOR)) * _TO_UNIT + 1
 

@@ -26,6 +26,7 @@ from cryodl.features.local_spectrum import (
     space_to_depth,
 )
 from cryodl.filters.sharpen import reference_log_amplitude
+from cryodl.filters.shells import inverse, transform
 from cryodl.maps.normalise import block_mean, local_normalise, refine
 from cryodl.maps.rotations import Rotation
 
@@ -114,12 +115,12 @@ def normalise_sub_bands(data, noise, *, noise_sd=None, threads=None) -> SubBands
     density = local_normalise(data)
     shape = tuple(2 * scipy.fft.next_fast_len((n + _PAD) // 2, real=True) for n in data.shape)
     here = tuple(slice(0, n) for n in data.shape)
-    spectrum = scipy.fft.rfftn(data, s=shape, workers=thread_count())
+    spectrum = transform(data, shape)
     bins = frequency_bins(shape)
 
     def band(gain):
         part = spectrum * gain[bins]
-        return scipy.fft.irfftn(part, s=shape, overwrite_x=True, workers=workers)[here]
+        return inverse(part, shape, workers=workers)[here]
 
     low = band(_below_bands())
     groups = np.zeros((GROUPS, *data.shape), np.float16)

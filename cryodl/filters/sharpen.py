@@ -16,8 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cryodl.compute.parallel import thread_count
-from cryodl.filters.shells import shell_planes
+from cryodl.filters.shells import inverse, shell_planes, transform
 from cryodl.maps.edges import along, half_cosine
 from cryodl.maps.volume import Volume
 
@@ -58,12 +57,10 @@ def radial_amplitude(volume: Volume, mask=None):
     volume : Volume;  mask : ndarray (z, y, x) or None, weights applied before the transform
     Returns (frequencies, amplitudes): ndarray (n,), 1/Å, up to Nyquist, and ndarray (n,).
     """
-    import scipy.fft
-
     data = volume.data - np.float32(_background(volume.data))
     if mask is not None:
         data = data * mask
-    spectrum = scipy.fft.rfftn(data, workers=thread_count())
+    spectrum = transform(data)
     count = max(volume.shape) // 2 + 1
     power, number = np.zeros(count), np.zeros(count)
     for plane, shell in zip(spectrum, shell_planes(volume.shape)):
@@ -163,16 +160,13 @@ def reference_log_amplitude(s):
 
 
 def _apply(volume, s, gain):
-    import scipy.fft
-
     background = np.float32(_background(volume.data))
-    spectrum = scipy.fft.rfftn(volume.data - background, workers=thread_count())
+    spectrum = transform(volume.data - background)
     fine = 4 * max(volume.shape)
     table = np.interp(np.arange(fine) / (fine * volume.voxel_size), s, gain).astype(np.float32)
     for plane, shell in zip(spectrum, shell_planes(volume.shape, 4)):
         plane *= table[shell]
-    data = scipy.fft.irfftn(spectrum, s=volume.shape, overwrite_x=True, workers=thread_count())
-    return volume.with_data(data + background)
+    return volume.with_data(inverse(spectrum, volume.shape) + background)
 
 
 def _background(data):
@@ -233,13 +227,14 @@ def flatten_with_course(data: np.ndarray, inside: np.ndarray, at=()):
     soft = gaussian_filter(inside.astype(np.float32), EDGE, mode="nearest")
     shape = tuple(scipy.fft.next_fast_len(n + 8, real=True) for n in data.shape)
     shells = Shells(shape)
-    amplitude = shells.amplitude(scipy.fft.rfftn(density * soft, s=shape, workers=thread_count()))
+    amplitude = shells.amplitude(transform(density * soft, shape))
     del soft
     gain = _gain(shells.frequencies, amplitude)
-    spectrum = scipy.fft.rfftn(density, s=shape, workers=thread_count())
+    spectrum = transform(density, shape)
     shells.multiply(spectrum, gain)
-    levelled = scipy.fft.irfftn(spectrum, s=shape, overwrite_x=True, workers=thread_count())
-    levelled = levelled[tuple(slice(0, n) for n in data.shape)].astype(np.float32, copy=False)
+    levelled = inverse(spectrum, shape)[tuple(slice(0, n) for n in data.shape)].astype(
+        np.float32, copy=False
+    )
     spread = float(levelled[inside].std())
     taken = np.interp(at, shells.frequencies, np.log(gain))
     taken = np.log(gain[shells.frequencies <= 0.5].min()) - taken

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cryodl.compute.parallel import thread_count
 from cryodl.errors import InputError
+from cryodl.filters.shells import inverse, transform
 from cryodl.maps.edges import half_cosine
 from cryodl.maps.volume import Volume
 from cryodl.resolution_maps.resolution_map import ResolutionMap
@@ -116,22 +116,18 @@ def _soften(place: np.ndarray, mask: np.ndarray, width: float) -> np.ndarray:
 
 def _spectrum(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
     """Fourier transform, and the radial frequency (1/Å) of every coefficient."""
-    import scipy.fft
-
     axes = [np.fft.fftfreq(n, volume.voxel_size).astype(np.float32) for n in volume.shape[:2]]
     axes.append(np.fft.rfftfreq(volume.shape[2], volume.voxel_size).astype(np.float32))
     z, y, x = np.ix_(*axes)
-    return scipy.fft.rfftn(volume.data, workers=thread_count()), np.sqrt(z**2 + y**2 + x**2)
+    return transform(volume.data), np.sqrt(z**2 + y**2 + x**2)
 
 
 def _filtered(
     volume: Volume, spectrum: np.ndarray, radius: np.ndarray, cutoff: float
 ) -> np.ndarray:
     """The map filtered at a frequency (1/Å); the map itself at Nyquist and beyond."""
-    import scipy.fft
-
     if cutoff >= 0.5 / volume.voxel_size * (1 - 1e-6):
         return volume.data
     part = (radius - np.float32(cutoff * (1 - EDGE))) * np.float32(1 / (2 * EDGE * cutoff))
     gain = half_cosine(part)
-    return scipy.fft.irfftn(spectrum * gain, s=volume.shape, workers=thread_count())
+    return inverse(spectrum * gain, volume.shape)

@@ -44,7 +44,7 @@ DIRECTIONS = {
     "cryodl.files": ("cryodl.errors", "cryodl.compute"),
     "cryodl.maps": BASE,
     "cryodl.filters": (*BASE, "cryodl.maps"),
-    "cryodl.resolution_maps": (*BASE, "cryodl.maps"),
+    "cryodl.resolution_maps": (*BASE, "cryodl.maps", "cryodl.filters"),
     "cryodl.half_maps": (*BASE, "cryodl.maps", "cryodl.filters"),
     "cryodl.features": (*BASE, "cryodl.maps", "cryodl.filters"),
     "cryodl.checks": (*BASE, "cryodl.maps", "cryodl.filters", "cryodl.features"),
