@@ -153,7 +153,7 @@ class Workers:
 def _begin(told: Connection, start: Callable[..., None] | None, *given: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that has begun this one
     _at_work.acquire()
-    threading.Thread(target=_end_when_told, args=(told,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(told,), daemon=True).start()
     if start is not None:
         start(*given)
 
@@ -166,7 +166,7 @@ def _do(work: Callable[..., Any], *given: Any) -> Any:
         _at_work.acquire()
 
 
-def _end_when_told(told: Connection) -> None:
+def _end_with_parent(told: Connection) -> None:
     """End this process when its parent says so, or is gone: killed, it cannot say anything, and
     its workers would wait for work for ever."""
     parent = multiprocessing.parent_process()

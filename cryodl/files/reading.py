@@ -66,7 +66,7 @@ def check_is_file(path: str | os.PathLike[str], what: str = "file") -> None:
 
 
 def read_bytes(path: str | os.PathLike[str], most: int, what: str = "file") -> bytes:
-    """The contents of a file, unpacked where it is gzip or bzip2 (told by content).
+    """The contents of a file, unpacked where it is gzip or bzip2 (by its content).
 
     most : bytes, unpacked, beyond which it is refused
     """

@@ -36,7 +36,7 @@ TAIL = 2**20  # bytes read behind the data of a compressed map, where its checks
 
 
 def read_map(path: PathLike, voxel_size: float | None = None) -> Volume:
-    """Read a map: MRC or CCP4, plain, gzip or bzip2 (told by content, not by name).
+    """Read a map: MRC or CCP4, plain, gzip or bzip2 (by content, not by name).
 
     Modes 0, 1, 2, 6 and 12, either byte order and every axis order are understood. The origin is
     the header's ORIGIN or, where that is zero, its start indices times the voxel size, as

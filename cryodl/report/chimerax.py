@@ -180,7 +180,7 @@ def write_script(path: str | os.PathLike[str], lines: Sequence[str]) -> None:
 def can_be_named(name: str | os.PathLike[str]) -> bool:
     """Whether a command of ChimeraX can hold a file name."""
     text = os.fspath(name).replace(os.sep, "/")
-    # two kinds of quotes and backslashes cannot be told from the command's own
+    # two kinds of quotes and backslashes cannot be kept apart from the command's own
     return text.isprintable() and "\\" not in text and not ("'" in text and '"' in text)
 
 

@@ -84,7 +84,7 @@ def _triple(values: tuple[float, ...]) -> str:
     return "(" + ", ".join(f"{value:.1f}" for value in values) + ")"
 
 
-FULL = 0.4  # share of the box from which solvent is told of too; RELION fills a ball, half the box
+FULL = 0.4  # share of the box from which solvent has values too; RELION fills a ball, half the box
 
 Source = Volume | str | Path
 
@@ -148,7 +148,7 @@ def _keep_to_molecule(result: ResolutionMap, density: Volume) -> ResolutionMap:
     if not (result.mask & molecule).any():
         return result
     said = (
-        f"resolutions are told in {result.mask.mean():.0%} of the box, solvent included; they"
+        f"resolutions are given in {result.mask.mean():.0%} of the box, solvent included; they"
         f" are kept in the {molecule.mean():.0%} where the density shows the molecule: give"
         " --mask for another choice"
     )

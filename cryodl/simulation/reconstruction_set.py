@@ -94,7 +94,7 @@ def open_reconstructions(folder: str | Path) -> list[StoredReconstruction]:
 def check_info(info: Any, path: object = None) -> dict[str, Any]:
     """The record of an experiment, if what is read of it is what it should be.
 
-    Other programs' records may lack all of it. Raises ValueError where something else is told.
+    Other programs' records may lack all of it. Raises ValueError where it says something else.
     """
     if not isinstance(info, dict):
         raise ValueError("it holds no object")

@@ -55,7 +55,7 @@ class Noise:
     """Mean and standard deviation of a map's noise, in its unit; where it was measured.
 
     region : ndarray, shape (z, y, x), bool; None where no place holds noise alone
-    given : whether mean and sd were told, and not measured
+    given : whether mean and sd were given, and not measured
     """
 
     mean: float
@@ -98,7 +98,7 @@ def find_noise(grid: Volume, way: str, *, mean=None, sd=None, inside=None) -> No
 
     grid : the map, on the network's grid
     way : "auto", "stats" (mean and sd are given) or "mask" (noise is outside of `inside`)
-    inside : ndarray, shape (z, y, x), bool, outside which noise lies; with told statistics, too,
+    inside : ndarray, shape (z, y, x), bool, outside which noise lies; with given statistics, too,
         how the noise is spread over frequencies
     """
     data = grid.data
@@ -117,12 +117,12 @@ def _region(grid: Volume, inside) -> np.ndarray | None:
     """Where there is noise: away from the molecule, and not cut out by a mask."""
     from scipy.ndimage import binary_dilation
 
-    told = inside is not None
+    given = inside is not None
     inside = automatic_mask(grid) if inside is None else inside
     padded = np.pad(inside, [(0, -n % _COARSE) for n in inside.shape])
     z, y, x = (n // _COARSE for n in padded.shape)
     blocks = padded.reshape(z, _COARSE, y, _COARSE, x, _COARSE).any(axis=(1, 3, 5))
-    if not told:
+    if not given:
         steps = round(APART / grid.voxel_size / _COARSE)
         blocks = binary_dilation(blocks, iterations=max(1, steps))
     for axis in range(3):
