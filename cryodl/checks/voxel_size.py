@@ -26,7 +26,7 @@ from cryodl.errors import BundleError
 from cryodl.features.local_spectrum import BANDS, band_centres, band_gain, frequency_bins
 from cryodl.files.reading import read_arrays
 from cryodl.filters.sharpen import Shells, border_weights, reference_log_amplitude
-from cryodl.filters.shells import inverse, transform
+from cryodl.filters.shells import inverse, low_frequencies, transform
 from cryodl.maps.crop import box_around, crop
 from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
 from cryodl.maps.volume import Volume
@@ -97,13 +97,10 @@ class _Grid:
 
     def halved(self):
         """Every other voxel, which is enough for the low frequencies."""
-        z, y, x = (n // 2 for n in self.shape)
-        rows = [np.r_[0 : n // 2, 2 * n - n // 2 : 2 * n] for n in (z, y)]
-        kept = np.ix_(rows[0], rows[1], np.arange(x // 2 + 1))
+        half = tuple(n // 2 for n in self.shape)
+        kept = (low_frequencies(values, self.shape, half) for values in (self.spectrum, self.bins))
         every = (slice(None, None, 2),) * 3
-        return _Grid(
-            self.spectrum[kept], self.bins[kept], (z, y, x), self.inside[every], self.away[every]
-        )
+        return _Grid(*kept, half, self.inside[every], self.away[every])
 
     def band(self, number):
         """Values of a band inside the molecule, ndarray (n,), and their mean square outside."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from cryodl.compute.parallel import thread_count
 from cryodl.filters.sharpen import radial_amplitude
-from cryodl.filters.shells import inverse, transform
+from cryodl.filters.shells import inverse, low_frequencies, transform
 from cryodl.maps.edges import along
 from cryodl.maps.normalise import block_mean, refine
 from cryodl.maps.volume import Volume
@@ -88,7 +88,7 @@ def band_powers(data, *, out=None, threads=None):
     spectrum = _at_block_middles(spectrum, shape)
     fine = (spectrum, _log_frequency(shape, 1.0))
     coarse_shape = tuple(n // 2 for n in shape)
-    coarse = (_half_spectrum(spectrum, shape), _log_frequency(coarse_shape, 0.5))
+    coarse = (low_frequencies(spectrum, shape, coarse_shape), _log_frequency(coarse_shape, 0.5))
 
     def write(band):
         centre = band_centres()[band]
@@ -180,13 +180,6 @@ def _at_block_middles(spectrum, shape):
         shift = np.exp(1j * np.pi * frequency).astype(np.complex64) / 2
         spectrum *= along(axis, shift)
     return spectrum
-
-
-def _half_spectrum(spectrum, shape):
-    """The low frequencies alone, which the half grid holds."""
-    z, y, x = (n // 2 for n in shape)
-    rows = [np.r_[0 : (n + 1) // 2, 2 * n - n // 2 : 2 * n] for n in (z, y)]
-    return spectrum[np.ix_(rows[0], rows[1], np.arange(x // 2 + 1))]
 
 
 RADIAL_SHELLS = 53

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,20 @@ def inverse(
     import scipy.fft
 
     return scipy.fft.irfftn(spectrum, s=shape, overwrite_x=True, workers=workers or thread_count())
+
+
+def low_frequencies(
+    spectrum: np.ndarray, shape: tuple[int, ...], sizes: Sequence[int]
+) -> np.ndarray:
+    """The lowest frequencies of a real transform, which a coarser grid holds.
+
+    spectrum : of a map of `shape` (z, y, x);  sizes : of the grid, at most those of the map
+    """
+    for axis in (0, 1):
+        n, m = shape[axis], sizes[axis]
+        if m < n:
+            spectrum = spectrum.take(np.r_[0 : (m + 1) // 2, n - m // 2 : n], axis)
+    return np.ascontiguousarray(spectrum[:, :, : sizes[2] // 2 + 1])
 
 
 FINE = 8  # steps in a shell in which gains are interpolated

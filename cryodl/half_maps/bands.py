@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodl.errors import InputError
-from cryodl.filters.shells import inverse, power_spectrum, scale_shells, transform
+from cryodl.filters.shells import inverse, low_frequencies, power_spectrum, scale_shells, transform
 from cryodl.half_maps.threshold_sweep import taper, untapered
 from cryodl.maps.crop import box_around
 from cryodl.maps.mask import existing_mask
@@ -115,7 +115,7 @@ class Spectrum:
             components of their unit vectors and their frequencies, ndarray (n,)
         """
         sizes = [self._size(n, frequency) for n in self.shape]
-        part = _low_frequencies(self.values, self.shape, sizes)
+        part = low_frequencies(self.values, self.shape, sizes)
         z, y = (np.fft.fftfreq(m, 1 / m) for m in sizes[:2])
         axes = [z, y, np.arange(sizes[2] // 2 + 1)]
         kz, ky, kx = (
@@ -207,17 +207,6 @@ class Window:
             total /= self.block
             field = total
         return field
-
-
-def _low_frequencies(values: np.ndarray, shape, sizes) -> np.ndarray:
-    """Cut the lowest frequencies out of a real transform; `sizes` are even where they are less."""
-    for axis in (0, 1):
-        n, m = shape[axis], sizes[axis]
-        if m < n:
-            along = (slice(None),) * axis
-            ends = (slice(0, m // 2), slice(n - m // 2, n))
-            values = np.concatenate([values[along + (end,)] for end in ends], axis=axis)
-    return np.ascontiguousarray(values[:, :, : sizes[2] // 2 + 1])
 
 
 def noise_power(data: np.ndarray) -> np.ndarray:
