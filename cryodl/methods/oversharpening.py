@@ -14,8 +14,7 @@ import numpy as np
 from cryodl.checks.input import check_map, check_one_grid
 from cryodl.errors import SettingError
 from cryodl.filters.sharpen import apply_bfactor
-from cryodl.half_maps.optimal_b_factor import optimal_b_factor, signal_and_noise
-from cryodl.half_maps.pair import identical, on_one_scale
+from cryodl.half_maps.pair import identical, on_one_scale, optimal_b_factor, signal_and_noise
 from cryodl.maps.inputs import input_map
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume, as_given

@@ -12,9 +12,15 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
-from cryodl.checks.input import check_map
+from cryodl.checks.input import (
+    KINDS,
+    beyond_training,
+    check_map,
+    kind_of,
+    widening,
+    widening_warning,
+)
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
-from cryodl.checks.training_range import KINDS, beyond_training, kind_of, widening, widening_warning
 from cryodl.compute.device import device_scope, load_network
 from cryodl.features.context import BACKBONE_CHANNELS, CONTEXT_CHANNELS, prepare_context
 from cryodl.maps.inputs import input_map, input_mask, mask_source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cryodl.checks.training_range import trained_on
+from cryodl.checks.input import trained_on
 from cryodl.features.context import stack
 from cryodl.methods.cryores.predict import MASK, local_resolution, molecule, read_prediction
 from cryodl.methods.cryores.samples import whole_sample

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.checks.training_range import KINDS
+from cryodl.checks.input import KINDS
 from cryodl.errors import BundleError, SettingError
 from cryodl.features.context import CONTEXT_CHANNELS
 from cryodl.features.local_spectrum import CHANNELS

@@ -11,9 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
-from cryodl.checks.input import check_map
+from cryodl.checks.input import beyond_training, check_map, kind_of, widening, widening_warning
 from cryodl.checks.quiet import emptied, filled, quiet_rim, within_rim
-from cryodl.checks.training_range import beyond_training, kind_of, widening, widening_warning
 from cryodl.compute.device import load_network
 from cryodl.maps.crop import bounding_box
 from cryodl.maps.inputs import input_map, input_mask, mask_source

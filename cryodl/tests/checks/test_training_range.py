@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from cryodl.checks.input import beyond_training, kind_of, widening, widening_warning
 from cryodl.checks.noise import CLEAN
-from cryodl.checks.training_range import beyond_training, kind_of, widening, widening_warning
 from cryodl.maps.volume import Volume
 from cryodl.networks.bundle import load_bundle
 

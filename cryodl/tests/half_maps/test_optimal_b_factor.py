@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cryodl.filters.sharpen import apply_bfactor
-from cryodl.half_maps.optimal_b_factor import (
+from cryodl.half_maps.pair import (
     Spectrum,
     expected_correlation,
+    half_sum,
     optimal_b_factor,
     signal_and_noise,
 )
-from cryodl.half_maps.pair import half_sum
 from cryodl.resolution_maps.local_filter import low_pass
 from cryodl.simulation.simulated_experiment import simulate_experiment
 from cryodl.simulation.structure import read_structure
