@@ -1,4 +1,4 @@
-"""What is unusual about a map, said before it is used; and whether networks were trained on such maps.
+"""What is unusual about a map, said before it is used; whether networks were trained on such maps.
 
 Where a map lies outside of what a network was trained on, its intervals become wider: an interval
 is calibrated on maps like those of the training, and says nothing of others. A bundle's spec says

@@ -209,8 +209,8 @@ def _without_banner():
                         os.write(2, line)
 
 
-def one_answer(network, *sample):
-    """A network's answer to one sample, ndarray, without its batch axis.
+def predict_one(network, *sample):
+    """A network's prediction for one sample, ndarray, without its batch axis.
 
     sample : ndarrays, one for each input
 
@@ -221,5 +221,5 @@ def one_answer(network, *sample):
     from keras import ops
 
     given = [array[None] for array in sample]
-    answer = network(given if len(given) > 1 else given[0], training=False)
-    return ops.convert_to_numpy(ops.stop_gradient(answer))[0]
+    prediction = network(given if len(given) > 1 else given[0], training=False)
+    return ops.convert_to_numpy(ops.stop_gradient(prediction))[0]

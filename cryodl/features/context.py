@@ -261,7 +261,7 @@ def on_grid(
     voxel_size : Å, of the network's grid
     """
     grid, inside = resample_with_mask(crop(volume, part), molecule[part], voxel_size)
-    data, inside = in_fours(grid.data, inside)
+    data, inside = pad_to_stride(grid.data, inside)
     return Volume(data, grid.voxel_size, grid.origin), inside
 
 
@@ -289,7 +289,7 @@ def _with_features(grid, inside, part, flatten=True, map_voxel_size=None) -> Con
     return ContextFeatures(stack(*found), part, *place, grid, inside, map_voxel_size)
 
 
-def in_fours(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:
+def pad_to_stride(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:
     """Add planes up to multiples of four: mirrored to a density, so that they look like the map; of
     0 to the other arrays."""
     missing = [(0, -n % 4) for n in data.shape]

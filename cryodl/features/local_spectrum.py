@@ -41,14 +41,14 @@ def local_features(normalised):
     numbers: the voxels (0, 0, 0), (0, 0, 1) ... (1, 1, 1) of every block, then the bands from
     coarse to fine. Step (k, j, i) is the middle of its block, voxel (2 k + 0.5, 2 j + 0.5, ...).
     """
-    normalised = _in_fours(normalised)
+    normalised = _pad_to_stride(normalised)
     features = np.empty((*(n // 2 for n in normalised.shape), CHANNELS), np.float32)
     features[..., :8] = space_to_depth(normalised)
     band_powers(normalised, out=features[..., 8:])
     return features
 
 
-def _in_fours(data):
+def _pad_to_stride(data):
     """Add planes of background (0) up to multiples of four, the networks' total stride."""
     missing = [(0, -n % 4) for n in data.shape]
     return np.pad(data, missing) if any(n % 4 for n in data.shape) else data

@@ -1,4 +1,4 @@
-"""Results that are there whole or not at all, and that replace nothing but earlier results."""
+"""Atomic output: results that are there whole or not at all, and replace only earlier results."""
 
 from __future__ import annotations
 

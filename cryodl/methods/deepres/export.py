@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cryodl.checks.training_range import trained_on
+from cryodl.checks.input import trained_on
 from cryodl.features.local_spectrum import CHANNELS
 from cryodl.maps.normalise import FLOOR, WINDOW
 from cryodl.methods.deepres.samples import fixed_boxes

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.errors import InputError
-from cryodl.features.context import context_features, crop_to_molecule, in_fours
+from cryodl.features.context import context_features, crop_to_molecule, pad_to_stride
 from cryodl.files.reading import is_file, read_rows
 from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import half_difference, half_sum
@@ -155,7 +155,7 @@ def load_item(item: Pair | Labelled, config, rng) -> tuple[np.ndarray, np.ndarra
 
 def whole_sample(item: Pair | Labelled, config, rng):
     """Features and labels of a whole map: what `context_features` gives, and `block_label`'s."""
-    data, resolution = in_fours(*load_item(item, config, rng))
+    data, resolution = pad_to_stride(*load_item(item, config, rng))
     features = context_features(data, config["voxel_size"])
     return *features, block_label(resolution, config["network"])
 

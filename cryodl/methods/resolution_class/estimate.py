@@ -12,7 +12,7 @@ import numpy as np
 from cryodl.checks.finest import finest_possible, finest_warning
 from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
-from cryodl.compute.device import device_scope, load_parts, one_answer
+from cryodl.compute.device import device_scope, load_parts, predict_one
 from cryodl.maps.crop import crop
 from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.mask import automatic_mask
@@ -149,10 +149,10 @@ class Classifier:
         with device_scope(self.device):
             told = descriptor(molecule)
             if self.spec["normalisation"]["name"] == "description":
-                raw = one_answer(self.parts[WHOLE], told)
+                raw = predict_one(self.parts[WHOLE], told)
             else:
                 told = np.concatenate([told, self._mean_evidence(molecule, progress)])
-                raw = one_answer(self.parts["head"], told)
+                raw = predict_one(self.parts["head"], told)
         return bins.soften(np.asarray(raw, np.float64), self.spec["calibration"]["temperature"])
 
     def _mean_evidence(self, molecule: Molecule, progress) -> np.ndarray:
@@ -163,7 +163,7 @@ class Classifier:
         tiles = [t for t in grid if weight[t.write].any()]
         total = np.zeros(1)
         for done, part in enumerate(tiles, 1):
-            evidence = one_answer(trunk, features[part.read])
+            evidence = predict_one(trunk, features[part.read])
             total = total + np.tensordot(weight[part.write], evidence[part.crop], 3)
             if progress:
                 progress(done, len(tiles))

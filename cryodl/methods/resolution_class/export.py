@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cryodl.compute.device import one_answer
+from cryodl.compute.device import predict_one
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.normalise import FLOOR, WINDOW
 from cryodl.maps.volume import Volume
@@ -48,7 +48,7 @@ def predict_items(model, config, items, seed):
             if cnn:
                 features, weight = features_and_weight(molecule)
                 x.insert(0, np.concatenate([features, weight[..., None]], axis=-1))
-            found.append(one_answer(model, *x))
+            found.append(predict_one(model, *x))
             truth.append(resolution)
     return np.array(truth), np.array(found)
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from cryodl.compute.device import one_answer
+from cryodl.compute.device import predict_one
 from cryodl.features.local_spectrum import spectral_descriptor
 from cryodl.maps.mask import automatic_mask, reapply_mask
 from cryodl.maps.volume import Volume
@@ -94,7 +94,7 @@ def mean_evidence(initial, molecule: Molecule, part=(slice(None),) * 3) -> np.nd
         slice(*(end if end is None else end // 2 for end in (s.start, s.stop))) for s in part
     )
     features, weight = (values[half] for values in features_and_weight(molecule))
-    evidence = one_answer(backbone_of(initial), features)
+    evidence = predict_one(backbone_of(initial), features)
     return np.einsum("zyxc,zyx->c", evidence, weight) / max(weight.sum(), 1e-6)
 
 
