@@ -12,6 +12,7 @@ from math import ceil
 
 import numpy as np
 
+from cryodl.filters.shells import radial_frequencies
 from cryodl.maps.mask import coarse_mask, outside_value
 from cryodl.maps.normalise import block_mean
 from cryodl.maps.volume import Volume
@@ -68,8 +69,7 @@ def is_ordered(blocks: np.ndarray) -> bool:
 
     shape = blocks.shape
     power = np.abs(scipy.fft.rfftn(blocks - blocks.mean())) ** 2
-    z, y, x = np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1]), np.fft.rfftfreq(shape[2])
-    radius = np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
+    radius = radial_frequencies(shape)
     shell = np.rint(radius * max(shape)).astype(int)
     held = (radius < 0.5) & (shell > 0)
     count = np.bincount(shell[held])

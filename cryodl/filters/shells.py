@@ -33,6 +33,15 @@ def inverse(
     return scipy.fft.irfftn(spectrum, s=shape, overwrite_x=True, workers=workers or thread_count())
 
 
+def radial_frequencies(
+    shape: tuple[int, ...], voxel_size: float = 1.0, dtype: Any = np.float64
+) -> np.ndarray:
+    """Radial frequency (1/Å) of every coefficient of a real transform; (z, y, x // 2 + 1)."""
+    z, y = (np.fft.fftfreq(n, voxel_size).astype(dtype) for n in shape[:2])
+    x = np.fft.rfftfreq(shape[2], voxel_size).astype(dtype)
+    return np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
+
+
 def low_frequencies(
     spectrum: np.ndarray, shape: tuple[int, ...], sizes: Sequence[int]
 ) -> np.ndarray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodl.errors import InputError
-from cryodl.filters.shells import inverse, transform
+from cryodl.filters.shells import inverse, radial_frequencies, transform
 from cryodl.maps.edges import half_cosine
 from cryodl.maps.volume import Volume
 from cryodl.resolution_maps.resolution_map import ResolutionMap
@@ -116,10 +116,8 @@ def _soften(place: np.ndarray, mask: np.ndarray, width: float) -> np.ndarray:
 
 def _spectrum(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
     """Fourier transform, and the radial frequency (1/Å) of every coefficient."""
-    axes = [np.fft.fftfreq(n, volume.voxel_size).astype(np.float32) for n in volume.shape[:2]]
-    axes.append(np.fft.rfftfreq(volume.shape[2], volume.voxel_size).astype(np.float32))
-    z, y, x = np.ix_(*axes)
-    return transform(volume.data), np.sqrt(z**2 + y**2 + x**2)
+    radius = radial_frequencies(volume.shape, volume.voxel_size, np.float32)
+    return transform(volume.data), radius
 
 
 def _filtered(

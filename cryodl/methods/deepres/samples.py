@@ -12,6 +12,7 @@ import numpy as np
 from cryodl.features.context import context_features
 from cryodl.features.local_spectrum import CHANNELS, band_powers, space_to_depth
 from cryodl.maps.normalise import local_normalise
+from cryodl.maps.rotations import Rotation
 from cryodl.networks.configs import HIGH, LOW
 from cryodl.simulation.training_box import simulate_box
 from cryodl.training.augment import rough_mask
@@ -170,14 +171,13 @@ def _crop_and_turn(density, bands, truth, crop, rng):
     start = np.clip(start, 0, density.shape[0] - crop) // 2 * 2
     fine = tuple(slice(s, s + crop) for s in start)
     half = tuple(slice(s // 2, (s + crop) // 2) for s in start)
-    order = tuple(rng.permutation(3))
-    flips = tuple(slice(None, None, int(step)) for step in rng.choice([-1, 1], 3))
-    x = density[fine].transpose(order)[flips]
+    turn = Rotation.draw(rng).turn
+    x = turn(density[fine])
     # The voxels of a block are channels, so the density turns before it becomes features.
     features = np.empty((*(n // 2 for n in x.shape), 8 + bands.shape[-1]), np.float32)
     features[..., :8] = space_to_depth(x)
-    features[..., 8:] = bands[half].transpose((*order, 3))[flips]
-    return features, truth[half].transpose((*order, 3))[flips]
+    features[..., 8:] = turn(bands[half])
+    return features, turn(truth[half])
 
 
 def fixed_boxes(structures, config, seed, count):
