@@ -20,7 +20,8 @@ import numpy as np
 
 from cryodl.compute.parallel import thread_count
 from cryodl.filters.sharpen import apply_bfactor
-from cryodl.filters.shells import inverse, radial_frequencies, transform
+from cryodl.filters.shells import inverse, transform
+from cryodl.half_maps.bands import sweep
 from cryodl.half_maps.fsc import estimate_fsc, soft_mask
 from cryodl.half_maps.local_fsc import local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
@@ -50,7 +51,10 @@ def estimates(half1, half2, inside, *, all_of_them: bool = True):
 def high_pass(full: Volume, inside, apart: Volume, *, coarsest=20.0, significance=0.95):
     """The rule of MonoRes, without its final smoothing: Å, 0 outside the mask."""
     spectra = [transform(v.data) for v in (full, apart)]
-    radius = np.maximum(radial_frequencies(full.shape, full.voxel_size, np.float32), 1e-6)
+    axes = [np.fft.fftfreq(n, full.voxel_size).astype(np.float32) for n in full.shape[:2]]
+    axes.append(np.fft.rfftfreq(full.shape[2], full.voxel_size).astype(np.float32))
+    grid = np.meshgrid(*axes, indexing="ij", sparse=True)
+    radius = np.maximum(np.sqrt(sum(k**2 for k in grid)), 1e-6)
     found = ThresholdSweep(int(inside.sum()), 3)
     for frequency in sweep(coarsest, 2 * full.voxel_size):
         amplitudes = []
