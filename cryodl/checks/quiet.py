@@ -58,7 +58,8 @@ class Rim:
         along = "" if self.axis is None else f" along {'zyx'[self.axis]}"
         return (
             f"the box is quiet beyond a {self.kind} of {self.radius:.0f} Å{along}: for what is "
-            "computed it is filled with noise like that of the solvent, and nothing is said of it"
+            "computed it is filled with noise like that of the solvent, and nothing is reported "
+            "there"
         )
 
 
