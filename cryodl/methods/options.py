@@ -278,6 +278,21 @@ def as_flags(message: str, options: Iterable[Option]) -> str:
     return message
 
 
+def as_labels(message: str, options: Iterable[Option]) -> str:
+    """What the command line says, in the words of Scipion's forms.
+
+    `--claimed=500` becomes `Claimed resolution: 500`, and `--mask` becomes `'Mask'`.
+    """
+    import re
+
+    for one in options:
+        if one.label:
+            found = rf"(?<![\w/.\-]){re.escape(one.shown)}(?![\w.\-])"
+            message = re.sub(f"{found}=", f"{one.label}: ", message)
+            message = re.sub(found, f"'{one.label}'", message)
+    return message
+
+
 def by_name(options: Iterable[Option]) -> dict[str, Option]:
     return {one.name: one for one in options}
 

@@ -152,6 +152,12 @@ def mask_or_finder(mask: Any, **settings: Any) -> Any:
     return import_module(COMMANDS["mask"].module).mask_finder(**settings)
 
 
+def options_of(command: str, method: str = "deepres") -> tuple:
+    """The options of a command; of localres, those of a method. () for a command of its own."""
+    line = LOCALRES.get(method) if command == "localres" else COMMANDS.get(command)
+    return line.load_options() if line else ()
+
+
 def functions() -> dict[str, str]:
     """Every Python function and its module."""
     lines = (each.values() for each in (LOCALRES, COMMANDS, TRAIN, EVALUATE))

@@ -9,7 +9,8 @@ from pwem.protocols import EMProtocol
 from pyworkflow.object import Float
 from pyworkflow.utils import makePath
 
-from cryodl.methods.options import BATCH_SIZE, BUNDLE, THOROUGH
+from cryodl.methods.options import BATCH_SIZE, BUNDLE, THOROUGH, as_labels
+from cryodl.methods.registry import options_of
 from cryodl.plugin import Plugin
 from cryodl.protocols.maps import add_option, header_differs, is_mrc, plain_path, sentence
 
@@ -102,7 +103,15 @@ class CryodlProtBase(EMProtocol):
         """Run a command with the form's device and threads; a continued run writes anew."""
         written = {"output": output, "overwrite": True}
         given = {**options, **written, **self._deviceParams(), **self._threadParams()}
-        Plugin.runEngine(self, command, given, name)
+        self._callEngine(command, given, name)
+
+    def _callEngine(self, command, given, name):
+        """Run a command; where it refuses, say why in the words of the form."""
+        try:
+            Plugin.runEngine(self, command, given, name)
+        except RuntimeError as error:
+            options = options_of(command, given.get("method", "deepres"))
+            raise RuntimeError(as_labels(str(error), options)) from error
 
     def _deviceParams(self):
         """Device and GPUs, for commands that run a network; none for the others."""

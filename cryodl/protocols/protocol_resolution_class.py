@@ -95,9 +95,7 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
     def _runEngine(self, command, options, output, name="run"):
         """Run a command that writes one file and no folder."""
         given = {**options, "json": os.path.join(output, "classes.json"), "overwrite": True}
-        Plugin.runEngine(
-            self, command, {**given, **self._deviceParams(), **self._threadParams()}, name
-        )
+        self._callEngine(command, {**given, **self._deviceParams(), **self._threadParams()}, name)
 
     def createOutputStep(self):
         found, groups, outputs = iter(self.getStats()), volumes_of(self.inputVolumes), {}

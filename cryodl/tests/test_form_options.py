@@ -4,7 +4,7 @@ import pytest
 
 from cryodl import protocols
 from cryodl.methods import registry
-from cryodl.methods.options import by_name
+from cryodl.methods.options import as_labels, by_name
 from cryodl.protocols import (
     protocol_enhance,
     protocol_half_map_resolution,
@@ -89,3 +89,29 @@ def test_a_bad_value_is_told_by_the_label_of_the_form():
     said = ["Claimed resolution: 300 Å is not between 0.5 and 100 Å."]
     assert describe_value(claimed, 300.0) == said
     assert describe_value(claimed, 4.0) == describe_value(claimed, None) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        ("--claimed=500 is not between", "Claimed resolution: 500 is not between"),
+        ("give the true one as --voxel-size", "give the true one as 'Sampling rate'"),
+        ("no map is given: give MAP", "no map is given: give 'Input volume'"),
+        ("cannot read a/MAP or MAP.mrc --mask-2", "cannot read a/MAP or MAP.mrc --mask-2"),
+        ("x exists: give another name, or --overwrite",) * 2,
+    ],
+)
+def test_what_the_engine_refuses_is_said_in_the_words_of_the_form(said, wanted):
+    assert as_labels(said, registry.options_of("localres", "cryores")) == wanted
+
+
+def test_an_engine_that_refuses_stops_the_run_with_a_label(monkeypatch):
+    from cryodl.plugin import Plugin
+
+    def refuse(*given):
+        raise RuntimeError("--batch-size=0 is not between 1 and 1024")
+
+    monkeypatch.setattr(Plugin, "runEngine", refuse)
+    run = protocols.CryodlProtSingleMapResolution()
+    with pytest.raises(RuntimeError, match="^Tiles at a time: 0 is not between"):
+        run._callEngine("localres", {"method": "cryores"}, "run")
