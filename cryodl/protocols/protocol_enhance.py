@@ -54,7 +54,7 @@ class CryodlProtEnhance(CryodlProtBase):
             "modelType",
             OPTIONS["model"],
             MODELS,
-            ["tight", "wide", "highRes"],
+            ["tight", "wide", "highRes", "linear"],
             "*tight* is the best first choice; try *wide* where it has cut something off, such as "
             "glycans and loops.",
         )
@@ -264,6 +264,8 @@ class CryodlProtEnhance(CryodlProtBase):
 
     def _validateValues(self):
         lines = []
+        if MODELS[self.modelType.get()] == "linear" and len(self.getHalves()) < 2:
+            lines.append("Model: linear needs half maps; choose another model, or give them.")
         if self.normalization.get() == NORMALISE_STATS:
             mean, deviation = self.noiseMean.get(), self.noiseStd.get()
             if mean is None or deviation is None or not (deviation > 0 and abs(mean) < math.inf):
@@ -296,7 +298,7 @@ class CryodlProtEnhance(CryodlProtBase):
         if fsc:
             before, after = (_resolution(fsc[f"{name}_0.143"]) for name in (BEFORE, AFTER))
             lines.append(f"Half maps agree to: {before} before, {after} after")
-        if stats["pieces_removed"]:
+        if stats.get("pieces_removed"):
             lines.append(f"Small components removed: {stats['pieces_removed']}")
         found = self.getResolutionStats()
         if len(found) == 2:
@@ -318,12 +320,15 @@ class CryodlProtEnhance(CryodlProtBase):
         stats = self.getStats()
         if not stats:
             return []
+        how = "a linear filter by the FSC of its half maps"
+        if "bundle" in stats:
+            how = f"network {stats['bundle']}, in the manner of [SanchezGarcia2021]"
         of = "The mean of the half maps of " if stats["source"] == "half maps" else ""
         apart = self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()
         given = self.getObjectTag("inputHalf1" if apart else "inputVolume")
         return [
             f"{of}{given} was post-processed with cryodl "
-            f"(network {stats['bundle']}, in the manner of [SanchezGarcia2021]); "
+            f"({how}); "
             f"{stats['density_added']:.1%} of its density lies where the input has no evidence "
             f"above its noise, and {stats['density_removed']:.1%} of the input's clear density was "
             "removed."
