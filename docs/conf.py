@@ -49,7 +49,9 @@ def read_docstring(app, what, name, obj, options, lines):
     """
     made = []
     returns = False
-    single = [part for line in lines for part in re.split(r";  (?=[\w, ]+ : )", line)]
+    # a list of names may go on in the next line
+    text = re.sub(r"(?m)^([\w*]+(?:, [\w*]+)*,)\n(?=[\w*, ]+ : )", r"\1 ", "\n".join(lines))
+    single = [part for line in text.split("\n") for part in re.split(r";  (?=[\w, ]+ : )", line)]
     for line, after in zip(single, [*single[1:], ""]):
         if re.fullmatch("-{3,}", after):
             returns = line == "Returns"
