@@ -26,7 +26,7 @@ SECTORS = 8  # of a cone, left out in turn
 APART = 40.0  # degrees, at least, between the directions that are named as the worst
 FULL = 3  # shells from the middle that hold too few coefficients for cones
 BEYOND = 1.3  # times the frequency of the resolution: beyond, curves are chance and count as 0
-SURE, UNEVEN = 2.0, 0.85  # spread over that of chance, and ratio of areas, of an anisotropic map
+SURE, UNEVEN = 3.0, 0.85  # spread over that of chance, and ratio of areas, of an anisotropic map
 THRESHOLD = 0.143
 
 
