@@ -16,6 +16,7 @@ import numpy as np
 from cryodl.errors import OutputError, SettingError
 from cryodl.evaluation.reconstructions import (
     BANDS,
+    ENHANCING,
     Experiment,
     Method,
     judge,
@@ -37,8 +38,9 @@ from cryodl.methods.training_options import TABLES
 from cryodl.simulation.filters import FourierBox, raised_cosine
 from cryodl.training.run import print_line
 
+# "linear" is enhancement by the model of this name
 METHODS = (
-    "cryores", "deepres", "unet-monores", "unet-resmap", "monogenic", "localfsc", "enhance",
+    "cryores", "deepres", "unet-monores", "unet-resmap", "monogenic", "localfsc", *ENHANCING,
 )  # fmt: skip
 HALF_MAPS = "monogenic", "localfsc"
 ROWS = "rows.jsonl"
@@ -146,7 +148,7 @@ def _bundles(bundles: Mapping[str, str] | Sequence[str] | None) -> dict[str, str
     words = bundles or ()
     if isinstance(words, Mapping):
         words = [f"{name}={folder}" for name, folder in words.items()]
-    networks = [method for method in METHODS if method not in HALF_MAPS]
+    networks = [method for method in METHODS if method not in (*HALF_MAPS, "linear")]
     found = {}
     for text in words:
         name, _, folder = text.partition("=")
@@ -176,11 +178,14 @@ def _judge(job) -> list[dict[str, Any]]:
     for name in names:
         if name in HALF_MAPS:
             halves[name] = partial(_half_maps, name)
-        elif name != "enhance":
+        elif name not in ENHANCING:
             single[name] = partial(_single, name, bundles.get(name))
     rows = list(judge(experiment, single, halves))
-    if "enhance" in names:
-        rows.append(judge_enhanced(experiment, partial(_enhance, bundles.get("enhance"))))
+    for name in ENHANCING:
+        if name in names:
+            model = "linear" if name == "linear" else "tight"
+            enhance = partial(_enhance, model, bundles.get(name))
+            rows.append({**judge_enhanced(experiment, enhance), "method": name})
     for row in rows:
         if row["method"] in bundles:
             row["bundle"] = bundles[row["method"]]
@@ -210,18 +215,20 @@ def _half_maps(name: str, half1, half2) -> Prediction:
     return result.volumes["resolution"].data, None
 
 
-def _enhance(bundle: str | None, half1, half2):
+def _enhance(model: str, bundle: str | None, half1, half2):
     from cryodl.methods.enhance.run import run_enhance
 
-    return run_enhance(half1=half1, half2=half2, bundle=bundle).volumes["enhanced"].data
+    result = run_enhance(half1=half1, half2=half2, model=model, bundle=bundle)
+    return result.volumes["enhanced"].data
 
 
 def write_summaries(
     folder: Path, rows: list[dict[str, Any]], say: Callable[[str], object] = print
 ) -> dict[str, list[dict]]:
     """Say and write the tables of rows; returns them by name."""
-    found = tables([r for r in rows if r["method"] != "enhance"])
-    found["enhance"] = enhanced_table([r for r in rows if r["method"] == "enhance"])
+    found = tables([r for r in rows if r["method"] not in ENHANCING])
+    for name in ENHANCING:
+        found[name] = enhanced_table([r for r in rows if r["method"] == name])
     written = {name: table for name, table in found.items() if table}
     for name, table in written.items():
         text = markdown(table)

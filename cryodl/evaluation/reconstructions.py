@@ -23,6 +23,7 @@ from cryodl.simulation.local_truth import measure_bands, signal_to_noise_resolut
 from cryodl.simulation.reconstruction_set import StoredReconstruction, open_reconstructions
 
 NAMES = "experiment", "method", "map"
+ENHANCING = "enhance", "linear"  # methods that make maps, not resolutions
 ENHANCED = "truth", "input", "enhanced", "best_bfactor"  # that a row of enhancement has
 LARGEST = 1e9  # in any of its figures, which are of Å, seconds and shares
 
@@ -54,7 +55,7 @@ def _is_row(row: Any) -> bool:
     figures = {key: row[key] for key in row.keys() - {*NAMES, "bundle", "words", "failed"}}
     if not all(value is None or _is_figure(value) for value in figures.values()):
         return False
-    if row["method"] == "enhance":
+    if row["method"] in ENHANCING:
         return "relion" in row and all(figures.get(name) is not None for name in ENHANCED)
     return isinstance(row.get("failed"), str) or figures.get("truth") is not None
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cryodl.errors import InputError, SettingError
+from cryodl.evaluation.experiments import best_bfactor, low_passed
 from cryodl.filters.sharpen import radial_amplitude
 from cryodl.maps.volume import Volume
-from cryodl.methods.enhance.evaluate import best_bfactor, low_passed
 from cryodl.methods.enhance.linear import filter_half_maps
 from cryodl.methods.enhance.run import run_enhance
 from cryodl.simulation.structure import atom_density
