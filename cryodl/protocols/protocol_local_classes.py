@@ -65,7 +65,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             params.FolderParam,
             condition=f"network=={OF_A_FOLDER}",
             label="Folder of the network",
-            help="It holds spec.json and model.weights.h5.",
+            help="It holds spec.json and the weights.",
         )
         add_option(
             form,
