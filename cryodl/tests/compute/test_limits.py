@@ -114,15 +114,15 @@ def test_threads_are_tried_where_there_is_a_limit_alone(tmp_path, monkeypatch):
     ],
 )
 def test_what_libraries_say_of_it(error, is_one, tmp_path, monkeypatch, capsys):
-    from cryodl.cli import fsc
     from cryodl.cli.main import main
+    from cryodl.methods import fsc
 
     assert is_shortage(error) == is_one
 
-    def fails(args):
+    def fails(half1, half2, **options):
         raise error
 
-    monkeypatch.setattr(fsc, "run", fails)
+    monkeypatch.setattr(fsc, "run_fsc", fails)
     words = ["fsc", "a.mrc", "b.mrc", "-o", str(tmp_path / "out")]
     if isinstance(error, CryodlError) or is_one:
         assert main(words) == 2

@@ -253,7 +253,7 @@ def test_tables_of_two_models_share_a_folder(tmp_path):
     out = tmp_path / "out"
     for prefix, value in (("a_", 1), ("b_", 2), ("a_", 3)):
         with whole_folder(out, overwrite=True, clear=False) as work:
-            write_tables(work, [("table", [{"value": value}])], prefix)
+            write_tables(work, [("table", [{"value": value}])], lambda text: None, prefix)
     assert json.loads((out / "a_tables.json").read_text()) == {"table": [{"value": 3}]}
     assert json.loads((out / "b_tables.json").read_text()) == {"table": [{"value": 2}]}
     assert os.listdir(tmp_path) == ["out"] and len(os.listdir(out)) == 6

@@ -279,7 +279,7 @@ def test_the_command_makes_a_set(tmp_path, molecule, capsys):  # noqa: F811
         ({"box": 24}, [], "even number from"),
         ({"deposition": {"blur": 1}}, [], "no ingredient 'blur'"),
         ({"resolution": "good"}, [], "is no number"),
-        ({}, ["--resolution", "7,3"], "not a range"),
+        ({}, ["--resolution", "7,3"], "is not BEST,WORST"),
         ({}, ["--count", "0"], "--count"),
     ],
 )
