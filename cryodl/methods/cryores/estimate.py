@@ -45,7 +45,8 @@ from cryodl.networks.method_bundle import (
 from cryodl.resolution_maps.statistics import resolution_stats
 
 METHOD = "single-map-resolution"
-BUNDLE = "cryores-single"
+BUNDLE = "cryores-backbone"
+MASK_BUNDLE = "cryores-single"  # whose masks are no worse, and known to the networks that use them
 REQUIRED = {
     **LIMITS,
     **CURVE,

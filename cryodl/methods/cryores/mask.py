@@ -66,11 +66,12 @@ def run_mask(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     from cryodl.maps.mrc import write_map
-    from cryodl.methods.cryores.estimate import estimate_single_map_resolution
+    from cryodl.methods.cryores.estimate import MASK_BUNDLE, estimate_single_map_resolution
 
     start = time.perf_counter()
     if output is not None:
         check_file(output, overwrite, volume)
+    bundle = MASK_BUNDLE if bundle is None else bundle
     result = estimate_single_map_resolution(
         volume, bundle, voxel_size=voxel_size, thorough=thorough, batch_size=batch_size,
         device=device, progress=progress, notify=notify,
@@ -126,10 +127,14 @@ def mask_finder(
     The function returns an ndarray (z, y, x), bool, raises InputError where it finds nothing, and
     logs how much of the box it found.
     """
-    from cryodl.methods.cryores.estimate import choose_bundle, estimate_single_map_resolution
+    from cryodl.methods.cryores.estimate import (
+        MASK_BUNDLE,
+        choose_bundle,
+        estimate_single_map_resolution,
+    )
 
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
-    bundle = choose_bundle()  # once for many maps
+    bundle = choose_bundle(MASK_BUNDLE)  # once for many maps
 
     def find(volume: Volume) -> np.ndarray:
         made = estimate_single_map_resolution(
