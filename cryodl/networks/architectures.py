@@ -207,7 +207,7 @@ TABLES: Mapping[str, Table] = {
     "unet3d": {**_TRUNK, **_BINS},
     "single_map": _SINGLE_MAP,
     "backbone": {
-        **_SINGLE_MAP, "stride": whole(4, 4), "eighth": _CHANNELS, "eighth_blocks": whole(0, 32),
+        **_SINGLE_MAP, "stride": whole(4, 4), "eighth": _CHANNELS, "eighth_blocks": whole(1, 32),
     },
     "local_classes": {**_TRUNK, **_BINS, "edges": numbers(0.1, 100, ascending=True)},
     "postprocess_unet": {**_TRUNK, "groups": whole(1, 64)},

@@ -46,7 +46,11 @@ def test_localres_takes_the_mask_that_the_network_finds(more, folder, tmp_path, 
     command = ["localres", folder / "map.mrc", "-o", tmp_path / "out", *more]
     assert main(command) == 0
     found = inside(tmp_path / "out" / "mask.mrc")
-    np.testing.assert_array_equal(found, inside(folder / "mask.mrc"))
+    expected = inside(folder / "mask.mrc")
+    if "cryores" in more:  # whose own network finds it
+        assert (found & expected).sum() > 0.85 * (found | expected).sum()
+    else:
+        np.testing.assert_array_equal(found, expected)
     assert (found != automatic_mask(read_map(folder / "map.mrc"))).mean() > 0.01
     stats = json.loads((tmp_path / "out" / "stats.json").read_text(encoding="utf-8"))
     assert stats["mask"] == "network"

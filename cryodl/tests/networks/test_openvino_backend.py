@@ -38,7 +38,7 @@ SPEC = {
 
 def sample(shape, seed=0):
     """An input as `shape` (None: any size) says, two samples of it."""
-    free = iter((8, 12, 10))
+    free = iter((8, 12, 16))
     sizes = [next(free) if n is None else n for n in shape[1:]]
     return np.random.default_rng(seed).normal(size=(2, *sizes)).astype(np.float32)
 
