@@ -244,7 +244,9 @@ def _weights(volume: Volume, radius, first: float, last: float):
     spread = np.sqrt(power / np.maximum(number, 1))
     seen = number > 30
     within = spread[(away > first - 4) & (away <= first + 1) & seen]
-    left = np.clip(spread / np.median(within), 0, 1) if within.size else np.ones(len(away))
+    usual = np.median(within) if within.size else 0.0
+    # a map that was masked has no texture there, and nothing to compare with
+    left = np.clip(spread / usual, 0, 1) if usual > 0 else np.ones(len(away))
     left[~seen | (left > 1 - SCATTER)] = 1
     left[away <= first - 1] = 1
     left = np.minimum.accumulate(left)

@@ -106,7 +106,8 @@ def evaluate_experiments(
     found = [e for e in open_experiments(places) if longest is None or e.length <= longest]
     found = found[:count]
     if not found:
-        raise SettingError(f"no reconstruction has a box of at most {longest:g} Å")
+        size = "" if longest is None else f" with a box of at most {longest:g} Å"
+        raise SettingError(f"there is no reconstruction{size}: give folders that hold some")
     folder = Path(output)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         if not (folder / ROWS).is_file():

@@ -112,7 +112,7 @@ def cost_estimate(
 ) -> str:
     """What a run will do and need, in one sentence.
 
-    passes, means : as `announce.expected` takes them
+    passes, means : as `cost_estimate` takes them
     """
     grid = tile_grid(prepared, spec)
     shape = prepared.grid.shape

@@ -209,7 +209,7 @@ def estimate_half_map_resolution(
         notify(f"warning: {note}")
     estimating = time.perf_counter()
     if method == "localfsc":
-        assert halves is not None and whole is not None  # `_check_options` has seen to it
+        assert halves is not None and whole is not None  # `_check_inputs` has seen to it
         window = window or WINDOW * whole
         notify(f"window of {window:.1f} Å (edge of a box of the same volume)")
         values, unseen = local_fsc(

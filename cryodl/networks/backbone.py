@@ -89,7 +89,7 @@ def build_unet3d(config, *, with_logits=False):
     with_logits : bool, return the bin logits instead of the answer; training uses this.
 
     Input: (batch, z, y, x, channels), float32, features on the half grid (two voxels a step;
-    `maps.features` or `maps.whole`); sizes are multiples of 2.
+    `features.local_spectrum` or `features.context`); sizes are multiples of 2.
     Output: (batch, z, y, x, 2), resolution and its standard deviation in Å on the half grid; or
     the logits, (batch, z, y, x, bins).
     """

@@ -24,9 +24,10 @@ def build_resolution_cnn(config):
     config : dict with local (config of the single-map network), passed, inputs, hidden, dropout,
         bins
 
-    Inputs: (batch, z, y, x, channels + 1), float32, features on the half grid (`maps.whole`), and
-    last the weight of the step in the mean over the molecule; sizes are multiples of 2. And
-    (batch, inputs), `maps.description`. Output: (batch, bins), probabilities.
+    Inputs: (batch, z, y, x, channels + 1), float32, features on the half grid
+    (`features.context`), and last the weight of the step in the mean over the molecule; sizes are
+    multiples of 2. And (batch, inputs), `features.spectral_descriptor`. Output: (batch, bins),
+    probabilities.
 
     Its layers "trunk" and "head" are networks of their own, so that a large map can be read in
     tiles, and the head be trained on means made once.
@@ -73,7 +74,7 @@ def build_resolution_dnn(config, *, with_logits=False):
     """Build the dense network, of the published one's hidden layers.
 
     config : dict with inputs, hidden (neurons of each layer), dropout, bins
-    Input: (batch, inputs), float32, `maps.description`. Output: (batch, bins).
+    Input: (batch, inputs), float32, `features.spectral_descriptor`. Output: (batch, bins).
     """
     description = keras.Input((config["inputs"],), name="description")
     return keras.Model(description, _dense(description, config, with_logits), name="resolution_dnn")

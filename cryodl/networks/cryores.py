@@ -31,8 +31,8 @@ def build_single_map(config, *, with_logits=False):
         ratios, ratios_from, ratios_to
     with_logits : bool, return raw numbers instead of the answer; training uses this.
 
-    Input: (batch, z, y, x, channels), float32, features of `maps.whole` on the half grid; sizes
-    are multiples of 2.
+    Input: (batch, z, y, x, channels), float32, features of `features.context` on the half grid;
+    sizes are multiples of 2.
     Output: (batch, z, y, x, 7): probability of being in the molecule; local resolution and its
     standard deviation (Å); local over global resolution and its standard deviation; what the voxel
     says of ln(global resolution / Å), and the weight this has (`global_resolution`). Or the

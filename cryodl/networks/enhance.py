@@ -1,7 +1,7 @@
 """The default post-processing network: it says how strong every band is to be at every voxel.
 
-It reads a map taken apart into bands of even local power (`maps.whitened`), and answers with a gain
-for every band and voxel, and with a correction that no gain can give. Scaling a map's radial
+It reads a map taken apart into bands of even local power (`features.sub_bands`), and answers with a
+gain for every band and voxel, and with a correction that no gain can give. Scaling a map's radial
 amplitudes from place to place (LocScale) and masking it are such gains, so the network has
 little else to learn, cannot shift the map, and what it shows stems from the map's own density. The
 backbone (backbone.py) is that of the local-resolution network, whose weights it can start from; no
@@ -23,7 +23,7 @@ def build_postprocess_unet(config, *, names=("density",)):
     names : of its answers; training has it give two, which `blend_heads` makes one
 
     Input: (batch, z, y, x, channels + 8 * groups), features on the half grid
-    (`maps.whitened.SubBands.features`); sizes are multiples of 2.
+    (`SubBands.features`); sizes are multiples of 2.
     Output: (batch, z, y, x, 8), density of the voxels of every block; 8 for each answer.
     """
     count = config["channels"]

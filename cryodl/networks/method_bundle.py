@@ -36,7 +36,7 @@ CURVE: Table = {  # factor of the interval between resolutions, Å
 def trained(kinds: Iterable[str]) -> Table:
     """Entries on what a network was trained on, which an earlier bundle lacks.
 
-    kinds : of maps, by the names of maps/trained.py
+    kinds : of maps, by the names of `checks.input.KINDS`
     """
     return {
         "trained": optional(OBJECT),

@@ -113,7 +113,7 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
         left = density != 0
         spectrum = xp.scale(xp.rfft3(density), coarser)
         density = np.array(xp.irfft3(spectrum, (n, n, n)), np.float32)
-        if config.get("emptied"):  # as `maps.masked.resample_keeping_mask` does
+        if config.get("emptied"):  # as `maps.mask.resample_keeping_mask` does
             density *= left
     return Box(density, labels[owner].astype(np.float32), distance)
 
@@ -280,7 +280,7 @@ def _experiment(resolutions, regions, frequencies, power, unit, config, rng):
 
 
 def _depositor_gain(frequencies, power, mean_power, noise, fall_off, whole, rng, config):
-    """What is done to a map before it is shown, and what `maps.sharpen.flatten_spectrum` adds."""
+    """What is done to a map before it is shown, and what `flatten_spectrum` adds."""
     left = rng.normal(0, 0.15) * fall_off
     sharpened = rng.random() < 0.8
     gain = _b_factor_gain(frequencies, (left - fall_off) if sharpened else 0.0, config)

@@ -164,7 +164,7 @@ TRAINING: dict[str, Any] = {
     "second_look": 0.5,  # share of inputs made with a mask about as good as the network's
     "mask_weight": 5.0,
     "global_weight": 4.0,
-    "kinds": ["masked"],  # of maps, as `checks.training_range` names them
+    "kinds": ["masked"],  # of maps, as `checks.input` names them
     "network": SINGLE_MAP,
 }
 # of experiments from particles, which take seconds to read and to deposit

@@ -213,10 +213,11 @@ def _check_inputs(volume, half1, half2) -> None:
 def _check_linear(half1, others: dict[str, Any], normalisation: str) -> None:
     if half1 is None:
         raise SettingError("model='linear' needs half maps: give half1= and half2=")
-    named = [name for name, value in others.items() if value]
-    named += ["normalisation"] if normalisation != "auto" else []
-    if named:
-        raise SettingError(f"model='linear' has no use for {named[0]}: leave it out")
+    defaults = {"clean": 0.0, "thorough": False, "normalisation": "auto"}
+    for name, value in {**others, "normalisation": normalisation}.items():
+        default = defaults.get(name)
+        if value is not default and not (np.isscalar(value) and value == default):
+            raise SettingError(f"model='linear' has no use for {name}=: leave it out")
 
 
 def _filter(half1, half2, mask, voxel_size, device, output, overwrite, tell) -> Result:
@@ -238,7 +239,7 @@ def _filter(half1, half2, mask, voxel_size, device, output, overwrite, tell) -> 
         with timer("audit"):
             support = found.full.with_data(agreement(found.half1, found.half2))
         shown = found.full.data[found.full.data > SURFACE].sum()
-        lost = -float(found.change.sum())
+        lost = abs(float(found.change.sum()))
         fsc = {f"before_{t:g}": found.curve.resolution(t) for t in THRESHOLDS}
         fsc = {name: None if value is None else round(value, 4) for name, value in fsc.items()}
         stats: dict[str, Any] = {

@@ -109,3 +109,13 @@ def test_smoothed_noise_in_a_sphere_is_known_for_noise(seed):
     for radius in (n, 0.42 * n):
         held = np.clip((radius + 3 - away) / 3, 0, 1)
         assert NOISE in check_map(Volume(data * held, voxel))
+
+
+def test_a_masked_map_has_no_texture_to_compare_with():
+    """Zeros lie within the rim and beyond it: their spread is no unit."""
+    from cryodl.checks.quiet import _radius, _weights
+
+    data = np.where(SPHERE < 14, molecule() + 0.5 * noise(), 0)
+    left, edge = _weights(Volume(data, VOXEL), _radius(data.shape, None), 22, 23)
+    assert np.isfinite(left).all() and left[SPHERE < 20].min() == 1
+    assert left[SPHERE > 25].max() == 0 and np.isfinite(edge)

@@ -88,13 +88,15 @@ def test_the_command_s_results(case, tmp_path):
     [
         ({"half1": None, "half2": None, "volume": 0}, "needs half maps"),
         ({"thorough": True}, "no use for thorough"),
-        ({"noise_std": 1.0}, "no use for noise_std"),
+        ({"noise_std": 1.0}, "no use for noise_std="),
+        ({"noise_mean": 0}, "no use for noise_mean="),
+        ({"protect_mask": 0}, "no use for protect_mask="),
         ({"normalisation": "mask", "mask": 0}, "no use for normalisation"),
     ],
 )
 def test_what_it_has_no_use_for_is_refused(case, changes, words):
     given = {"half1": case.halves[0], "half2": case.halves[1], "model": "linear", **changes}
-    given = {name: case.full if value == 0 and name in ("volume", "mask") else value
+    given = {name: case.full if name in ("volume", "mask", "protect_mask") else value
              for name, value in given.items()}  # fmt: skip
     with pytest.raises(SettingError, match=words):
         run_enhance(given.pop("volume", None), **given)
