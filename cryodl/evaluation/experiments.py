@@ -186,7 +186,7 @@ def _judge(job) -> list[dict[str, Any]]:
         if name in names:
             model = "linear" if name == "linear" else "tight"
             enhance = partial(_enhance, model, bundles.get(name))
-            rows.append({**judge_enhanced(experiment, enhance), "method": name})
+            rows.append(judge_enhanced(experiment, enhance, name))
     for row in rows:
         if row["method"] in bundles:
             row["bundle"] = bundles[row["method"]]
@@ -245,10 +245,13 @@ STEPS = 160.0, 40.0, 10.0  # Å², of the search for the best B-factor
 LARGEST = 1200.0  # Å²
 
 
-def judge_enhanced(experiment: Experiment, enhance: Callable[[Volume, Volume], Any]) -> dict:
+def judge_enhanced(
+    experiment: Experiment, enhance: Callable[[Volume, Volume], Any], method: str = "enhance"
+) -> dict:
     """A row: correlations of the mean of two half maps, and of what is made of it.
 
     enhance : of two half maps, the enhanced density on their grid, ndarray (z, y, x)
+    method : of ENHANCING, for the row
     """
     full = half_sum(experiment.half1, experiment.half2)
     wanted = low_passed(experiment.model, experiment.resolution)[experiment.mask]
@@ -261,7 +264,7 @@ def judge_enhanced(experiment: Experiment, enhance: Callable[[Volume, Volume], A
     bfactor, best = best_bfactor(weighted, correlation)
     post = next((v for name, _, v, _ in experiment.maps if name == "post-processed"), None)
     return {
-        "experiment": experiment.name, "method": "enhance", "map": "half maps", "words": [],
+        "experiment": experiment.name, "method": method, "map": "half maps", "words": [],
         "fsc": experiment.resolution, "truth": float(np.median(experiment.snr[experiment.mask])),
         "input": correlation(full.data),
         "enhanced": correlation(enhance(experiment.half1, experiment.half2)),

@@ -15,9 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.filters.shells import inverse, shell_frequencies, shell_planes, transform
-from cryodl.filters.threshold import signal_end
-from cryodl.half_maps.fsc import FscCurve, correct, cut_out, level_shells
+from cryodl.filters.shells import shell_frequencies, shell_planes, transform
+from cryodl.half_maps.fsc import (
+    THRESHOLDS,
+    FscCurve,
+    correct,
+    level_shells,
+    products,
+    resolution_at,
+    within,
+)
 from cryodl.maps.volume import Volume
 
 HALF_ANGLE = 20.0  # degrees
@@ -27,7 +34,6 @@ APART = 40.0  # degrees, at least, between the directions that are named as the 
 FULL = 3  # shells from the middle that hold too few coefficients for cones
 BEYOND = 1.3  # times the frequency of the resolution: beyond, curves are chance and count as 0
 SURE, UNEVEN = 3.0, 0.85  # spread over that of chance, and ratio of areas, of an anisotropic map
-THRESHOLD = 0.143
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,7 @@ def directional_fsc(
     """
     directions = cell_centres()
     frequencies = shell_frequencies(half1.shape, half1.voxel_size)
-    resolution = curve.resolution(THRESHOLD)
+    resolution = curve.resolution(THRESHOLDS[0])
     end = len(frequencies)
     if resolution is not None:
         end = int(np.searchsorted(frequencies, BEYOND / resolution))
@@ -130,9 +136,10 @@ def directional_fsc(
     chance = np.sqrt(np.mean(left.var(axis=0)) * (SECTORS - 1))  # jackknife
     whole = np.zeros((len(directions), len(frequencies)))
     whole[:, :end] = fsc
-    falls = [signal_end(frequencies, line, THRESHOLD) for line in whole]
-    resolutions = np.array([1 / fall.frequency if fall else np.nan for fall in falls])
-    return DirectionalFsc(directions, frequencies, whole, resolutions, areas(fsc), float(chance))
+    resolutions = [resolution_at(frequencies, line, THRESHOLDS[0]) or np.nan for line in whole]
+    return DirectionalFsc(
+        directions, frequencies, whole, np.array(resolutions), areas(fsc), float(chance)
+    )
 
 
 def _cell_sums(half1: Volume, half2: Volume, weights: np.ndarray, cells: int) -> np.ndarray:
@@ -140,19 +147,14 @@ def _cell_sums(half1: Volume, half2: Volume, weights: np.ndarray, cells: int) ->
     shape = half1.shape
     spectra = [transform(half.data) for half in (half1, half2)]
     level_shells(spectra, shape)
-    a, b = (transform(cut_out(inverse(spectrum, shape), weights)) for spectrum in spectra)
+    powers = products(*within(spectra, shape, weights))
     count = max(shape) // 2 + 1
     sums = np.zeros((3, cells * count))
     for k, (cell, shell) in enumerate(cells_and_shells(shape)):
         inside = shell < count
         index = cell[inside] * count + shell[inside]
-        products = (
-            a[k].real * b[k].real + a[k].imag * b[k].imag,
-            a[k].real ** 2 + a[k].imag ** 2,
-            b[k].real ** 2 + b[k].imag ** 2,
-        )
-        for row, values in zip(sums, products):
-            row += np.bincount(index, values[inside], sums.shape[1])
+        for row, power in zip(sums, powers):
+            row += np.bincount(index, power(k)[inside], sums.shape[1])
     return sums.reshape(3, cells, count)
 
 

@@ -105,8 +105,7 @@ def estimate_fsc(half1: Volume, half2: Volume, mask: np.ndarray, *, seed: int = 
     counts, unmasked = correlate(spectra, shape)
     level_shells(spectra, shape)
     weights = np.asarray(mask, np.float32)
-    flat = (inverse(spectrum.copy(), shape) for spectrum in spectra)
-    _, masked = correlate((transform(cut_out(data, weights)) for data in flat), shape)
+    _, masked = correlate(within((spectrum.copy() for spectrum in spectra), shape, weights), shape)
     frequencies = shell_frequencies(shape, voxel_size)
     first = _randomise_from(unmasked)
     if first == len(unmasked):
@@ -116,8 +115,7 @@ def estimate_fsc(half1: Volume, half2: Volume, mask: np.ndarray, *, seed: int = 
     rng = np.random.default_rng([seed, 0x46534E])
     for spectrum in spectra:
         _randomise(spectrum, shape, first, rng)
-    noisy = [transform(cut_out(inverse(spectrum, shape), weights)) for spectrum in spectra]
-    _, randomised = correlate(noisy, shape)
+    _, randomised = correlate(list(within(spectra, shape, weights)), shape)
     corrected = masked.copy()
     beyond = slice(first + SAFE_SHELLS, None)
     corrected[beyond] = correct(masked[beyond], randomised[beyond])
@@ -167,10 +165,20 @@ def weight_by_fsc(volume: Volume, fsc: np.ndarray) -> Volume:
 
     fsc : ndarray (shells,); negative values count as 0. Rosenthal & Henderson 2003, equation 18.
     """
-    fsc = np.clip(fsc, 0, 1)
     spectrum = transform(volume.data)
-    scale_shells(spectrum, volume.shape, np.maximum(np.sqrt(2 * fsc / (1 + fsc)), 1e-4))
+    scale_shells(spectrum, volume.shape, np.maximum(signal_amplitude(fsc), 1e-4))
     return volume.with_data(inverse(spectrum, volume.shape))
+
+
+def signal_amplitude(fsc: np.ndarray) -> np.ndarray:
+    """Share of signal in the amplitudes of a full map, by the FSC of its half maps."""
+    fsc = np.clip(fsc, 0, 1)
+    return np.sqrt(2 * fsc / (1 + fsc))
+
+
+def within(spectra: Iterable[np.ndarray], shape: tuple[int, ...], weights: np.ndarray):
+    """Transforms of maps within a mask, of those of the maps, which are used up."""
+    return (transform(cut_out(inverse(spectrum, shape), weights)) for spectrum in spectra)
 
 
 def correlate(
@@ -181,16 +189,20 @@ def correlate(
     spectra : two transforms of maps of `shape`
     """
     a, b = spectra
-    counts, cross, power1, power2 = shell_sums(
-        shape,
-        lambda k: a[k].real * b[k].real + a[k].imag * b[k].imag,
-        lambda k: a[k].real ** 2 + a[k].imag ** 2,
-        lambda k: b[k].real ** 2 + b[k].imag ** 2,
-    )
+    counts, cross, power1, power2 = shell_sums(shape, *products(a, b))
     norm = np.sqrt(power1 * power2)
     fsc = np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0)
     fsc[0] = 1.0  # by convention; the mean densities say nothing
     return counts, fsc
+
+
+def products(a: np.ndarray, b: np.ndarray):
+    """Of two spectra, functions of a plane's number: cross power, and the power of each."""
+    return (
+        lambda k: a[k].real * b[k].real + a[k].imag * b[k].imag,
+        lambda k: a[k].real ** 2 + a[k].imag ** 2,
+        lambda k: b[k].real ** 2 + b[k].imag ** 2,
+    )
 
 
 def correct(masked: np.ndarray, randomised: np.ndarray) -> np.ndarray:

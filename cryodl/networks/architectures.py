@@ -259,6 +259,12 @@ def check_network(network: Mapping[str, Any], origin: Any) -> None:
         raise wrong(origin, "network.passed", network["passed"], "no more than local.channels")
 
 
+def is_backbone(network: Mapping[str, Any]) -> bool:
+    """Whether a network reads the spectrum and the voxel size that a map came with, and predicts
+    aspect resolution, too."""
+    return network["architecture"] == "backbone"
+
+
 def reads_and_answers(network: Mapping[str, Any]) -> dict[str, tuple[str, int, int]]:
     """Of every part of a network of ours: the key that sets what it reads, and the channels that it
     reads and answers with; empty for others."""

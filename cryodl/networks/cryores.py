@@ -16,6 +16,7 @@ import math
 import keras
 from keras import layers, ops
 
+from cryodl.networks.architectures import is_backbone, reads_and_answers
 from cryodl.networks.backbone import backbone, conv, resolution_bins
 
 # Channels of the answer.
@@ -42,7 +43,7 @@ def build_single_map(config, *, with_logits=False):
     x = backbone(features, config)
     bins = layers.Conv3D(config["bins"], 1, dtype="float32", name="bins")(x)
     aspect = []
-    if has_aspect(config):
+    if is_backbone(config):
         aspect = [layers.Conv3D(config["bins"], 1, dtype="float32", name="aspect")(x)]
     y = conv(x, config["half"], 1, "others")
     ratios = layers.Conv3D(config["ratios"], 1, dtype="float32", name="ratios")(y)
@@ -60,16 +61,6 @@ def build_backbone(config, *, with_logits=False):
     """As `build_single_map`, with context from the eighth grid and, as channels 7 and 8 of the
     answer, aspect resolution and its standard deviation (Å)."""
     return build_single_map(config, with_logits=with_logits)
-
-
-def has_aspect(config) -> bool:
-    """Whether a network tells aspect resolution."""
-    return config["architecture"] == "backbone"
-
-
-def channels(config) -> int:
-    """Channels of a network's answer."""
-    return CHANNELS + 2 * has_aspect(config)
 
 
 def ratio_bins(config):
@@ -114,7 +105,7 @@ class SingleMapAnswer(layers.Layer):
                 weight,
                 *(
                     [moments(logits[..., aspect:], resolution_bins(self.config))]
-                    if has_aspect(self.config)
+                    if is_backbone(self.config)
                     else []
                 ),
             ],
@@ -122,7 +113,7 @@ class SingleMapAnswer(layers.Layer):
         )
 
     def compute_output_shape(self, shape):
-        return (*shape[:-1], channels(self.config))
+        return (*shape[:-1], reads_and_answers(self.config)["network"][2])
 
 
 def global_weight(logits):

@@ -95,7 +95,7 @@ def draw_directional(
     fsc : ndarray, shape (n, shells), in a cone about each direction
     """
     with style():
-        figure = new_figure(WIDTH + 2.6, 3.1)
+        figure = new_figure(WIDTH + 2.6, FSC_HEIGHT)
         _draw_half_sphere(figure, directions, resolutions)
         axes = figure.add_axes((0.48, 0.145, 0.505, 0.71))
         shown = frequencies <= 1.25 * np.nanmax(1 / resolutions)

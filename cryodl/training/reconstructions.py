@@ -12,7 +12,6 @@ import numpy as np
 
 from cryodl.errors import InputError
 from cryodl.features.context import (
-    BACKBONE_CHANNELS,
     context_features,
     crop_to_molecule,
     half_grid_origin,
@@ -20,6 +19,7 @@ from cryodl.features.context import (
 )
 from cryodl.maps.mask import coarse_mask
 from cryodl.maps.volume import Volume
+from cryodl.networks.architectures import is_backbone
 from cryodl.simulation.deposition import Deposited, Source, deposit
 from cryodl.simulation.experiment_set import open_experiment_set
 from cryodl.simulation.reconstruction_set import StoredReconstruction, open_reconstructions
@@ -101,7 +101,7 @@ def reconstruction_sample(source: Source, rng, config):
     part = _shortened(crop_to_molecule(volume, rough), inside, volume.voxel_size, rng)
     grid, rough = on_grid(volume, rough, part, config["voxel_size"])
     network = config["network"]
-    from_voxel = volume.voxel_size if network["channels"] == BACKBONE_CHANNELS else None
+    from_voxel = volume.voxel_size if is_backbone(network) else None
     features = context_features(grid.data, grid.voxel_size, rough, map_voxel_size=from_voxel)
     empty = np.zeros([n // 2 for n in grid.shape], np.float32)
     half = Volume(empty, 2 * grid.voxel_size, half_grid_origin(grid))

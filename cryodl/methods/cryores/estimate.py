@@ -30,9 +30,9 @@ from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import Timer, cost_estimate
 from cryodl.methods.cryores.options import OPTIONS
-from cryodl.methods.cryores.predict import INSIDE, LEAST, predict, reads_spectrum
+from cryodl.methods.cryores.predict import INSIDE, LEAST, predict
 from cryodl.methods.options import declared
-from cryodl.networks.architectures import number, one_of, optional
+from cryodl.networks.architectures import is_backbone, number, one_of, optional
 from cryodl.networks.bundle import Bundle
 from cryodl.networks.method_bundle import (
     CURVE,
@@ -128,7 +128,7 @@ def estimate_single_map_resolution(
             """Maps on the grid of `volume`; then how much of a molecule there is, passes, and Å."""
             with timer("prepare"):
                 prepared = prepare_context(
-                    volume, spec["voxel_size"], molecule, spectrum=reads_spectrum(spec)
+                    volume, spec["voxel_size"], molecule, spectrum=is_backbone(spec["network"])
                 )
             if this.number == 0:
                 words = cost_estimate(volume, prepared, spec, passes=this.count, means=MEANS)

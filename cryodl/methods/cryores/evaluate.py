@@ -19,9 +19,10 @@ from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.estimate import estimate_single_map_resolution
-from cryodl.methods.cryores.predict import predict, reads_spectrum
+from cryodl.methods.cryores.predict import predict
 from cryodl.methods.options import Option, declared
 from cryodl.methods.training_options import MAPS, TABLES
+from cryodl.networks.architectures import is_backbone
 from cryodl.simulation.experiment_set import VOXEL_SIZE
 from cryodl.training.run import print_line
 
@@ -164,15 +165,15 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
     }
     shared = {"experiment": experiment.folder.name, "claimed": experiment.resolution,
               "truth": snr[inside]}  # fmt: skip
-    rows = []
+    rows, spec = [], bundle.spec
     for name, volume in inputs.items():
         back = np.s_[..., ::-1] if name == "mirrored" else np.s_[...]
         start = time.perf_counter()
         molecule = coarse_mask(volume)
         prepared = prepare_context(
-            volume, bundle.spec["voxel_size"], molecule, spectrum=reads_spectrum(bundle.spec)
+            volume, spec["voxel_size"], molecule, spectrum=is_backbone(spec["network"])
         )
-        prediction, _ = predict(prepared, bundle.spec, bundle.model)
+        prediction, _ = predict(prepared, spec, bundle.model)
         values = prepared.paste(prediction.resolution, volume)
         inside_map = prepared.paste(prediction.probability, volume)
         seconds = time.perf_counter() - start

@@ -8,7 +8,8 @@ from cryodl.checks.input import trained_on
 from cryodl.features.context import stack
 from cryodl.methods.cryores.predict import MASK, local_resolution, molecule, read_prediction
 from cryodl.methods.cryores.samples import whole_sample
-from cryodl.networks.cryores import build_single_map, has_aspect
+from cryodl.networks.architectures import is_backbone
+from cryodl.networks.cryores import build_single_map
 from cryodl.training.calibrate import accuracy, calibrate
 from cryodl.training.export import band_table, model_card, with_weights, write_bundle
 
@@ -51,7 +52,7 @@ def make_bundle(weights, config, experiments, path, **origin):
     kinds, voxels = config.get("kinds", ["masked"]), config.get("voxel_sizes")
     return write_bundle(
         path, model, config, card, method="single-map-resolution", network=network,
-        normalisation="backbone_features" if has_aspect(network) else "whole_features",
+        normalisation="backbone_features" if is_backbone(network) else "whole_features",
         citation="Dai2023", metrics=metrics, resolution_limits=config["limits"], local=way,
         mask_threshold=threshold, calibration=calibration,
         trained=trained_on(config["voxel_size"], kinds, voxels), **origin,

@@ -99,11 +99,6 @@ def molecule(probability: np.ndarray, threshold: float = INSIDE) -> np.ndarray:
     return binary_fill_holes(drop_islands(probability > threshold))
 
 
-def reads_spectrum(spec: Mapping[str, Any]) -> bool:
-    """Whether a bundle's network reads the spectrum and the voxel size that a map came with."""
-    return spec["normalisation"]["name"] == "backbone_features"
-
-
 AGREE = 0.6  # intersection over union of two masks below which the map is looked at again
 LEAST = 200  # steps of the half grid below which there is no molecule
 

@@ -11,9 +11,10 @@ import numpy as np
 from keras import ops
 
 from cryodl.features.context import context_features
+from cryodl.networks.architectures import is_backbone
 from cryodl.networks.backbone import resolution_bins
 from cryodl.networks.configs import BACKBONE, SINGLE_MAP
-from cryodl.networks.cryores import build_single_map, global_weight, has_aspect, ratio_bins
+from cryodl.networks.cryores import build_single_map, global_weight, ratio_bins
 from cryodl.simulation.reconstruction_set import StoredReconstruction
 from cryodl.training.augment import draw_input, random_crop, rough_mask
 from cryodl.training.losses import start_from
@@ -53,7 +54,7 @@ class SingleMapLoss(keras.losses.Loss):
         share = resolution / whole
         ratio = _binned(logits[..., count:end], share, ratio_bins(network), config, 2.0)
         by_aspect = 0.0
-        if has_aspect(network):
+        if is_backbone(network):
             by_aspect = _binned(logits[..., end:], aspect, resolution_bins(network), config)
         true = ops.log(whole[:, 0, 0, 0])
         has = ops.cast(ops.sum(weight, axis=(1, 2, 3)) > 12, "float32")
@@ -260,7 +261,7 @@ def compiled(config, initial=None):
     if initial is not None:
         start_from(model, initial, partly=True)
     parts = ["error", "relative", "whole", "miou"]
-    parts += ["aspect"] if has_aspect(config["network"]) else []
+    parts += ["aspect"] if is_backbone(config["network"]) else []
     model.compile(
         optimizer=keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0),
         loss=SingleMapLoss(config),

@@ -15,7 +15,7 @@ import numpy as np
 from cryodl.errors import InputError
 from cryodl.filters.sharpen import reference_log_amplitude
 from cryodl.filters.shells import inverse, power_spectrum, scale_shells, transform
-from cryodl.half_maps.fsc import FscCurve, estimate_fsc, soft_mask
+from cryodl.half_maps.fsc import THRESHOLDS, FscCurve, estimate_fsc, signal_amplitude, soft_mask
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.audit import SURFACE
@@ -24,7 +24,6 @@ from cryodl.methods.enhance.audit import SURFACE
 # 2.25 it made twelve reconstructions by RELION most like their models.
 ATOMS_B = 0.75
 ENDS = 1.3  # times the frequency of the resolution: from there on nothing is left
-THRESHOLD = 0.143
 LEAST_GAIN = 1e-6  # of the largest, so that gains have logarithms
 
 
@@ -35,7 +34,6 @@ class Linear:
     full, half1, half2 : Volumes, filtered alike and masked softly; the root mean square of `full`
         in the mask is 1
     change : ndarray (z, y, x), float32, density of SURFACE and more that the mask cut off, below 0
-    gain : ndarray (shells,), by which every shell was multiplied
     curve : FSC of the half maps;  resolution : Å, where it falls below 0.143
     """
 
@@ -43,7 +41,6 @@ class Linear:
     half1: Volume
     half2: Volume
     change: np.ndarray
-    gain: np.ndarray
     curve: FscCurve
     resolution: float
 
@@ -58,7 +55,7 @@ def filter_half_maps(half1: Volume, half2: Volume, inside: np.ndarray) -> Linear
     """
     weights = soft_mask(inside, half1.voxel_size)
     curve = estimate_fsc(half1, half2, weights)
-    resolution = curve.resolution(THRESHOLD)
+    resolution = curve.resolution(THRESHOLDS[0])
     if resolution is None:
         raise InputError(
             "the half maps have no signal in common: give both halves of one refinement"
@@ -71,7 +68,7 @@ def filter_half_maps(half1: Volume, half2: Volume, inside: np.ndarray) -> Linear
     filtered /= np.float32(unit)
     first, second = (h.with_data(_filtered(h, gain) * weights) for h in (half1, half2))
     lost = np.where((weights < 0.5) & (filtered > SURFACE), -filtered, np.float32(0))
-    return Linear(full.with_data(filtered * weights), first, second, lost, gain, curve, resolution)
+    return Linear(full.with_data(filtered * weights), first, second, lost, curve, resolution)
 
 
 def optimal_gain(full: Volume, weights: np.ndarray, curve: FscCurve, resolution: float):
@@ -84,11 +81,11 @@ def optimal_gain(full: Volume, weights: np.ndarray, curve: FscCurve, resolution:
     share = np.clip(curve.corrected, 0, 1)
     beyond = s > 1 / resolution
     fall = np.clip((ENDS - s[beyond] * resolution) / (ENDS - 1), 0, 1)
-    share[beyond] = np.minimum(share[beyond], THRESHOLD) * fall
+    share[beyond] = np.minimum(share[beyond], THRESHOLDS[0]) * fall
     background = np.float32(np.median(full.data))
     found = np.sqrt(power_spectrum(transform((full.data - background) * weights), full.shape))
     atoms = np.exp(reference_log_amplitude(s) - ATOMS_B * (resolution * s) ** 2 / 4)
-    gain = atoms * np.sqrt(2 * share / (1 + share)) / np.maximum(found, found.max() * 1e-12)
+    gain = atoms * signal_amplitude(share) / np.maximum(found, found.max() * 1e-12)
     return np.maximum(gain, gain.max() * LEAST_GAIN)
 
 

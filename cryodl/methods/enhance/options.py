@@ -14,8 +14,7 @@ from cryodl.methods.options import (
     Option,
 )
 
-NETWORKS = ("tight", "wide", "highres")
-MODELS = (*NETWORKS, "linear")  # new ones last: Scipion stores the number
+MODELS = ("tight", "wide", "highres", "linear")  # new ones last: Scipion stores the number
 NORMALISATIONS = ("auto", "stats", "mask")
 
 OPTIONS = (

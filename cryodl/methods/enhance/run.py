@@ -38,7 +38,7 @@ from cryodl.methods.enhance.estimate import Enhanced, Enhancer
 from cryodl.methods.enhance.linear import filter_half_maps
 from cryodl.methods.enhance.options import OPTIONS
 from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
-from cryodl.methods.options import declared
+from cryodl.methods.options import declared, option
 from cryodl.methods.output import figure_of, finish, place_density, results_folder
 from cryodl.methods.registry import mask_or_finder
 
@@ -108,9 +108,9 @@ def run_enhance(
     if model == "linear":
         others = {
             "bundle": bundle, "protect_mask": protect_mask, "clean": clean, "thorough": thorough,
-            "noise_mean": noise_mean, "noise_std": noise_std,
+            "noise_mean": noise_mean, "noise_std": noise_std, "normalisation": normalisation,
         }  # fmt: skip
-        _check_linear(half1, others, normalisation)
+        _check_linear(half1, others)
         return _filter(
             half1, half2, mask, voxel_size, device, output, overwrite, notify or (lambda line: None)
         )
@@ -210,12 +210,11 @@ def _check_inputs(volume, half1, half2) -> None:
         raise SettingError("a map and half maps are given: give volume=, or the half maps alone")
 
 
-def _check_linear(half1, others: dict[str, Any], normalisation: str) -> None:
+def _check_linear(half1, others: dict[str, Any]) -> None:
     if half1 is None:
         raise SettingError("model='linear' needs half maps: give half1= and half2=")
-    defaults = {"clean": 0.0, "thorough": False, "normalisation": "auto"}
-    for name, value in {**others, "normalisation": normalisation}.items():
-        default = defaults.get(name)
+    for name, value in others.items():
+        default = option(OPTIONS, name).default
         if value is not default and not (np.isscalar(value) and value == default):
             raise SettingError(f"model='linear' has no use for {name}=: leave it out")
 
