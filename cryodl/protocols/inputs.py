@@ -9,11 +9,7 @@ from cryodl.protocols.maps import (
     add_volume,
     describe_inputs,
     describe_value,
-    header_differs,
-    is_mrc,
-    plain_path,
     volume_of,
-    write_plain,
 )
 
 
@@ -33,9 +29,8 @@ class OneMapInput:
         return inputs
 
     def _mapParams(self):
-        """Return the options that name the map, its mask, and the true voxel size."""
-        names = {name: self._enginePath(name) for name in self._engineInputs()}
-        return {**names, **self._voxelSize("map")}
+        """Return the options that name the map and its mask."""
+        return {name: self._enginePath(name) for name in self._engineInputs()}
 
     def _sources(self):
         return [self.inputVolume] + ([self.Mask] if self.Mask.get() is not None else [])
@@ -64,6 +59,8 @@ def half_maps_of(volume):
     for path in volume.getHalfMaps().split(","):
         half = Volume(location=path)
         half.setSamplingRate(volume.getSamplingRate())
+        if volume.hasOrigin():
+            half.setOrigin(volume.getOrigin())
         halves.append(half)
     return halves
 
@@ -147,29 +144,7 @@ def flat(groups):
 
 
 class OwnMaps:
-    """Files whose headers say what Scipion says of each of many volumes.
+    """Many maps, each by itself: it does not count where they lie."""
 
-    One option cannot correct the headers of many maps, so that files with another sampling rate,
-    and volumes of a stack, are written anew.
-    """
-
-    def convertInputStep(self):
-        """Write the files that the engine cannot take as they are."""
-        for name, volume in self._engineInputs().items():
-            if not self._isWritten(volume):
-                continue
-            if is_mrc(plain_path(volume)):
-                write_plain(volume, self._convertedPath(name))
-            else:
-                self._convert(volume, self._convertedPath(name))
-
-    def _enginePath(self, name):
-        """Return the path of an input as the engine can read it."""
-        volume = self._engineInputs()[name]
-        return self._convertedPath(name) if self._isWritten(volume) else plain_path(volume)
-
-    @staticmethod
-    def _isWritten(volume):
-        path = plain_path(volume)
-        stacked = volume.getIndex() > 1 or path.endswith(".mrcs")
-        return stacked or not is_mrc(path) or header_differs(path, volume.getSamplingRate())
+    def _originOf(self, name, volume):
+        return None

@@ -2,14 +2,16 @@
 
 import os
 from collections import namedtuple
+from contextlib import contextmanager
 
 import pyworkflow.protocol.params as params
 from pwem.objects import Volume
 
 MRC_EXTENSIONS = (".mrc", ".map", ".ccp4", ".mrcs", ".mrc.gz", ".map.gz", ".ccp4.gz", ".mrc.bz2")
 
-# shape: (z, y, x) in voxels; voxel_size: Å, 0 where the header does not say
-Header = namedtuple("Header", "shape voxel_size")
+# shape: (z, y, x) in voxels; voxel_size: Å, 0 where the header does not say; origin: (x, y, z) in Å
+# of the first voxel
+Header = namedtuple("Header", "shape voxel_size origin")
 
 
 def is_mrc(path):
@@ -37,54 +39,128 @@ def read_header(path):
 
     Raises OSError or ValueError where it is missing or is no MRC file.
     """
+    with _opened(path, header_only=True) as mrc:
+        header = mrc.header
+        if header is None:
+            raise ValueError(f"{path} has no MRC header")
+        sizes = [int(header[name]) for name in ("nz", "ny", "nx")]
+        axes, spacing, origin = frame_of(header)
+        shape = tuple(sizes[axes.index(axis)] for axis in (3, 2, 1))
+        return Header(shape, spacing, origin)
+
+
+@contextmanager
+def _opened(path, **how):
     import warnings
 
     import mrcfile
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old headers are mended by the engine
-        with mrcfile.open(path, header_only=True, permissive=True) as mrc:
-            header = mrc.header
-            if header is None:
-                raise ValueError(f"{path} has no MRC header")
-            sizes = [int(header[name]) for name in ("nx", "ny", "nz")]
-            axes = [int(header[name]) for name in ("mapc", "mapr", "maps")]
-            voxel_size = float(mrc.voxel_size.x)
-    if sorted(axes) == [1, 2, 3]:  # columns, rows and sections may be any of x, y, z
-        sizes = [sizes[axes.index(axis)] for axis in (1, 2, 3)]
-    return Header(tuple(reversed(sizes)), voxel_size)
+        warnings.simplefilter("ignore")  # old headers: only what is needed is read from them
+        with mrcfile.open(path, permissive=True, **how) as mrc:
+            yield mrc
 
 
-def header_differs(path, voxel_size):
-    """Whether the file's header gives another voxel size (Å) than Scipion does."""
-    return abs(read_header(path).voxel_size - voxel_size) > 1e-3 * voxel_size
+def frame_of(header, voxel_size=None):
+    """How an MRC file lies in space.
+
+    voxel_size : Å, where the header's does not count
+
+    Returns (axes, voxel_size, origin): which of x, y, z (1, 2, 3) sections, rows and columns run
+    along; Å, 0 where the header does not say; (x, y, z) in Å of the first voxel
+    """
+    axes = [int(header[name]) for name in ("maps", "mapr", "mapc")]
+    if sorted(axes) != [1, 2, 3]:
+        axes = [3, 2, 1]  # left blank by old programs
+    edges = [float(header["cella"][name]) for name in "xyz"]
+    counts = [int(header[name]) for name in ("mx", "my", "mz")]
+    spacing = [edge / count if count > 0 else 0.0 for edge, count in zip(edges, counts)]
+    spacing = [voxel_size] * 3 if voxel_size else spacing
+    origin = tuple(float(header["origin"][name]) for name in "xyz")
+    if not any(origin):  # then other programs go by the start indices, which run along the file
+        start = dict(zip(axes, (int(header[f"n{name}start"]) for name in "zyx")))
+        origin = tuple(start[axis] * spacing[axis - 1] for axis in (1, 2, 3))
+    return axes, sum(spacing) / 3, origin
 
 
-def write_plain(volume, path):
-    """Write a volume as an MRC file of its own, with Scipion's sampling rate in the header.
+def origin_of(volume, like=None):
+    """Where Scipion has the first voxel of a volume: (x, y, z) in Å; None where it has no origin.
+
+    like : volume on whose grid it may lie. Half maps, masks and local resolutions often come
+        without an origin, or with the middle of the box, which Scipion gives to what nobody has
+        placed: on the same grid they then lie where that one does.
+    """
+    own = volume.getOrigin().getShifts() if volume.hasOrigin() else None
+    if like is None or not (own is None or _is_middle(volume, own)):
+        return own
+    return origin_of(like) if _same_box(volume, like) else own
+
+
+def _is_middle(volume, origin):
+    shape = read_header(plain_path(volume)).shape if is_mrc(plain_path(volume)) else ()
+    middle = [-n / 2 * volume.getSamplingRate() for n in reversed(shape)]
+    return bool(shape) and all(abs(a - b) < 0.01 for a, b in zip(origin, middle))
+
+
+def _same_box(volume, like):
+    paths = plain_path(volume), plain_path(like)
+    if not all(is_mrc(path) for path in paths):
+        return volume.getDim() == like.getDim()
+    apart = abs(volume.getSamplingRate() - like.getSamplingRate())
+    same = read_header(paths[0]).shape == read_header(paths[1]).shape
+    return same and apart <= 1e-3 * like.getSamplingRate()
+
+
+def header_differs(volume, origin=None):
+    """Whether a volume's file says another voxel size or origin than Scipion does.
+
+    origin : (x, y, z) in Å, None where only the file knows
+    """
+    header, rate = read_header(plain_path(volume)), volume.getSamplingRate()
+    if abs(header.voxel_size - rate) > 1e-3 * rate:
+        return True
+    return origin is not None and any(
+        abs(a - b) > 1e-2 * rate for a, b in zip(header.origin, origin)
+    )
+
+
+def read_grid(path, index=0, voxel_size=None):
+    """Read a map, whatever the order of its axes: (data of shape (z, y, x), Å, origin in Å).
+
+    index : of a map among several behind each other in the file, from 1
+    voxel_size : as of `frame_of`
+
+    Raises OSError or ValueError where the file does not hold it.
+    """
+    with _opened(path) as mrc:
+        data, header = mrc.data, mrc.header
+        if data is not None and data.ndim == 4:
+            index = max(index, 1)
+            data = data[index - 1] if index <= len(data) else None
+        if data is None or data.ndim != 3:
+            raise ValueError(f"{path} holds no volume {index}" if index else "it holds no 3D map")
+        axes, found, origin = frame_of(header, voxel_size)
+        return data.transpose([axes.index(axis) for axis in (3, 2, 1)]), found, origin
+
+
+def write_plain(volume, path, origin=None, source=None):
+    """Write a volume as an MRC file of its own that lies where Scipion has it.
 
     volume : of an MRC file, which may hold several volumes behind each other
+    origin : (x, y, z) in Å of the first voxel; None leaves the file's
+    source : another file of the volume's density
 
     Raises ValueError where the file does not hold it.
     """
-    import warnings
-
     import mrcfile
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # old headers: what is wrong in them is written anew
-        with mrcfile.open(plain_path(volume), permissive=True) as mrc:
-            data, header = mrc.data, mrc.header
-            if data is not None and data.ndim == 4:
-                index = max(volume.getIndex(), 1)
-                data = data[index - 1] if index <= len(data) else None
-            if data is None or data.ndim != 3:
-                raise ValueError(f"{volume.getFileName()} holds no volume {volume.getIndex()}.")
-            with mrcfile.new(path, data, overwrite=True) as new:
-                for name in ("mapc", "mapr", "maps", "nxstart", "nystart", "nzstart", "origin"):
-                    new.header[name] = header[name]
-                new.set_volume()
-                new.voxel_size = volume.getSamplingRate()
+    rate = volume.getSamplingRate()
+    data, _, found = read_grid(source or plain_path(volume), volume.getIndex(), rate)
+    with mrcfile.new(path, data, overwrite=True) as new:
+        new.set_volume()
+        new.voxel_size = rate
+        for name, value in zip("xyz", origin or found):
+            new.header["origin"][name] = value
 
 
 def add_volume(form, name, label, text, *, kind="Volume", **options):

@@ -12,7 +12,15 @@ from pyworkflow.utils import makePath
 from cryodl.methods.options import BATCH_SIZE, BUNDLE, THOROUGH, as_labels
 from cryodl.methods.registry import options_of
 from cryodl.plugin import Plugin
-from cryodl.protocols.maps import add_option, header_differs, is_mrc, plain_path, sentence
+from cryodl.protocols.maps import (
+    add_option,
+    header_differs,
+    is_mrc,
+    origin_of,
+    plain_path,
+    sentence,
+    write_plain,
+)
 
 # Named as in Xmipp's local resolution protocols, so that workflows can exchange them.
 RESOLUTION = "resolution_Volume"
@@ -79,10 +87,16 @@ class CryodlProtBase(EMProtocol):
         self._insertFunctionStep(self.createOutputStep, needsGPU=False)
 
     def convertInputStep(self):
-        """Write as MRC what the engine does not read (SPIDER, IMAGIC, HDF)."""
+        """Write the inputs whose files say anything else than Scipion, and what is no MRC file."""
         for name, volume in self._engineInputs().items():
-            if not is_mrc(plain_path(volume)):
-                self._convert(volume, self._convertedPath(name))
+            if self._isWritten(name, volume):
+                path, source = self._convertedPath(name), None
+                makePath(os.path.dirname(path))
+                if not is_mrc(plain_path(volume)):
+                    source = self._getTmpPath(f"{name}.mrc")
+                    self._convert(volume, source)
+                    volume.setIndex(0)
+                write_plain(volume, path, self._originOf(name, volume), source)
 
     def _convert(self, volume, path):
         try:
@@ -171,19 +185,30 @@ class CryodlProtBase(EMProtocol):
             return json.load(file)
 
     def _convertedPath(self, name):
-        return self._getTmpPath(f"{name}.mrc")
+        volume = self._engineInputs()[name]
+        base = os.path.splitext(os.path.basename(plain_path(volume)))[0]
+        return self.getExtraFile(os.path.join("inputs", name, f"{base}.mrc"))
 
     def _enginePath(self, name):
         """Return the path of an input as the engine can read it."""
         volume = self._engineInputs()[name]
-        return plain_path(volume) if is_mrc(plain_path(volume)) else self._convertedPath(name)
+        written = self._isWritten(name, volume)
+        return self._convertedPath(name) if written else plain_path(volume)
 
-    def _voxelSize(self, *names):
-        """Return the option that corrects headers that do not say what Scipion says of inputs,
-        which are of one sampling rate."""
-        sampling = self._engineInputs()[names[0]].getSamplingRate()
-        wrong = any(header_differs(self._enginePath(name), sampling) for name in names)
-        return {"voxel-size": sampling} if wrong else {}
+    def _isWritten(self, name, volume):
+        """Whether the engine is given a file of its own in place of an input's."""
+        path = plain_path(volume)
+        if volume.getIndex() > 1 or path.endswith(".mrcs") or not is_mrc(path):
+            return True
+        return header_differs(volume, self._originOf(name, volume))
+
+    def _originOf(self, name, volume):
+        """Return where an input lies, (x, y, z) in Å; None where only its file knows."""
+        return origin_of(volume, self._like())
+
+    def _like(self):
+        """Return the volume on whose grid the results lie."""
+        return next(iter(self._engineInputs().values()))
 
     def _onGpu(self):
         return hasattr(self, params.USE_GPU) and bool(getattr(self, params.USE_GPU).get())

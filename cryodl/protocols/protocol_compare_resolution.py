@@ -78,12 +78,10 @@ class CryodlProtCompareResolution(CryodlProtBase):
         return inputs
 
     def _engineParams(self):
-        first = next(iter(self._maps().values()))
         values = {
             "res": [self._enginePath(name) for name in self._maps()],
             "name": self._names(),
             "claimed": self.claimed.get(),
-            "voxel-size": first.getSamplingRate(),
         }
         if self.inputModel.get() is not None:
             values["model"] = self.inputModel.get().getFileName()
@@ -91,6 +89,9 @@ class CryodlProtCompareResolution(CryodlProtBase):
             if name in self._engineInputs():
                 values[name] = self._enginePath(name)
         return values
+
+    def _like(self):
+        return volume_of(self.inputVolume) or next(iter(self._maps().values()))
 
     def _names(self):
         """Labels of the runs that the maps come from, told apart where they are the same."""
@@ -115,8 +116,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
         return [pointer for pointer in pointers if pointer.get() is not None]
 
     def createOutputStep(self):
-        like = volume_of(self.inputVolume) or next(iter(self._maps().values()))
-        names = ("consensus", "disagreement")
+        like, names = self._like(), ("consensus", "disagreement")
         self._defineWithSources(
             {f"{name}_Volume": self._register(f"{name}.mrc", Volume, like) for name in names}
         )

@@ -194,7 +194,6 @@ class CryodlProtEnhance(CryodlProtBase):
         names = self._engineInputs()
         values = {
             **{name: self._enginePath(name) for name in names},
-            **self._voxelSize(*(name for name in ("half1", "half2", "map") if name in names)),
             "model": MODELS[self.modelType.get()],
             "bundle": self.networkFolder.get() or None,
             "normalisation": NORMALISATIONS[self.normalization.get()],
@@ -221,8 +220,6 @@ class CryodlProtEnhance(CryodlProtBase):
         for name, path in ((BEFORE, self._inputPath()), (AFTER, self.getExtraFile("enhanced.mrc"))):
             folder = self.getExtraFile(name)
             options = {"map": path, "batch-size": self.batch_size.get(), **mask}
-            if name == BEFORE:
-                options.update(self._voxelSize("half1" if self.getHalves() else "map"))
             self._runEngine("localres", options, folder, name)
             mask = {"mask": os.path.join(folder, "mask.mrc")}
 

@@ -105,7 +105,6 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         names = self._engineInputs()
         return {
             **{name: self._enginePath(name) for name in names},
-            **self._voxelSize(*(name for name in ("half1", "half2", "map") if name in names)),
             "method": METHODS[self.method.get()],
             "min-resolution": self.minRes.get(),
             "max-resolution": self.maxRes.get(),

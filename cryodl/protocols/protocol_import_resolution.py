@@ -75,8 +75,6 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
             "background": "auto"
             if self.background.get() == BACKGROUND_AUTO
             else self.backgroundValue.get(),
-            # Always told: blocres and others leave the header's voxel size unset.
-            "voxel-size": volume_of(self.inputResolution).getSamplingRate(),
         }
         for name in ("map", "mask"):
             if name in self._engineInputs():
@@ -97,6 +95,9 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
             for pointer in (self.inputResolution, self.inputVolume, self.Mask)
             if pointer.get() is not None
         ]
+
+    def _like(self):
+        return self.getShownVolume()
 
     def getShownVolume(self):
         return volume_of(self.inputVolume) or volume_of(self.inputResolution)

@@ -48,8 +48,7 @@ class CryodlProtLocalFilter(CryodlProtBase):
         return inputs
 
     def _engineParams(self):
-        paths = {name: self._enginePath(name) for name in self._engineInputs()}
-        return {**paths, "voxel-size": volume_of(self.inputVolume).getSamplingRate()}
+        return {name: self._enginePath(name) for name in self._engineInputs()}
 
     def _sources(self):
         pointers = (self.inputVolume, self.inputResolution, self.Mask)

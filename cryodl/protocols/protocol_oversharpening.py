@@ -114,7 +114,6 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         default = [-25.0 * i for i in range(9)]
         return {
             **{name: self._enginePath(name) for name in names},
-            "voxel-size": self._unsharpened().getSamplingRate(),
             "method": METHODS[self.method.get()],
             "criterion": CRITERIA[self.criterion.get()] if self.useHalfVolumes.get() else None,
             "bfactors": None if bfactors == default else ",".join(f"{b:g}" for b in bfactors),

@@ -68,9 +68,7 @@ class TestPlugin(BaseTest):
             self.assertIn("24 times the time", param.help.get())
             for wanted in (False, True):
                 protocol = network(thorough=wanted)
-                with mock.patch.multiple(
-                    protocol, _engineInputs=dict, _voxelSize=lambda *names: {}
-                ):
+                with mock.patch.object(protocol, "_engineInputs", dict):
                     self.assertIs(protocol._engineParams()["thorough"], wanted, network)
 
     def test_references_are_in_the_bibliography(self):

@@ -4,12 +4,11 @@ Scipion's own reader needs xmippLib, and the engine is never imported here.
 """
 
 import os
-import warnings
 from collections import namedtuple
 
 import numpy as np
 
-from cryodl.protocols.maps import plain_path
+from cryodl.protocols.maps import origin_of, plain_path, read_grid
 
 
 class Map(namedtuple("Map", "data voxel_size origin path")):
@@ -28,46 +27,26 @@ class Map(namedtuple("Map", "data voxel_size origin path")):
         return super()._replace(**{"path": None, **changes})
 
 
-def read_map(path):
+def read_map(path, index=0):
     """Read an MRC file, plain or compressed, whatever the order of its axes.
+
+    index : of a map among several behind each other in the file, from 1
 
     Raises
     ------
     ValueError
         The file is missing, is no MRC file, or holds no 3D map.
     """
-    import mrcfile
-
     if not os.path.exists(path):
         raise ValueError(f"The file {path} is missing; run again the protocol that made it.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old headers: only what is needed is read from them
-            with mrcfile.open(path, permissive=True) as mrc:
-                header, data = mrc.header, mrc.data
-                if data is None or data.ndim != 3:
-                    raise ValueError("it holds no 3D map")
-                return Map(*_oriented(header, data), path)
+        data, voxel_size, origin = read_grid(path, index)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be shown: {error}.") from None
+    return Map(np.ascontiguousarray(data, np.float32), voxel_size, origin, path)
 
 
-def _oriented(header, data):
-    axes = [int(header[name]) for name in ("maps", "mapr", "mapc")]
-    if sorted(axes) != [1, 2, 3]:
-        axes = [3, 2, 1]  # left blank by old programs
-    edges = [float(header["cella"][name]) for name in "xyz"]
-    counts = [int(header[name]) for name in ("mx", "my", "mz")]
-    spacing = [edge / count if count > 0 else 0.0 for edge, count in zip(edges, counts)]
-    origin = tuple(float(header["origin"][name]) for name in "xyz")
-    if not any(origin):  # then other programs go by the start indices, which run along the file
-        start = dict(zip(axes, (int(header[f"n{name}start"]) for name in "zyx")))
-        origin = tuple(start[axis] * spacing[axis - 1] for axis in (1, 2, 3))
-    turned = data.transpose([axes.index(axis) for axis in (3, 2, 1)])
-    return np.ascontiguousarray(turned, dtype=np.float32), sum(spacing) / 3, origin
-
-
-def read_volume(volume, path=None):
+def read_volume(volume, path=None, like=None):
     """Read a map with the sampling rate and the origin that Scipion gives it.
 
     Parameters
@@ -76,15 +55,20 @@ def read_volume(volume, path=None):
         Where it has no origin, the file's header gives it.
     path : str, optional
         Another file on the same grid, to be read instead of the volume's own.
+    like : pwem.objects.Volume, optional
+        On whose grid it may lie, as of `origin_of`.
     """
-    stored = read_map(path or plain_path(volume))
+    index = volume.getIndex()
+    stored = read_map(path or plain_path(volume), 0 if path else index)
     voxel_size, origin = stored.voxel_size, stored.origin
     if volume.getSamplingRate():
         voxel_size = float(volume.getSamplingRate())
-    if volume.hasOrigin():
-        origin = tuple(float(shift) for shift in volume.getOrigin().getShifts())
+    placed = origin_of(volume, like)
+    if placed is not None:
+        origin = tuple(float(shift) for shift in placed)
     seen = stored._replace(voxel_size=voxel_size, origin=origin)
-    return seen._replace(path=stored.path) if same_grid(stored, seen, shift=0.01) else seen
+    plain = index <= 1 and same_grid(stored, seen, shift=0.01)
+    return seen._replace(path=stored.path) if plain else seen
 
 
 def same_grid(one, other, shift=0.5):

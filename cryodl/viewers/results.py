@@ -39,8 +39,7 @@ class Results:
     def _missing(self, name, finished):
         return f"This run has not written {name} yet; let it finish."
 
-    @staticmethod
-    def on_grid_of(other, volume):
+    def on_grid_of(self, other, volume):
         """Return an input of the run, a Volume of Scipion, as a Map on the grid of another Map."""
         path = plain_path(volume)
         if not is_mrc(path):
@@ -48,7 +47,7 @@ class Results:
                 f"{path} is no MRC file and cannot be shown here: convert it to MRC and import it "
                 "again."
             )
-        shown = read_volume(volume)
+        shown = read_volume(volume, like=getattr(self.protocol, self.output, None))
         if shown.data.shape != other.data.shape:
             raise ValueError(f"{path} does not lie on the grid of the run: it has changed since.")
         return shown

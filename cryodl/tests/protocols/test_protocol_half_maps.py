@@ -15,6 +15,7 @@ from cryodl.protocols import (
     CryodlProtLocalFilter,
     CryodlProtOversharpening,
 )
+from cryodl.protocols.maps import read_grid, read_header
 from cryodl.tests.scipion_maps import import_volumes, write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (48, 52, 56), 1.5, (-30.0, 15.0, 6.0)
@@ -152,7 +153,13 @@ class TestHalfMaps(BaseTest):
             volume = Volume(location=self.getOutputPath(name))
             volume.setSamplingRate(VOXEL)
             pointer.set(volume)
-        self.assertEqual(run._engineParams()["voxel-size"], VOXEL)
+        paths = run._engineParams()
+        self.assertEqual(paths["half1"], self.getOutputPath("half1.mrc"))  # as it is
+        run.makePathsAndClean()
+        run.convertInputStep()
+        header = read_header(paths["half2"])
+        self.assertAlmostEqual(header.voxel_size, VOXEL, places=4)
+        np.testing.assert_array_equal(read_grid(paths["half2"])[0], data)
 
     def test_what_is_compared_must_be_there(self):
         run = self.newProtocol(CryodlProtCompareResolution)

@@ -5,12 +5,17 @@ import stat
 
 import mrcfile
 import numpy as np
-from pwem.objects import Volume
-from pwem.protocols import EMProtocol
+from pwem.objects import AtomStruct, Volume
+from pwem.protocols import EMProtocol, ProtOrigSampling
 from pyworkflow.protocol.params import PointerParam
 from pyworkflow.tests import BaseTest, setupTestProject
 
-from cryodl.protocols import CryodlProtImportResolution
+from cryodl.protocols import (
+    CryodlProtCompareResolution,
+    CryodlProtImportResolution,
+    CryodlProtLocalFilter,
+)
+from cryodl.protocols.maps import read_header
 from cryodl.tests.scipion_maps import import_volumes, run_here, wait_for, write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (32, 40, 36), 1.5, (-30.0, 15.0, 6.0)
@@ -117,6 +122,49 @@ class TestWorkflow(BaseTest):
         self.check(protocol)
         with open(os.path.join(spool, "submitted")) as file:
             self.assertIn("short", file.read())
+
+    def test_origin_and_sampling_of_scipion_reach_the_engine_and_every_output(self):
+        """The file says 1.5 Å and ORIGIN; Scipion 1.6 Å and elsewhere, where the model lies, too.
+
+        The local resolution has the middle of the box, which Scipion gives where nobody has said.
+        """
+        rate, origin = 1.6, (100.0, -50.0, 20.0)
+        assigned = self.newProtocol(ProtOrigSampling, setSampling=True, samplingRate=rate,
+            setOrigCoord=True, **dict(zip("xyz", origin)))  # fmt: skip
+        assigned.inVolume.set(self.volume)
+        self.launchProtocol(assigned)
+        shown = assigned.outputVolume
+        maps = {}
+        for name, more in (("first", 0), ("second", 0.5)):
+            path = self.getOutputPath(f"{name}.mrc")
+            write_map(path, np.where(inside_mask(), truth() + more, 0), VOXEL, (0, 0, 0))
+            maps[name] = Volume(location=path)
+            maps[name].setSamplingRate(rate)
+        maps["second"].setOrigin()  # Scipion's default
+        model = self.getOutputPath("model.pdb")
+        x, y, z = (o + rate * n / 2 for o, n in zip(origin, reversed(SHAPE)))
+        with open(model, "w") as file:
+            file.write(f"ATOM      1  CA  ALA A   1    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00\n")
+        given = self.newProtocol(EMProtocol)
+        self.proj.saveProtocol(given)
+        given._defineOutputs(model=AtomStruct(filename=model), **maps)
+        compared = self.newProtocol(CryodlProtCompareResolution)
+        compared.inputResolutions.set([given.first, given.second])
+        compared.inputVolume.set(shown)
+        compared.inputModel.set(given.model)
+        filtered = self.newProtocol(CryodlProtLocalFilter)
+        filtered.inputVolume.set(shown)
+        filtered.inputResolution.set(given.first)
+        for protocol in (compared, filtered):
+            run_here(self, protocol)
+            self.assertEqual(protocol.getStats()["warnings"], [])
+            for _, output in protocol.iterOutputAttributes():
+                header = read_header(output.getFileName())
+                self.assertAlmostEqual(header.voxel_size, rate, places=4)
+                np.testing.assert_allclose(header.origin, origin, atol=1e-3)
+                np.testing.assert_allclose(output.getShiftsFromOrigin(), origin)
+                self.assertAlmostEqual(output.getSamplingRate(), rate)
+        self.assertEqual(list(compared.getStats()["maps"][0]["chains"]), ["A"])
 
     def test_density_is_refused_as_a_resolution(self):
         protocol = self.newProtocol(CryodlProtImportResolution)
