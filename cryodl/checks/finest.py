@@ -68,6 +68,7 @@ WITHIN = 0.12  # of the frequency, or three shells, within which an edge falls
 EMPTY = np.log(20)  # by so much amplitudes fall at an edge ...
 BELOW = np.log(8)  # ... and by so much below the course before it
 GONE = np.log(50)  # having fallen by so much, if they do, they have ended
+LOW_PASSED = "the spectrum of the map ends at"  # as a warning begins
 NEARLY = 0.97  # of Nyquist, beyond which an edge is that of the grid
 
 
@@ -101,7 +102,7 @@ def finest_warning(volume: Volume, finest: float) -> str | None:
             f"than {finest:.2f} Å is given"
         )
     return (
-        f"the spectrum of the map ends at {finest:.2f} Å, as if it was low-passed there or brought "
+        f"{LOW_PASSED} {finest:.2f} Å, as if it was low-passed there or brought "
         f"to finer voxels from ones of {finest / 2:.2f} Å: no finer resolution is given"
     )
 

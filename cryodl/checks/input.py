@@ -28,7 +28,11 @@ SMALLEST_BOX = 16, 20.0  # voxels, Å: edge of a box, below which no texture is 
 
 
 def check_map(
-    volume: Volume, mask: np.ndarray | None = None, coarse_mask: np.ndarray | None = None
+    volume: Volume,
+    mask: np.ndarray | None = None,
+    coarse_mask: np.ndarray | None = None,
+    *,
+    signal: bool = False,
 ) -> list[str]:
     """Plain sentences about what is unusual in a map; none of them prevents its use.
 
@@ -38,9 +42,11 @@ def check_map(
         A density map.
     mask : ndarray, shape (z, y, x), bool, optional
         Where the molecule is; found with `automatic_mask` if not given.
-    rough : ndarray, shape (z, y, x), bool, optional
+    coarse_mask : ndarray, shape (z, y, x), bool, optional
         What `coarse_mask` finds, which voxel size and noise are judged by, where it is known
         already.
+    signal : bool
+        Its half maps have signal in common: it is not noise, however it looks.
 
     Returns
     -------
@@ -83,6 +89,8 @@ def check_map(
     diameter = max(extents) * volume.voxel_size
     contrast = NOISE if nothing == NOISE else contrast_warning(volume, support)
     low, high = DIAMETERS
+    if signal and contrast == NOISE:
+        contrast = None
     if contrast is not None:
         found.append(contrast)
     elif not low <= diameter <= high:

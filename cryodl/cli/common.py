@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -42,27 +43,58 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
     if command._subparsers is not None and len(rest) > 1:  # a command of methods, as train
         command, words = _command_parser(command, rest[1]), 2
     given: list[str] = []
-    positional: list[str] = []
+    positional: dict[argparse.Action, list[str]] = {}
     for key, value in values.items():
         action = _find_action(command, key)
-        if action is None:
+        if action is None or "--params" in action.option_strings:
             raise SettingError(f"{path}: {' '.join(rest[:words])} has no option {key!r}")
         if value is None or value is False:
             continue
-        items = value if isinstance(value, list) else [value]
-        if not items:
-            raise SettingError(f"{path}: {key} is an empty list: give a value, or null for none")
+        said = _value_problem(action, value)
+        if said:
+            raise SettingError(f"{path}: {key} {said}")
+        items = [str(item) for item in (value if isinstance(value, list) else [value])]
         if not action.option_strings:
-            positional += [str(item) for item in items]
-        elif isinstance(value, list) and not _takes_many(action):
-            given.append(f"{action.option_strings[-1]}={','.join(str(item) for item in items)}")
-        elif value is True:
+            positional[action] = items
+        elif action.nargs == 0:
             given.append(action.option_strings[-1])
+        elif isinstance(value, list) and not _takes_many(action):
+            given.append(f"{action.option_strings[-1]}={','.join(items)}")
+        elif action.nargs in ("*", "+"):
+            given += [action.option_strings[-1], *items]
         else:
             given += [f"{action.option_strings[-1]}={item}" for item in items]
+    first = [item for action in command._actions for item in positional.get(action, ())]
     if _has_positional(command, rest[words:]):
-        positional = []  # the map on the command line prevails
-    return [*rest[:words], *positional, *given, *rest[words:]]
+        first = []  # the map on the command line prevails
+    return [*rest[:words], *first, *given, *rest[words:]]
+
+
+def _value_problem(action: argparse.Action, value: Any) -> str:
+    """What is wrong with a value of a file of parameters, "" for nothing."""
+    shown = json.dumps(value)
+    if action.nargs == 0:
+        return "" if value is True else f"is {shown}: give true or false"
+    if value is True:
+        return "is true: give its value"
+    if value == []:
+        return "is an empty list: give a value, or null for none"
+    items = value if isinstance(value, list) else [value]
+    if any(not isinstance(item, (str, int, float)) or isinstance(item, bool) for item in items):
+        return f"is {shown}: give a number or text" + (", or a list" * _takes_many(action))
+    text = [item for item in items if isinstance(item, str)]
+    if len(items) > 1 and text and not (_takes_many(action) or callable(action.type)):
+        return f"is {shown}: give one value"
+    if action.type in (int, float):
+        try:
+            [action.type(item) for item in text]
+        except ValueError:
+            return f"is {shown}: give a {'whole ' * (action.type is int)}number"
+        if len(items) > 1 and not _takes_many(action):
+            return f"is {shown}: give one number"
+        if action.type is int and any(item != int(item) for item in items if item not in text):
+            return f"is {shown}: give a whole number"
+    return ""
 
 
 OUTPUTS = "output", "json"

@@ -15,6 +15,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    needed = {"--resolution": args.resolution, "--voxel-size": args.voxel_size}
+    missing = [name for name, value in needed.items() if value is None]
+    if missing and not (args.experiment and args.config):
+        raise SettingError(f"{' and '.join(missing)} is missing: see 'cryodl simulate --help'")
     if args.experiment:
         _run_experiment(args)
     else:
@@ -24,11 +28,11 @@ def run(args: argparse.Namespace) -> None:
 def _run_experiment(args: argparse.Namespace) -> None:
     from cryodl.methods.simulate import run_simulated_experiment
 
-    if len(args.resolution) > 1:
+    if args.resolution and len(args.resolution) > 1:
         raise SettingError("an experiment has one resolution; several were given")
     for one in declared.differing(OF_A_MAP, args):
         raise SettingError(f"{one.shown} does not go with --experiment: use --config")
-    [resolution] = args.resolution
+    [resolution] = args.resolution or [None]
     values = {**declared.keywords(OPTIONS, args), "resolution": resolution}
     made = run_simulated_experiment(**values)
     measured = made.measured

@@ -14,6 +14,7 @@ from cryodl.maps.mask import check_mask
 from cryodl.maps.mrc import check_voxel_size, read_map, read_mask
 from cryodl.maps.volume import Volume, in_plain_units
 
+LEAST_EDGE = 8  # voxels
 APART = 0.5  # voxels between origins, from which maps do not lie on each other
 
 
@@ -25,7 +26,23 @@ def input_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
 
     Raises InputError for what is no map, or holds values that are NaN or infinite.
     """
-    return in_plain_units(input_volume(volume, voxel_size))
+    volume = input_volume(volume, voxel_size)
+    check_density(volume)
+    return in_plain_units(volume)
+
+
+def check_density(volume: Volume) -> None:
+    """Raise InputError for what shows nothing of a molecule, whatever its values mean."""
+    if min(volume.shape) < LEAST_EDGE:
+        raise InputError(
+            f"the map has {volume.size} voxels, and {LEAST_EDGE} along each axis are the least "
+            "that show anything: give a larger part of it"
+        )
+    if volume.data.min() == volume.data.max():
+        raise InputError(
+            f"the map is constant: every voxel is {float(volume.data.flat[0]):g}; give a map with "
+            "density"
+        )
 
 
 def input_volume(volume: Volume | str | Path, voxel_size: float | None) -> Volume:

@@ -143,6 +143,10 @@ def write_map(
         If the file exists (without ``overwrite``) or cannot be written.
     """
     path = Path(path)
+    if not isinstance(volume, Volume):
+        raise InputError(
+            f"{type(volume).__name__} is no map: give cryodl.Volume(array, voxel_size), in Å"
+        )
     if path.is_dir():
         raise OutputError(f"{path} is a directory; give a file name for the map")
     if path.exists() and not overwrite:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -68,11 +69,19 @@ class Volume:
     mended: int = 0
 
     def __post_init__(self) -> None:
-        data = np.asarray(self.data, dtype=np.float32)
+        try:
+            data = np.asarray(self.data)
+        except ValueError:  # lists of several lengths
+            raise InputError("a map needs rows of one length along each axis") from None
+        if data.dtype.kind not in "bifu":
+            raise InputError(f"a map needs numbers that are real; received {data.dtype}")
+        data = data.astype(np.float32, copy=False)
         if data.ndim != 3 or data.size == 0:
             raise InputError(f"a map needs three axes (z, y, x); received shape {data.shape}")
-        if not (np.isfinite(self.voxel_size) and self.voxel_size > 0):
+        if not (_is_number(self.voxel_size) and self.voxel_size > 0):
             raise InputError(f"voxel size {self.voxel_size} is not a positive number; give it in Å")
+        if np.shape(self.origin) != (3,) or not all(_is_number(value) for value in self.origin):
+            raise InputError(f"origin {self.origin} is not three numbers x, y, z; give them in Å")
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "voxel_size", float(self.voxel_size))
         object.__setattr__(self, "origin", tuple(float(value) for value in self.origin))
@@ -109,6 +118,11 @@ class Volume:
         if np.shape(data) != self.shape:
             raise InputError(f"data of shape {np.shape(data)} do not fit a grid of {self.shape}")
         return replace(self, data=data)
+
+
+def _is_number(value: Any) -> bool:
+    number = np.asarray(value)
+    return number.ndim == 0 and number.dtype.kind in "iuf" and bool(np.isfinite(number))
 
 
 PLAIN = 10  # binary orders of magnitude from 1 within which densities are left as they are

@@ -57,6 +57,8 @@ def run_experiments(
     span = ",".join(f"{value:g}" for value in resolution)
     if len(resolution) != 2 or not resolution[0] < resolution[1]:
         raise SettingError(f"resolution={span} is not BEST,WORST in Å, as 2.2,11")
+    if Path(output).resolve() == Path(structures).resolve():
+        raise OutputError(f"{output} is what is read: give another folder for what is written")
     if Path(output).is_file():
         raise OutputError(f"{output} is a file: give the name of a folder")
     say = notify or (lambda line: None)

@@ -126,7 +126,7 @@ def _estimate(half1, half2, mask, voxel_size, directional) -> FscResult:
         curve = estimate_fsc(first, second, weights)
     else:
         weights, curve = estimate_within(first, second, weights != 0)
-    notes += check_map(full, weights > 0.5) + curve_notes(curve)
+    notes += check_map(full, weights > 0.5, signal=curve.signal) + curve_notes(curve)
     if not curve.signal:
         notes.append(NO_SIGNAL)
     elif IDENTICAL not in notes and not np.any(curve.corrected < THRESHOLDS[0]):

@@ -27,9 +27,9 @@ from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import needs
 from cryodl.methods.half_map_resolution_options import OPTIONS
-from cryodl.methods.options import declared
+from cryodl.methods.options import declared, option
 from cryodl.methods.output import check_palette, draw_local_resolution, finish, results_folder
-from cryodl.methods.registry import NETWORK, mask_or_finder
+from cryodl.methods.registry import LOCALRES, NETWORK, mask_or_finder
 from cryodl.resolution_maps.statistics import resolution_stats
 
 # Measured on two CPU cores, the FSC of the whole map and figures counted.
@@ -92,6 +92,10 @@ def run_half_map_resolution(
     start = time.perf_counter()
     check_palette(palette)
     _check_inputs(half1, half2, volume, method, min_resolution, max_resolution)
+    given = {"significance": significance, "window": window}
+    for name in LOCALRES[method].without:
+        if given[name] != option(OPTIONS, name).default:
+            raise SettingError(f"{name}= does nothing with method {method}: leave it out")
     wanted = mask
     if half1 is None and mask is None:  # beyond a rule's mask there may be molecule, not noise
         wanted = NETWORK
@@ -189,15 +193,17 @@ def estimate_half_map_resolution(
     else:
         weights, _, more = mask_weights(mask, full)
         inside, notes = weights > 0.5, notes + more
-    notes += check_map(full if halves else volume, inside)
+    curve = estimate_within(*halves, inside)[1] if halves else None
+    notes += check_map(
+        full if halves else volume, inside, signal=curve is not None and curve.signal
+    )
     possible = finest_possible(full if halves else volume)
     notes += filter(None, [finest_warning(full, possible)])
     numbers, coarsest = _limits(full, min_resolution, max_resolution, possible)
     found: dict[str, Any] = {"significance": significance}
     whole: float | None = None
     gaps: list[tuple[float, float]] = []
-    if halves:
-        _, curve = estimate_within(*halves, inside)
+    if curve is not None:
         whole = curve.resolution()
         if whole is None:
             raise InputError(f"{NO_SIGNAL}; no resolution follows from them, give other half maps")

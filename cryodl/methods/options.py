@@ -68,17 +68,21 @@ class Option(NamedTuple):
         """What the command's messages call it."""
         return self.metavar if self.argument else f"--{self.key}"
 
-    def problem(self, value: Any) -> str:
-        """What is wrong with a value, such as "is not between 0.5 and 100 Å"; "" for nothing."""
+    def problem(self, value: Any, takes: str = "str | Path") -> str:
+        """What is wrong with a value, such as "is not between 0.5 and 100 Å"; "" for nothing.
+
+        takes : annotation of the function's parameter: what else than text stands for a file
+        """
         if value is None and (self.default is None or self.required):
             return ""
         if self.choices:
             known = " or ".join(", ".join(map(str, self.choices)).rsplit(", ", 1))
-            return "" if value in self.choices else f"is unknown: choose {known}"
+            ours = isinstance(value, (str, int, float)) and value in self.choices
+            return "" if ours else f"is unknown: choose {known}"
         if self.kind is bool:
             return "" if _is_truth(value) else "is neither True nor False"
         if self.kind is str:
-            return ""
+            return _text_problem(value, takes)
         if self.kind is int and not _is_number(value, whole=True):
             return "is not a whole number"
         if not _is_number(value):
@@ -112,19 +116,64 @@ class Option(NamedTuple):
         words = [f"{word} {end:.10g}{unit}" for word, end in ends if end is not None]
         return " and ".join(words) or "finite"
 
-    def check(self, value: Any) -> None:
-        """Raise SettingError where a value cannot be used.
+    def check(self, value: Any, takes: str = "str | Path") -> None:
+        """Raise SettingError where a value cannot be used; takes : as `problem` has it.
 
         The message names the keyword, as `name=value`; the command line says `--name=value`.
         """
-        values = value if self.each and isinstance(value, (list, tuple)) else [value]
-        for one in values:
-            said = self.problem(one)
+        several = _is_several(value) and ("Sequence" in takes or self.each)
+        if "Sequence" in takes and not several and not _takes_one(takes):
+            if value is not None:
+                self._refuse(value, "is one value, where a list is meant")
+        for one in value if several else [value]:
+            said = self.problem(one, takes)
             if said:
-                from cryodl.errors import SettingError
+                self._refuse(one, said)
 
-                number = _is_number(one) and not isinstance(one, int)
-                raise SettingError(f"{self.name}={f'{one:.10g}' if number else repr(one)} {said}")
+    def _refuse(self, value: Any, said: str) -> None:
+        from cryodl.errors import SettingError
+
+        number = _is_number(value) and not isinstance(value, int)
+        shown = f"{value:.10g}" if number else repr(value)
+        if len(shown) > LONGEST_SHOWN:
+            shown = f"{type(value).__name__}(...)"
+        raise SettingError(f"{self.name}={shown} {said}")
+
+
+LONGEST_SHOWN = 200  # letters of a value in a message
+# types by the names that annotations have for them; an array for a map has its own message, later
+ALSO = {
+    "ndarray": ("Volume", "MapLike"),
+    "Volume": ("MapLike",),
+    "dict": ("Mapping",),
+    "function": ("Callable",),
+}
+
+
+def _text_problem(value: Any, takes: str) -> str:
+    from os import PathLike
+
+    if isinstance(value, (str, PathLike)):
+        return ""
+    if isinstance(value, bool) or _is_number(value):
+        return "" if "float" in takes else "is no path or name"
+    names = [each.__name__ for each in type(value).__mro__[:-1]]
+    names += [other for name in names for other in ALSO.get(name, ())]
+    return "" if any(name in takes for name in names) else "is no path or name"
+
+
+def _is_several(value: Any) -> bool:
+    """Whether it holds values one after another: a list, a tuple, an array of one dimension."""
+    return isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) == 1
+
+
+def _takes_one(takes: str) -> bool:
+    """Whether an annotation such as "float | Sequence[float]" takes a value by itself, too."""
+    import re
+
+    while "[" in takes:
+        takes = re.sub(r"\[[^\[\]]*\]", "", takes)
+    return bool({part.strip() for part in takes.split("|")} - {"Sequence", "None"})
 
 
 def _is_truth(value: Any) -> bool:
@@ -168,6 +217,7 @@ THOROUGH = Option("thorough", False, "average the network's answer over the 24 r
 BATCH_SIZE = Option("batch_size", 1, "tiles predicted at a time", int, 1, 1024, metavar="N",
     label="Tiles at a time")  # fmt: skip
 DEVICE = Option("device", "auto", "where to compute", choices=("auto", "cpu", "gpu"))
+MOST_WORKERS = 256  # processes: each takes memory
 GPUS = Option("gpus", help="numbers of the GPUs to use, such as 0,1; all by default",
     metavar="LIST", process=True)  # fmt: skip
 THREADS = Option("threads", help="processor cores to use; all by default", kind=int, metavar="N",
@@ -242,7 +292,10 @@ def declared(options: Iterable[Option]) -> Callable[[Function], Function]:
                     raise TypeError(_unknown(function.__name__, name, taken.parameters))
             for name, value in taken.bind(*args, **named).arguments.items():
                 if name in chosen:
-                    chosen[name].check(value)
+                    its = taken.parameters[name]
+                    if value is None and its.default is its.empty:
+                        chosen[name]._refuse(value, "is nothing: it has to be given")
+                    chosen[name].check(value, str(its.annotation))
             return function(*args, **named)
 
         return checked  # type: ignore[return-value]

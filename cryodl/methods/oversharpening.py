@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.checks.finest import LOW_PASSED
 from cryodl.checks.input import check_map, check_one_grid
 from cryodl.errors import SettingError
 from cryodl.filters.sharpen import apply_bfactor
@@ -273,7 +274,8 @@ class _Network:
     def warnings(self) -> list[str]:
         """What was said of every map."""
         first, others = self.said[0], self.said[1:]
-        return [line for line in first if all(line in other for other in others)]
+        common = [line for line in first if all(line in other for other in others)]
+        return [line for line in common if not line.startswith(LOW_PASSED)]  # here, and it is said
 
     def __call__(self, volume: Volume, mask: np.ndarray, bfactor: float | None) -> np.ndarray:
         from cryodl.methods.deepres.estimate import estimate_local_resolution

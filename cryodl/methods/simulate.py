@@ -135,7 +135,7 @@ def run_simulated_map(
     if len({path.resolve() for path in outputs}) < len(outputs):
         raise OutputError("map, truth and mask cannot be one file: give each a name of its own")
     atoms = read_structure(structure)
-    cutoffs = [resolution] if isinstance(resolution, (int, float)) else list(resolution)
+    cutoffs = [float(value) for value in np.atleast_1d(resolution)]
     with np.errstate(all="ignore"):  # looked at below
         made = simulate_map(
             atoms, cutoffs, voxel_size, noise=noise, b_factor=b_factor, blur=blur,

@@ -40,6 +40,7 @@ OPTIONS = (
 MAP_OPTIONS = (
     _STRUCTURE, _OUTPUT, _RESOLUTION, _VOXEL_SIZE, *OF_A_MAP, _SEED, _OVERWRITE,
 )  # fmt: skip
-COMMAND_OPTIONS = (
-    _STRUCTURE, _OUTPUT, _RESOLUTION, _VOXEL_SIZE, EXPERIMENT, CONFIG, *OF_A_MAP, _SEED, _OVERWRITE,
+COMMAND_OPTIONS = (  # an experiment may have resolution and voxel size from its config
+    _STRUCTURE, _OUTPUT, _RESOLUTION._replace(required=False),
+    _VOXEL_SIZE._replace(required=False), EXPERIMENT, CONFIG, *OF_A_MAP, _SEED, _OVERWRITE,
 )  # fmt: skip

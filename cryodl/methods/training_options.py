@@ -1,6 +1,6 @@
 """What every training and every evaluation takes: keywords of `train_*` and `evaluate_*`."""
 
-from cryodl.methods.options import OUTPUT, OVERWRITE, Option, option
+from cryodl.methods.options import MOST_WORKERS, OUTPUT, OVERWRITE, Option, option
 
 OPTIONS = (
     OUTPUT._replace(help="folder to write", metavar="BUNDLE"),
@@ -10,7 +10,7 @@ OPTIONS = (
     Option("epoch", 200, "steps between validations and checkpoints", int, least=1, metavar="N"),
     Option("batch_size", None, "samples in a step", int, least=1, metavar="N"),
     Option("learning_rate", None, "at its highest", float, above=0, metavar="R"),
-    Option("workers", 1, "processes that make samples", int, least=0, metavar="N"),
+    Option("workers", 1, "processes that make samples", int, 0, MOST_WORKERS, metavar="N"),
     Option("seed", 0, "of everything drawn", int, least=0, metavar="N"),
     Option("initial", metavar="BUNDLE", help="start from this bundle's weights"),
     Option("resume", False, "go on from the last checkpoint", bool),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.compute.memory import check_memory
 from cryodl.errors import InputError
 from cryodl.maps.volume import Volume
 from cryodl.simulation.experiment_config import COARSEST_SAMPLING, draw, full_config
@@ -83,6 +84,7 @@ def rescale(density, drawn: dict[str, Any]) -> np.ndarray:
 
 
 MAPS = ("half1", "half2", "map", "mask", "model", "aspect", "snr")
+BYTES_PER_VOXEL = 100.0  # at its most
 SMOOTHING = 6  # radial bins, over which power tables are averaged
 
 
@@ -148,6 +150,11 @@ def simulate_experiment(
     drawn = draw(full_config(config), rng_draw)
     resolution, voxel = drawn["resolution"], drawn["voxel_size"]
     specimen = make_specimen(structure, drawn, rng_specimen)
+    check_memory(
+        BYTES_PER_VOXEL * float(specimen.box) ** 3,
+        f"an experiment of {specimen.box} voxels of {voxel:g} Å along each axis",
+        "give larger voxels, or a smaller structure",
+    )
     box = FourierBox(specimen.box, voxel, device=device)
     mask = molecular_mask(specimen, voxel)
     distance = distance_from(mask, voxel)

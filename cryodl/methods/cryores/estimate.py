@@ -92,7 +92,7 @@ def estimate_single_map_resolution(
     volume: Volume | str | Path,
     bundle: Bundle | str | Path | None = None,
     *,
-    mask: Volume | np.ndarray | str | Path | None = None,
+    mask: Volume | np.ndarray | Callable | str | Path | None = None,
     claimed: float | None = None,
     voxel_size: float | None = None,
     thorough: bool = False,

@@ -41,7 +41,7 @@ def estimate_local_resolution(
     volume: Volume | str | Path,
     bundle: Bundle | str | Path | None = None,
     *,
-    mask: Volume | np.ndarray | str | Path | None = None,
+    mask: Volume | np.ndarray | Callable | str | Path | None = None,
     range: str = "auto",
     sharpen: str | float = "none",
     claimed: float | None = None,

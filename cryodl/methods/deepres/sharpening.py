@@ -51,7 +51,7 @@ def read_sharpen(value: str | float) -> str | float:
     if value in ("none", "auto"):
         return value
     try:
-        number = float(value)
+        number = float("nan") if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
         number = float("nan")
     if not abs(number) <= 2000:

@@ -54,7 +54,7 @@ def estimate_local_classes(
     volume: Volume | str | Path,
     bundle: Bundle | str | Path = "unet-monores",
     *,
-    mask: Volume | np.ndarray | str | Path | None = None,
+    mask: Volume | np.ndarray | Callable | str | Path | None = None,
     probabilities: bool = False,
     claimed: float | None = None,
     voxel_size: float | None = None,

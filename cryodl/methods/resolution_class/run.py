@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cryodl.methods.options import declared
 from cryodl.methods.resolution_class.options import OPTIONS
 
@@ -128,7 +130,7 @@ def _show_rotations(show, before: int, maps: int, done: int, total: int) -> None
 def _for_each(given, maps, what: str) -> list[float | None]:
     from cryodl.errors import SettingError
 
-    if given is None or isinstance(given, (int, float)):
+    if given is None or np.ndim(given) == 0:
         return [given] * len(maps)
     if len(given) != len(maps):
         raise SettingError(f"{len(given)} {what} are given for {len(maps)} maps: give one for each")

@@ -51,3 +51,32 @@ def test_a_map_on_the_command_line_prevails_wherever_it_stands(words, tmp_path):
     given = ["localres", "--params", str(params), *words]
     assert parser.parse_args(read_params(parser, given)).map == "other.mrc"
     assert parser.parse_args(read_params(parser, given[:3])).map == "own.mrc"
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ('{"voxel_size": true}', "voxel_size is true: give its value"),
+        ('{"thorough": "yes"}', 'thorough is "yes": give true or false'),
+        ('{"params": "other.json"}', "localres has no option 'params'"),
+        ('{"claimed": "abc"}', 'claimed is "abc": give a number'),
+        ('{"claimed": [3, 4]}', "claimed is [3, 4]: give one number"),
+        ('{"mask": ["a", "b"]}', 'mask is ["a", "b"]: give one value'),
+        ('{"batch_size": 2.5}', "batch_size is 2.5: give a whole number"),
+        ('{"map": {"a": 1}}', 'map is {"a": 1}: give a number or text'),
+        ('{"voxel_size": []}', "voxel_size is an empty list: give a value, or null for none"),
+    ],
+)
+def test_parameters_that_cannot_be_used(params, said, tmp_path, capsys):
+    file = tmp_path / "run.json"
+    file.write_text(params)
+    assert main(["localres", "--params", str(file), "map.mrc", "-o", "out"]) == 2
+    assert capsys.readouterr().err == f"cryodl: {file}: {said}\n"
+
+
+def test_positional_parameters_come_in_the_order_of_the_command(tmp_path):
+    file = tmp_path / "run.json"
+    file.write_text('{"half2": "b.mrc", "output": "out", "half1": "a.mrc"}')
+    parser = make_parser("fsc")
+    args = parser.parse_args(read_params(parser, ["fsc", "--params", str(file)]))
+    assert (args.half1, args.half2) == ("a.mrc", "b.mrc")

@@ -2,11 +2,12 @@
 
 import inspect
 
+import numpy as np
 import pytest
 
 import cryodl
 from cryodl.cli.main import COMMANDS, main
-from cryodl.errors import SettingError
+from cryodl.errors import CryodlError, InputError, SettingError
 from cryodl.methods import registry
 from cryodl.methods.options import Option, as_flags, declared, differing
 
@@ -63,7 +64,8 @@ RANGED = [
 def test_python_names_the_keyword_of_a_value_that_cannot_be_used(name, keyword):
     one = declared_options(name)[keyword]
     required = [o for o in declared_options(name).values() if o.required]
-    given = {o.name: "map.mrc" if o.kind is str else 1.0 for o in required}
+    given: dict = {o.name: "map.mrc" if o.kind is str else 1.0 for o in required}
+    given.update({o.name: ["map.mrc"] for o in required if o.many == "list"})
     with pytest.raises(SettingError, match=f"^{keyword}='nonesuch' is ") as caught:
         METHODS[name].load()(**{**given, keyword: "nonesuch"})
     assert "--" not in str(caught.value)
@@ -137,3 +139,45 @@ def test_differing_options_are_those_that_were_given():
 
     options = [Option("first", 1), Option("second_one"), Option("third")]
     assert [one.name for one in differing(options, Args)] == ["second_one"]
+
+
+VOLUME = cryodl.Volume(np.random.default_rng(0).normal(size=(16,) * 3), 2.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: cryodl.run_local_resolution(3), "volume=3 is no path or name"),
+        (lambda: cryodl.run_local_resolution(None), "volume=None is nothing"),
+        (lambda: cryodl.run_local_resolution(["a.mrc"]), r"volume=\['a.mrc'\] is no path"),
+        (lambda: cryodl.run_local_resolution(VOLUME, mask=3), "mask=3 is no path or name"),
+        (lambda: cryodl.run_local_resolution(VOLUME, sharpen=True), "sharpen True is not none"),
+        (lambda: cryodl.run_local_resolution(VOLUME, device=np.ones(3)), "device=array.* unknown"),
+        (lambda: cryodl.run_mask(VOLUME, output=VOLUME), r"output=Volume\(...\) is no path"),
+        (lambda: cryodl.run_mask(VOLUME, bundle=np.ones(3)), "bundle=array.* is no path"),
+        (lambda: cryodl.run_compare("a.mrc"), "resolutions='a.mrc' is one value, where a list"),
+        (lambda: cryodl.run_compare([1, 2]), "resolutions=1 is no path"),
+        (lambda: cryodl.run_oversharpening(VOLUME, bfactors=5), "bfactors=5 is one value"),
+        (lambda: cryodl.run_half_map_resolution(VOLUME, VOLUME, window=3.0), "window= does"),
+        (lambda: cryodl.run_half_map_resolution(VOLUME, VOLUME, method="localfsc",
+            significance=0.9), "significance= does"),
+        (lambda: cryodl.run_experiments(".", output="."), ". is what is read"),
+        (lambda: cryodl.run_experiments(".", output="o", workers=10**5), "workers=100000 is not"),
+        (lambda: cryodl.classify_maps([VOLUME], claimed=np.array([3.0, 4.0])), "2 claims"),
+    ],
+)  # fmt: skip
+def test_python_says_what_cannot_be_used_before_anything_is_done(call, said):
+    with pytest.raises(CryodlError, match=f"^{said}"):
+        call()
+
+
+@pytest.mark.parametrize(
+    "data", [np.ones((16,) * 3), np.random.default_rng(0).normal(size=(7, 16, 16))]
+)
+@pytest.mark.parametrize(
+    "run", [cryodl.run_local_resolution, cryodl.run_single_map_resolution, cryodl.run_mask,
+            cryodl.classify_maps, cryodl.run_enhance, cryodl.run_local_classes],
+)  # fmt: skip
+def test_what_shows_no_molecule_is_refused(run, data):
+    with pytest.raises(InputError, match="the map is constant|are the least that show anything"):
+        run(cryodl.Volume(data, 2.0))

@@ -268,7 +268,8 @@ def test_command_writes_an_experiment_and_repeats_it(tmp_path, model, capsys):
     mask, snr = (read_map(out / f"{name}.mrc") for name in ("mask", "snr"))
     assert np.array_equal(mask.data > 0, snr.data > 0)
     assert snr.voxel_size == pytest.approx(1.6)
-    assert main([*base, "-o", str(again), "--config", str(out / "experiment.json")]) == 0
+    earlier = ["--config", str(out / "experiment.json")]  # holds resolution and voxel size, too
+    assert main(["simulate", str(model), "--experiment", "-o", str(again), *earlier]) == 0
     assert np.array_equal(read_map(out / "map.mrc").data, read_map(again / "map.mrc").data)
     assert main([*base, "-o", str(out)]) == 2  # not empty
 
