@@ -21,7 +21,7 @@ EXTRAS = {
     "cpu": ["tensorflow-cpu>=2.18" + ENGINE, OPENVINO],
     "gpu": ["tensorflow[and-cuda]>=2.18" + ENGINE, OPENVINO],
     "scipion": ["scipion-pyworkflow>=3.11.2", "scipion-em>=3.11.1", "scipion-app>=3.8.3"],
-    # atomic models, for `cryodl simulate` and training
+    # atomic models, for `cryodl quality`, `cryodl simulate` and training
     "train": ["gemmi>=0.6.5" + ENGINE],
     "docs": ["sphinx>=7.2", "furo>=2024.1"],
     "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.12", "mypy>=1.10"],
@@ -55,6 +55,7 @@ setup(
             "py.typed",
             "templates/*.template",
             "weights/**/*",
+            "methods/**/*.json",
             "report/**/*.html",
             "report/**/*.css",
         ]

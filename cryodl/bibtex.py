@@ -13,6 +13,17 @@ r"""
   url     = {https://doi.org/10.1107/S2052252519011692}
 }
 
+@article{Pintilie2020,
+  author  = {Pintilie, G. and Zhang, K. and Su, Z. and Li, S. and Schmid, M. F. and Chiu, W.},
+  title   = {Measurement of atom resolvability in cryo-{EM} maps with {Q}-scores},
+  journal = {Nature Methods},
+  volume  = {17},
+  pages   = {328--334},
+  year    = {2020},
+  doi     = {10.1038/s41592-020-0731-1},
+  url     = {https://doi.org/10.1038/s41592-020-0731-1}
+}
+
 @article{Avramov2019,
   author  = {Avramov, T. K. and Vyenielo, D. and Gomez-Blanco, J. and Adinarayanan, S. and
              Vargas, J. and Si, D.},

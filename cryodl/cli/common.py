@@ -173,11 +173,11 @@ def _find_action(parser: argparse.ArgumentParser, key: str) -> argparse.Action |
 
 
 def apply_compute_options(args: argparse.Namespace) -> None:
-    """Make this process keep to `--gpus` and `--threads`."""
+    """Make this process keep to `--gpus`, where the command has it, and `--threads`."""
     from cryodl.compute.device import choose_gpus
     from cryodl.compute.parallel import limit_threads
 
-    choose_gpus(args.gpus)
+    choose_gpus(getattr(args, "gpus", None))
     limit_threads(args.threads)
 
 

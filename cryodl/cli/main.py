@@ -34,7 +34,7 @@ OWN = {
 
 ORDER = (
     "localres", "enhance", "mask", "classify", "import", "compare", "filter", "fsc",
-    "oversharpening", "simulate", "experiments", "train", "evaluate",
+    "quality", "oversharpening", "simulate", "experiments", "train", "evaluate",
 )  # fmt: skip
 COMMANDS = {
     name: OWN[name][1] if name in OWN else registry.COMMANDS[name].help

@@ -88,6 +88,8 @@ COMMANDS = {
         "low-pass a map to its local resolution"),
     "fsc": Method("run_fsc", f"{M}.fsc", f"{M}.fsc_options",
         "resolution of two half maps by Fourier shell correlation"),
+    "quality": Method("run_quality", f"{M}.quality.run", f"{M}.quality.options",
+        "judge how well a model fits its map: Q-score, correlation, FSC"),
     "oversharpening": Method("run_oversharpening", f"{M}.oversharpening",
         f"{M}.oversharpening_options", "find the B-factor that sharpens just enough"),
     "experiments": Method("run_experiments", f"{M}.experiments", f"{M}.experiments_options",

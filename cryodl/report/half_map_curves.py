@@ -34,6 +34,7 @@ def draw_fsc(
     resolutions: dict[float, float | None],
     randomised_from: float | None = None,
     title: str = "",
+    kind: str = "Fourier shell correlation",
 ) -> None:
     """Write FSC curves as ``out_base``.png (300 dpi) and ``out_base``.svg.
 
@@ -46,6 +47,7 @@ def draw_fsc(
         Threshold to the resolution (Å) where the last curve crosses it, or None.
     randomised_from : float, optional
         Å beyond which phases were made random; without it that curve is not drawn.
+    kind : what the curves are; a single one needs no legend
 
     Raises
     ------
@@ -70,9 +72,10 @@ def draw_fsc(
         low = min(float(np.min(curves[name])) for name in shown) if shown else 0.0
         axes.set(xlim=(0, end), ylim=(min(-0.08, max(low, -1.0) - 0.03), 1.04))
         axes.set_xlabel("Spatial frequency (1/Å)")
-        axes.set_ylabel("Fourier shell correlation")
+        axes.set_ylabel(kind)
         _resolution_axis(axes, end)
-        axes.legend(frameon=False, loc="upper right", handlelength=1.8)
+        if len(shown) > 1:
+            axes.legend(frameon=False, loc="upper right", handlelength=1.8)
         write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
         for kind in (".png", ".svg"):
             save_figure(figure, os.fspath(out_base) + kind)

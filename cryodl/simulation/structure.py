@@ -66,7 +66,7 @@ def read_structure(path: str | Path) -> Structure:
                         elements.append(min(number, 92))
                         chains.append(chain_count)
             chain_count += 1
-        if _is_ensemble(model_file):
+        if is_ensemble(model_file):
             break
     if not positions:
         raise InputError(f"'{path}' holds no atom besides hydrogen and water")
@@ -86,7 +86,7 @@ def structure_name(path: Path) -> str:
     return path.name
 
 
-def _is_ensemble(model_file) -> bool:
+def is_ensemble(model_file) -> bool:
     """Say whether several MODELs are alternatives (NMR) rather than parts of an assembly."""
     if len(model_file) < 2:
         return False

@@ -26,6 +26,7 @@ RADII = np.arange(1, 21) * 0.1  # Å
 POINTS, TRIES = 8, 50
 SHARE = 0.9  # of the radius, within which of another atom a point is not free
 REACH = float(RADII[-1]) * (1 + SHARE)  # Å, of neighbours that can take a point
+CLOSE = 0.9  # Å; another atom nearer than that takes points of small spheres alone
 CHUNK = 4096  # atoms worked on at a time
 NEVER = np.float32(1e9)
 
@@ -130,7 +131,7 @@ def _shell_sums(near, own, places, voxel_size, data) -> np.ndarray:
     pending = np.ones((atoms, len(radii)), bool)
     squares = np.einsum("ij,ij->i", near, near)
     close = np.zeros(atoms, bool)  # to an atom from which a sphere may come free again
-    close[own[squares < (float(RADII[-1]) * (1 - SHARE**2) / (1 + SHARE)) ** 2 * 25]] = True
+    close[own[squares < CLOSE**2]] = True
     for attempt in range(TRIES):
         active = np.flatnonzero(pending.any(axis=1))
         if not len(active):
