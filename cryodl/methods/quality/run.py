@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,35 +13,18 @@ import numpy as np
 from cryodl.errors import InputError
 from cryodl.maps.inputs import input_map
 from cryodl.maps.mask import automatic_mask
-from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.options import declared
 from cryodl.methods.output import finish, results_folder, warnings
 from cryodl.methods.quality import archive
-from cryodl.methods.quality.agreement import Agreement, agreement
+from cryodl.methods.quality.agreement import agreement
 from cryodl.methods.quality.model import LIGAND, NUCLEIC, PROTEIN, Atoms, read_atoms
 from cryodl.methods.quality.options import OPTIONS
 from cryodl.methods.quality.q_score import SIGMA, q_scores
-from cryodl.methods.quality.write import draw, write_tables
+from cryodl.methods.quality.write import QualityResult, draw, write_tables
 
 EXPECTED = {PROTEIN: (-0.1775, 1.1192), NUCLEIC: (-0.1377, 0.9973)}  # Pintilie 2020, sigma 0.6
 COMPLETE = 0.5  # share of the atoms in the map's box, at least
-
-
-@dataclass(frozen=True)
-class QualityResult(Result):
-    """A Result without volumes.
-
-    atoms : Atoms
-    per_atom, per_residue : by name, ndarrays: "q_score", "inside" (above the level, atoms only),
-        "correlation", "atom_inclusion", "local_resolution" (residues only); nan where unknown
-    agreement : Agreement, with the map-model FSC
-    """
-
-    atoms: Atoms
-    per_atom: dict[str, np.ndarray]
-    per_residue: dict[str, np.ndarray]
-    agreement: Agreement
 
 
 @declared(OPTIONS)

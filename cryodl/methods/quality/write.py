@@ -1,21 +1,37 @@
-"""What `cryodl quality` writes: tables, the model with its values, scripts and figures."""
+"""The result of `cryodl quality`, and what is written of it: tables, the model with its values, scripts and figures."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from cryodl.maps.result import Result
 from cryodl.methods.output import figure_of, place_density
-from cryodl.methods.quality.model import WATER, write_with_values
-
-if TYPE_CHECKING:
-    from cryodl.methods.quality.run import QualityResult
+from cryodl.methods.quality.agreement import Agreement
+from cryodl.methods.quality.model import WATER, Atoms, write_with_values
 
 PLACE = ("model", "chain", "number", "insertion", "name", "kind")
+
+
+@dataclass(frozen=True)
+class QualityResult(Result):
+    """A Result without volumes.
+
+    atoms : Atoms
+    per_atom, per_residue : by name, ndarrays: "q_score", "inside" (above the level, atoms only),
+        "correlation", "atom_inclusion", "local_resolution" (residues only); nan where unknown
+    agreement : Agreement, with the map-model FSC
+    """
+
+    atoms: Atoms
+    per_atom: dict[str, np.ndarray]
+    per_residue: dict[str, np.ndarray]
+    agreement: Agreement
 
 
 def write_tables(result: QualityResult, folder: Path) -> None:
