@@ -1,4 +1,4 @@
-"""The result of `cryodl quality`, and what is written of it: tables, the model with its values, scripts and figures."""
+"""The result of `cryodl quality`, and what is written of it: tables, model, script and figures."""
 
 from __future__ import annotations
 
