@@ -23,6 +23,11 @@ EXTRAS = {
     "scipion": ["scipion-pyworkflow>=3.11.2", "scipion-em>=3.11.1", "scipion-app>=3.8.3"],
     # atomic models, for `cryodl quality`, `cryodl simulate` and training
     "train": ["gemmi>=0.6.5" + ENGINE],
+    # `cryodl batch`
+    "batch": [
+        package + ENGINE
+        for package in ("distributed>=2024.1", "dask-jobqueue>=0.9", "cryptography>=41")
+    ],
     "docs": ["sphinx>=7.2", "furo>=2024.1"],
     "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.12", "mypy>=1.10"],
 }

@@ -10,7 +10,7 @@ DOCS = Path(__file__).resolve().parent
 PACKAGE = DOCS.parent / "cryodl"
 ROOMS = (
     "files", "compute", "maps", "filters", "resolution_maps", "half_maps", "features", "checks",
-    "simulation", "networks", "training", "evaluation", "methods", "report",
+    "simulation", "networks", "training", "evaluation", "methods", "report", "batch",
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """`cryodl COMMAND`: finds the command, runs it, and turns errors into one line and an exit code.
 
-Exit codes: 0 done; 2 something the user can mend; 130 interrupted; 143 terminated.
+Exit codes: 0 done; 2 something the user can mend; 3 some rows of a
+batch failed; 130 interrupted; 143 terminated.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import NoReturn
@@ -29,12 +30,13 @@ OWN = {
     "simulate": ("cryodl.cli.simulate", "simulate a map from an atomic model"),
     "train": ("cryodl.cli.train", "train a network and write it as a bundle"),
     "evaluate": ("cryodl.cli.evaluate", "measure a network on simulated and real maps"),
+    "batch": ("cryodl.cli.batch", "judge thousands of maps on many workers, a row of a table each"),
 }
 
 
 ORDER = (
     "localres", "enhance", "mask", "classify", "import", "compare", "filter", "fsc",
-    "quality", "oversharpening", "simulate", "experiments", "train", "evaluate",
+    "quality", "oversharpening", "simulate", "experiments", "train", "evaluate", "batch",
 )  # fmt: skip
 COMMANDS = {
     name: OWN[name][1] if name in OWN else registry.COMMANDS[name].help
@@ -79,19 +81,24 @@ def _run(argv: Sequence[str] | None) -> int:
             if check_start_memory():
                 share_arenas(2)
             with one_line_warnings():
-                args.run(args)
-        return 0
-    except CryodlError as error:
-        return _fail(as_flags(str(error), options), 2)
+                return args.run(args) or 0
     except Exception as error:
-        if not is_shortage(error):
+        said = error_line(error, options)
+        if said is None:
             raise
-        return _fail(_shortage(error), 2)
+        return _fail(said, 2)
     except KeyboardInterrupt as stopped:
         written = ", ".join(finished) or "nothing"
         return _fail(f"interrupted; {str(stopped) or f'{written} was written'}", 130)
     except SystemExit as leaving:  # argparse has printed help or version
         return leaving.code if isinstance(leaving.code, int) else 0
+
+
+def error_line(error: Exception, options: Iterable[Option]) -> str | None:
+    """What a command says of an error, in its own words; None of one that is a bug."""
+    if isinstance(error, CryodlError):
+        return as_flags(str(error), options)
+    return _shortage(error) if is_shortage(error) else None
 
 
 def _shortage(error: Exception) -> str:

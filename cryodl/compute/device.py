@@ -129,8 +129,26 @@ def load_network(bundle, device: str = "auto"):
     return parts[WHOLE], device
 
 
+_kept: dict | None = None  # networks by their bundle and device, where they are kept
+
+
+def keep_networks() -> None:
+    """Have this process, which judges many maps, load each network once."""
+    global _kept
+    _kept = _kept or {}
+
+
 def load_parts(bundle, device: str = "auto"):
     """As `load_network`, of all the networks that a bundle's is made of, by name."""
+    if _kept is None:
+        return _load_parts(bundle, device)
+    name = str(bundle.path), bundle.sha256, device
+    if name not in _kept:
+        _kept[name] = _load_parts(bundle, device)
+    return _kept[name]
+
+
+def _load_parts(bundle, device):
     openvino_will_do = _openvino_will_do(device) and bool(bundle.openvino)
     check_network_memory(keras=not openvino_will_do)
     if openvino_will_do:

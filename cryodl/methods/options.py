@@ -28,7 +28,7 @@ class Option(NamedTuple):
     argument : the command takes it by its place and not by its name
     required : the command asks for it; the function does only where it has no default
     many : how the command takes several: "repeat" (the option again), "list" (after the name),
-        "commas" (in one word), or "" for one value
+        "commas" (in one word), "rest" (all words from it on), or "" for one value
     each : the function takes one value, or a sequence of one for each map
     process : of the command alone, whose process keeps to it
     label : in Scipion's forms
@@ -250,7 +250,9 @@ def add_arguments(parser: Any, options: Iterable[Option]) -> None:
         if one.argument:
             several = "+" if one.required else "*"
             words["nargs"] = several if one.many else None if one.required else "?"
-            parser.add_argument(one.dest, **words)
+            if one.many == "rest":
+                words["nargs"] = "A..."
+            parser.add_argument(one.dest, **words).required = one.required
             continue
         if one.many == "list":
             words["nargs"] = "+"

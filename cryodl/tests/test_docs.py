@@ -1,5 +1,6 @@
 """The documentation is true: its commands parse, its Python binds, its links lead somewhere."""
 
+import argparse
 import ast
 import doctest
 import importlib
@@ -47,7 +48,7 @@ PYTHON_BLOCKS = [
 
 def commands(parser) -> dict:
     """Full name -> parser of every command that has no commands below it."""
-    groups = [action for action in parser._actions if action.nargs == "A..."]
+    groups = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
     if not groups:
         return {parser.prog: parser}
     found = {}

@@ -70,6 +70,7 @@ DIRECTIONS = {
     "cryodl.methods.experiments": (*METHOD, *LEARNING, "cryodl.methods"),
     "cryodl.methods": (*METHOD, "cryodl.methods", "cryodl.simulation"),
     "cryodl.report": (),
+    "cryodl.batch": ("cryodl",),
     "cryodl.cli": ("cryodl",),
     "cryodl.__main__": ("cryodl.cli",),
     "cryodl.plugin": ("cryodl.constants", "cryodl.version"),

@@ -1,0 +1,168 @@
+"""Where rows are judged: workers of this machine, jobs of a queue, or a Dask that runs already.
+
+Dask sends pickles, which can do anything where they are read. So whoever takes part shows a
+certificate (TLS), made for each batch; only a running scheduler of this very machine is spoken to
+without.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cryodl.batch.options import QUEUES
+from cryodl.compute.parallel import thread_count
+from cryodl.errors import SettingError
+
+HERE = re.compile(r"tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+")
+TRIES = 1  # deaths of its worker after which a row is tried again
+
+
+@contextmanager
+def cluster_client(
+    scheduler: str,
+    output: Path,
+    *,
+    workers: int | None,
+    gpus: str | None,
+    cores: int,
+    memory: str,
+    queue: str | None,
+    jobqueue: Sequence[str] | None,
+) -> Iterator[tuple[Any, int]]:
+    """A Dask client whose workers are set up for rows, and how many there will be.
+
+    output : folder that all workers see, which keeps the certificates of jobs
+    Others as `run_batch` takes them.
+    """
+    import dask
+    from distributed import Client
+
+    from cryodl.batch.worker import Setup
+
+    if scheduler != "local" and scheduler not in QUEUES and "://" not in scheduler:
+        raise SettingError(
+            f"scheduler={scheduler!r} is unknown: choose local, {', '.join(QUEUES)}, or give the "
+            "address of a Dask scheduler, such as tls://host:8786"
+        )
+    if jobqueue and scheduler not in QUEUES:
+        raise SettingError(f"jobqueue= is of a queue, not of scheduler={scheduler!r}: leave it out")
+    numbers = tuple(gpus.split(",")) if gpus and scheduler not in QUEUES else ()
+    count = workers or len(numbers) or thread_count()
+    threads = max(1, thread_count() // count) if scheduler == "local" else None
+    dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": TRIES,
+            "distributed.logging.distributed": "critical",
+        }
+    )
+    if "://" in scheduler:
+        with _connected(scheduler) as client:
+            client.register_plugin(Setup(threads, numbers))
+            yield client, max(count, len(client.scheduler_info(n_workers=-1)["workers"]))
+        return
+    if scheduler == "local":
+        made = _local(count)
+    else:
+        made = _jobs(scheduler, output, gpus, cores, memory, queue, jobqueue or ())
+    with made as cluster, Client(cluster, set_as_default=False) as client:
+        client.register_plugin(Setup(cores if scheduler in QUEUES else threads, numbers))
+        if scheduler in QUEUES:
+            cluster.scale(jobs=workers or 1)
+        yield client, count
+
+
+def _local(workers: int) -> Any:
+    from distributed import LocalCluster
+    from distributed.security import Security
+
+    return LocalCluster(
+        n_workers=workers,
+        threads_per_worker=1,
+        memory_limit=None,  # rows wait for memory themselves
+        host="tls://127.0.0.1",
+        security=Security.temporary(),
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
+    )
+
+
+def _jobs(
+    scheduler: str,
+    output: Path,
+    gpus: str | None,
+    cores: int,
+    memory: str,
+    queue: str | None,
+    jobqueue: Sequence[str],
+) -> Any:
+    import dask_jobqueue
+    from distributed.security import Security
+
+    values: dict[str, Any] = {
+        "cores": cores,
+        "processes": 1,
+        "memory": memory,
+        "queue": queue,
+        "job_name": "cryodl",
+        "log_directory": str(output / "jobs"),
+        "local_directory": os.environ.get("TMPDIR", "/tmp"),
+        "worker_extra_args": ["--nthreads", "1"],
+    }
+    values.update(_word(each) for each in jobqueue)
+    if gpus and scheduler == "slurm":
+        values["job_extra_directives"] = [
+            *values.get("job_extra_directives", []), f"--gres=gpu:{gpus}"
+        ]  # fmt: skip
+    secret = output / "jobs"
+    secret.mkdir(mode=0o700, exist_ok=True)
+    made = getattr(dask_jobqueue, QUEUES[scheduler])
+    try:
+        return made(
+            protocol="tls://",
+            security=Security.temporary(),
+            shared_temp_directory=str(secret),
+            scheduler_options={"dashboard_address": "127.0.0.1:0"},
+            silence_logs="critical",
+            **values,
+        )
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"dask-jobqueue refuses its words: {error}") from None
+
+
+def _word(text: str) -> tuple[str, Any]:
+    """A word of dask-jobqueue's and its value, which may be JSON.
+
+    >>> _word("walltime=12:00:00"), _word('job_extra_directives=["--exclusive"]')
+    (('walltime', '12:00:00'), ('job_extra_directives', ['--exclusive']))
+    """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise SettingError(f"jobqueue={text!r} is no word with a value, such as walltime=12:00:00")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _connected(address: str) -> Any:
+    """A client of a running scheduler; over the network only with certificates of its own."""
+    from distributed import Client
+
+    if not address.startswith("tls://") and not HERE.fullmatch(address):
+        raise SettingError(
+            f"scheduler={address!r} is spoken to without certificates, and anyone on the network "
+            "could have your machines run anything: start it with TLS (tls://), or on this machine"
+        )
+    try:
+        return Client(address, timeout="20s", set_as_default=False)
+    except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+        raise SettingError(
+            f"no Dask scheduler answers at {address} ({' '.join(str(error).split())[:200]}): check "
+            "the address, and certificates (DASK_DISTRIBUTED__COMM__TLS__...)"
+        ) from None

@@ -1,0 +1,275 @@
+"""Rows of a table of maps: read, and checked before anything runs."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import glob
+import io
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cryodl.cli.main import make_parser
+from cryodl.errors import CryodlError, InputError, SettingError
+from cryodl.files.reading import MOST_FIELD, is_file, read_text
+from cryodl.methods.options import Option, as_flags
+from cryodl.methods.registry import NETWORK
+
+MAP_NAME = re.compile(r"(.+?)\.(?:mrc|map|ccp4)(?:\.gz|\.bz2)?", re.IGNORECASE)
+NAME, CARRIED = "name", "#"  # the column of folders' names; begin of columns that are not read
+YES = ("1", "yes", "true", "x")  # that a row has a flag
+NOT_OF_ROWS = {"output", "json", "overwrite", "params", "table"}  # options a row has no say in
+
+
+class Row(NamedTuple):
+    """One map, or one set of files, to be judged.
+
+    name : of its folder;  line : of the table
+    cells : {column: text} as they were given
+    arguments : of the command, without the folder to write into
+    """
+
+    name: str
+    line: int
+    cells: dict[str, str]
+    arguments: tuple[str, ...]
+
+
+def read_rows(table: str | os.PathLike[str], words: Sequence[str]) -> list[Row]:
+    """The rows of a table, or one for each map of a folder or pattern.
+
+    words : a command and its options, as on the command line, which hold for all rows
+
+    Raises
+    ------
+    InputError : the table cannot be read, names files that are not there, or one thing twice
+    SettingError : a column or a value is not one of the command
+    """
+    place = os.fspath(table)
+    if os.path.isdir(place) or glob.has_magic(place) and not os.path.exists(place):
+        lines = [(n, {"map": path}) for n, path in enumerate(_maps(place), 1)]
+    else:
+        lines = _read_table(place)
+    parser, options = _parser(words[0])
+    _check_columns(place, lines[0][1], parser, words)
+    _check_twice(place, [(n, _given(cells), first_file(cells)) for n, cells in lines], "the same")
+    _check_files(place, lines, options)
+    names = _names(place, lines)
+    rows = [
+        Row(name, line, cells, tuple(_arguments(words, cells, parser)))
+        for name, (line, cells) in zip(names, lines)
+    ]
+    for row in rows:
+        _check_values(place, row, parser, options)
+    return rows
+
+
+def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[Option]]:
+    """A command's arguments, parsed, and the options that they are of."""
+    args = make_parser(arguments[0]).parse_args(list(arguments))
+    return args, list(args.options)
+
+
+def _maps(place: str) -> list[str]:
+    pattern = os.path.join(glob.escape(place), "*") if os.path.isdir(place) else place
+    found = sorted(path for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+    found = [path for path in found if MAP_NAME.fullmatch(os.path.basename(path))]
+    if not found:
+        raise InputError(f"{place} holds no map (.mrc, .map, .ccp4, also .gz and .bz2)")
+    return found
+
+
+def _read_table(place: str) -> list[tuple[int, dict[str, str]]]:
+    """Lines of a table with their numbers, and their cells by column; empty cells are left out."""
+    text = read_text(place, "table")
+    head = text.lstrip("\n\r").partition("\n")[0]
+    separator = "\t" if "\t" in head else ","
+    if head.count(";") > head.count(separator):
+        raise InputError(
+            f"{place} is separated by semicolons, as spreadsheets export it: save it with commas "
+            "or tabs, and numbers with points"
+        )
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    before = csv.field_size_limit(MOST_FIELD)
+    found: list[tuple[int, dict[str, str]]] = []
+    names: list[str] = []
+    try:
+        for fields in reader:
+            fields = [field.strip() for field in fields]
+            if not any(fields):
+                continue
+            if not names:
+                names = fields
+                [(twice, count)] = Counter(names).most_common(1)
+                if count > 1 or "" in names:
+                    what = f"{count} columns {twice!r}" if count > 1 else "a column without a name"
+                    raise InputError(f"{place} has {what}: give each a name of its own")
+                continue
+            if len(fields) > len(names):
+                raise InputError(
+                    f"{place}, line {reader.line_num}: {len(fields)} fields for {len(names)} "
+                    "columns: put a field that holds the separator into double quotes"
+                )
+            cells = {name: field for name, field in zip(names, fields) if field}
+            found.append((reader.line_num, {names[0]: "", **cells}))
+    except csv.Error as error:
+        raise InputError(f"{place}, line {reader.line_num}: {error}") from None
+    finally:
+        csv.field_size_limit(before)
+    if not found:
+        raise InputError(f"{place} has no rows: give a line of columns, and one for each map")
+    return [(line, dict.fromkeys(names, "") | cells) for line, cells in found]
+
+
+def _parser(command: str) -> tuple[argparse.ArgumentParser, list[Option]]:
+    parser = make_parser(command)
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            its_parser = action.choices[command]
+            return its_parser, list(its_parser.get_default("options"))
+    raise AssertionError("cryodl has no commands")
+
+
+def _action(parser: argparse.ArgumentParser, column: str) -> argparse.Action | None:
+    key = column.lower().replace("_", "-")
+    for action in parser._actions:
+        if f"--{key}" in action.option_strings or (
+            not action.option_strings and key in (action.dest, str(action.metavar).lower())
+        ):
+            return None if action.dest in NOT_OF_ROWS else action
+    return None
+
+
+def _check_columns(
+    place: str, cells: dict[str, str], parser: argparse.ArgumentParser, words: Sequence[str]
+) -> None:
+    read = [name for name in cells if name != NAME and not name.startswith(CARRIED)]
+    for name in read:
+        if _action(parser, name) is None:
+            raise SettingError(
+                f"{place} has a column {name!r}, which is no option of {words[0]}: correct it, or "
+                f"name it {CARRIED + name!r} to carry it along unread"
+            )
+    taken = {_action(parser, name).dest for name in read}  # type: ignore[union-attr]
+    first = [a.dest for a in parser._actions if not a.option_strings and a.required]
+    missing = [name for name in first if name not in taken]
+    if not first and not taken & {"map", "half1"}:
+        missing = ["map"]
+    if missing:
+        raise InputError(
+            f"{place} has no column {' and '.join(missing)}, which {words[0]} needs; it has "
+            f"{', '.join(cells)[:300]}"
+        )
+
+
+def _given(cells: dict[str, str]) -> tuple:
+    return tuple(
+        (name, _absolute(text))
+        for name, text in sorted(cells.items())
+        if text and name != NAME and not name.startswith(CARRIED)
+    )
+
+
+def _check_twice(place: str, things: Iterable[tuple[int, Any, str]], what: str) -> None:
+    """Raise InputError where two lines are alike; things : (line, what is compared, shown)."""
+    seen: dict[Any, int] = {}
+    for line, thing, shown in things:
+        if thing in seen:
+            raise InputError(
+                f"{place}: lines {seen[thing]} and {line} are {what} ({shown}): leave one out, or "
+                "change it"
+            )
+        seen[thing] = line
+
+
+def _names_file(options: Sequence[Option], column: str) -> bool:
+    key = column.lower().replace("_", "-")
+    return any(key == one.key and (one.argument or one.metavar == "FILE") for one in options)
+
+
+def _check_files(place: str, lines: list, options: Sequence[Option]) -> None:
+    missing = [
+        (line, text)
+        for line, cells in lines
+        for column, text in cells.items()
+        if text and text != NETWORK and _names_file(options, column) and not is_file(text)
+    ]
+    if missing:
+        shown = "; ".join(f"line {line}: {text}" for line, text in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise InputError(
+            f"{place}: {len(missing)} file{'s' * (len(missing) > 1)} not there ({shown}{more}): "
+            f"check the names, as seen from the current folder {os.getcwd()}"
+        )
+
+
+def first_file(cells: dict[str, str]) -> str:
+    """The file that a row is about, as it was given."""
+    return next((cells[name] for name in ("map", "half1") if cells.get(name)), "") or next(
+        (text for name, text in cells.items() if text and name != NAME), ""
+    )
+
+
+def _names(place: str, lines: list) -> list[str]:
+    """A folder's name for each row: its own, or that of its first file, with as many of the
+    folders around that as tell it from the others."""
+    paths = [Path(_absolute(first_file(cells))) for _, cells in lines]
+    names = [cells.get(NAME) or _stem(path, 0) for path, (_, cells) in zip(paths, lines)]
+    for depth in range(1, max(len(path.parts) for path in paths) - 1):
+        counts = Counter(name.lower() for name in names)
+        shared = [i for i, name in enumerate(names) if counts[name.lower()] > 1]
+        if not shared:
+            break
+        for i in shared:
+            names[i] = lines[i][1].get(NAME) or _stem(paths[i], depth)
+    for (line, _), name in zip(lines, names):
+        if "/" in name or name.startswith(".") or len(os.fsencode(name)) > 150:
+            raise InputError(
+                f"{place}, line {line}: {name[:160]!r} cannot name a folder: give another in a "
+                f"column {NAME!r}"
+            )
+    numbered = [(line, name.lower(), name) for (line, _), name in zip(lines, names)]
+    _check_twice(place, numbered, f"of one name, which a column {NAME!r} can change,")
+    return names
+
+
+def _stem(path: Path, depth: int) -> str:
+    stem = MAP_NAME.sub(r"\1", path.name)
+    return "-".join([*path.parts[1:-1][len(path.parts) - 2 - depth :], stem])
+
+
+def _absolute(text: str) -> str:
+    """A path that holds in every folder; other text as it is."""
+    return os.path.abspath(text) if os.path.lexists(text) else text
+
+
+def _arguments(words: Sequence[str], cells: dict[str, str], parser: Any) -> list[str]:
+    """The command line that a row stands for; what it says prevails over what holds for all."""
+    places = {action.dest: "" for action in parser._actions if not action.option_strings}
+    given = []
+    for column, text in cells.items():
+        if not text or column == NAME or column.startswith(CARRIED):
+            continue
+        action = _action(parser, column)
+        if action.dest in places:  # type: ignore[union-attr]
+            places[action.dest] = _absolute(text)  # type: ignore[union-attr]
+        elif action.nargs == 0:  # type: ignore[union-attr]
+            given += [action.option_strings[-1]] if text.lower() in YES else []  # type: ignore
+        else:
+            given.append(f"{action.option_strings[-1]}={_absolute(text)}")  # type: ignore
+    return [words[0], *filter(None, places.values()), *words[1:], *given]
+
+
+def _check_values(place: str, row: Row, parser: Any, options: Sequence[Option]) -> None:
+    out = ["-o", row.name] if "-o" in parser._option_string_actions else []
+    try:
+        args = parser.parse_args([*row.arguments[1:], *out])
+        for one in options:
+            one.check(getattr(args, one.dest, one.default))
+    except CryodlError as error:
+        said = as_flags(str(error), options).partition(": see '")[0]
+        raise SettingError(f"{place}, line {row.line}: {said}") from None

@@ -1,0 +1,231 @@
+"""Thousands of maps: each row of a table judged on some worker, nothing done twice."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from cryodl.batch.options import JUDGES, OPTIONS
+from cryodl.errors import CryodlError, OutputError, SettingError
+from cryodl.methods.options import declared
+
+AHEAD = 3  # rows that are sent for each worker, so that none waits for the next
+PAUSE = 10.0  # seconds between two words on how far it is
+
+
+@declared(OPTIONS)
+def run_batch(
+    table: str | os.PathLike[str],
+    command: str | Sequence[str] = "localres",
+    *,
+    output: str | os.PathLike[str],
+    scheduler: str = "local",
+    workers: int | None = None,
+    gpus: str | None = None,
+    cores: int = 1,
+    memory: str = "8GB",
+    queue: str | None = None,
+    jobqueue: Sequence[str] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Judge every row of a table as a single command would, on many workers.
+
+    What `cryodl batch` does. A row that was judged before, from the same files by the same options
+    and version, is not judged again: call it as often as it needs. A script that calls this needs
+    ``if __name__ == "__main__":``, since its workers read it.
+
+    Parameters
+    ----------
+    table : CSV or TSV whose columns are options of the command; a folder of maps; or a pattern
+    command : such as "localres --sharpen auto", or its words
+    output : folder for maps/NAME (each row's results), rows/NAME.json, table.csv, table.parquet
+        (with pyarrow) and summary.html
+    scheduler : "local"; "slurm", "pbs", "sge" or "lsf"; or the address of a Dask scheduler
+    workers : each judges one row at a time; None takes one for each GPU, or each processor core
+    gpus : numbers of this machine's GPUs, such as "0,1"; in SLURM the number for each job
+    cores, memory, queue : of a job
+    jobqueue : other words of dask-jobqueue's, such as "walltime=12:00:00"
+    notify : called with each line worth telling
+
+    Returns
+    -------
+    dict : rows, done, kept (done before), failed (numbers of rows), seconds, and table (Path)
+
+    Raises
+    ------
+    CryodlError : one line with what was received and what to do; of the table, before anything runs
+    """
+    _check_installed()
+    from cryodl.batch.cluster import cluster_client
+    from cryodl.batch.rows import read_rows
+    from cryodl.batch.table import write_table
+    from cryodl.cli.main import COMMANDS
+
+    start, tell = time.perf_counter(), notify or (lambda line: None)
+    words = shlex.split(command) if isinstance(command, str) else list(command)
+    judges = [name for name in JUDGES if name in COMMANDS]
+    if not words or words[0] not in judges:
+        raise SettingError(
+            f"command={' '.join(words)!r} judges no single maps: choose {', '.join(judges)}"
+        )
+    rows = read_rows(table, words)
+    folder = Path(os.path.abspath(output))
+    batch = _open(folder)
+    state = _State(len(rows), tell)
+    try:
+        with cluster_client(
+            scheduler, folder, workers=workers, gpus=gpus, cores=cores, memory=memory, queue=queue,
+            jobqueue=jobqueue,
+        ) as (client, count):  # fmt: skip
+            tell(f"{len(rows)} rows; {_where(scheduler, client, count)}")
+            for outcome in _outcomes(client, _jobs(rows, folder, batch), AHEAD * count + 1):
+                state.add(outcome)
+    except KeyboardInterrupt:
+        write_table(folder, rows)
+        raise KeyboardInterrupt(f"{state.left()}: the same command goes on") from None
+    table_path = write_table(folder, rows)
+    return {**state.counts, "rows": len(rows), "seconds": round(time.perf_counter() - start, 1),
+            "table": table_path}  # fmt: skip
+
+
+def _check_installed() -> None:
+    missing = [name for name in ("dask", "distributed", "cryptography") if not find_spec(name)]
+    if missing:
+        raise SettingError(
+            f"{' and '.join(missing)} not installed: pip install 'scipion-em-cryodl[batch]'"
+        )
+
+
+def _open(folder: Path) -> str:
+    """Make the output ready, and mark it by what workers know it; returns the mark."""
+    from cryodl.batch.worker import BATCH, RECORDS, RESULTS
+    from cryodl.files.folder import cannot_write, whole_file
+    from cryodl.files.record import write_json
+    from cryodl.version import __version__
+
+    batch = uuid.uuid4().hex
+    known = {BATCH, RECORDS, RESULTS, "jobs"}
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / BATCH).is_file():
+        held = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        if held - known:
+            raise OutputError(f"{folder} is not empty, and of no batch: give another folder")
+    try:
+        for place in (RECORDS, RESULTS):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+        with whole_file(folder / BATCH, overwrite=True) as part:
+            write_json(part, {"batch": batch, "version": __version__})
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+    return batch
+
+
+def _jobs(rows: Sequence[Any], folder: Path, batch: str) -> Iterator[Any]:
+    from cryodl.batch.worker import Job, mark
+    from cryodl.version import __version__
+
+    for row in rows:
+        files = [word.partition("=")[2] if word[:2] == "--" else word for word in row.arguments[1:]]
+        seen = {path: mark(path) for path in files if os.path.isfile(path)}
+        yield Job(row, str(folder), batch, __version__, seen)
+
+
+def _outcomes(client: Any, jobs: Iterable[Any], ahead: int) -> Iterator[dict[str, Any]]:
+    """What became of each row, in any order; so many are with the workers at a time."""
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker, as_completed
+
+    from cryodl.batch.worker import do_row, lost_row
+
+    waiting, sent = iter(jobs), {}
+
+    def send(count: int) -> list[Any]:
+        futures = []
+        for job in islice(waiting, count):
+            future = client.submit(do_row, job, pure=False)
+            sent[future.key] = job
+            futures.append(future)
+        return futures
+
+    running = as_completed(send(ahead), loop=client.loop)
+    for future in running:
+        job = sent.pop(future.key)
+        try:
+            yield future.result()
+        except KilledWorker:
+            yield lost_row(job)
+        except CryodlError:
+            raise
+        except (CancelledError, OSError, TimeoutError) as error:
+            raise OutputError(
+                f"the Dask scheduler is gone ({' '.join(str(error).split())[:100]}); what was "
+                "judged is kept: the same command goes on"
+            ) from None
+        future.release()
+        for future in send(1):
+            running.add(future)
+
+
+class _State:
+    """How far a batch is: counts, and a word on them now and then.
+
+    counts : rows "done", "kept" (done before) and "failed"
+    """
+
+    def __init__(self, rows: int, tell: Callable[[str], None]) -> None:
+        self.counts = {"done": 0, "kept": 0, "failed": 0}
+        self._rows, self._tell = rows, tell
+        self._start = self._said = time.monotonic()
+
+    def add(self, outcome: dict[str, Any]) -> None:
+        self.counts[outcome["status"]] += 1
+        if outcome["error"]:
+            self._tell(f"failed: {outcome['name']}: {outcome['error']}")
+        now, left = time.monotonic(), self._rows - sum(self.counts.values())
+        if left and now - self._said < PAUSE:
+            return
+        self._said = now
+        judged = self.counts["done"] + self.counts["failed"]
+        rate = judged / max(now - self._start, 1e-3)
+        words = [f"{self.counts['done']} done", f"{self.counts['failed']} failed"]
+        words += [f"{self.counts['kept']} done before"] * (self.counts["kept"] > 0)
+        words += [f"{left} left", f"{60 * rate:.1f} maps a minute"]
+        words += [f"about {_duration(left / rate)}"] if left and judged else []
+        self._tell(", ".join(words))
+
+    def left(self) -> str:
+        ready = self.counts["done"] + self.counts["kept"]
+        return f"{ready} of {self._rows} rows are done, {self.counts['failed']} failed"
+
+
+def _duration(seconds: float) -> str:
+    """Time in words.
+
+    >>> _duration(42), _duration(4000), _duration(400000)
+    ('42 s', '1 h 7 min', '4 d 15 h')
+    """
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _where(scheduler: str, client: Any, workers: int) -> str:
+    said = f"{workers} workers" if workers != 1 else "1 worker"
+    said = {"local": f"{said} on this machine"}.get(scheduler, f"{said} by {scheduler}")
+    link = ""
+    with suppress(Exception):  # of a scheduler without one
+        link = client.dashboard_link
+    if link and find_spec("bokeh"):
+        return f"{said}; dashboard at {link}"
+    return f"{said}; for Dask's dashboard, pip install bokeh"

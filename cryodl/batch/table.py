@@ -1,0 +1,83 @@
+"""The table of a batch: a line for each row, from the records that its workers left."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from cryodl.batch.rows import Row, first_file
+from cryodl.batch.worker import RECORDS, read_record
+from cryodl.files.folder import cannot_write, whole_file
+
+FIRST = ("map", "name", "status", "error", "seconds")
+LAST = ("said", "warnings", "version", "sha256")
+
+
+def write_table(folder: Path, rows: Sequence[Row]) -> Path:
+    """Write table.csv, and table.parquet where pyarrow is installed; returns the first.
+
+    Rows stand as in the table that was given, and are read twice instead of kept.
+    """
+    names = dict.fromkeys(name for line in _lines(folder, rows) for name in line)
+    middle = [name for name in names if name not in FIRST + LAST]
+    columns = [*FIRST, *middle, *LAST]
+    path = folder / "table.csv"
+    try:
+        with whole_file(path, overwrite=True) as part:
+            with open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+                writer = csv.DictWriter(file, columns)
+                writer.writeheader()
+                writer.writerows(_lines(folder, rows))
+        with suppress(ImportError), whole_file(folder / "table.parquet", overwrite=True) as part:
+            _write_parquet(path, part)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    return path
+
+
+def _lines(folder: Path, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        record = read_record(folder / RECORDS / f"{row.name}.json")
+        yield line_of(row, record)
+
+
+def line_of(row: Row, record: dict[str, Any]) -> dict[str, Any]:
+    """A row's line: what was given, what came of it, and its figures, by column."""
+    carried = {name: text for name, text in row.cells.items() if name not in ("map", "name")}
+    return {
+        "map": first_file(row.cells),
+        "name": row.name,
+        "status": record.get("status", "left"),
+        "error": record.get("error"),
+        "seconds": record.get("seconds"),
+        **{name.lstrip("#"): text for name, text in carried.items()},
+        **dict(_flat(record.get("figures", {}))),
+        "said": record.get("said"),
+        "warnings": "; ".join(record.get("warnings", [])),
+        "version": record.get("version"),
+        "sha256": " ".join(record.get("sha256", {}).values()),
+    }
+
+
+def _flat(figures: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Figures and the names of their columns: of what holds others, joined by points."""
+    for name, value in figures.items():
+        if isinstance(value, list) and len(value) <= 3 and value:
+            value = {str(i): item for i, item in enumerate(value)}
+        if isinstance(value, dict):
+            yield from _flat(value, f"{before}{name}.")
+        elif isinstance(value, list):
+            yield f"{before}{name}", json.dumps(value)
+        else:
+            yield f"{before}{name}", value
+
+
+def _write_parquet(table: Path, path: Path) -> None:
+    from pyarrow import csv, parquet
+
+    parquet.write_table(csv.read_csv(os.fspath(table)), os.fspath(path))

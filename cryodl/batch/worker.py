@@ -1,0 +1,264 @@
+"""What a worker does with a row: the command itself, and a record of what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import re
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from io import TextIOBase
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from distributed import WorkerPlugin
+
+from cryodl.batch.memory import Share
+from cryodl.batch.rows import NOT_OF_ROWS, Row, first_file, parse
+from cryodl.cli.common import refuse_to_replace_inputs
+from cryodl.cli.main import error_line
+from cryodl.compute.device import choose_gpus, keep_networks
+from cryodl.compute.parallel import limit_threads
+from cryodl.errors import InputError
+from cryodl.files.folder import whole_file
+from cryodl.files.record import file_sha256, write_json
+from cryodl.methods.options import Option, differing
+from cryodl.version import __version__
+
+RESULTS, RECORDS, BATCH = "maps", "rows", "batch.json"  # in the output
+FILES = {"classify": "classes.json", "mask": "mask.mrc"}  # of commands that write no folder
+NEEDS = re.compile(r"about \d+ s and ([\d.]+) GB of memory")  # of `methods.cost.needs`
+START, COPIES = 0.4e9, 10  # bytes, and times a map's size, taken where a command names no need
+SHARED = "keep files and results on a filesystem that all workers share"
+ENDS = 2**16  # bytes at both ends of a file, by which two machines know that it is one
+
+
+class Job(NamedTuple):
+    """A row as it is sent to a worker.
+
+    row : of the table;  output : folder of the batch, absolute
+    batch : mark of the batch in the output, by which a worker knows that it sees the same
+    version : of cryodl, of who sends it
+    seen : {file: mark}, as `mark` gives it, of the row's files
+    """
+
+    row: Row
+    output: str
+    batch: str
+    version: str
+    seen: dict[str, str]
+
+
+class Setup(WorkerPlugin):
+    """Begin a worker: its cores and GPU are set, and networks that it loads stay loaded.
+
+    threads : processor cores for a row;  gpus : numbers, one for each worker in turn
+    """
+
+    name = "cryodl"
+
+    def __init__(self, threads: int | None, gpus: tuple[str, ...] = ()) -> None:
+        self.threads, self.gpus = threads, gpus
+
+    def setup(self, worker: Any) -> None:
+        with suppress(ValueError):  # Ctrl-C is for the one that sends the rows
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        limit_threads(self.threads)
+        if self.gpus:
+            choose_gpus(self.gpus[int(worker.name) % len(self.gpus)])
+        keep_networks()
+
+
+def mark(path: str) -> str:
+    """By which a file is known on another machine: its size, and a checksum of both ends."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            ends = file.read(ENDS)
+            file.seek(max(ENDS, size - ENDS))
+            ends += file.read(ENDS)
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    return f"{size} bytes, {hashlib.sha256(ends).hexdigest()[:16]}"
+
+
+def check_place(job: Job) -> None:
+    """Raise InputError where this worker does not see what the one that sends the row sees."""
+    host = f"the worker on {platform.node()}"
+    if job.version != __version__:
+        raise InputError(f"{host} has cryodl {__version__}, and this is {job.version}: install one")
+    try:
+        same = json.loads((Path(job.output) / BATCH).read_text("utf-8"))["batch"] == job.batch
+    except (OSError, ValueError, KeyError):
+        same = False
+    if not same:
+        raise InputError(f"{host} does not see {job.output} as this machine does: {SHARED}")
+
+
+def check_files(seen: Mapping[str, str]) -> None:
+    """Raise InputError where this worker sees other files than the one that sends the row."""
+    for path, known in seen.items():
+        here = mark(path)
+        if here != known:
+            raise InputError(
+                f"the worker on {platform.node()} sees another {path} ({here}) than the machine "
+                f"that sent it ({known}): {SHARED}, and change none while a batch runs"
+            )
+
+
+def do_row(job: Job) -> dict[str, Any]:
+    """Judge a row, unless it is judged already; its record tells what came of it.
+
+    Returns name, status ("done", "failed", or "kept" where it was done before), and error.
+    """
+    check_place(job)
+    row, output = job.row, Path(job.output)
+    folder, path = output / RESULTS / row.name, output / RECORDS / f"{row.name}.json"
+    start = time.perf_counter()
+    record: dict[str, Any] = {"name": row.name, "map": first_file(row.cells), "cells": row.cells}
+    options: list[Option] = []
+    try:
+        check_files(job.seen)
+        arguments = list(row.arguments)
+        args, options = parse([*arguments, *_into(arguments[0], folder)])
+        key = identity(args, options)
+        record.update(key)
+        before = read_record(path)
+        if before.get("key") == key["key"] and _stands(before, folder):
+            if before["map"] != record["map"] or before["cells"] != row.cells:
+                write_record(path, {**before, **record})
+            return {"name": row.name, "status": "kept", "error": None}
+        refuse_to_replace_inputs(args, arguments)
+        if arguments[0] in FILES:
+            folder.mkdir(exist_ok=True)
+        said = _run(args, record["sha256"])
+        record.update(status="done", error=None, said=said, **_found(folder))
+    except Exception as error:  # one row's; the others go on
+        said = error_line(error, options) or f"{type(error).__name__}: {error}"
+        record.update(status="failed", error=" ".join(said.split()))
+    record["seconds"] = round(time.perf_counter() - start, 3)
+    write_record(path, record)
+    return {name: record[name] for name in ("name", "status", "error")}
+
+
+def lost_row(job: Job) -> dict[str, Any]:
+    """Record a row whose workers were killed, as systems do where memory runs out."""
+    error = "its worker was killed, twice: give it more memory, or see the system's log"
+    row, path = job.row, Path(job.output) / RECORDS / f"{job.row.name}.json"
+    record = {"name": row.name, "map": first_file(row.cells), "cells": row.cells}
+    write_record(path, {**record, "version": __version__, "status": "failed", "error": error})
+    return {"name": row.name, "status": "failed", "error": error}
+
+
+def _into(command: str, folder: Path) -> list[str]:
+    """Arguments by which a command writes into a row's folder; some write one file."""
+    name = FILES.get(command, "")
+    out = "--json" if name.endswith(".json") else "-o"
+    return [out, str(folder / name), "--overwrite"]
+
+
+def _run(args: Any, files: Mapping[str, str]) -> str:
+    """Run a command when there is memory for it; returns its last words."""
+    share = Share("batch")
+    size = max((os.path.getsize(path) for path in files), default=0)
+    share.take(START + COPIES * size)
+    words = _Words(share)
+    try:
+        with redirect_stdout(words), redirect_stderr(words):
+            args.run(args)
+    finally:
+        share.give_back()
+    return words.last
+
+
+class _Words(TextIOBase):
+    """Takes a command's words; where they name its need of memory, waits for as much.
+
+    last : the last line that does not merely say what was written
+    """
+
+    def __init__(self, share: Share) -> None:
+        self._share, self.last = share, ""
+
+    def write(self, text: str) -> int:
+        if text.strip() and not text.startswith("wrote "):
+            self.last = text.strip()
+        found = NEEDS.search(text)
+        if found:
+            self._share.take(max(float(found.group(1)) * 1e9, START), tell=lambda line: None)
+        return len(text)
+
+
+def identity(args: Any, options: list[Option]) -> dict[str, Any]:
+    """What a row's result depends on: "key" of all of it, "sha256" of the files by their names."""
+    files: dict[str, str] = {}
+    values = {}
+    for one in differing([o for o in options if not o.process], args):
+        if one.dest not in NOT_OF_ROWS:
+            value = getattr(args, one.dest)
+            given = value if isinstance(value, list) else [value]
+            values[one.dest] = [_content(item, files) for item in given]
+    said = json.dumps([args.command, values, __version__], sort_keys=True, default=str)
+    return {
+        "key": hashlib.sha256(said.encode()).hexdigest(),
+        "sha256": files,
+        "version": __version__,
+    }
+
+
+def _content(value: Any, files: dict[str, str]) -> Any:
+    """A value, or of a file its checksum, which is put down in `files`, too."""
+    if not isinstance(value, str):
+        return value
+    if os.path.isfile(value):
+        files[value] = file_sha256(Path(value))
+        return files[value]
+    specs = [Path(value) / name for name in ("spec.json", "stats.json")]
+    return next((file_sha256(path) for path in specs if path.is_file()), value)
+
+
+def _figures(folder: Path) -> Path | None:
+    """The file with a result's figures, where there is one."""
+    paths = [folder / name for name in ("report.json", "stats.json", FILES["classify"])]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _stands(record: Mapping[str, Any], folder: Path) -> bool:
+    """Whether a row is done, and its results are there as they were written."""
+    if record.get("status") != "done":
+        return False
+    path = _figures(folder)
+    found = None if path is None else file_sha256(path)
+    return found == record["result"] and all((folder / name).exists() for name in record["files"])
+
+
+def _found(folder: Path) -> dict[str, Any]:
+    """What a row's record says of its results."""
+    path = _figures(folder)
+    stats = json.loads(path.read_text("utf-8")) if path else {}
+    stats = stats[0] if isinstance(stats, list) else stats
+    apart = ("files", "sha256", "warnings", "seconds", "map")
+    return {
+        "figures": {name: value for name, value in stats.items() if name not in apart},
+        "warnings": stats.get("warnings", []),
+        "files": sorted(path.name for path in folder.iterdir()),
+        "result": path and file_sha256(path),
+    }
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """A row's record; empty where there is none."""
+    try:
+        record = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) and "status" in record else {}
+
+
+def write_record(path: Path, record: dict[str, Any]) -> None:
+    with whole_file(path, overwrite=True) as part:
+        write_json(part, record)

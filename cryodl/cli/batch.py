@@ -1,0 +1,32 @@
+"""`cryodl batch`: each row of a table judged by another command, on many workers."""
+
+from __future__ import annotations
+
+import argparse
+
+from cryodl.batch.options import OPTIONS
+from cryodl.cli.command import PARAMS
+from cryodl.cli.common import say
+from cryodl.methods import options as declared
+
+SOME_FAILED = 3  # exit code
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options = (*OPTIONS, PARAMS)
+    declared.add_arguments(parser, options)
+    parser.set_defaults(options=options)
+
+
+def run(args: argparse.Namespace) -> int:
+    from cryodl.batch.run import run_batch
+
+    print(f"cryodl batch {args.table}", flush=True)
+    found = run_batch(**declared.keywords(OPTIONS, args), notify=say)
+    before = f", {found['kept']} done before" if found["kept"] else ""
+    print(
+        f"{found['rows']} rows: {found['done']} done{before}, {found['failed']} failed; "
+        f"{found['seconds']:.1f} s"
+    )
+    print(f"wrote {args.output}")
+    return SOME_FAILED if found["failed"] else 0

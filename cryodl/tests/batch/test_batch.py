@@ -1,0 +1,223 @@
+"""A batch: what is refused before it runs, what it gives, and what it does not do twice."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("distributed", reason="the extra [batch] is not installed")
+
+import cryodl
+from cryodl.batch.memory import Share
+from cryodl.batch.rows import Row, parse, read_rows
+from cryodl.batch.worker import BATCH, Job, do_row, identity, lost_row, mark
+from cryodl.cli.main import main
+from cryodl.errors import CryodlError, InputError, OutputError, SettingError
+from cryodl.maps.volume import Volume
+
+SIZE = 24
+FSC = ("fsc",)
+
+
+@pytest.fixture
+def maps(tmp_path, monkeypatch):
+    """Half maps of a ball, a1.mrc and a2.mrc, b1.mrc and so on, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    z, y, x = np.indices((SIZE,) * 3) - SIZE / 2
+    for number, name in enumerate("abc"):
+        random = np.random.default_rng(number)
+        ball = (z**2 + y**2 + x**2 < (SIZE / 4) ** 2) * (2 + random.normal(size=z.shape))
+        for half in (1, 2):
+            noisy = ball + 0.2 * random.normal(size=z.shape)
+            cryodl.write_map(f"{name}{half}.mrc", Volume(noisy.astype(np.float32), 2.0))
+    return tmp_path
+
+
+def table_of(rows, head="half1,half2", name="table.csv", encoding="utf-8"):
+    Path(name).write_text("\n".join([head, *rows]) + "\n", encoding)
+    return name
+
+
+GOOD = ["a1.mrc,a2.mrc", "b1.mrc,b2.mrc", "c1.mrc,c2.mrc"]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"rows": ["a1.mrc"], "head": "half1"}, "has no column half2, which fsc needs"),
+        ({"rows": GOOD, "head": "half1,half"}, "a column 'half', which is no option of fsc"),
+        ({"rows": [*GOOD, GOOD[0]]}, "lines 2 and 5 are the same (a1.mrc)"),
+        ({"rows": [*GOOD, "d1.mrc,d2.mrc"]}, "2 files not there (line 5: d1.mrc; line 5: d2.mrc)"),
+        ({"rows": GOOD, "encoding": "utf-16"}, "is not text in UTF-8 (UTF-16)"),
+        ({"rows": [*GOOD, "é1.mrc,é2.mrc"], "encoding": "latin-1"}, "is not text in UTF-8 (byte"),
+        ({"rows": [r.replace(",", ";") for r in GOOD], "head": "half1;half2"}, "by semicolons"),
+        ({"rows": ["a1.mrc,a2.mrc,2"]}, "line 2: 3 fields for 2 columns"),
+        ({"rows": []}, "has no rows"),
+        ({"rows": GOOD, "head": "half1,half1"}, "2 columns 'half1'"),
+        ({"rows": ['"a1.mrc,a2.mrc']}, "line 2: unexpected end of data"),
+        ({"rows": ["a1.mrc,a2.mrc,wide"], "head": "half1,half2,voxel_size"},
+         "line 2: argument --voxel-size: invalid float value: 'wide'"),
+        ({"rows": ["a1.mrc,a2.mrc,x", "b1.mrc,b2.mrc,X"], "head": "half1,half2,name"},
+         "lines 2 and 3 are of one name"),
+        ({"rows": ["a1.mrc,a2.mrc,../x"], "head": "half1,half2,name"}, "cannot name a folder"),
+    ],
+)  # fmt: skip
+def test_a_bad_table_is_refused_in_one_line_before_anything_runs(maps, capsys, table, said):
+    assert main(["batch", table_of(**table), "-o", "out", "fsc"]) == 2
+    printed = capsys.readouterr().err.replace(str(maps), ".")
+    assert said in printed and printed.count("\n") == 1
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train"], "judges no single maps"),
+        (["fsc", "--nonesuch"], "line 2: unrecognized arguments: --nonesuch"),
+        (["fsc", "--voxel-size", "x"], "invalid float value: 'x'"),
+    ],
+)
+def test_a_bad_command_too(maps, capsys, words, said):
+    assert main(["batch", table_of(GOOD), "-o", "out", *words]) == 2
+    assert said in capsys.readouterr().err and not Path("out").exists()
+
+
+@pytest.mark.parametrize("scheduler", ["tcp://10.0.0.1:8786", "nonesuch"])
+def test_nobody_is_spoken_to_without_certificates(maps, scheduler):
+    with pytest.raises(SettingError, match="without certificates|is unknown"):
+        cryodl.run_batch(table_of(GOOD), "fsc", output="out", scheduler=scheduler)
+
+
+def test_a_folder_that_is_of_no_batch_is_left_alone(maps):
+    with pytest.raises(OutputError, match="is of no batch|of no batch"):
+        cryodl.run_batch(table_of(GOOD), "fsc", output=maps)
+
+
+def test_rows_of_a_table_and_of_a_folder(maps):
+    table = table_of(["a1.mrc\ta2.mrc\t1.5\t7\tyes", "b1.mrc\tb2.mrc\t\t8\t"],
+                     "half1\thalf2\tvoxel-size\t#id\tdirectional")  # fmt: skip
+    first, second = read_rows(table, ["fsc", "--voxel-size", "3"])
+    args, options = parse([*first.arguments, "-o", "x"])
+    assert (args.voxel_size, args.directional, first.name) == (1.5, True, "a1")
+    args, _ = parse([*second.arguments, "-o", "x"])
+    assert (args.voxel_size, args.directional) == (3.0, False)
+    assert os.path.isabs(args.half1) and second.cells["#id"] == "8"
+    assert [row.name for row in read_rows(maps, ["localres"])] == ["a1", "a2", "b1", "b2", "c1",
+                                                                  "c2"]  # fmt: skip
+    assert len(read_rows("?1.mrc", ["localres"])) == 3
+    for job in ("job1", "job2"):
+        Path(job).mkdir()
+        os.link("a1.mrc", f"{job}/map.mrc")
+    assert [row.name for row in read_rows("job*/*.mrc", ["mask"])] == ["job1-map", "job2-map"]
+
+
+def figures(folder):
+    stats = json.loads((Path(folder) / "stats.json").read_text("utf-8"))
+    return {name: value for name, value in stats.items() if name not in ("seconds", "sha256")}
+
+
+def test_a_batch_gives_what_single_commands_give_and_does_nothing_twice(maps, capsys):
+    Path("b1.mrc").write_bytes(Path("b1.mrc").read_bytes()[:5000])
+    table = table_of(GOOD)
+    call = ["batch", table, "-o", "out", "--workers", "1", "fsc"]
+    assert main(call) == 3
+    said = capsys.readouterr().out
+    assert "3 rows: 2 done, 1 failed" in said and "failed: b1: " in said
+    with open("out/table.csv", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert next(iter(lines[0])) == "map"
+    assert [(x["map"], x["status"]) for x in lines] == [
+        ("a1.mrc", "done"), ("b1.mrc", "failed"), ("c1.mrc", "done")]  # fmt: skip
+    assert "is truncated" in lines[1]["error"] and "\n" not in lines[1]["error"]
+    for name, line in (("a", lines[0]), ("c", lines[2])):
+        assert main(["fsc", f"{name}1.mrc", f"{name}2.mrc", "-o", f"one-{name}"]) == 0
+        assert figures(f"out/maps/{name}1") == figures(f"one-{name}")
+        same = (Path(f"{place}/mask.mrc") for place in (f"out/maps/{name}1", f"one-{name}"))
+        assert len({path.read_bytes()[1024:] for path in same}) == 1
+        assert float(line["resolution_0.5"]) == figures(f"one-{name}")["resolution_0.5"]
+    before = Path("out/maps/a1/stats.json").stat()
+    os.replace("c2.mrc", "b1.mrc")
+    os.link("a2.mrc", "c2.mrc")
+    assert main(call) == 0
+    assert "3 rows: 2 done, 1 done before, 0 failed" in capsys.readouterr().out
+    assert Path("out/maps/a1/stats.json").stat() == before
+
+
+def job_of(row, files=()):
+    Path("out/rows").mkdir(parents=True, exist_ok=True)
+    Path("out/maps").mkdir(exist_ok=True)
+    Path("out", BATCH).write_text('{"batch": "x"}', "utf-8")
+    return Job(row, os.path.abspath("out"), "x", cryodl.__version__, dict(files))
+
+
+def test_a_row_is_known_by_its_files_options_and_results(maps):
+    [row] = read_rows(table_of(GOOD[:1]), FSC)
+    job = job_of(row)
+    assert do_row(job)["status"] == "done"
+    assert do_row(job)["status"] == "kept"
+    Path("out/maps/a1/stats.json").write_text("{}", "utf-8")
+    assert do_row(job)["status"] == "done"
+    Path("out/maps/a1/mask.mrc").unlink()
+    assert do_row(job)["status"] == "done"
+    [other] = read_rows(table_of(GOOD[:1]), ["fsc", "--voxel-size", "3"])
+    assert do_row(job._replace(row=other))["status"] == "done"
+    keys = {identity(*parse([*r.arguments, "-o", "x"]))["key"] for r in (row, other)}
+    assert len(keys) == 2
+    os.replace("b2.mrc", "a2.mrc")
+    assert do_row(job)["status"] == "done"
+
+
+def test_a_worker_that_sees_something_else_says_so(maps):
+    [row] = read_rows(table_of(GOOD[:1]), FSC)
+    path = os.path.abspath("a1.mrc")
+    assert "sees another" in do_row(job_of(row, {path: mark("b1.mrc")}))["error"]
+    assert do_row(job_of(row, {path: mark("a1.mrc")}))["status"] == "done"
+    with pytest.raises(InputError, match="does not see .* as this machine does"):
+        do_row(job_of(row)._replace(batch="y"))
+    with pytest.raises(InputError, match="install one"):
+        do_row(job_of(row)._replace(version="0"))
+
+
+def test_a_row_whose_workers_died_has_its_line(maps):
+    [row] = read_rows(table_of(GOOD[:1]), FSC)
+    assert lost_row(job_of(row))["status"] == "failed"
+    assert "killed" in json.loads(Path("out/rows/a1.json").read_text("utf-8"))["error"]
+
+
+TAKE = """
+from cryodl.batch.memory import Share
+Share({name!r}, 10).take(6)
+print("taken", flush=True)
+input()
+"""
+
+
+def test_memory_is_shared_out(tmp_path):
+    name = f"test-{os.getpid()}"
+    share = Share(name, 10)
+    share.take(6)
+    share.take(5)  # in place of the 6
+    with subprocess.Popen([sys.executable, "-c", TAKE.format(name=name)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as other:  # fmt: skip
+        assert other.stdout.readline().startswith("waiting for")
+        share.give_back()
+        assert other.stdout.readline() == "taken\n"
+        other.kill()
+    start = time.monotonic()
+    share.take(100)  # where no other has any: more than there is, as a command alone would
+    share.give_back()
+    assert time.monotonic() - start < 1
+    share._path.unlink()
+
+
+def test_an_error_that_is_a_bug_is_one_rows_too(maps, monkeypatch):
+    row = Row("a", 2, {"map": "a1.mrc"}, ("localres", str(maps / "a1.mrc"), "--half1", str(maps)))
+    outcome = do_row(job_of(row))
+    assert outcome["status"] == "failed" and "\n" not in outcome["error"]
+    assert issubclass(OutputError, CryodlError)
