@@ -9,6 +9,8 @@ from pwem.objects import Volume
 
 MRC_EXTENSIONS = (".mrc", ".map", ".ccp4", ".mrcs", ".mrc.gz", ".map.gz", ".ccp4.gz", ".mrc.bz2")
 
+PREFIX = "cryodl - "  # Scipion's, of the labels of runs
+
 # shape: (z, y, x) in voxels; voxel_size: Å, 0 where the header does not say; origin: (x, y, z) in Å
 # of the first voxel
 Header = namedtuple("Header", "shape voxel_size origin")
@@ -32,6 +34,12 @@ def volume_of(pointer):
     """
     given = pointer.get()
     return given.clone() if isinstance(given, Volume) else given
+
+
+def run_name(protocol):
+    """What a run is called in figures and tables: without the name of this plugin before it."""
+    name = str(protocol.getRunName())
+    return name[len(PREFIX) :] if name.startswith(PREFIX) else name
 
 
 def read_header(path):

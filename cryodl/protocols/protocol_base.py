@@ -28,6 +28,14 @@ UNCERTAINTY = "uncertainty_Volume"
 MASK = "outputMask"
 
 
+# Choices that the engine proposes, as the forms call them.
+CHOICES = {
+    "'Judge the map' auto": "'Judge the map: flattened'",
+    "'Resolution range' high": "'Resolution range: 1.5 - 6.0 Å'",
+    "'Resolution range' low": "'Resolution range: 2.5 - 13.0 Å'",
+}
+
+
 class CryodlProtBase(EMProtocol):
     """Run a cryodl command and register what it wrote."""
 
@@ -124,8 +132,8 @@ class CryodlProtBase(EMProtocol):
         try:
             Plugin.runEngine(self, command, given, name)
         except RuntimeError as error:
-            options = options_of(command, given.get("method", "deepres"))
-            raise RuntimeError(as_labels(str(error), options)) from error
+            said = self._inFormWords(str(error), given.get("method", "deepres"))
+            raise RuntimeError(said) from error
 
     def _deviceParams(self):
         """Device and GPUs, for commands that run a network; none for the others."""
@@ -238,8 +246,18 @@ class CryodlProtBase(EMProtocol):
         count = stats.get("rotations", 1)
         return [f"Averaged over {count} rotations of the map"] if count > 1 else []
 
-    def _warningLines(self):
-        return [f"Warning: {line}" for line in self.getStats().get("warnings", [])]
+    def warningLines(self):
+        """Return what the engine warned of, in the words of the form."""
+        said = self.getStats().get("warnings", [])
+        return [f"Warning: {self._inFormWords(line)}" for line in said]
+
+    def _inFormWords(self, message, method=None):
+        """Return what the engine says with the labels of the form in place of options."""
+        options = options_of(self._command, method or self.getStats().get("method", "deepres"))
+        message = as_labels(message, options)
+        for said, label in CHOICES.items():
+            message = message.replace(said, label)
+        return message
 
 
 class CryodlProtResolutionBase(CryodlProtBase):
@@ -285,4 +303,4 @@ class CryodlProtResolutionBase(CryodlProtBase):
             f"95 % of the voxels: {percentiles['2.5']:.2f} - {percentiles['97.5']:.2f} Å",
             f"Voxels in the mask: {stats['voxels']}",
         ]
-        return lines + self._rotationLines(stats) + self._warningLines()
+        return lines + self._rotationLines(stats) + self.warningLines()

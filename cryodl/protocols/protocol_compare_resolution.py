@@ -16,6 +16,7 @@ from cryodl.protocols.maps import (
     describe_inputs,
     describe_problems,
     describe_value,
+    run_name,
     volume_of,
 )
 from cryodl.protocols.protocol_base import CryodlProtBase
@@ -109,7 +110,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
         given = pointer.getObjValue()
         if not isinstance(given, Protocol):
             given = self.getProject().getProtocol(given.getObjParentId())
-        return given.getRunName()
+        return run_name(given)
 
     def _sources(self):
         pointers = [*self.inputResolutions, self.inputVolume, self.Mask, self.inputModel]
@@ -147,7 +148,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
         for entry in stats["maps"]:
             common = entry["common"]
             lines.append(f"{entry['name']}: *{common['median']:.2f} ± {common['sd']:.2f} Å*")
-        return lines + self._warningLines()
+        return lines + self.warningLines()
 
     def _methods(self):
         return ["Local resolutions were compared with cryodl."] if self.getStats() else []

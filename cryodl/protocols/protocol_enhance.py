@@ -301,7 +301,7 @@ class CryodlProtEnhance(CryodlProtBase):
         if len(found) == 2:
             before, after = (found[name]["median"] for name in (BEFORE, AFTER))
             lines.append(f"Median local resolution: {before:.2f} Å before, *{after:.2f} Å* after")
-        return lines + self._rotationLines(stats) + self._warningLines()
+        return lines + self._rotationLines(stats) + self.warningLines()
 
     def getResolutionStats(self):
         """Return the figures of the local resolutions before and after; {} where not asked for."""

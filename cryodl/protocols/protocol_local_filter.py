@@ -54,6 +54,9 @@ class CryodlProtLocalFilter(CryodlProtBase):
         pointers = (self.inputVolume, self.inputResolution, self.Mask)
         return [pointer for pointer in pointers if pointer.get() is not None]
 
+    def getShownVolume(self):
+        return volume_of(self.inputVolume)
+
     def createOutputStep(self):
         filtered = self._register("filtered.mrc", Volume, volume_of(self.inputVolume))
         self._defineWithSources({"outputVolume": filtered})
@@ -69,7 +72,7 @@ class CryodlProtLocalFilter(CryodlProtBase):
     def _summary(self):
         if not self.getStats():
             return ["The map is not filtered yet."]
-        return ["Every voxel was low-passed to its local resolution."] + self._warningLines()
+        return ["Every voxel was low-passed to its local resolution."] + self.warningLines()
 
     def _methods(self):
         if not self.getStats():

@@ -129,7 +129,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         found = [first - i * step for i in range(min(count, MOST) + 1)]
         return found if last >= found[-1] - 1e-6 * step else [*found, last]
 
-    def _unsharpened(self):
+    def getShownVolume(self):
         """Return the volume on whose grid the output lies."""
         if not self.useHalfVolumes.get():
             return volume_of(self.inputVolume)
@@ -148,7 +148,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         return [pointer for pointer in pointers if pointer.get() is not None]
 
     def createOutputStep(self):
-        sharpened = self._register("sharpened.mrc", Volume, self._unsharpened())
+        sharpened = self._register("sharpened.mrc", Volume, self.getShownVolume())
         self._defineWithSources({"outputVolume": sharpened})
         self.best_bfactor.set(self.getStats()["best_bfactor"])
         self._store(self.best_bfactor)
@@ -199,7 +199,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         if stats["verdict"]:
             text = stats["verdict"]["text"]
             lines.append(text[0].upper() + text[1:] + ".")
-        return lines + self._warningLines()
+        return lines + self.warningLines()
 
     def _methods(self):
         stats = self.getStats()

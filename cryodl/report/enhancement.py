@@ -17,6 +17,8 @@ from cryodl.report.slices import crop_box, density_limits
 PLANES = 5
 #: Density of enhanced maps drawn darkest, in units of a molecule's root mean square.
 DARKEST = 3.0
+#: Change below which nothing is drawn, in the same unit.
+CHANGED = 0.05
 
 
 def before_after_rows(
@@ -44,7 +46,9 @@ def before_after_rows(
         rows.append(Row(support, "viridis", 0.0, 1.0, "Halves agree", True, mask))
     if change is not None:
         rows.append(
-            Row(change, "PuOr", -DARKEST, DARKEST, "Removed / added", True, np.abs(change) > 0.05)
+            Row(
+                change, "PuOr", -DARKEST, DARKEST, "Removed / added", True, np.abs(change) > CHANGED
+            )
         )
     return rows
 
@@ -113,8 +117,7 @@ def write_before_after_view(
         f"volume #1 style mesh step 1 level {before_level:.6g} color #b4b4b480",
         f"volume #2 style surface step 1 level {after_level:.6g} color #e69f00",
         f"surface dust #2 size {dust:g}",
-        "volume #1 hide",
-        "# 'volume #1 show' shows the input beside it",
+        "# 'volume #1 hide' leaves the enhanced map alone",
     ]
     if support is not None:
         lines += [

@@ -207,35 +207,60 @@ def draw_oversharpening(
     ValueError
         Not as many resolutions as B-factors.
     """
+    with style():
+        figure = new_figure(WIDTH, SCAN_HEIGHT + (0.2 if title else 0))
+        height = figure.get_size_inches()[1]
+        axes = figure.add_axes((0.115, 0.44 / height, 0.85, 2.46 / height))
+        fill_scan(
+            axes, bfactors, percentiles, medians=medians, snr=snr, best=best, found=found,
+            sharpened=sharpened,
+        )  # fmt: skip
+        axes.legend(frameon=False, loc="upper right", handlelength=1.8, ncol=2, columnspacing=1.2)
+        write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
+        for kind in (".png", ".svg"):
+            save_figure(figure, os.fspath(out_base) + kind)
+
+
+def fill_scan(
+    axes: Any,
+    bfactors: Sequence[float],
+    percentiles: Sequence[float],
+    *,
+    medians: Sequence[float],
+    snr: float,
+    best: float,
+    found: bool = True,
+    sharpened: float | None = None,
+) -> None:
+    """Draw the scan on axes, with its legend above; arguments as of `draw_oversharpening`.
+
+    Raises ValueError where there are not as many resolutions as B-factors.
+    """
     if not len(bfactors) == len(percentiles) == len(medians):
         raise ValueError(
             f"{len(percentiles)} percentiles and {len(medians)} medians for {len(bfactors)} "
             "B-factors"
         )
-    with style():
-        figure = new_figure(WIDTH, SCAN_HEIGHT + (0.2 if title else 0))
-        height = figure.get_size_inches()[1]
-        axes = figure.add_axes((0.115, 0.44 / height, 0.85, 2.46 / height))
-        axes.plot(bfactors, medians, "o-", color="0.65", ms=2.5, lw=0.9, label="aspect, median")
-        axes.plot(bfactors, percentiles, "o-", color=ASPECT, ms=3.5, lw=1.5, label="aspect, 20 %")
-        axes.axhline(snr, color=SNR, lw=1.2, label=f"signal to noise, 20 %: {snr:.2f} Å")
-        levels = [*percentiles, *medians, snr]
-        if sharpened is not None:
-            levels.append(sharpened)
-            label = f"given sharpened map, 20 %: {sharpened:.2f} Å"
-            axes.axhline(sharpened, color=OTHER, lw=1.0, ls=(0, (5, 2)), label=label)
-        room = max(max(levels) - min(levels), 0.5)
-        low, high = min(levels) - 0.12 * room, max(levels) + 0.45 * room  # the legend is above
-        margin = 0.03 * (bfactors[0] - bfactors[-1])
-        axes.set(xlim=(bfactors[0] + margin, bfactors[-1] - margin), ylim=(low, high))
-        level = float(np.interp(-best, [-b for b in bfactors], percentiles))
-        _mark_bfactor(axes, best, level, "recommended" if found else "nearest", bfactors)
-        axes.set_xlabel("B-factor applied (Å²); sharper to the right")
-        axes.set_ylabel("Local resolution (Å)")
-        axes.legend(frameon=False, loc="upper right", handlelength=1.8, ncol=2, columnspacing=1.2)
-        write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
-        for kind in (".png", ".svg"):
-            save_figure(figure, os.fspath(out_base) + kind)
+    axes.plot(bfactors, medians, "o-", color="0.65", ms=2.5, lw=0.9, label="aspect, median")
+    axes.plot(bfactors, percentiles, "o-", color=ASPECT, ms=3.5, lw=1.5, label="aspect, 20 %")
+    axes.axhline(snr, color=SNR, lw=1.2, label=f"signal to noise, 20 %: {snr:.2f} Å")
+    levels = [*percentiles, *medians, snr]
+    if sharpened is not None:
+        levels.append(sharpened)
+        label = f"given sharpened map, 20 %: {sharpened:.2f} Å"
+        axes.axhline(sharpened, color=OTHER, lw=1.0, ls=(0, (5, 2)), label=label)
+    room = max(max(levels) - min(levels), 0.5)
+    low, high = min(levels) - 0.12 * room, max(levels) + 0.45 * room  # the legend is above
+    margin = 0.03 * (bfactors[0] - bfactors[-1])
+    axes.set(xlim=(bfactors[0] + margin, bfactors[-1] - margin), ylim=(low, high))
+    level = float(np.interp(-best, [-b for b in bfactors], percentiles))
+    _mark_bfactor(axes, best, level, "recommended" if found else "nearest", bfactors)
+    axes.set_xlabel("B-factor applied (Å²); sharper to the right")
+    axes.set_ylabel("Local resolution (Å)")
+    axes.legend(
+        frameon=False, loc="lower left", bbox_to_anchor=(-0.15, 1.0), handlelength=1.4,
+        borderpad=0.1, labelspacing=0.2,
+    )  # fmt: skip
 
 
 def _mark_bfactor(

@@ -104,6 +104,7 @@ def fill_axes(
     stats: dict[str, Any] | None = None,
     claimed: float | None = None,
     palette: str = DEFAULT_PALETTE,
+    colours: Any = None,
 ) -> None:
     """Draw bars, interval, median and claim on axes, labelled for a legend.
 
@@ -112,13 +113,15 @@ def fill_axes(
     axes : matplotlib axes, empty
     values : ndarray, shape (n,), finite and above 0, in Å
     vmin, vmax, stats, claimed : as in :func:`draw_histogram`
+    colours : matplotlib colour map, in place of the palette
     """
     median, low, high = _summary(values, stats)
     edges = bin_edges(values, abs(claimed - median) if claimed else 0.0)
     counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)
     percent = 100.0 * counts / values.size
     centres = (edges[:-1] + edges[1:]) / 2
-    colours = colour_map(palette)(np.clip((centres - vmin) / (vmax - vmin), 0, 1))
+    shown = colour_map(palette) if colours is None else colours
+    colours = shown(np.clip((centres - vmin) / (vmax - vmin), 0, 1))
     axes.axvspan(low, high, color="0.93", lw=0, zorder=0, label=_interval_label(low, high))
     # bars in a pale colour would vanish on white without an outline
     axes.bar(centres, percent, np.diff(edges), color=colours, edgecolor="0.25", lw=0.35)

@@ -1,5 +1,6 @@
 """Scipion viewers: they read the files that a run has written and compute nothing."""
 
+from cryodl.viewers.viewer_changed import CryodlFilterViewer, CryodlOversharpeningViewer
 from cryodl.viewers.viewer_classes import (
     CryodlLocalClassesViewer,
     CryodlResolutionClassViewer,
@@ -12,7 +13,9 @@ from cryodl.viewers.viewer_resolution import CryodlResolutionViewer
 __all__ = [
     "CryodlCompareViewer",
     "CryodlEnhanceViewer",
+    "CryodlFilterViewer",
     "CryodlLocalClassesViewer",
+    "CryodlOversharpeningViewer",
     "CryodlResolutionClassViewer",
     "CryodlResolutionViewer",
     "CryodlTrainingViewer",

@@ -6,6 +6,8 @@ import pyworkflow.protocol.params as params
 from pwem.viewers import EmPlotter
 from pyworkflow.viewer import DESKTOP_TKINTER, ProtocolViewer
 
+from cryodl.protocols.maps import run_name
+from cryodl.report.palette import DEFAULT_PALETTE
 from cryodl.report.slice_grid import draw_slice_grid, draw_slice_rows, pick_planes
 from cryodl.report.slices import crop_box
 from cryodl.viewers import chimerax
@@ -63,11 +65,65 @@ class CryodlViewerBase(ProtocolViewer):
 
         return guarded
 
+    # --------------------------- the results window -----------------------
+    def visualize(self, obj, **args):
+        """Open the results window; where there are no maps to scroll through, the form."""
+        self.setProtocol(obj)
+        try:
+            results = self._results()
+            window = self._window(results, args.get("windows"))
+        except (OSError, ValueError) as error:
+            logger.debug("Nothing to show", exc_info=error)
+            self.errorMessage(str(error), "Nothing to show").show()
+            return
+        if window is None:
+            self.open_form(obj, **args)
+            return
+        self.formWindow = window
+        self._tkRoot = window.root
+        window.show(center=True)
+
+    def open_form(self, obj, **args):
+        """Open the form whose entries show one figure each."""
+        super().visualize(obj, **args)
+
+    def _window(self, results, master):
+        if not hasattr(results, "layers"):
+            return None
+        from cryodl.viewers.window import ResultsWindow
+
+        def figures():
+            self.open_form(self.protocol, windows=window)
+
+        def chimera():
+            for view in self._getVisualizeDict()[self._chimera]():
+                view.show()
+
+        actions = [*self._actions(window_of=lambda: window), ("More figures…", figures)]
+        if self._chimera:
+            actions.append(("ChimeraX", chimera))
+        ends = results.scale_ends()
+        window = ResultsWindow(
+            self._title(),
+            results,
+            notes=self.protocol.warningLines(),
+            actions=actions,
+            scale=(DEFAULT_PALETTE, *ends),
+            master=master,
+        )
+        return window
+
+    _chimera = "doShowChimera"  # its entry
+
+    def _actions(self, window_of):
+        """Return further buttons of the results window: [(label, function)]."""
+        return []
+
     def _axis(self):
         return AXIS_NAMES[self.sliceAxis.get()]
 
     def _title(self):
-        return str(self.protocol.getRunName())
+        return run_name(self.protocol)
 
     def _plotter(self, window):
         plotter = EmPlotter(windowTitle=window, dpi=PLOT_DPI)

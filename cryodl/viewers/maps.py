@@ -98,6 +98,17 @@ def on_grid_of(shown, other):
     return np.where(reached, shown.data[np.ix_(*nearest)], 0)
 
 
+def plain_file(path, shown):
+    """Return a file of a map that every ChimeraX places where Scipion does: its own, or a copy.
+
+    path : of the copy
+    """
+    if shown.path and not shown.path.endswith((".gz", ".bz2")):
+        return shown.path
+    write_map(path, shown)
+    return path
+
+
 def write_map(path, shown):
     """Write a map as MRC with its voxel size and origin in the header."""
     import mrcfile

@@ -5,9 +5,29 @@ import os
 import numpy as np
 
 from cryodl.protocols.maps import is_mrc, plain_path
-from cryodl.report.palette import resolution_range
-from cryodl.report.slices import density_limits
+from cryodl.report.browser import DENSITY, RESOLUTION, Browser, Layer, draw_density_bars
+from cryodl.report.classes import ENDS, TICKS, class_colour_map
+from cryodl.report.histogram import fill_axes
+from cryodl.report.palette import (
+    DEFAULT_PALETTE,
+    UNCERTAINTY_PALETTE,
+    colour_map,
+    resolution_range,
+)
+from cryodl.report.slice_grid import AXES, Row
+from cryodl.report.slices import crop_box, density_limits, molecule_centre
 from cryodl.viewers.maps import read_volume
+
+
+def why_missing(protocol, name):
+    """Say why a run has no file of that name, and what to do."""
+    if protocol.isFailed():
+        return f"This run failed: {protocol.getErrorMessage()}"
+    if protocol.isAborted():
+        return "This run was stopped before it had results: continue it, or run it again."
+    if protocol.isActive():
+        return f"This run still works and has not written {name} yet."
+    return f"This run has not written {name}: run it again."
 
 
 class Results:
@@ -37,7 +57,7 @@ class Results:
         return self._maps[name]
 
     def _missing(self, name, finished):
-        return f"This run has not written {name} yet; let it finish."
+        return why_missing(self.protocol, name)
 
     def on_grid_of(self, other, volume):
         """Return an input of the run, a Volume of Scipion, as a Map on the grid of another Map."""
@@ -79,6 +99,89 @@ class Results:
             "density_ends": density_limits(density.data, self.inside()),
         }
 
+    # --------------------------- for the results window -------------------
+    def layers(self):
+        """Return the maps of the run as Layers, the most telling first."""
+        raise NotImplementedError
+
+    def scale_ends(self):
+        """Return the ends in Å of the colour key of all local resolutions."""
+        return 0.0, 10.0
+
+    def grid(self):
+        """Return a Map on the grid of all layers."""
+        return self.extra("mask.mrc")
+
+    def depth(self, axis):
+        return self.grid().data.shape[AXES.index(axis)]
+
+    def middle(self, axis):
+        """Return the plane through the middle of the molecule."""
+        return molecule_centre(self.inside())[AXES.index(axis)]
+
+    def chart(self, axes, layer, scale):
+        """Draw on axes what stands beside the slices: the histogram of the first map."""
+        if layer.kind == DENSITY:
+            draw_density_bars(axes, layer)
+            return
+        values = layer.row.values[layer.row.inside].astype(float)
+        if not values.size:
+            return
+        row = layer.row
+        own = layer.kind != RESOLUTION
+        fill_axes(
+            axes,
+            values,
+            row.vmin if own else scale.low,
+            row.vmax if own else scale.high,
+            claimed=None if own else self.claimed(),
+            colours=row.colours if own else scale.map(),
+        )
+        axes.set_xlabel(row.label)
+        axes.legend(
+            frameon=False, loc="lower left", bbox_to_anchor=(-0.12, 1.0), handlelength=1.2,
+            borderpad=0.1, labelspacing=0.2,
+        )  # fmt: skip
+
+    def claimed(self):
+        stats = self.protocol.getStats()
+        return stats.get("claimed") if isinstance(stats, dict) else None
+
+    def browser(self, figure, title):
+        """Return a Browser of the layers on a figure."""
+        grid, inside = self.grid(), self.inside()
+        density = self.density()
+        return Browser(
+            figure,
+            voxel_size=grid.voxel_size,
+            origin=grid.origin,
+            box=crop_box(inside),
+            inside=inside,
+            background=None if density is None else self.density_layer("Map", density),
+            chart=self.chart,
+            title=title,
+        )
+
+    def density_layer(self, name, shown, ends=None):
+        low, high = ends or density_limits(shown.data, self.inside())
+        row = Row(shown.data, "gray_r", low, high, "Density", ends is not None)
+        return Layer(name, row, DENSITY)
+
+    def resolution_layer(self, name, shown, known):
+        row = Row(
+            shown.data, colour_map(DEFAULT_PALETTE), *self.scale_ends(), f"{name} (Å)", True, known
+        )
+        return Layer(name, row, RESOLUTION)
+
+    @staticmethod
+    def width_layer(name, shown, known, low=None):
+        """Return a Layer of a map in Å that is no resolution, such as its uncertainty."""
+        values = shown.data[known]
+        ends = resolution_range(values) if (values > 0).any() else (0.0, 0.5)
+        ends = (ends[0] if low is None else low, ends[1])
+        row = Row(shown.data, colour_map(UNCERTAINTY_PALETTE), *ends, f"{name} (Å)", True, known)
+        return Layer(name, row)
+
 
 class RunResults(Results):
     """Of a local resolution.
@@ -115,6 +218,22 @@ class RunResults(Results):
         # so many of each that the 2.5 and 97.5 % of them are these very values
         return resolution_range(np.repeat([percentiles["2.5"], percentiles["97.5"]], 100))
 
+    def layers(self):
+        shown = self.resolution
+        layers = [self.resolution_layer("Local resolution", shown, self.known(shown))]
+        density = self.density()
+        if density is not None:
+            layers.append(self.density_layer("Map", density))
+        if self.has_uncertainty():
+            shown = self.uncertainty()
+            layers.append(self.width_layer("Uncertainty", shown, self.known(shown)))
+        if os.path.exists(self.protocol.getExtraFile("classes.mrc")):
+            shown = self.extra("classes.mrc")
+            row = Row(shown.data, class_colour_map(DEFAULT_PALETTE), *ENDS, "Class (Å)", True,
+                self.known(shown))  # fmt: skip
+            layers.append(Layer("Classes", row, ticks=TICKS))
+        return layers
+
     def _density(self):
         if os.path.exists(self.protocol.getExtraFile("density.mrc")):
             return self.extra("density.mrc")  # sharpened, for example, before it was judged
@@ -148,8 +267,16 @@ class ComparisonResults(Results):
     def stats(self):
         stats = super().stats()
         if not stats:
-            raise ValueError("This run has not written its figures yet; let it finish.")
+            raise ValueError(self._missing("its figures", False))
         return stats
+
+    def layers(self):
+        known = self.inside()
+        shown = [("Consensus", self.consensus), *zip(self.names(), self.maps())]
+        layers = [self.resolution_layer(name, one, known) for name, one in shown]
+        layers.insert(1, self.width_layer("Largest − smallest", self.disagreement, known, 0.0))
+        density = self.density()
+        return layers if density is None else [*layers, self.density_layer("Map", density)]
 
     def names(self):
         return [entry["name"] for entry in self.stats()["maps"]]
@@ -179,65 +306,3 @@ class ComparisonResults(Results):
         if volume is None:
             raise ValueError("This comparison has no density map.")
         return self.on_grid_of(self.consensus, volume)
-
-
-class EnhancedResults(Results):
-    """Of an enhanced map.
-
-    Attributes
-    ----------
-    before, after, change : Map on one grid: the input, the enhanced map, and what was added (above
-        0) and removed (below)
-    support : Map of how far both half maps agree; None where there were none
-    """
-
-    output = "Volume"
-
-    def _missing(self, name, finished):
-        if not finished:
-            return super()._missing(name, finished)
-        if "resolution" in name:
-            return f"This run has no {name}: local resolution was not asked for in its form."
-        return f"This run has not written {name}."
-
-    @property
-    def after(self):
-        return self.extra("enhanced.mrc")
-
-    @property
-    def change(self):
-        return self.extra("audit.mrc")
-
-    @property
-    def before(self):
-        after = self.after
-        if os.path.exists(self.protocol.getExtraFile("density.mrc")):
-            return self.extra("density.mrc")  # the mean of half maps, for example
-        if "before" not in self._maps:
-            volume = self.protocol.getShownVolume()
-            if volume is None:
-                raise ValueError("The map that was enhanced is gone from the project.")
-            self._maps["before"] = self.on_grid_of(after, volume)
-        return self._maps["before"]
-
-    @property
-    def support(self):
-        there = os.path.exists(self.protocol.getExtraFile("support.mrc"))
-        return self.extra("support.mrc") if there else None
-
-    def surface(self):
-        """Return the density at which the enhanced map is shown."""
-        return float(self.stats()["surface"])
-
-    def inside(self):
-        """Return where the enhanced map shows something; everywhere where it is empty."""
-        inside = self.after.data > self.surface() / 2
-        return inside if inside.any() else np.ones(inside.shape, bool)
-
-    def resolution(self, name):
-        """Return the local resolution before or after, as a Map."""
-        return self.extra(os.path.join(name, "resolution.mrc"))
-
-    def judged(self):
-        """Return where both local resolutions are known: ndarray of bool, shape (z, y, x)."""
-        return (self.resolution("before").data > 0) & (self.resolution("after").data > 0)

@@ -24,6 +24,7 @@ from cryodl.report.figure import draw_table
 from cryodl.viewers import chimerax
 from cryodl.viewers.base import CryodlViewerBase, define_entry
 from cryodl.viewers.maps import read_volume
+from cryodl.viewers.results import why_missing
 from cryodl.viewers.viewer_resolution import COLOUR_SETS, CryodlResolutionViewer
 
 MOST = 30  # maps in one picture
@@ -135,7 +136,7 @@ class CryodlResolutionClassViewer(CryodlViewerBase):
     def _results(self):
         stats = self.protocol.getStats()
         if not stats:
-            raise ValueError("This run has not judged its maps yet; let it finish.")
+            raise ValueError(why_missing(self.protocol, "the classes of its maps"))
         first = self.firstMap.get()
         if first is None or not 1 <= first <= len(stats):
             raise ValueError(f"First map: {first} is not between 1 and {len(stats)}.")
@@ -206,7 +207,7 @@ class CryodlTrainingViewer(CryodlViewerBase):
     def _show_curves(self, protocol):
         path = os.path.join(protocol.getTrainingFolder(), "log.csv")
         if not os.path.exists(path):
-            raise ValueError("The training has not come to its first validation yet.")
+            raise ValueError(why_missing(protocol, "its learning curves"))
         plotter = self._plotter("Learning curves")
         fill_learning_curves(plotter.getFigure(), path, title=self._title())
         return [plotter]
@@ -214,7 +215,7 @@ class CryodlTrainingViewer(CryodlViewerBase):
     def _show_table(self, protocol):
         figures = protocol.getStats().get("metrics")
         if not figures:
-            raise ValueError("The network is not trained yet; let the run finish.")
+            raise ValueError(why_missing(protocol, "its network"))
         rows = [
             ["Voxels in the right class (%)", f"{100 * figures['exact']:.1f}"],
             ["Voxels within one class (%)", f"{100 * figures['within_one']:.1f}"],

@@ -15,8 +15,8 @@ from cryodl.report.enhancement import (
 from cryodl.report.palette import DEFAULT_PALETTE, colour_map, resolution_range
 from cryodl.report.slice_grid import Row
 from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
-from cryodl.viewers.maps import write_map
-from cryodl.viewers.results import EnhancedResults
+from cryodl.viewers.before_after import EnhancedResults
+from cryodl.viewers.maps import plain_file
 
 NAMES = {BEFORE: "Input", AFTER: "Enhanced"}
 
@@ -136,18 +136,13 @@ class CryodlEnhanceViewer(CryodlViewerBase):
         script = os.path.abspath(self.protocol.getExtraFile("chimerax_before_after.cxc"))
         write_before_after_view(
             script,
-            before=self._plain_file("input", results.before),
-            after=self._plain_file("enhanced", results.after),
+            before=self._file("input", results.before),
+            after=self._file("enhanced", results.after),
             before_level=surface_level(results.before.data, inside),
             after_level=results.surface(),
-            support=None if support is None else self._plain_file("support", support),
+            support=None if support is None else self._file("support", support),
         )
         return self._chimera_views(script)
 
-    def _plain_file(self, name, shown):
-        """Return a file of a map that ChimeraX places where Scipion does: its own, or a copy."""
-        path = shown.path
-        if not path or path.endswith((".gz", ".bz2")):  # every ChimeraX reads plain files
-            path = self.protocol.getExtraFile(f"chimerax_{name}.mrc")
-            write_map(path, shown)
-        return path
+    def _file(self, name, shown):
+        return plain_file(self.protocol.getExtraFile(f"chimerax_{name}.mrc"), shown)

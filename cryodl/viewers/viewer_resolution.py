@@ -12,6 +12,8 @@ from cryodl.protocols import (
     CryodlProtResolutionBase,
     CryodlProtSingleMapResolution,
 )
+from cryodl.protocols.protocol_base import CHOICES
+from cryodl.protocols.protocol_local_resolution import SHARPEN_AUTO
 from cryodl.report.histogram import draw_bars, draw_radius, radial_profile
 from cryodl.report.palette import (
     DEFAULT_PALETTE,
@@ -29,6 +31,7 @@ from cryodl.viewers.maps import read_volume
 from cryodl.viewers.results import RunResults
 
 MIDDLE = -1
+FLATTENED = CHOICES["'Judge the map' auto"]
 
 #: Colours to choose from.
 COLOUR_SETS = [name for name in PALETTES if name != UNCERTAINTY_PALETTE]
@@ -52,6 +55,19 @@ class CryodlResolutionViewer(CryodlViewerBase):
 
     def _results(self):
         return RunResults(self.protocol)
+
+    def _actions(self, window_of):
+        """Offer what the run itself advises."""
+        if not any(FLATTENED in line for line in self.protocol.warningLines()):
+            return []
+        return [("Run again flattened…", lambda: self._run_again(window_of()))]
+
+    def _run_again(self, window):
+        """Open the form of a copy of the run that judges the map flattened."""
+        runs = window.master.getViewWidget()
+        copy = self.getProject().copyProtocol(self.protocol)
+        copy.sharpen.set(SHARPEN_AUTO)
+        runs._openProtocolForm(copy)
 
     def _shows(self):
         return {

@@ -196,7 +196,7 @@ class TestEnhance(BaseTest):
         self.assertIsNone(viewer.getParam("doShowResHistogram"))
         for name in viewer._getVisualizeDict():
             text = self.show(viewer, name).getMessage()
-            self.assertIn("let it finish", text)
+            self.assertIn("run it again", text)
 
 
 del ViewerCase  # or it would be collected here too

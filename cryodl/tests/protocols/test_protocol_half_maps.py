@@ -15,7 +15,7 @@ from cryodl.protocols import (
     CryodlProtLocalFilter,
     CryodlProtOversharpening,
 )
-from cryodl.protocols.maps import read_grid, read_header
+from cryodl.protocols.maps import read_grid, read_header, run_name
 from cryodl.tests.scipion_maps import import_volumes, write_map, write_molecule
 
 SHAPE, VOXEL, ORIGIN = (48, 52, 56), 1.5, (-30.0, 15.0, 6.0)
@@ -135,7 +135,9 @@ class TestHalfMaps(BaseTest):
         )
         names = compared._names()
         self.assertEqual(len(set(names)), 3)
-        self.assertTrue(all(name.startswith(imported.getRunName()) for name in names))
+        self.assertTrue(all(name.startswith(run_name(imported)) for name in names))
+        imported.setObjLabel("cryodl - half-map local resolution")
+        self.assertEqual(run_name(imported), "half-map local resolution")
 
     def test_names_of_runs_are_told_apart(self):
         run = self.newProtocol(CryodlProtCompareResolution)

@@ -1,10 +1,11 @@
 """Open Scipion's real windows and take their pictures, one after the other.
 
-    python -m cryodl.tests.viewers.show_window PROJECT_PATH form|project|viewer PROTOCOL OUT.png ...
+    python -m cryodl.tests.viewers.show_window PROJECT_PATH KIND PROTOCOL OUT.png ...
 
-The last three words may be repeated. PROTOCOL is the id of a run, or, for a form, also the class of
-a protocol not run yet. A display is needed; `virtual_display` starts one that nobody sees. Tests
-use this, and so do the pictures in the documentation.
+KIND is form, project, viewer (the results window) or figures (the viewer's form). The last three
+words may be repeated. PROTOCOL is the id of a run, or, for a form, also the class of a protocol not
+run yet. A display is needed; `virtual_display` starts one that nobody sees. Tests use this, and so
+do the pictures in the documentation.
 """
 
 import os
@@ -18,13 +19,13 @@ SECONDS = 1  # between steps, which follow one another however slow the machine 
 
 
 @contextmanager
-def virtual_display():
+def virtual_display(size=SIZE):
     """Start Xvfb and set DISPLAY; raise FileNotFoundError where it is not installed."""
     program = shutil.which("Xvfb")
     if not program:
         raise FileNotFoundError("Xvfb is not installed")
     read, write = os.pipe()
-    screen = f"{SIZE[0]}x{SIZE[1]}x24"
+    screen = f"{size[0]}x{size[1]}x24"
     server = subprocess.Popen(
         [program, "-displayfd", str(write), "-screen", "0", screen, "-nolisten", "tcp"],
         pass_fds=[write],
@@ -82,12 +83,13 @@ def show(project_path, targets):
             run = project.newProtocol(Domain.getProtocols()[protocol])
         if kind == "project":
             return
-        if kind == "viewer":
+        if kind in ("viewer", "figures"):
             viewer = Domain.findViewers(run, "tkinter")[0](
                 project=project, protocol=run, parent=window
             )
             shown.append(viewer)
-            viewer.visualize(run, windows=window)
+            opens = viewer.visualize if kind == "viewer" else viewer.open_form
+            opens(run, windows=window)
         else:
             form = FormWindow("Protocol Run: " + run.getClassName(), run, None, window)
             shown.append(form)
@@ -95,7 +97,8 @@ def show(project_path, targets):
             form.show(center=True)
 
     def begin():
-        window.root.geometry(f"{SIZE[0]}x{SIZE[1]}+0+0")  # there is no window manager to do it
+        wide, high = window.root.winfo_screenwidth(), window.root.winfo_screenheight()
+        window.root.geometry(f"{wide}x{high}+0+0")  # there is no window manager to do it
         window.root.after(1000 * SECONDS, lambda: open_next(list(targets)))
 
     def open_next(waiting):

@@ -201,7 +201,7 @@ class TestPictures(ViewerCase):
         viewer = self.viewer(run)
         for name in viewer._getVisualizeDict():
             text = self.message(self.show(viewer, name))
-            self.assertRegex(text, "let it finish|no uncertainty")
+            self.assertRegex(text, "run it again|no uncertainty")
 
 
 class TestImports(BaseTest):

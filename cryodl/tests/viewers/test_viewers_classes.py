@@ -116,7 +116,7 @@ class TestResolutionClass(ViewerCase):
 
     def test_probabilities_and_table(self):
         viewer = self.viewer(self.run_)
-        self.assertIn("let it finish", self.message(self.show(viewer, "doShowTable")))
+        self.assertIn("run it again", self.message(self.show(viewer, "doShowTable")))
         self.finish()
         self.assertIsInstance(viewer, CryodlResolutionClassViewer)
         bars, estimates = self.show(viewer, "doShowProbabilities").getFigure().axes
@@ -236,7 +236,7 @@ class TestCompare(ViewerCase):
     def test_a_run_that_has_not_finished(self):
         viewer = self.viewer(self.newProtocol(CryodlProtCompareResolution))
         for name in viewer._getVisualizeDict():
-            self.assertIn("let it finish", self.message(self.show(viewer, name)))
+            self.assertIn("run it again", self.message(self.show(viewer, name)))
 
 
 del ViewerCase  # or it would be collected here too
