@@ -159,7 +159,8 @@ def _text_problem(value: Any, takes: str) -> str:
         return "" if "float" in takes else "is no path or name"
     names = [each.__name__ for each in type(value).__mro__[:-1]]
     names += [other for name in names for other in ALSO.get(name, ())]
-    return "" if any(name in takes for name in names) else "is no path or name"
+    taken = "Any" in takes or any(name in takes for name in names)
+    return "" if taken else "is no path or name"
 
 
 def _is_several(value: Any) -> bool:
