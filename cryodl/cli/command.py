@@ -46,3 +46,5 @@ def run_method(args: argparse.Namespace, method: Method, values: dict[str, Any])
         print(line)
     if hasattr(result, "stats"):
         print(f"wrote {args.output}")
+        if result.stats.get("exit_status"):  # of a check, whose verdict it is
+            raise SystemExit(result.stats["exit_status"])

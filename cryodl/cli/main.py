@@ -1,6 +1,6 @@
 """`cryodl COMMAND`: finds the command, runs it, and turns errors into one line and an exit code.
 
-Exit codes: 0 done; 2 something the user can mend; 3 some rows of a
+Exit codes: 0 done; 1 `preflight` found faults; 2 something the user can mend; 3 some rows of a
 batch failed; 130 interrupted; 143 terminated.
 """
 
@@ -36,7 +36,8 @@ OWN = {
 
 ORDER = (
     "localres", "enhance", "mask", "classify", "import", "compare", "filter", "fsc",
-    "quality", "oversharpening", "simulate", "experiments", "train", "evaluate", "batch",
+    "quality", "preflight", "oversharpening", "simulate", "experiments", "train", "evaluate",
+    "batch",
 )  # fmt: skip
 COMMANDS = {
     name: OWN[name][1] if name in OWN else registry.COMMANDS[name].help

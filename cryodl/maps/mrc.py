@@ -109,6 +109,11 @@ def header_voxel_size(path: PathLike) -> float | None:
     return size if np.isfinite(size) and size > 0 else 0.0
 
 
+def read_header(path: PathLike) -> np.ndarray:
+    """The header as it is stored, a record of `mrcfile`; InputError where it is none."""
+    return _read(Path(path), only_header=True)[0]
+
+
 def _read(path: Path, only_header: bool) -> tuple[np.ndarray, np.ndarray]:
     """Header and values, ndarray (z, y, x), float32; empty where only the header is wanted."""
     if path.is_dir():

@@ -90,6 +90,8 @@ COMMANDS = {
         "resolution of two half maps by Fourier shell correlation"),
     "quality": Method("run_quality", f"{M}.quality.run", f"{M}.quality.options",
         "judge how well a model fits its map: Q-score, correlation, FSC"),
+    "preflight": Method("run_preflight", f"{M}.preflight.run", f"{M}.preflight.options",
+        "check whether a map with its half maps is ready to be deposited"),
     "oversharpening": Method("run_oversharpening", f"{M}.oversharpening",
         f"{M}.oversharpening_options", "find the B-factor that sharpens just enough"),
     "batch": Method("run_batch", "cryodl.batch.run", "cryodl.batch.options",

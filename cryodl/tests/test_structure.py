@@ -223,6 +223,7 @@ def method_of(module: str) -> str:
 SHARED = {"", "cost", "options", "output", "registry", "training"}
 MADE_OF = {
     "oversharpening": {"deepres", "half_map_resolution"},
+    "preflight": {"fsc"},
     "local_classes": {"resolution_class"},  # networks of one paper
 }
 

@@ -1,0 +1,1 @@
+"""Whether a map with its half maps is ready to be deposited."""

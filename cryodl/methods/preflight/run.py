@@ -1,0 +1,290 @@
+"""Is a map with its half maps ready for the EMDB? Checked, and what a deposition needs written."""
+
+from __future__ import annotations
+
+import csv
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodl.checks.voxel_size import voxel_size_warning
+from cryodl.errors import InputError
+from cryodl.maps.mask import automatic_mask
+from cryodl.maps.mrc import write_map
+from cryodl.maps.normalise import block_mean
+from cryodl.maps.result import Result
+from cryodl.maps.volume import Volume
+from cryodl.methods.fsc import run_fsc
+from cryodl.methods.options import declared
+from cryodl.methods.output import figure_of, finish, results_folder
+from cryodl.methods.preflight import checks
+from cryodl.methods.preflight.checks import FAULT, HALVES, MASK, OK, PRIMARY, WARNING, Check, File
+from cryodl.methods.preflight.options import OPTIONS
+
+READY, FAULTY = 0, 1  # exit status; 2, of every command, means that something cannot be read
+FINER = 0.95  # times the FSC's resolution, below which a claim is finer than what is there
+SHOWN = 256  # voxels along an edge of what is drawn
+INCLUDED = 0.5  # share of a fitted model's atoms that lie above the level, at least
+
+
+@declared(OPTIONS)
+def run_preflight(
+    volume: str | Path,
+    half1: str | Path,
+    half2: str | Path,
+    *,
+    mask: str | Path | None = None,
+    model: str | Path | None = None,
+    claimed: float | None = None,
+    level: float | None = None,
+    fix: bool = False,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+) -> Result:
+    """Say whether a map with its half maps is ready to be deposited in the EMDB.
+
+    Parameters
+    ----------
+    volume : path of the primary map;  half1, half2 : of the half maps;  mask : of the mask
+    model : PDB or mmCIF file of the fitted model
+    claimed : Å, resolution to be stated; None takes that of the half maps
+    level : contour level to be recommended; None finds one by a rule
+    fix : write copies with corrected headers and origins into "fixed"
+    output : folder for stats.json, form.txt, fsc.xml, fsc.csv, image.png and copies; None writes
+        nothing
+    overwrite : replace results of an earlier run
+
+    Returns
+    -------
+    Result : without volumes; .stats with "verdict" ("ready" or "faults"), "exit_status" (0 or 1),
+        "checks" (each with name, verdict, evidence, remedy), "levels", "resolution_0.143"
+
+    Raises
+    ------
+    CryodlError : a file cannot be read; nothing is written then
+    """
+    start = time.perf_counter()
+    paths = dict(zip((PRIMARY, *HALVES), (volume, half1, half2)))
+    if mask is not None:
+        paths[MASK] = mask
+    with results_folder(output, *paths.values(), model, overwrite=overwrite) as work:
+        files = {name: checks.read_file(path) for name, path in paths.items()}
+        found = [*checks.check_grids(files), *checks.check_values(files)]
+        found += checks.check_headers(files)
+        stats: dict[str, Any] = {"method": "preflight", "claimed": claimed}
+        fsc = None
+        if _comparable(files):
+            maps = {name: checks.plain(files[name]) for name in (PRIMARY, *HALVES)}
+            found += checks.check_halves(maps[HALVES[0]], maps[HALVES[1]])
+            found.append(checks.check_primary(*maps.values()))
+            stats["levels"], levelled = _levels(files, maps, level)
+            found += [levelled, _voxel_size(maps[PRIMARY])]
+            if mask is not None:
+                found.append(_mask(files[MASK].volume, maps[PRIMARY]))
+            if model is not None:
+                found.append(_model(model, files[PRIMARY].volume, stats["levels"][PRIMARY]))
+            fsc = _fsc(maps, files, found)
+        else:
+            found.append(Check("contents", WARNING, "not compared, since maps differ in box or "
+                "hold infinite values", "mend these first"))  # fmt: skip
+        stats.update(_stated(fsc, claimed, found))
+        faults = [one for one in found if one.verdict == FAULT]
+        first = files[PRIMARY].volume
+        stats.update(
+            verdict="faults" if faults else "ready",
+            exit_status=FAULTY if faults else READY,
+            checks=[one._asdict() for one in found],
+            voxel_size=first.voxel_size,
+            box=first.size,
+            fixed=sorted(f"fixed/{_copy(file)}" for file in files.values()) if fix else [],
+            warnings=[],
+            seconds={},
+        )
+        result = Result({}, stats, first.with_data(np.nan_to_num(first.data)))
+        write = partial(_write, files=files, stats=stats, curve=fsc, fix=fix)
+        finish(result, work, start, partial(_draw, result, fsc), write=write)
+    return result
+
+
+def summary(stats: dict[str, Any]) -> list[str]:
+    lines = [
+        f"{one['verdict']}: {one['name']}: {one['evidence']}"
+        + (f"; {one['remedy']}" if one["remedy"] else "")
+        for one in stats["checks"]
+        if one["verdict"] != OK
+    ]
+    count = sum(one["verdict"] == FAULT for one in stats["checks"])
+    resolution = stats["resolution_0.143"]
+    said = f"resolution {resolution:.2f} Å (FSC 0.143)" if resolution else "no resolution"
+    ready = "ready to be deposited" if not count else f"{count} fault{'s' * (count > 1)} found"
+    return [*lines, f"{ready}; {len(stats['checks'])} checks; {said}"]
+
+
+def _comparable(files: dict[str, File]) -> bool:
+    shapes = {file.volume.shape for file in files.values()}
+    return len(shapes) == 1 and all(np.isfinite(f.volume.data).all() for f in files.values())
+
+
+def _levels(files, maps, level: float | None) -> tuple[dict[str, float], Check]:
+    """A contour level for each map, in the units of its file."""
+    from cryodl.report.chimerax import surface_level
+
+    inside = automatic_mask(maps[PRIMARY])
+    levels = {}
+    for name, volume in maps.items():
+        found = surface_level(volume.data, inside) * volume.unit
+        levels[name] = float(f"{level if level is not None and name == PRIMARY else found:.4g}")
+    said = ", ".join(f"{name} {value:.4g}" for name, value in levels.items())
+    how = "by Otsu's threshold within the molecule"
+    data = files[PRIMARY].volume.data
+    if not data.min() < levels[PRIMARY] < data.max():
+        return levels, Check("contour level", FAULT, f"{said}; the primary map has values from "
+            f"{data.min():.4g} to {data.max():.4g}", "give a level between them")  # fmt: skip
+    return levels, Check("contour level", OK, f"{said} ({'given' if level else how})")
+
+
+def _voxel_size(primary: Volume) -> Check:
+    said = voxel_size_warning(primary)
+    if said:
+        return Check("plausible voxel size", WARNING, said, "check the calibration of the pixel")
+    return Check("plausible voxel size", OK, f"{primary.voxel_size:.5g} Å")
+
+
+def _mask(mask: Volume, primary: Volume) -> Check:
+    low, high = float(mask.data.min()), float(mask.data.max())
+    if low < -0.01 or high > 1.01 or high < 0.5:
+        return Check("mask", FAULT, f"values from {low:.4g} to {high:.4g}",
+            "give a mask from 0 to 1")  # fmt: skip
+    molecule = automatic_mask(primary)
+    inside = float(mask.data[molecule].mean())
+    if inside < 0.5:
+        return Check("mask", FAULT, f"it holds {inside:.0%} of the molecule found in the map",
+            "give the mask of this map")  # fmt: skip
+    return Check("mask", OK, f"{low:.3g} to {high:.3g}, holds {inside:.0%} of the molecule")
+
+
+def _model(model: str | Path, primary: Volume, level: float) -> Check:
+    from scipy.ndimage import map_coordinates
+
+    from cryodl.simulation.structure import read_structure
+
+    positions = read_structure(model).positions
+    places = ((positions - np.asarray(primary.origin)) / primary.voxel_size)[:, ::-1]
+    inside = np.all((places >= 0) & (places <= np.array(primary.shape) - 1), axis=1).mean()
+    values = map_coordinates(primary.data, places.T, order=1, cval=float(primary.data.min()))
+    above = float((values >= level).mean())
+    said = f"{inside:.0%} of its atoms lie in the box, {above:.0%} above the contour level"
+    if inside < 1 or above < INCLUDED:
+        return Check("model in the map", FAULT, said, "fit the model into the primary map, or "
+            "check the origin")  # fmt: skip
+    return Check("model in the map", OK, said)
+
+
+def _fsc(maps, files, found: list[Check]) -> Any:
+    """The FSC of the half maps, where there is one."""
+    halves = [maps[name] for name in HALVES]
+    sizes = {round(half.voxel_size, 4) for half in halves}
+    same = max(abs(a - b) for a, b in zip(halves[0].origin, halves[1].origin))
+    if len(sizes) > 1 or same > 0.1 * halves[0].voxel_size:
+        return None
+    faulty = [one for one in found if one.name == "mask" and one.verdict == FAULT]
+    mask = files[MASK].volume if MASK in files and not faulty else None
+    if mask is not None and (mask.voxel_size != halves[0].voxel_size):
+        mask = None
+    try:
+        return run_fsc(halves[0], halves[1], mask=mask)
+    except InputError:  # what is wrong with them is among the checks
+        return None
+
+
+def _stated(fsc: Any, claimed: float | None, found: list[Check]) -> dict[str, Any]:
+    resolution = fsc.stats["resolution_0.143"] if fsc else None
+    if claimed and resolution and claimed < FINER * resolution:
+        found.append(Check("resolution", WARNING, f"{claimed:g} Å is claimed, and the FSC of the "
+            f"half maps gives {resolution:.2f} Å", "state that, or give the mask it was found "
+            "with"))  # fmt: skip
+    elif resolution:
+        found.append(Check("resolution", OK, f"{resolution:.2f} Å (FSC 0.143)"))
+    names = "resolution_0.143", "resolution_0.5", "resolution_0.143_unmasked"
+    return {name: fsc.stats[name] if fsc else None for name in names}
+
+
+def _write(work: Path, *, files: dict[str, File], stats: dict[str, Any], curve, fix: bool) -> None:
+    (work / "form.txt").write_text(_form(files, stats), encoding="utf-8")
+    if curve is not None:
+        shown = curve.curve
+        write_fsc_xml(work / "fsc.xml", shown.frequencies, shown.corrected)
+        with open(work / "fsc.csv", "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(["frequency_per_angstrom", "unmasked", "masked", "corrected"])
+            columns = (shown.frequencies, shown.unmasked, shown.masked, shown.corrected)
+            table.writerows([[f"{value:.6f}" for value in row] for row in zip(*columns)])
+    if fix:
+        (work / "fixed").mkdir()
+        copies = checks.mended(files)
+        for name, volume in copies.items():
+            write_map(work / "fixed" / _copy(files[name]), volume)
+        stats["fixed"] = sorted(f"fixed/{_copy(files[name])}" for name in copies)
+
+
+def _copy(file: File) -> str:
+    name = file.path.name
+    for ending in (".gz", ".bz2"):
+        name = name.removesuffix(ending)
+    return name
+
+
+def write_fsc_xml(path: Path, frequencies: np.ndarray, fsc: np.ndarray) -> None:
+    """An FSC as the EMDB takes it.
+
+    frequencies, fsc : ndarrays (shells,), 1/Å
+    """
+    head = '<fsc title="FSC of half maps" xaxis="Resolution (A-1)" '
+    lines = [head + 'yaxis="Correlation Coefficient">']
+    for frequency, value in zip(frequencies, fsc):
+        lines.append(f"  <coordinate><x>{frequency:.6f}</x><y>{value:.6f}</y></coordinate>")
+    path.write_text("\n".join([*lines, "</fsc>", ""]), encoding="utf-8")
+
+
+def _form(files: dict[str, File], stats: dict[str, Any]) -> str:
+    """What is to be typed into the form of a deposition."""
+    first = files[PRIMARY].volume
+    resolution = stats["claimed"] or stats["resolution_0.143"]
+    levels = stats.get("levels", {})
+    lines = [
+        "EMDB deposition: what to type", "",
+        f"Resolution              {f'{resolution:.2f} Å' if resolution else '-'}",
+        "Resolution method       FSC 0.143 CUT-OFF",
+        f"Voxel size (x, y, z)    {', '.join([f'{first.voxel_size:.5g}'] * 3)} Å",
+        f"Box (x, y, z)           {first.size} voxels",
+        f"Origin (x, y, z)        {', '.join(f'{value:.5g}' for value in first.origin)} Å", "",
+    ]  # fmt: skip
+    for name, file in files.items():
+        level = f"contour level {levels[name]:.4g}" if name in levels else ""
+        lines.append(f"{name:23s} {file.path.name}  {level}".rstrip())
+    lines += ["", "FSC curve               fsc.xml", "Image (500 x 500)       image.png", ""]
+    return "\n".join(lines)
+
+
+def _draw(result: Result, fsc: Any, work: Path) -> None:
+    from cryodl.report.half_map_curves import draw_fsc
+    from cryodl.report.surface import draw_surface
+
+    levels = result.stats.get("levels")
+    if levels:
+        with figure_of(result.stats, "image.png"):
+            data = result.density.data
+            factor = -(-max(data.shape) // SHOWN)
+            draw_surface(block_mean(data, factor), levels[PRIMARY], work / "image.png")
+    if fsc is not None:
+        with figure_of(result.stats, "fsc.png"):
+            curve = fsc.curve
+            draw_fsc(
+                curve.frequencies,
+                {name: getattr(curve, name) for name in ("unmasked", "masked", "corrected")},
+                work / "fsc",
+                resolutions={t: fsc.stats[f"resolution_{t:g}"] for t in (0.143, 0.5)},
+            )

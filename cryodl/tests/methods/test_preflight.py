@@ -1,0 +1,221 @@
+"""Twenty submissions, ten sound and ten with one fault each: every verdict right, and why."""
+
+import importlib.util
+import json
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from cryodl import CryodlError, Volume, read_map, run_preflight, write_map
+from cryodl.cli.main import main
+from cryodl.filters.shells import inverse, scale_shells, shell_frequencies, transform
+from cryodl.half_maps.fsc import soft_mask
+from cryodl.methods.quality.model import read_atoms
+
+TESTS = Path(__file__).resolve().parents[1]
+PROTEIN = TESTS / "data" / "1c75.pdb"
+VOXEL, SHAPE = 1.5, (40, 44, 48)
+NAMES = "primary.mrc", "half1.mrc", "half2.mrc"
+
+
+def simulated():
+    path = TESTS / "half_maps" / "simulated_half_maps.py"
+    spec = importlib.util.spec_from_file_location("simulated_half_maps", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    atoms = read_atoms(PROTEIN)
+    positions = atoms.positions - atoms.positions.mean(axis=0)
+    return module.simulate_half_maps(
+        positions, atoms.elements, np.zeros(len(positions), int), [3.5], VOXEL, SHAPE
+    )[:3]
+
+
+def filtered(volume, gain):
+    """A map whose shells are multiplied by a function of their frequency (1/Å)."""
+    spectrum = transform(volume.data)
+    frequencies = shell_frequencies(volume.shape, volume.voxel_size)
+    scale_shells(spectrum, volume.shape, np.maximum(gain(frequencies), 1e-9))
+    return volume.with_data(inverse(spectrum, volume.shape))
+
+
+def low_pass(at):
+    return lambda s: 1 / (1 + np.exp((s - 1 / at) / 0.005))
+
+
+def sharpen(bfactor):
+    return lambda s: np.exp(-bfactor * s**2 / 4)
+
+
+@pytest.fixture(scope="module")
+def base():
+    half1, half2, inside = simulated()
+    mean = half1.with_data((half1.data + half2.data) / 2)
+    primary = filtered(filtered(mean, sharpen(-60)), low_pass(4.0))
+    return primary, half1, half2, soft_mask(inside, VOXEL)
+
+
+def changed(maps, which, change):
+    return [change(one) if i in which else one for i, one in enumerate(maps)]
+
+
+def placed(volume):
+    return replace(volume, origin=(30.0, -12.0, 7.5))
+
+
+def ball(volume):
+    z, y, x = np.ogrid[tuple(slice(0, n) for n in volume.shape)]
+    squares = sum((a - (n - 1) / 2) ** 2 for a, n in zip((z, y, x), volume.shape))
+    return volume.with_data(volume.data * (squares < (min(volume.shape) / 2) ** 2))
+
+
+def mirrored(volume):
+    return volume.with_data(volume.data[:, :, ::-1])
+
+
+def masked(weights):
+    return lambda volume: volume.with_data(volume.data * weights)
+
+
+def noise(volume):
+    data = np.random.default_rng(5).standard_normal(volume.shape)
+    return filtered(volume.with_data(data), low_pass(5.0))
+
+
+def padded(volume):
+    return Volume(np.pad(volume.data, 2), volume.voxel_size)
+
+
+def overflown(volume):
+    return volume.with_data(volume.data * (2e5 / volume.data.max()))  # stored as float16
+
+
+SOUND = {
+    "as refinement writes them": lambda maps, mask: maps,
+    "away from the origin": lambda maps, mask: changed(maps, (0, 1, 2), placed),
+    "packed": lambda maps, mask: maps,
+    "float16": lambda maps, mask: maps,
+    "halves on two scales": lambda maps, mask: changed(
+        maps, (2,), lambda v: v.with_data(300 * v.data)),
+    "with a mask": lambda maps, mask: maps,
+    "primary map masked": lambda maps, mask: changed(maps, (0,), masked(mask)),
+    "primary map unsharpened": lambda maps, mask: changed(maps, (0,), lambda v: v.with_data(
+        (maps[1].data + maps[2].data) / 2)),
+    "halves within a ball, as RELION has them": lambda maps, mask: changed(maps, (1, 2), ball),
+    "primary map sharpened too far": lambda maps, mask: changed(
+        maps, (0,), lambda v: filtered(v, sharpen(-150))),
+}  # fmt: skip
+
+FAULTY = {  # with the check that must fail, and what its evidence says
+    "masked half": (lambda maps, mask: changed(maps, (1,), masked(mask > 0.5)),
+        "unmasked half map 1", "hold one and the same value"),
+    "filtered half": (lambda maps, mask: changed(
+        maps, (2,), lambda v: filtered(v, low_pass(5.0))),
+        "unfiltered half map 2", "its spectrum ends at 4."),
+    "shifted origin": (lambda maps, mask: changed(maps, (0,), placed),
+        "one origin", "(30, -12, 7.5)"),
+    "other hand": (lambda maps, mask: changed(maps, (1, 2), mirrored),
+        "primary map made of the half maps", "it has the other hand"),
+    "wrong voxel": (lambda maps, mask: changed(maps, (0,), lambda v: replace(v, voxel_size=1.0)),
+        "one voxel size", "half map 1: 1.5 Å"),
+    "identical halves": (lambda maps, mask: changed(maps, (2,), lambda v: maps[1]),
+        "independent half maps", "nothing but a scale"),
+    "other box": (lambda maps, mask: changed(maps, (0,), padded),
+        "one box", "52 x 48 x 44"),
+    "thresholded": (lambda maps, mask: changed(
+        maps, (0,), lambda v: v.with_data(v.data.clip(v.data.std()))),
+        "values of the primary map", "none holds less: the map was thresholded"),
+    "float16 overflow": (lambda maps, mask: changed(maps, (0,), overflown),
+        "values of the primary map", "65,504"),
+    "primary map unrelated": (lambda maps, mask: changed(maps, (0,), noise),
+        "primary map made of the half maps", "it is not made of them"),
+    # beside the twenty
+    "one half mirrored": (lambda maps, mask: changed(maps, (2,), mirrored),
+        "hand of the half maps", "when one is mirrored"),
+    "sharpened halves": (lambda maps, mask: changed(
+        maps, (1, 2), lambda v: filtered(v, sharpen(-120))),
+        "unsharpened half maps", "B = -"),
+    "beside the half maps": (lambda maps, mask: changed(
+        maps, (0,), lambda v: v.with_data(np.roll(v.data, (3, -4), (0, 2)))),
+        "primary map made of the half maps", "shifted by (-4, 0, 3) voxels"),
+}  # fmt: skip
+
+
+def prepare(base, change, folder, kind=""):
+    *maps, mask = base
+    ending = ".gz" if kind == "packed" else ""
+    paths = [folder / f"{name}{ending}" for name in NAMES]
+    with np.errstate(over="ignore"):
+        for path, volume in zip(paths, change(maps, mask)):
+            write_map(path, volume, kind="float16" if kind.startswith("float16") else "float32")
+    more = {}
+    if kind == "with a mask":
+        more["mask"] = folder / "mask.mrc"
+        write_map(more["mask"], maps[0].with_data(mask))
+    return paths, more
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_a_sound_submission_is_ready(base, kind, tmp_path):
+    paths, more = prepare(base, SOUND[kind], tmp_path, kind)
+    stats = run_preflight(*paths, **more).stats
+    assert stats["verdict"] == "ready" and stats["exit_status"] == 0, [
+        one for one in stats["checks"] if one["verdict"] == "fault"]  # fmt: skip
+    assert 3.1 < stats["resolution_0.143"] < 4.8
+
+
+@pytest.mark.parametrize("kind", FAULTY)
+def test_a_fault_is_found_and_shown(base, kind, tmp_path):
+    change, name, evidence = FAULTY[kind]
+    paths, more = prepare(base, change, tmp_path, kind)
+    stats = run_preflight(*paths, **more).stats
+    assert stats["exit_status"] == 1
+    faults = {one["name"]: one for one in stats["checks"] if one["verdict"] == "fault"}
+    assert list(faults) == [name]  # that one and no other
+    assert evidence in faults[name]["evidence"] and faults[name]["remedy"]
+
+
+def test_what_is_written_and_the_exit_status(base, tmp_path, capsys):
+    paths, _ = prepare(base, SOUND["as refinement writes them"], tmp_path)
+    out = tmp_path / "out"
+    command = ["preflight", str(paths[0]), "--half1", str(paths[1]), "--half2", str(paths[2])]
+    assert main([*command, "-o", str(out)]) == 0
+    assert "ready to be deposited" in capsys.readouterr().out
+    assert imread(out / "image.png").shape[:2] == (500, 500)
+    tree = ElementTree.parse(out / "fsc.xml").getroot()
+    points = [(float(c.find("x").text), float(c.find("y").text)) for c in tree]
+    assert tree.tag == "fsc" and points[0] == (0, 1) and points[-1][0] == pytest.approx(1 / 3)
+    stats = json.loads((out / "stats.json").read_text())
+    form = (out / "form.txt").read_text()
+    assert f"contour level {stats['levels']['primary map']:.4g}" in form
+    assert f"{stats['resolution_0.143']:.2f} Å" in form and "1.5, 1.5, 1.5 Å" in form
+    paths[2].write_bytes(b"no map")
+    assert main([*command, "-o", str(out), "--overwrite"]) == 2
+    assert "half2.mrc" in capsys.readouterr().err
+
+
+def test_fix_mends_origin_and_voxel_size_in_copies(base, tmp_path):
+    paths, _ = prepare(base, FAULTY["shifted origin"][0], tmp_path)
+    write_map(paths[0], replace(read_map(paths[0]), voxel_size=1.0), overwrite=True)
+    before = [path.read_bytes() for path in paths]
+    out = tmp_path / "out"
+    command = ["preflight", str(paths[0]), "--half1", str(paths[1]), "--half2", str(paths[2]),
+               "--fix", "-o", str(out)]  # fmt: skip
+    assert main(command) == 1
+    assert [path.read_bytes() for path in paths] == before
+    fixed = [out / "fixed" / name for name in NAMES]
+    assert {read_map(path).origin for path in fixed} == {read_map(paths[0]).origin}
+    assert {read_map(path).voxel_size for path in fixed} == {1.5}
+    assert run_preflight(*fixed).stats["exit_status"] == 0
+
+
+def test_a_model_beside_the_map_and_an_impossible_level_are_faults(base, tmp_path):
+    paths, _ = prepare(base, SOUND["as refinement writes them"], tmp_path)
+    names = ["model in the map", "contour level"]
+    stats = run_preflight(*paths, model=PROTEIN, level=1e9).stats
+    assert sorted(o["name"] for o in stats["checks"] if o["verdict"] == "fault") == sorted(names)
+    with pytest.raises(CryodlError, match=r"none\.mrc"):
+        run_preflight(paths[0], tmp_path / "none.mrc", paths[2])
