@@ -223,7 +223,6 @@ def method_of(module: str) -> str:
 SHARED = {"", "cost", "options", "output", "registry", "training"}
 MADE_OF = {
     "oversharpening": {"deepres", "half_map_resolution"},
-    "preflight": {"fsc"},
     "local_classes": {"resolution_class"},  # networks of one paper
 }
 

@@ -26,9 +26,9 @@ CONSTANT = 0.1  # share of it with one and the same value, from which a map is m
 SHORT = 1.1  # times two voxels, from which a spectrum that ends is that of a filter
 SHARPENED = -50.0  # Å², fall-off of noise below which it was sharpened; refinement leaves -30 to 30
 ALIKE = 0.6  # mean FSC with the half maps' sum, over shells with signal, of a map made of them
-BETTER = 0.1  # by which it must rise when a map is mirrored or shifted, to say that it is
+BETTER = 0.1  # by which it must rise when a map is mirrored or shifted, to say that it was
 CLEARLY = 1.2  # times the signal of two half maps that they must have when one is mirrored
-SIGNAL = 0.5  # FSC of the half maps from which a shell has signal
+MUCH, ANY = 0.5, 0.143  # FSC of the half maps from which a shell has much signal, and any
 
 
 class Check(NamedTuple):
@@ -190,21 +190,26 @@ def _hand_of_halves(first: Volume, second: Volume) -> Check:
 
 
 def check_primary(primary: Volume, first: Volume, second: Volume) -> Check:
-    """Whether the primary map is made of the half maps: filters, sharpening and masks pass."""
+    """Whether the primary map is made of the half maps: filters, sharpening and masks pass.
+
+    Shells with much signal tell whether it is; all with any, whether it is turned or moved.
+    """
     name = "primary map made of the half maps"
     full = half_sum(first, second).data
-    shells = _with_signal(_fsc(first, second.data)[0])
-    means = []
-    for data in (full, full[:, :, ::-1]):
-        shift = best_shift(data, primary)
-        means.append((_mean(*_fsc(primary, np.roll(data, shift, (0, 1, 2))), shells), shift))
-    here = _mean(*_fsc(primary, full), shells)
-    (moved, shift), (turned, _) = means
+    signal = _fsc(first, second.data)[0]
+    mirrored = full[:, :, ::-1]
+    shift = best_shift(full, primary)
+    turn = best_shift(mirrored, primary)
+    cases = (full, np.roll(full, shift, (0, 1, 2)), np.roll(mirrored, turn, (0, 1, 2)))
+    much, any_signal = _down_to(signal, MUCH), _down_to(signal, ANY)
+    curves = [_fsc(primary, data) for data in cases]
+    here, moved, turned = (_mean(*curve, much) for curve in curves)
+    fine = [_mean(*curve, any_signal) for curve in curves]
     said = f"its FSC with their sum is {here:.2f} where they have signal"
-    if turned > max(here, moved, ALIKE) + BETTER:
+    if turned >= ALIKE and fine[2] > max(fine[:2]) + BETTER:
         return Check(name, FAULT, f"{said}, and {turned:.2f} when it is mirrored: it has the other "
             "hand", "deposit half maps of the hand of the primary map")  # fmt: skip
-    if moved > max(here, ALIKE - BETTER) + BETTER:
+    if moved >= ALIKE and fine[1] > fine[0] + BETTER:
         by = ", ".join(f"{step}" for step in reversed(shift))
         return Check(name, FAULT, f"{said}, and {moved:.2f} when they are shifted by ({by}) voxels",
             "deposit half maps that lie on the primary map")  # fmt: skip
@@ -230,9 +235,9 @@ def _fsc(volume: Volume, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return fsc, counts
 
 
-def _with_signal(fsc: np.ndarray) -> np.ndarray:
-    """Shells from the first to where the FSC of half maps falls, three at least."""
-    below = np.flatnonzero(fsc[1:] < SIGNAL)
+def _down_to(fsc: np.ndarray, threshold: float) -> np.ndarray:
+    """Shells from the first to where the FSC of half maps falls below, three at least."""
+    below = np.flatnonzero(fsc[1:] < threshold)
     return np.arange(1, max(4, below[0] + 1 if len(below) else len(fsc)))
 
 

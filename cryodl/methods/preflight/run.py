@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.voxel_size import voxel_size_warning
-from cryodl.errors import InputError
+from cryodl.half_maps.fsc import FscCurve, estimate_fsc, estimate_within, mask_of_halves
+from cryodl.half_maps.pair import on_one_scale
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.mrc import write_map
 from cryodl.maps.normalise import block_mean
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
-from cryodl.methods.fsc import run_fsc
 from cryodl.methods.options import declared
 from cryodl.methods.output import figure_of, finish, results_folder
 from cryodl.methods.preflight import checks
@@ -183,44 +183,46 @@ def _model(model: str | Path, primary: Volume, level: float) -> Check:
     return Check("model in the map", OK, said)
 
 
-def _fsc(maps, files, found: list[Check]) -> Any:
-    """The FSC of the half maps, where there is one."""
-    halves = [maps[name] for name in HALVES]
-    sizes = {round(half.voxel_size, 4) for half in halves}
-    same = max(abs(a - b) for a, b in zip(halves[0].origin, halves[1].origin))
-    if len(sizes) > 1 or same > 0.1 * halves[0].voxel_size:
+def _fsc(maps, files, found: list[Check]) -> FscCurve | None:
+    """The FSC of the half maps within the mask, or the one that is found; where there is one."""
+    first, second = (maps[name] for name in HALVES)
+    faulty = {one.name for one in found if one.verdict == FAULT}
+    if "independent half maps" in faulty:
         return None
-    faulty = [one for one in found if one.name == "mask" and one.verdict == FAULT]
-    mask = files[MASK].volume if MASK in files and not faulty else None
-    if mask is not None and (mask.voxel_size != halves[0].voxel_size):
-        mask = None
-    try:
-        return run_fsc(halves[0], halves[1], mask=mask)
-    except InputError:  # what is wrong with them is among the checks
-        return None
+    second = on_one_scale(first, second, alike=0.0)
+    if MASK in files and "mask" not in faulty:
+        weights = files[MASK].volume.data
+        if len(np.unique(weights[:: max(1, len(weights) // 8)])) > 2:
+            return estimate_fsc(first, second, weights.clip(0, 1))
+        return estimate_within(first, second, weights > 0.5)[1]
+    return estimate_within(first, second, mask_of_halves(first, second))[1]
 
 
-def _stated(fsc: Any, claimed: float | None, found: list[Check]) -> dict[str, Any]:
-    resolution = fsc.stats["resolution_0.143"] if fsc else None
+def _stated(fsc: FscCurve | None, claimed: float | None, found: list[Check]) -> dict[str, Any]:
+    resolution = fsc.resolution() if fsc else None
     if claimed and resolution and claimed < FINER * resolution:
         found.append(Check("resolution", WARNING, f"{claimed:g} Å is claimed, and the FSC of the "
             f"half maps gives {resolution:.2f} Å", "state that, or give the mask it was found "
             "with"))  # fmt: skip
     elif resolution:
         found.append(Check("resolution", OK, f"{resolution:.2f} Å (FSC 0.143)"))
-    names = "resolution_0.143", "resolution_0.5", "resolution_0.143_unmasked"
-    return {name: fsc.stats[name] if fsc else None for name in names}
+    coarser = fsc.resolution(0.5) if fsc else None
+    return {
+        "resolution_0.143": resolution and round(resolution, 4),
+        "resolution_0.5": coarser and round(coarser, 4),
+    }
 
 
-def _write(work: Path, *, files: dict[str, File], stats: dict[str, Any], curve, fix: bool) -> None:
+def _write(
+    work: Path, *, files: dict[str, File], stats: dict[str, Any], curve: Any, fix: bool
+) -> None:
     (work / "form.txt").write_text(_form(files, stats), encoding="utf-8")
     if curve is not None:
-        shown = curve.curve
-        write_fsc_xml(work / "fsc.xml", shown.frequencies, shown.corrected)
+        write_fsc_xml(work / "fsc.xml", curve.frequencies, curve.corrected)
         with open(work / "fsc.csv", "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(["frequency_per_angstrom", "unmasked", "masked", "corrected"])
-            columns = (shown.frequencies, shown.unmasked, shown.masked, shown.corrected)
+            columns = (curve.frequencies, curve.unmasked, curve.masked, curve.corrected)
             table.writerows([[f"{value:.6f}" for value in row] for row in zip(*columns)])
     if fix:
         (work / "fixed").mkdir()
@@ -269,7 +271,7 @@ def _form(files: dict[str, File], stats: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _draw(result: Result, fsc: Any, work: Path) -> None:
+def _draw(result: Result, fsc: FscCurve | None, work: Path) -> None:
     from cryodl.report.half_map_curves import draw_fsc
     from cryodl.report.surface import draw_surface
 
@@ -281,10 +283,9 @@ def _draw(result: Result, fsc: Any, work: Path) -> None:
             draw_surface(block_mean(data, factor), levels[PRIMARY], work / "image.png")
     if fsc is not None:
         with figure_of(result.stats, "fsc.png"):
-            curve = fsc.curve
             draw_fsc(
-                curve.frequencies,
-                {name: getattr(curve, name) for name in ("unmasked", "masked", "corrected")},
+                fsc.frequencies,
+                {name: getattr(fsc, name) for name in ("unmasked", "masked", "corrected")},
                 work / "fsc",
-                resolutions={t: fsc.stats[f"resolution_{t:g}"] for t in (0.143, 0.5)},
+                resolutions={t: fsc.resolution(t) for t in (0.143, 0.5)},
             )
