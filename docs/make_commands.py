@@ -19,7 +19,7 @@ Commands
 
 .. This page is made by `make docs`; change the commands, not the page.
 
-Every command answers ``--help``. Exit codes: 0, done; 1, ``preflight`` has found faults; 2, the input
+Every command answers ``--help``. Exit codes: 0, done; 1, ``preflight`` found faults; 2, the input
 or an option cannot be used, said in one line; 3, some rows of a batch failed; 130, interrupted.
 """
 
