@@ -8,6 +8,7 @@ without.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -55,16 +56,12 @@ def cluster_client(
     numbers = tuple(gpus.split(",")) if gpus and scheduler not in QUEUES else ()
     count = workers or len(numbers) or thread_count()
     threads = max(1, thread_count() // count) if scheduler == "local" else None
-    dask.config.set(
-        {
-            "distributed.scheduler.allowed-failures": TRIES,
-            "distributed.logging.distributed": "critical",
-        }
-    )
+    dask.config.set({"distributed.scheduler.allowed-failures": TRIES})
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said by us
     if "://" in scheduler:
         with _connected(scheduler) as client:
             client.register_plugin(Setup(threads, numbers))
-            yield client, max(count, len(client.scheduler_info(n_workers=-1)["workers"]))
+            yield client, len(client.scheduler_info(n_workers=-1)["workers"])
         return
     if scheduler == "local":
         made = _local(count)

@@ -86,7 +86,7 @@ def run_batch(
             jobqueue=jobqueue,
         ) as (client, count):  # fmt: skip
             tell(f"{len(rows)} rows; {_where(scheduler, client, count)}")
-            for outcome in _outcomes(client, _jobs(rows, folder, batch), AHEAD * count + 1):
+            for outcome in _outcomes(client, _jobs(rows, folder, batch), AHEAD * max(count, 8)):
                 state.add(outcome)
     except KeyboardInterrupt:
         write_table(folder, rows)
@@ -222,6 +222,7 @@ def _duration(seconds: float) -> str:
 
 def _where(scheduler: str, client: Any, workers: int) -> str:
     said = f"{workers} workers" if workers != 1 else "1 worker"
+    said += " so far" * ("://" in scheduler and not workers)
     said = {"local": f"{said} on this machine"}.get(scheduler, f"{said} by {scheduler}")
     link = ""
     with suppress(Exception):  # of a scheduler without one

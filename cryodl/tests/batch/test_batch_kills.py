@@ -1,0 +1,165 @@
+"""Whatever is killed in a batch, the next call ends it as if nothing had been."""
+
+import csv
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("distributed", reason="the extra [batch] is not installed")
+
+import psutil
+
+from cryodl.maps.mrc import write_map
+from cryodl.maps.volume import Volume
+
+pytestmark = pytest.mark.slow
+PAIRS, KILLS = 16, 10
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A table of half maps of a ball, of which one pair is damaged."""
+    folder = tmp_path_factory.mktemp("maps")
+    z, y, x = np.indices((32,) * 3) - 16
+    lines = ["half1,half2"]
+    for number in range(PAIRS):
+        rng = np.random.default_rng(number)
+        ball = (z**2 + y**2 + x**2 < 64) * (2 + rng.normal(size=z.shape))
+        paths = [folder / f"m{number}_{half}.mrc" for half in (1, 2)]
+        for path in paths:
+            noisy = ball + 0.3 * rng.normal(size=z.shape)
+            write_map(path, Volume(noisy.astype(np.float32), 2.0))
+        lines.append(",".join(map(str, paths)))
+    paths[0].write_bytes(paths[0].read_bytes()[:5000])
+    (folder / "table.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    return folder / "table.csv"
+
+
+def begin(table, output, *more):
+    call = ["batch", table, "-o", output, "--workers", "2", *more, "fsc"]
+    return subprocess.Popen([sys.executable, "-m", "cryodl", *map(str, call)], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+
+
+def rows(output):
+    """Lines of a batch's table, without what differs from one run to the next."""
+    with open(output / "table.csv", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    return [{k: re.sub(r"[\d.]+ s$", "", v) for k, v in x.items() if k != "seconds"} for x in lines]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(table, tmp_path_factory):
+    output = tmp_path_factory.mktemp("undisturbed")
+    with begin(table, output) as run:
+        said = run.communicate()[0]
+    assert run.returncode == 3, said
+    found = rows(output)
+    assert sum(line["status"] == "done" for line in found) == PAIRS - 1
+    return found
+
+
+def in_the_middle(run, output, rng):
+    """Wait until some row is judged, and then until some moment while others are."""
+    while run.poll() is None and not any((output / "rows").glob("*.json")):
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0, 1.5))
+
+
+def worker_of(run):
+    """A process that judges rows for a coordinator."""
+    own = [p for p in psutil.Process(run.pid).children() if "spawn_main" in " ".join(p.cmdline())]
+    return random.choice(own)
+
+
+@pytest.mark.parametrize("victim", ["worker", "coordinator"])
+def test_killed_at_any_moment(table, undisturbed, tmp_path, victim):
+    rng, hits = random.Random(0), 0
+    for number in range(KILLS):
+        output = tmp_path / str(number)
+        with begin(table, output) as run:
+            in_the_middle(run, output, rng)
+            if run.poll() is None:
+                os.kill(run.pid if victim == "coordinator" else worker_of(run).pid, signal.SIGKILL)
+                hits += 1
+            said = run.communicate()[0]
+        assert run.returncode == {"worker": 3, "coordinator": -signal.SIGKILL}[victim], said
+        done_before = {path: path.stat().st_mtime for path in output.glob("rows/*.json")}
+        with begin(table, output) as run:
+            said = run.communicate()[0]
+        assert run.returncode == 3, said
+        assert rows(output) == undisturbed
+        again = [p for p, when in done_before.items() if p.stat().st_mtime != when]
+        assert len(again) <= 1, "only the row that fails is judged again"
+    assert hits == KILLS
+
+
+@contextmanager
+def dask(*call):
+    program = [sys.executable, "-m", "dask", *map(str, call)]
+    run = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield run
+    finally:
+        run.kill()
+        run.wait()
+
+
+@contextmanager
+def running(folder):
+    """A Dask of this machine: its scheduler's process and address."""
+    file = folder / "scheduler.json"
+    file.unlink(missing_ok=True)
+    local = ("--host", "127.0.0.1", "--no-dashboard")
+    with dask("scheduler", *local, "--port", 0, "--scheduler-file", file) as scheduler:
+        workers = ("--nworkers", 2, "--nthreads", 1, "--death-timeout", 20)
+        with dask("worker", *local, *workers, "--scheduler-file", file):
+            while not (file.exists() and "tcp://" in file.read_text("utf-8")):
+                time.sleep(0.05)
+            yield scheduler, re.search(r"tcp://[\d.:]+", file.read_text("utf-8"))[0]
+
+
+def test_scheduler_killed_at_any_moment(table, undisturbed, tmp_path):
+    rng, hits = random.Random(0), 0
+    for number in range(KILLS):
+        output = tmp_path / str(number)
+        with running(tmp_path) as (scheduler, address):
+            with begin(table, output, "--scheduler", address) as run:
+                in_the_middle(run, output, rng)
+                if run.poll() is None:
+                    scheduler.kill()
+                    hits += 1
+                said = run.communicate()[0]
+            assert run.returncode == 2 and said.count("the same command goes on") == 1, said
+        with running(tmp_path) as (_, address):
+            with begin(table, output, "--scheduler", address) as run:
+                said = run.communicate()[0]
+        assert run.returncode == 3, said
+        assert rows(output) == undisturbed
+    assert hits == KILLS
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(table, undisturbed, tmp_path):
+    output = tmp_path / "out"
+    with begin(table, output) as run:
+        in_the_middle(run, output, random.Random(1))
+        own = psutil.Process(run.pid).children(recursive=True)
+        run.send_signal(signal.SIGINT)
+        said = run.communicate(timeout=60)[0]
+    assert run.returncode == 130 and "Traceback" not in said, said
+    assert re.search(r"interrupted; \d+ of 16 rows are done.*: the same command goes on", said)
+    assert not psutil.wait_procs(own, timeout=20)[1]
+    assert {line["status"] for line in rows(output)} >= {"done", "left"}
+    assert not list(Path(output).rglob("*.part"))
+    with begin(table, output) as run:
+        run.communicate()
+    assert rows(output) == undisturbed
