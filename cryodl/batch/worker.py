@@ -120,6 +120,7 @@ def do_row(job: Job) -> dict[str, Any]:
     folder, path = output / RESULTS / row.name, output / RECORDS / f"{row.name}.json"
     start = time.perf_counter()
     record: dict[str, Any] = {"name": row.name, "map": first_file(row.cells), "cells": row.cells}
+    record["worker"] = f"{platform.node()}:{os.getpid()}"
     options: list[Option] = []
     try:
         check_files(job.seen)
@@ -163,7 +164,8 @@ def _into(command: str, folder: Path) -> list[str]:
 
 def _run(args: Any, files: Mapping[str, str]) -> str:
     """Run a command when there is memory for it; returns its last words."""
-    share = Share("batch")
+    jobs = ("SLURM_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID")  # each has memory of its own
+    share = Share("-".join(["batch", *filter(None, map(os.environ.get, jobs))]))
     size = max((os.path.getsize(path) for path in files), default=0)
     share.take(START + COPIES * size)
     words = _Words(share)

@@ -1,0 +1,75 @@
+"""A batch on a real SLURM, which the test starts on this machine: one node, two jobs."""
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("dask_jobqueue", reason="the extra [batch] is not installed")
+
+from cryodl.maps.mrc import write_map
+from cryodl.maps.volume import Volume
+
+pytestmark = pytest.mark.slurm
+SCRIPT = Path(__file__).with_name("slurm.sh")
+MAPS = 50
+
+
+@pytest.fixture
+def slurm(tmp_path, monkeypatch):
+    missing = [name for name in ("slurmctld", "slurmd", "sbatch", "munged")
+               if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")]  # fmt: skip
+    if missing:
+        pytest.skip(f"{', '.join(missing)} not installed: apt-get install slurm-wlm munge")
+    if os.getuid():
+        pytest.skip("SLURM is started by root alone")
+    # its sockets have short names, and munge reads its folder as another user
+    folder = Path(f"/run/cryodl-slurm-{os.getpid()}")
+    try:
+        subprocess.run(["bash", SCRIPT, "start", folder], check=True)
+        monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+        yield folder
+    finally:
+        subprocess.run(["bash", SCRIPT, "stop", folder], check=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_fifty_maps_in_two_jobs(slurm, tmp_path):
+    z, y, x = np.indices((32,) * 3) - 16
+    lines = ["half1,half2"]
+    for number in range(MAPS):
+        rng = np.random.default_rng(number)
+        ball = (z**2 + y**2 + x**2 < 64) * (2 + rng.normal(size=z.shape))
+        paths = [tmp_path / f"m{number}_{half}.mrc" for half in (1, 2)]
+        for path in paths:
+            noisy = ball + 0.3 * rng.normal(size=z.shape)
+            write_map(path, Volume(noisy.astype(np.float32), 2.0))
+        lines.append(",".join(map(str, paths)))
+    (tmp_path / "maps.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    output = tmp_path / "out"
+    jobs = "--scheduler slurm --workers 2 --memory 2GB --queue all --jobqueue walltime=00:10:00"
+    call = ["batch", tmp_path / "maps.csv", "-o", output, *jobs.split(), "fsc"]
+    run = subprocess.run([sys.executable, "-m", "cryodl", *map(str, call)], text=True,
+                         capture_output=True, timeout=500)  # fmt: skip
+    print(run.stdout, run.stderr)
+    assert run.returncode == 0
+    with open(output / "table.csv", encoding="utf-8") as file:
+        assert [line["status"] for line in csv.DictReader(file)] == ["done"] * MAPS
+    records = [json.loads(path.read_text("utf-8")) for path in output.glob("rows/*.json")]
+    by_worker = {}
+    for record in records:
+        by_worker[record["worker"]] = by_worker.get(record["worker"], 0) + 1
+    print("rows by worker:", by_worker)
+    assert len(by_worker) == 2 and min(by_worker.values()) > 5
+    said = (slurm / "slurmctld.log").read_text("utf-8")
+    print(*(line for line in said.splitlines() if "JobId=" in line), sep="\n")
+    assert said.count("sched: Allocate JobId=") == 2
+    assert not (output / "jobs").stat().st_mode & 0o077, "certificates are the user's alone"
+    left = subprocess.run(["squeue", "--noheader"], text=True, capture_output=True, check=True)
+    assert not left.stdout, "jobs are ended with the batch"
