@@ -171,6 +171,15 @@ def test_python_says_what_cannot_be_used_before_anything_is_done(call, said):
         call()
 
 
+def test_python_takes_what_stands_for_a_file():
+    text = Option("bundle")
+    for value, takes in ((VOLUME, "Volume | str | Path"), (VOLUME, "MapLike | None"),
+                         (VOLUME, "Any"), (VOLUME.data, "Volume | np.ndarray | str")):  # fmt: skip
+        text.check(value, takes)
+    with pytest.raises(SettingError, match="is no path or name"):
+        text.check(VOLUME, "str | Path | None")
+
+
 @pytest.mark.parametrize(
     "data", [np.ones((16,) * 3), np.random.default_rng(0).normal(size=(7, 16, 16))]
 )
