@@ -98,9 +98,9 @@ class _Grid:
     def halved(self):
         """Every other voxel, which is enough for the low frequencies."""
         half = tuple(n // 2 for n in self.shape)
-        kept = (low_frequencies(values, self.shape, half) for values in (self.spectrum, self.bins))
+        spectrum, bins = (low_frequencies(v, self.shape, half) for v in (self.spectrum, self.bins))
         every = (slice(None, None, 2),) * 3
-        return _Grid(*kept, half, self.inside[every], self.away[every])
+        return _Grid(spectrum, bins, half, self.inside[every], self.away[every])
 
     def band(self, number):
         """Values of a band inside the molecule, ndarray (n,), and their mean square outside."""

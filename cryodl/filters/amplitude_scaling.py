@@ -58,7 +58,8 @@ def local_amplitude_scaling(data, reference, *, window=WINDOW, step=STEP, inside
     out = np.zeros(lengths, np.float32)
     for first in range(0, len(places), _BATCH):
         some = places[first : first + _BATCH]
-        scaled = _scale(*(view[tuple(some.T)] for view in views), shells, mean)
+        windows, references = (view[tuple(some.T)] for view in views)
+        scaled = _scale(windows, references, shells, mean)
         scaled = scaled[:, part, part, part] * weights
         for (k, j, i), values in zip(some * step + used, scaled):
             size = len(weight)

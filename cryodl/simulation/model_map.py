@@ -214,8 +214,8 @@ def uniform_maps(
     *,
     voxel_size: float = 1.0,
     b_factor: float = 0.0,
-    noise: Sequence[float] | float = 0.0,
-    edge: Sequence[float] | float = EDGE,
+    noise: Sequence[float] | np.ndarray | float = 0.0,
+    edge: Sequence[float] | np.ndarray | float = EDGE,
 ) -> list[np.ndarray]:
     """Maps of one molecule in one orientation at several resolutions.
 

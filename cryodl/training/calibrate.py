@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 INTERVAL = 0.9
@@ -47,7 +49,7 @@ def accuracy(truth, mean, sd, calibration):
     """Figures for a model card: error, bias and coverage of the interval, over all and by band."""
     factor = np.interp(mean, calibration["resolution"], calibration["factor"])
     covered = np.abs(mean - truth) <= factor * sd
-    figures = {
+    figures: dict[str, Any] = {
         "voxels": int(truth.size),
         "mean_absolute_error": round(float(np.abs(mean - truth).mean()), 3),
         "median_absolute_error": round(float(np.median(np.abs(mean - truth))), 3),

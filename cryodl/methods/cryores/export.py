@@ -40,11 +40,11 @@ def make_bundle(weights, config, experiments, path, **origin):
     way = way if errors[way] < PREFERRED * errors["alone"] else "alone"
     threshold = max(THRESHOLDS, key=lambda t: np.mean([p.ious[t] for p in first]))
     calibration = calibrate(*collected(first, way, config["limits"]))
-    measured = collected(second, way, config["limits"])
+    truth, mean, sd = collected(second, way, config["limits"])
     metrics = {
-        **accuracy(*measured, calibration),
+        **accuracy(truth, mean, sd, calibration),
         "experiments": len(second),
-        "rmse": round(float(np.sqrt(np.mean((measured[0] - measured[1]) ** 2))), 3),
+        "rmse": round(float(np.sqrt(np.mean((truth - mean) ** 2))), 3),
         "global_error": round(float(np.median([p.global_error for p in second])), 3),
         "iou": round(float(np.mean([p.ious[threshold] for p in second])), 3),
         "by_way": {name: round(value, 3) for name, value in errors.items()},

@@ -233,7 +233,7 @@ def uniform_maps(
     structures, bundle, *, noise=NOISE, cutoffs=CUTOFFS, voxel_size=1.0, name="uniform"
 ):
     """Whole maps at one resolution each."""
-    rows = []
+    rows: list[dict] = []
     for structure in structures:
         for cutoff in cutoffs:
             made = simulate_map(structure, cutoff, voxel_size, noise=noise, seed=len(rows))

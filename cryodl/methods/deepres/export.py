@@ -27,18 +27,19 @@ def make_bundle(weights, config, structures, path, *, boxes=60, **origin):
     model = with_weights(build_unet3d(network), build_unet3d(network, with_logits=True), weights)
     usable = [s for s in structures if len(s) >= config["atoms"]]
     others = usable[1::2] or usable  # a single structure has to do for both
-    calibration, measured = (
-        collect(model, *fixed_boxes(half, config, seed, boxes), config["limits"])
-        for half, seed in ((usable[::2], CALIBRATION_SEED), (others, MEASURE_SEED))
-    )
-    calibration = calibrate(*calibration)
+    judged = []
+    for half, seed in ((usable[::2], CALIBRATION_SEED), (others, MEASURE_SEED)):
+        x, y = fixed_boxes(half, config, seed, boxes)
+        judged.append(collect(model, x, y, config["limits"]))
+    calibration = calibrate(*judged[0])
+    truth, mean, sd = judged[1]
     kinds = ["clean", "masked"] if config.get("emptied") else ["clean"]
     local = network["channels"] == CHANNELS  # see `methods.deepres.prepare`
     return write_bundle(
         path, model, config, card, method="local-resolution", network=network,
         normalisation="local_features" if local else "whole_features",
         parameters={"window": WINDOW, "floor": FLOOR} if local else {"level": False},
-        citation="RamirezAportela2019", metrics=accuracy(*measured, calibration),
+        citation="RamirezAportela2019", metrics=accuracy(truth, mean, sd, calibration),
         range=config["range"], resolution_limits=config["limits"], calibration=calibration,
         trained=trained_on(config["voxel_size"], kinds), **origin,
     )  # fmt: skip

@@ -150,7 +150,7 @@ def batches(stream, *, start=0):
                 left.append(config["reuse"])
                 fresh -= 1
             pick = int(rng.integers(len(buffer)))
-            pairs.append(_crop_and_turn(*buffer[pick], config["crop"], rng))
+            pairs.append(_crop_and_turn(buffer[pick], config["crop"], rng))
             left[pick] -= 1
             if not left[pick]:
                 buffer.pop(pick)
@@ -159,12 +159,15 @@ def batches(stream, *, start=0):
         yield np.stack(x).astype(np.float32), np.stack(y).astype(np.float32)
 
 
-def _crop_and_turn(density, bands, truth, crop, rng):
+def _crop_and_turn(sample, crop, rng):
     """Features and truth of a crop about a voxel of the molecule, in one of 48 orientations.
 
     It starts on an even voxel, so that the half grid fits. Solvent teaches nothing, so most of it
     is left out.
+
+    sample : density, bands and truth
     """
+    density, bands, truth = sample
     near = np.argwhere(truth[::2, ::2, ::2, 1] >= 1)  # of the quarter grid, to be quick
     centre = 4 * near[rng.integers(len(near))] if len(near) else np.full(3, density.shape[0] // 2)
     start = centre - crop // 2 + rng.integers(-crop // 4, crop // 4 + 1, 3)

@@ -19,12 +19,13 @@ from cryodl.training.export import write_published_bundle
 from cryodl.training.stream import SampleStream
 
 BATCH = 32
+EDGES = np.array(LOCAL_CLASSES["edges"], float)
 CUBES = 24  # of one map at a time
 
 
 def make_cubes(config, item, rng, count=CUBES):
     """Cubes of a map: x (c, c, c, 1), y (c, c, c, 2): class from 0, and whether it is known."""
-    cube = PAPER_UNET["cube"]
+    cube = int(PAPER_UNET["cube"])  # type: ignore[call-overload]
     data, resolution = load_item(item, config, rng)
     known = np.argwhere(resolution > 0)
     samples = []
@@ -32,7 +33,7 @@ def make_cubes(config, item, rng, count=CUBES):
         start = known[rng.integers(len(known))] - cube // 2
         start = np.clip(start, 0, np.array(data.shape) - cube)
         part = tuple(slice(s, s + cube) for s in start)
-        label = np.digitize(resolution[part], LOCAL_CLASSES["edges"])
+        label = np.digitize(resolution[part], EDGES)
         y = np.stack([label, resolution[part] > 0], axis=-1)
         samples.append((min_max(data)[part][..., None], y.astype(np.float16)))
     return samples

@@ -102,14 +102,14 @@ def make_bundle(weights, network, config, items, path, *, standard, initial=None
         model.get_layer(TRUNK).set_weights(backbone_of(initial).get_weights())
     (model.get_layer(HEAD) if cnn else model).set_weights(trained.get_weights())
     edges = statistics.bin_edges(network)
-    calibration = predict_items(model, config, items[::2], CALIBRATION_SEED)
-    temperature = best_temperature(*calibration, edges)
+    truth, probability = predict_items(model, config, items[::2], CALIBRATION_SEED)
+    temperature = best_temperature(truth, probability, edges)
     measured = {}
     for kind, experiment in (("clean", False), ("experiments", True)):
         own = [item for item in items[1::2] if hasattr(item, "info") == experiment]
         if own:
-            found = predict_items(model, config, own, CALIBRATION_SEED + 1)
-            measured[kind] = figures(*found, edges, temperature)
+            truth, probability = predict_items(model, config, own, CALIBRATION_SEED + 1)
+            measured[kind] = figures(truth, probability, edges, temperature)
     return write_bundle(
         path, model, config, card, method="resolution-class", network=network,
         normalisation="whole_features" if cnn else "description",

@@ -112,7 +112,8 @@ def samples(experiment, rng, count=3):
     features, factors = [], []
     for number in range(count):
         if number % EACH == 0:
-            volume, molecule = own_voxels(*draw_input(experiment, rng), experiment.resolution, rng)
+            density, inside = draw_input(experiment, rng)
+            volume, molecule = own_voxels(density, inside, experiment.resolution, rng)
         factor = float(np.exp(rng.uniform(*np.log(RANGE)))) if number % EACH else 1.0
         given = Volume(volume.data, factor * volume.voxel_size)
         near = coarse_mask(given) if rng.random() < 0.25 else rough_mask(molecule, rng)

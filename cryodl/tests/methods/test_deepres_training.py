@@ -86,7 +86,7 @@ def test_crops_turn_density_and_truth_together():
     rng = np.random.default_rng(0)
     bands = np.repeat(blocks[..., None], 13, axis=-1)
     for _ in range(20):
-        x, y = dataset._crop_and_turn(density, bands, truth, 16, rng)
+        x, y = dataset._crop_and_turn((density, bands, truth), 16, rng)
         assert np.allclose(x[..., :8].mean(axis=-1), y[..., 0])
         assert np.allclose(x[..., 8], y[..., 0])
         # Within a block the voxels differ along x, then y, then z, by one signed step each.
