@@ -1,5 +1,7 @@
 """What forms ask for: one map, two half maps, or many volumes; mixed into protocols."""
 
+import os
+
 import pyworkflow.protocol.params as params
 from pwem.objects import SetOfVolumes, Volume
 
@@ -8,8 +10,19 @@ from cryodl.protocols.maps import (
     add_mask,
     add_volume,
     describe_inputs,
+    describe_problems,
     describe_value,
+    negative_share,
+    plain_path,
     volume_of,
+)
+
+# What RELION calls the filtered map, and the resolutions beside it.
+FILTERED, RESOLUTIONS = "_locres_filtered.mrc", "_locres.mrc"
+NEGATIVE = 0.02  # share of negative values from which a map is a density
+IMPORT = (
+    "Choose the output of a local resolution protocol; what another package has left in its folder "
+    "can be imported as a volume, and then taken by 'import local resolution'."
 )
 
 
@@ -49,6 +62,37 @@ class OneMapInput:
     def _validateClaimed(self):
         """Return a line about a claimed resolution that cannot be meant."""
         return describe_value(CLAIMED, self.claimed.get())
+
+
+def resolution_of(pointer):
+    """The local resolution in Å that a pointer leads to, as `volume_of` gives it."""
+    return as_resolution(volume_of(pointer))
+
+
+def as_resolution(volume):
+    """A volume of one's own with the local resolution that it stands for.
+
+    RELION's protocol hands out the map that was filtered to it; the resolution lies beside.
+    """
+    if isinstance(volume, Volume):
+        path = plain_path(volume)
+        beside = path.replace(FILTERED, RESOLUTIONS)
+        if beside != path and os.path.exists(beside):
+            volume.setFileName(beside)
+    return volume
+
+
+def describe_resolution(name, volume, advice=IMPORT):
+    """A line that says that a volume holds no resolutions in Å; empty where it may."""
+    if describe_problems(name, volume):
+        return []  # which is said elsewhere
+    share = negative_share(plain_path(volume))
+    if share < NEGATIVE:
+        return []
+    return [
+        f"{name}: {volume.getFileName()} is a density and no local resolution in Å: {share:.0%} of "
+        f"its values are negative. {advice}"
+    ]
 
 
 def half_maps_of(volume):

@@ -151,6 +151,21 @@ def read_grid(path, index=0, voxel_size=None):
         return data.transpose([axes.index(axis) for axis in (3, 2, 1)]), found, origin
 
 
+def negative_share(path):
+    """Share of negative values in a map, of some of its planes; 0 of a compressed one."""
+    import warnings
+
+    import mrcfile
+
+    if not path.endswith((".mrc", ".map", ".ccp4")):
+        return 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with mrcfile.mmap(path, permissive=True) as mrc:
+            planes = mrc.data[:: max(1, len(mrc.data) // 64)]
+            return float((planes < 0).mean())
+
+
 def write_plain(volume, path, origin=None, source=None):
     """Write a volume as an MRC file of its own that lies where Scipion has it.
 

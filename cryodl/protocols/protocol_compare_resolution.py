@@ -9,6 +9,7 @@ from pyworkflow import BETA
 from pyworkflow.protocol import Protocol
 
 from cryodl.methods.options import CLAIMED
+from cryodl.protocols.inputs import describe_resolution, resolution_of
 from cryodl.protocols.maps import (
     add_mask,
     add_option,
@@ -69,7 +70,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
         )
 
     def _maps(self):
-        return {f"res{i}": volume_of(p) for i, p in enumerate(self.inputResolutions)}
+        return {f"res{i}": resolution_of(p) for i, p in enumerate(self.inputResolutions)}
 
     def _engineInputs(self):
         inputs = self._maps()
@@ -130,6 +131,8 @@ class CryodlProtCompareResolution(CryodlProtBase):
         if len(maps) < 2:
             return ["Local resolution maps: choose two or more."]
         errors = describe_inputs([(f"Map {i + 1}", m) for i, m in enumerate(maps)], "map 1")
+        for number, volume in enumerate(maps, 1):
+            errors += describe_resolution(f"Map {number}", volume)
         for name, pointer in (("Density map", self.inputVolume), ("Mask", self.Mask)):
             if pointer.get() is not None:  # the engine brings maps to the density's grid
                 errors += describe_problems(name, volume_of(pointer))

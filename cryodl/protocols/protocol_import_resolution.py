@@ -1,11 +1,10 @@
 """A local-resolution map of another package, in our conventions."""
 
-import os
-
 import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
 from cryodl.methods.import_resolution_options import BACKGROUND
+from cryodl.protocols.inputs import describe_resolution, resolution_of
 from cryodl.protocols.maps import (
     add_choice,
     add_mask,
@@ -62,7 +61,7 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
 
     # --------------------------- engine -----------------------------------
     def _engineInputs(self):
-        inputs = {"res": volume_of(self.inputResolution)}
+        inputs = {"res": resolution_of(self.inputResolution)}
         if self.inputVolume.get() is not None:
             inputs["map"] = volume_of(self.inputVolume)
         if self.Mask.get() is not None:
@@ -71,7 +70,7 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
 
     def _engineParams(self):
         values = {
-            "res": self._resolutionPath(),
+            "res": self._enginePath("res"),
             "background": "auto"
             if self.background.get() == BACKGROUND_AUTO
             else self.backgroundValue.get(),
@@ -80,14 +79,6 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
             if name in self._engineInputs():
                 values[name] = self._enginePath(name)
         return values
-
-    def _resolutionPath(self):
-        path = self._enginePath("res")
-        beside = path.replace("_locres_filtered.mrc", "_locres.mrc")
-        if beside != path and os.path.exists(beside):
-            self.info(f"{path} is a filtered map; its local resolution {beside} is taken")
-            return beside
-        return path
 
     def _sources(self):
         return [
@@ -104,7 +95,7 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        resolution = volume_of(self.inputResolution)
+        resolution = resolution_of(self.inputResolution)
         if resolution is None:
             return []
         volumes = [
@@ -113,13 +104,16 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
             ("Mask", volume_of(self.Mask)),
         ]
         given = [(name, volume) for name, volume in volumes if volume is not None]
-        return describe_inputs(given, "the local resolution map")
+        lines = describe_inputs(given, "the local resolution map")
+        return lines + describe_resolution(
+            "Local resolution map", resolution, "Choose the output of a local resolution protocol."
+        )
 
     def _summary(self):
         stats = self.getStats()
         lines = super()._summary()
         if stats:
-            lines.append(f"From: {plain_path(volume_of(self.inputResolution))}")
+            lines.append(f"From: {plain_path(resolution_of(self.inputResolution))}")
         return lines
 
     def _methods(self):

@@ -3,6 +3,7 @@
 from pwem.objects import Volume
 from pyworkflow import BETA
 
+from cryodl.protocols.inputs import describe_resolution, resolution_of
 from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, volume_of
 from cryodl.protocols.protocol_base import CryodlProtBase
 
@@ -42,7 +43,10 @@ class CryodlProtLocalFilter(CryodlProtBase):
         )
 
     def _engineInputs(self):
-        inputs = {"map": volume_of(self.inputVolume), "resolution": volume_of(self.inputResolution)}
+        inputs = {
+            "map": volume_of(self.inputVolume),
+            "resolution": resolution_of(self.inputResolution),
+        }
         if self.Mask.get() is not None:
             inputs["mask"] = volume_of(self.Mask)
         return inputs
@@ -63,11 +67,14 @@ class CryodlProtLocalFilter(CryodlProtBase):
 
     def _validate(self):
         volume = volume_of(self.inputVolume)
-        pointers = {"Local resolution map": self.inputResolution, "Mask": self.Mask}
-        others = [(n, volume_of(p)) for n, p in pointers.items() if p.get() is not None]
-        if volume is None:
+        resolution = resolution_of(self.inputResolution)
+        if volume is None or resolution is None:
             return []
-        return describe_inputs([("Input volume", volume), *others], "the input volume")
+        others = [("Local resolution map", resolution)]
+        if self.Mask.get() is not None:
+            others.append(("Mask", volume_of(self.Mask)))
+        lines = describe_inputs([("Input volume", volume), *others], "the input volume")
+        return lines + describe_resolution(*others[0])
 
     def _summary(self):
         if not self.getStats():

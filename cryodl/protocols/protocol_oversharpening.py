@@ -8,7 +8,7 @@ from pyworkflow.object import Float
 from cryodl.methods import oversharpening_options
 from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
-from cryodl.protocols.inputs import HalfMapInputs
+from cryodl.protocols.inputs import HalfMapInputs, describe_resolution, resolution_of
 from cryodl.protocols.maps import add_choice, add_mask, add_volume, describe_inputs, volume_of
 from cryodl.protocols.protocol_base import CryodlProtBase
 
@@ -103,7 +103,9 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         inputs = dict(zip(("half1", "half2"), self._halves()))
         pointers = {"sharpened": self.sharpenedMap, "mask": self.mask}
         if not self.useHalfVolumes.get():
-            pointers.update({"map": self.inputVolume, "resolution-map": self.inputResolution})
+            pointers["map"] = self.inputVolume
+            if self.inputResolution.get() is not None:
+                inputs["resolution-map"] = resolution_of(self.inputResolution)
         inputs.update({n: volume_of(p) for n, p in pointers.items() if p.get() is not None})
         return inputs
 
@@ -135,6 +137,9 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
             return volume_of(self.inputVolume)
         attached = self.hasHalfVolumesFile.get()
         return volume_of(self.associatedHalves if attached else self.halfMap1)
+
+    def _like(self):
+        return self.getShownVolume()
 
     def _sources(self):
         names = ["sharpenedMap", "mask"]
@@ -184,7 +189,10 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         }  # fmt: skip
         inputs = self._engineInputs()
         volumes = [(labels[name], inputs[name]) for name in labels if name in inputs]
-        return describe_inputs(volumes, volumes[0][0].lower())
+        lines = describe_inputs(volumes, volumes[0][0].lower())
+        if "resolution-map" in inputs:
+            lines += describe_resolution("Local resolution map", inputs["resolution-map"])
+        return lines
 
     def _summary(self):
         stats = self.getStats()

@@ -9,7 +9,14 @@ from pyworkflow import BETA
 from pyworkflow.object import RELATION_SOURCE, Pointer
 
 from cryodl.objects import CryodlNetwork
-from cryodl.protocols.inputs import OwnMaps, flat, is_item, volumes_of
+from cryodl.protocols.inputs import (
+    OwnMaps,
+    as_resolution,
+    describe_resolution,
+    flat,
+    is_item,
+    volumes_of,
+)
 from cryodl.protocols.maps import describe_mismatch, describe_problems
 from cryodl.protocols.protocol_base import CryodlProtBase
 
@@ -132,7 +139,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
         project = self.getProject()
         relations = [] if project is None else project.mapper.getRelationsByName(RELATION_SOURCE)
         for pointer in self.inputResolutions:
-            found = flat(volumes_of([pointer]))
+            found = [as_resolution(one) for one in flat(volumes_of([pointer]))]
             # the id of an item says nothing outside its set
             items = isinstance(pointer.get(), SetOfVolumes) or is_item(pointer)
             resolutions += found
@@ -236,7 +243,8 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
         for number, (volume, resolution) in enumerate(pairs, 1):
             names = f"Map {number}", f"Local resolution {number}"
             found = describe_problems(names[0], volume) + describe_problems(names[1], resolution)
-            errors += found or describe_mismatch(names[1], resolution, names[0].lower(), volume)
+            found = found or describe_mismatch(names[1], resolution, names[0].lower(), volume)
+            errors += found or describe_resolution(names[1], resolution)
         if self.startFrom.get() == FROM_A_RUN and self.inputNetwork.get() is None:
             errors.append("Trained network: choose one, or start from another.")
         for name, label in (("learningRate", "Learning rate"), ("batchSize", "Samples in a step")):

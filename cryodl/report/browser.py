@@ -70,6 +70,7 @@ class Browser:
     box : slices along z, y, x to be shown
     inside : ndarray of bool, shape (z, y, x), the molecule, outlined on densities
     background : Layer of density that shows faintly where no resolution is known, or None
+    outlined : whether it is
     chart : draws on matplotlib axes what stands beside the slices, of (axes, Layer, Scale)
     """
 
@@ -83,12 +84,13 @@ class Browser:
         inside: np.ndarray,
         background: Layer | None,
         chart: Callable[[Any, Layer, Scale], Any],
+        outlined: bool = True,
         title: str = "",
     ) -> None:
         self.figure, self.voxel_size, self.origin = figure, voxel_size, origin
         self.box, self.inside, self.background = box, inside, background
         self.chart, self.title = chart, title
-        self.axis, self.plane, self.outlined = "z", 0, True
+        self.axis, self.plane, self.outlined = "z", 0, outlined
         self.layers: list[Layer] = []
         self._keys: list[Any] = []
 

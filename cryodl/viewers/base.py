@@ -69,9 +69,11 @@ class CryodlViewerBase(ProtocolViewer):
     def visualize(self, obj, **args):
         """Open the results window; where there are no maps to scroll through, the form."""
         self.setProtocol(obj)
+        master = args.get("windows")
+        self._tkRoot = master.root if master else None  # behind a message
         try:
             results = self._results()
-            window = self._window(results, args.get("windows"))
+            window = self._window(results, master)
         except (OSError, ValueError) as error:
             logger.debug("Nothing to show", exc_info=error)
             self.errorMessage(str(error), "Nothing to show").show()

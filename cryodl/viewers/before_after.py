@@ -24,6 +24,7 @@ class EnhancedResults(Results):
     """
 
     output = "Volume"
+    outlined = False  # by its density the enhanced map has too fine an outline
 
     def _missing(self, name, finished):
         if finished and "resolution" in name:

@@ -1,9 +1,11 @@
 """What a run left behind, as its viewer reads it: maps and figures, each when first asked for."""
 
 import os
+import re
 
 import numpy as np
 
+from cryodl.protocols.inputs import resolution_of
 from cryodl.protocols.maps import is_mrc, plain_path
 from cryodl.report.browser import DENSITY, RESOLUTION, Browser, Layer, draw_density_bars
 from cryodl.report.classes import ENDS, TICKS, class_colour_map
@@ -18,11 +20,13 @@ from cryodl.report.slice_grid import AXES, Row
 from cryodl.report.slices import crop_box, density_limits, molecule_centre
 from cryodl.viewers.maps import read_volume
 
+COLOUR_CODES = "\x1b\\[[0-9;]*m"  # of terminals, which Scipion keeps in messages
+
 
 def why_missing(protocol, name):
     """Say why a run has no file of that name, and what to do."""
     if protocol.isFailed():
-        return f"This run failed: {protocol.getErrorMessage()}"
+        return f"This run failed: {re.sub(COLOUR_CODES, '', protocol.getErrorMessage())}"
     if protocol.isAborted():
         return "This run was stopped before it had results: continue it, or run it again."
     if protocol.isActive():
@@ -38,6 +42,7 @@ class Results:
     """
 
     output = ""
+    outlined = True  # the molecule, on densities in the results window
 
     def __init__(self, protocol):
         self.protocol = protocol
@@ -158,6 +163,7 @@ class Results:
             box=crop_box(inside),
             inside=inside,
             background=None if density is None else self.density_layer("Map", density),
+            outlined=self.outlined,
             chart=self.chart,
             title=title,
         )
@@ -285,7 +291,7 @@ class ComparisonResults(Results):
         """Return the maps that were compared, as Maps on the grid of the consensus."""
         if "maps" not in self._maps:
             pointers = self.protocol.inputResolutions
-            self._maps["maps"] = [self._compared(pointer.get()) for pointer in pointers]
+            self._maps["maps"] = [self._compared(resolution_of(pointer)) for pointer in pointers]
         return self._maps["maps"]
 
     def _compared(self, volume):

@@ -6,7 +6,7 @@ from tkinter import filedialog, ttk
 
 import pyworkflow.gui as pwgui
 
-from cryodl.report.browser import WHOLE, Scale, colour_names
+from cryodl.report.browser import RESOLUTION, WHOLE, Scale, colour_names
 
 MOST_STEPS = 50
 DPI = 96
@@ -44,7 +44,7 @@ class ResultsWindow(pwgui.Window):
 
     def desiredDimensions(self):
         wide, high = self.root.winfo_screenwidth(), self.root.winfo_screenheight()
-        return min(wide - 20, 1500), min(high - 90, 800)
+        return min(wide - 20, 1860), min(high - 90, 980)
 
     # --------------------------- what it is made of -----------------------
     def _make_controls(self):
@@ -60,6 +60,10 @@ class ResultsWindow(pwgui.Window):
                 bar, text=name, value=name, variable=self.axis, command=self._axis_changed,
                 style="White.TRadiobutton",
             ).pack(side="left")  # fmt: skip
+        if any(layer.kind == RESOLUTION for layer in self.layers):
+            self._make_colours(bar)
+
+    def _make_colours(self, bar):
         self.colours = self._choice(bar, "  Colours", colour_names(), self._begin.colours, 12)
         self.low = self._number(bar, "from", self._begin.low)
         self.high = self._number(bar, "to", self._begin.high)
@@ -132,7 +136,7 @@ class ResultsWindow(pwgui.Window):
     def _make_buttons(self, actions):
         bar = tk.Frame(self.root, bg="white")
         bar.grid(row=5, column=0, sticky="ew", padx=6, pady=6)
-        outline = tk.BooleanVar(self.root, True)
+        outline = tk.BooleanVar(self.root, self.browser.outlined)
 
         def outlined():
             self.browser.outlined = outline.get()
@@ -149,6 +153,8 @@ class ResultsWindow(pwgui.Window):
     # --------------------------- what it does -----------------------------
     def scale(self):
         """Return the colours as they are set; ValueError says what is wrong."""
+        if not hasattr(self, "colours"):
+            return self._begin
         try:
             low, high = float(self.low.get()), float(self.high.get())
         except ValueError:

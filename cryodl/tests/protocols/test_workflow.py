@@ -14,6 +14,7 @@ from cryodl.protocols import (
     CryodlProtCompareResolution,
     CryodlProtImportResolution,
     CryodlProtLocalFilter,
+    CryodlProtOversharpening,
 )
 from cryodl.protocols.maps import read_header
 from cryodl.tests.scipion_maps import import_volumes, run_here, wait_for, write_map, write_molecule
@@ -165,6 +166,40 @@ class TestWorkflow(BaseTest):
                 np.testing.assert_allclose(output.getShiftsFromOrigin(), origin)
                 self.assertAlmostEqual(output.getSamplingRate(), rate)
         self.assertEqual(list(compared.getStats()["maps"][0]["chains"]), ["A"])
+
+    def test_what_relion_hands_out_stands_for_the_resolution_beside_it(self):
+        """It hands out the filtered map; without the other, that is refused before the run."""
+        path = self.getOutputPath("relion_locres_filtered.mrc")
+        data = np.random.default_rng(0).normal(0, 1, SHAPE)
+        write_map(path, data, VOXEL, ORIGIN)
+        given = Volume(location=path)
+        given.setSamplingRate(VOXEL)
+        others = {"inputVolume": self.volume, "useHalfVolumes": False}
+        runs = {
+            CryodlProtImportResolution: "inputResolution",
+            CryodlProtLocalFilter: "inputResolution",
+            CryodlProtOversharpening: "inputResolution",
+            CryodlProtCompareResolution: "inputResolutions",
+        }
+        for kind, name in runs.items():
+            with self.subTest(kind):
+                run = self.newProtocol(kind)
+                if hasattr(run, "useGpu"):
+                    run.useGpu.set(False)
+                for key, value in others.items():
+                    if hasattr(run, key):
+                        getattr(run, key).set(value)
+                many = name.endswith("s")
+                getattr(run, name).set([given, self.volume] if many else given)
+                text = "\n".join(run._validate())
+                self.assertIn("is a density and no local resolution in Å: 5", text)
+                self.assertIn("relion_locres_filtered.mrc", text)
+                beside = self.getOutputPath("relion_locres.mrc")
+                write_map(beside, np.where(inside_mask(), truth(), 0), VOXEL, (0, 0, 0))
+                found = [v.getFileName() for v in run._engineInputs().values()]
+                self.assertIn(beside, found)
+                self.assertNotIn("relion_locres", "\n".join(run._validate()))
+                os.remove(beside)
 
     def test_density_is_refused_as_a_resolution(self):
         protocol = self.newProtocol(CryodlProtImportResolution)
