@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import os
@@ -9,19 +10,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from cryodl.batch.rows import Row, first_file
-from cryodl.batch.worker import RECORDS, read_record
+from cryodl.batch.worker import RECORDS, RESULTS, read_record
 from cryodl.files.folder import cannot_write, whole_file
+from cryodl.report.batch_summary import write_summary
+from cryodl.version import __version__
 
 FIRST = ("map", "name", "status", "error", "seconds")
+MOST_INSIDE = 1000  # rows whose pictures are held in the page itself
 LAST = ("said", "warnings", "version", "sha256")
 
 
 def write_table(folder: Path, rows: Sequence[Row]) -> Path:
-    """Write table.csv, and table.parquet where pyarrow is installed; returns the first.
+    """Write table.csv, table.parquet (where pyarrow is installed) and summary.html.
 
-    Rows stand as in the table that was given, and are read twice instead of kept.
+    Rows stand as in the table that was given. Returns the path of the first.
     """
     names = dict.fromkeys(name for line in _lines(folder, rows) for name in line)
     middle = [name for name in names if name not in FIRST + LAST]
@@ -35,9 +40,28 @@ def write_table(folder: Path, rows: Sequence[Row]) -> Path:
                 writer.writerows(_lines(folder, rows))
         with suppress(ImportError), whole_file(folder / "table.parquet", overwrite=True) as part:
             _write_parquet(path, part)
+        with whole_file(folder / "summary.html", overwrite=True) as part:
+            lines = [_with_links(line, folder, len(rows)) for line in _lines(folder, rows)]
+            foot = f"Made by cryodl {__version__}; all figures are in table.csv."
+            write_summary(part, lines, f"cryodl batch: {folder.name}", foot)
     except OSError as error:
         raise cannot_write(path, error) from None
     return path
+
+
+def _with_links(line: dict[str, Any], folder: Path, rows: int) -> dict[str, Any]:
+    """A row's line with the links to its results and its picture; few pictures are held inside."""
+    place, picture = f"{RESULTS}/{line['name']}", f"{RECORDS}/{line['name']}.png"
+    found = dict(line)
+    if (folder / place).is_dir():
+        report = f"{place}/report.html"
+        found["page"] = quote(report if (folder / report).is_file() else f"{place}/")
+    if (folder / picture).is_file():
+        found["picture"] = quote(picture)
+        if rows <= MOST_INSIDE:
+            held = base64.b64encode((folder / picture).read_bytes()).decode("ascii")
+            found["picture"] = f"data:image/png;base64,{held}"
+    return found
 
 
 def _lines(folder: Path, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:

@@ -30,6 +30,7 @@ from cryodl.methods.options import Option, differing
 from cryodl.version import __version__
 
 RESULTS, RECORDS, BATCH = "maps", "rows", "batch.json"  # in the output
+PICTURES, THUMBNAIL = ("slices.png", "fsc.png"), (320, 240)  # the best first; their size, pixels
 FILES = {"classify": "classes.json", "mask": "mask.mrc"}  # of commands that write no folder
 NEEDS = re.compile(r"about \d+ s and ([\d.]+) GB of memory")  # of `methods.cost.needs`
 START, COPIES = 0.4e9, 10  # bytes, and times a map's size, taken where a command names no need
@@ -138,12 +139,27 @@ def do_row(job: Job) -> dict[str, Any]:
             folder.mkdir(exist_ok=True)
         said = _run(args, record["sha256"])
         record.update(status="done", error=None, said=said, **_found(folder))
+        with suppress(Exception):  # no row is lost by a picture
+            draw_thumbnail(folder, path.with_suffix(".png"))
     except Exception as error:  # one row's; the others go on
         said = error_line(error, options) or f"{type(error).__name__}: {error}"
         record.update(status="failed", error=" ".join(said.split()))
     record["seconds"] = round(time.perf_counter() - start, 3)
     write_record(path, record)
     return {name: record[name] for name in ("name", "status", "error")}
+
+
+def draw_thumbnail(folder: Path, path: Path) -> None:
+    """Write a small picture of a row's results, where they hold one."""
+    from PIL import Image
+
+    names = [name for name in PICTURES if (folder / name).is_file()]
+    names += sorted(found.name for found in folder.glob("*.png"))
+    if names:
+        with Image.open(folder / names[0]) as picture, whole_file(path, overwrite=True) as part:
+            small = picture.convert("RGB")
+            small.thumbnail(THUMBNAIL)
+            small.quantize(64).save(part, "PNG")
 
 
 def lost_row(job: Job) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""The page of a batch: a table to sort, any two figures against each other, pictures, and links.
+
+One file, which loads nothing: numbers, style and script lie inside.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Sequence
+
+TEMPLATE = Path(__file__).with_name("batch_summary.html")
+MOST_COLUMNS = 14  # of figures, beside those of every batch
+ALWAYS = ("map", "name", "status", "error", "seconds", "warnings")
+#: Figures that the scatter shows at first, the first that there is.
+ACROSS = ("resolution", "resolution_0.143", "global_resolution", "median", "archive.resolution")
+UP = ("archive.q_percentile", "archive.fsc_percentile", "claimed", "interval.1",
+      "resolution_0.5", "uncertainty_median", "seconds")  # fmt: skip
+
+
+def write_summary(path: Path, lines: Sequence[dict[str, Any]], title: str, foot: str) -> None:
+    """Write summary.html.
+
+    Parameters
+    ----------
+    path : of the file
+    lines : a dict for each row, with "name", "map", "status", "error", "seconds", "warnings", its
+        figures by name, and, where there are such, "page" (where its results are, from here) and
+        "picture" (a link, or data)
+    title : of the page;  foot : a sentence on how it was made
+    """
+    figures = interesting(lines)
+    columns = ["map", "status", "seconds", *figures, "error", "warnings"]
+    rows = [[line.get(name) for name in ("name", "page", "picture", *columns)] for line in lines]
+    data = {
+        "columns": columns,
+        "rows": rows,
+        "across": next((name for name in ACROSS if name in figures), ""),
+        "up": next((name for name in UP if name in columns), ""),
+    }
+    text = TEMPLATE.read_text("utf-8").replace("@TITLE@", _escaped(title))
+    text = text.replace("@FOOT@", _escaped(foot))
+    # "</script>" in a name would end the script
+    said = json.dumps(data, ensure_ascii=False, default=str).replace("</", "<\\/")
+    text = text.replace("@DATA@", said.replace("<!--", "<\\!--"))
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def interesting(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """Figures that differ from row to row, numbers before words, those of most rows first."""
+    numbers: dict[str, int] = {}
+    words: dict[str, int] = {}
+    first: dict[str, Any] = {}
+    varies = set()
+    for line in lines:
+        for name, value in line.items():
+            if name in ALWAYS or name in ("page", "picture", "sha256", "said", "version"):
+                continue
+            if value is None or name.endswith("sha256"):
+                continue
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not is_number and len(str(value)) > 40:
+                continue
+            counts = numbers if is_number else words
+            counts[name] = counts.get(name, 0) + 1
+            if first.setdefault(name, value) != value:
+                varies.add(name)
+    known = [name for name in (*ACROSS, *UP) if name in numbers]
+    others = [
+        name for counts in (numbers, words) for name in counts if name in varies or len(lines) < 2
+    ]
+    return list(dict.fromkeys([*known, *others]))[:MOST_COLUMNS]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
