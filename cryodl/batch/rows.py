@@ -269,7 +269,9 @@ def _check_values(place: str, row: Row, parser: Any, options: Sequence[Option]) 
     try:
         args = parser.parse_args([*row.arguments[1:], *out])
         for one in options:
-            one.check(getattr(args, one.dest, one.default))
+            value = getattr(args, one.dest, one.default)
+            for each in value if one.many and isinstance(value, list) else [value]:
+                one.check(each)
     except CryodlError as error:
         said = as_flags(str(error), options).partition(": see '")[0]
         raise SettingError(f"{place}, line {row.line}: {said}") from None

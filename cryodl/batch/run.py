@@ -67,6 +67,7 @@ def run_batch(
     from cryodl.batch.cluster import cluster_client
     from cryodl.batch.rows import read_rows
     from cryodl.batch.table import write_table
+    from cryodl.batch.worker import do_row
     from cryodl.cli.main import COMMANDS
 
     start, tell = time.perf_counter(), notify or (lambda line: None)
@@ -86,7 +87,8 @@ def run_batch(
             jobqueue=jobqueue,
         ) as (client, count):  # fmt: skip
             tell(f"{len(rows)} rows; {_where(scheduler, client, count)}")
-            for outcome in _outcomes(client, _jobs(rows, folder, batch), AHEAD * max(count, 8)):
+            jobs = _jobs(rows, folder, batch)
+            for outcome in outcomes(client, do_row, jobs, AHEAD * max(count, 8)):
                 state.add(outcome)
     except KeyboardInterrupt:
         write_table(folder, rows)
@@ -137,20 +139,25 @@ def _jobs(rows: Sequence[Any], folder: Path, batch: str) -> Iterator[Any]:
         yield Job(row, str(folder), batch, __version__, seen)
 
 
-def _outcomes(client: Any, jobs: Iterable[Any], ahead: int) -> Iterator[dict[str, Any]]:
-    """What became of each row, in any order; so many are with the workers at a time."""
+def outcomes(
+    client: Any, work: Callable[[Any], Any], jobs: Iterable[Any], ahead: int
+) -> Iterator[Any]:
+    """What became of each row, in any order; so many are with the workers at a time.
+
+    work : done with each of the jobs
+    """
     from concurrent.futures import CancelledError
 
     from distributed import KilledWorker, as_completed
 
-    from cryodl.batch.worker import do_row, lost_row
+    from cryodl.batch.worker import lost_row
 
     waiting, sent = iter(jobs), {}
 
     def send(count: int) -> list[Any]:
         futures = []
         for job in islice(waiting, count):
-            future = client.submit(do_row, job, pure=False)
+            future = client.submit(work, job, pure=False)
             sent[future.key] = job
             futures.append(future)
         return futures

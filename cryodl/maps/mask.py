@@ -30,9 +30,9 @@ def existing_mask(data: np.ndarray) -> np.ndarray | None:
     """
     sample = data.reshape(-1)[:: max(1, data.size // 200_003)]
     values, counts = np.unique(sample, return_counts=True)
-    order = np.argsort(counts)[::-1][:3]
-    if counts[order[0]] < MASKED_OUT * sample.size:
+    if counts.max() < MASKED_OUT * sample.size:  # asked often; to sort the counts takes longer
         return None
+    order = np.argsort(counts)[::-1][:3]
     filled = values[order[:1]]
     # a map that was masked with one value may lie in a box made larger with another
     if len(order) > 1 and counts[order[1]] >= MASKED_OUT * (sample.size - counts[order[0]]):

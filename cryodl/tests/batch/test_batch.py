@@ -111,6 +111,7 @@ def test_rows_of_a_table_and_of_a_folder(maps):
     assert [row.name for row in read_rows(maps, ["localres"])] == ["a1", "a2", "b1", "b2", "c1",
                                                                   "c2"]  # fmt: skip
     assert len(read_rows("?1.mrc", ["localres"])) == 3
+    assert len(read_rows("?1.mrc", ["classify"])) == 3  # whose map is one of a list
     for job in ("job1", "job2"):
         Path(job).mkdir()
         os.link("a1.mrc", f"{job}/map.mrc")
