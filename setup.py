@@ -29,6 +29,8 @@ EXTRAS = {
         for package in ("distributed>=2024.1", "dask-jobqueue>=0.9", "cryptography>=41")
     ],
     "docs": ["sphinx>=7.2", "furo>=2024.1"],
+    # the report's page in a real browser: also Debian's chromium, or another one as CHROMIUM
+    "browser": ["playwright>=1.40", "pillow"],
     "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.12", "mypy>=1.10"],
 }
 EXTRAS["all"] = [
@@ -63,6 +65,8 @@ setup(
             "methods/**/*.json",
             "report/**/*.html",
             "report/**/*.css",
+            "report/**/*.js",
+            "report/**/*.txt",
         ]
     },
     python_requires=">=3.8",

@@ -119,4 +119,54 @@ r"""
   doi     = {10.1038/nmeth.2727},
   url     = {https://doi.org/10.1038/nmeth.2727}
 }
+
+@article{Rosenthal2003,
+  author  = {Rosenthal, P. B. and Henderson, R.},
+  title   = {Optimal determination of particle orientation, absolute hand, and contrast loss in
+             single-particle electron cryomicroscopy},
+  journal = {Journal of Molecular Biology},
+  volume  = {333},
+  pages   = {721--745},
+  year    = {2003},
+  doi     = {10.1016/j.jmb.2003.07.013},
+  url     = {https://doi.org/10.1016/j.jmb.2003.07.013}
+}
+
+@article{Chen2013,
+  author  = {Chen, S. and McMullan, G. and Faruqi, A. R. and Murshudov, G. N. and Short, J. M. and
+             Scheres, S. H. W. and Henderson, R.},
+  title   = {High-resolution noise substitution to measure overfitting and validate resolution in
+             {3D} structure determination by single particle electron cryomicroscopy},
+  journal = {Ultramicroscopy},
+  volume  = {135},
+  pages   = {24--35},
+  year    = {2013},
+  doi     = {10.1016/j.ultramic.2013.06.004},
+  url     = {https://doi.org/10.1016/j.ultramic.2013.06.004}
+}
+
+@article{Tan2017,
+  author  = {Tan, Y. Z. and Baldwin, P. R. and Davis, J. H. and Williamson, J. R. and
+             Potter, C. S. and Carragher, B. and Lyumkis, D.},
+  title   = {Addressing preferred specimen orientation in single-particle cryo-{EM} through
+             tilting},
+  journal = {Nature Methods},
+  volume  = {14},
+  pages   = {793--796},
+  year    = {2017},
+  doi     = {10.1038/nmeth.4347},
+  url     = {https://doi.org/10.1038/nmeth.4347}
+}
+
+@article{Rose2018,
+  author  = {Rose, A. S. and Bradley, A. R. and Valasatava, Y. and Duarte, J. M. and
+             Prli{\'c}, A. and Rose, P. W.},
+  title   = {{NGL} viewer: web-based molecular graphics for large complexes},
+  journal = {Bioinformatics},
+  volume  = {34},
+  pages   = {3755--3758},
+  year    = {2018},
+  doi     = {10.1093/bioinformatics/bty419},
+  url     = {https://doi.org/10.1093/bioinformatics/bty419}
+}
 """

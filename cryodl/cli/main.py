@@ -35,8 +35,8 @@ OWN = {
 
 
 ORDER = (
-    "localres", "enhance", "mask", "classify", "import", "compare", "filter", "fsc",
-    "quality", "preflight", "oversharpening", "simulate", "experiments", "train", "evaluate",
+    "report", "localres", "enhance", "mask", "classify", "import", "compare", "filter",
+    "fsc", "quality", "preflight", "oversharpening", "simulate", "experiments", "train", "evaluate",
     "batch",
 )  # fmt: skip
 COMMANDS = {

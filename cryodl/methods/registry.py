@@ -92,6 +92,8 @@ COMMANDS = {
         "judge how well a model fits its map: Q-score, correlation, FSC"),
     "preflight": Method("run_preflight", f"{M}.preflight.run", f"{M}.preflight.options",
         "check whether a map with its half maps is ready to be deposited"),
+    "report": Method("run_report", f"{M}.report.run", f"{M}.report.options",
+        "judge a map by all that applies, and write one page of it"),
     "oversharpening": Method("run_oversharpening", f"{M}.oversharpening",
         f"{M}.oversharpening_options", "find the B-factor that sharpens just enough"),
     "batch": Method("run_batch", "cryodl.batch.run", "cryodl.batch.options",

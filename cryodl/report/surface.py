@@ -21,7 +21,7 @@ def draw_surface(
     size: int = SIZE,
     colours: np.ndarray | None = None,
 ) -> None:
-    """Write the surface of a map at a level as a square PNG, seen along z.
+    """Write the surface of a map as a square PNG, seen from large z: x to the right, y up.
 
     Parameters
     ----------
@@ -52,6 +52,7 @@ def surface_image(
     """As `draw_surface`, the picture: ndarray, shape (size, size, 3), uint8."""
     from scipy.ndimage import gaussian_filter, label, map_coordinates
 
+    data = data[::-1]  # seen from large z, so that x to the right and y up keep the hand
     inside = data >= level
     if not inside.any():
         raise ValueError(f"nothing lies above the level {level:g}")
@@ -91,7 +92,7 @@ def surface_image(
     colour = COLOUR[:, None, None]
     if colours is not None:
         channels = [
-            map_coordinates(colours[..., i], place, order=0, mode="nearest") for i in range(3)
+            map_coordinates(colours[::-1, ..., i], place, order=0, mode="nearest") for i in range(3)
         ]
         colour = np.stack(channels)
     picture = np.where(hit, colour * shade * fade, 1.0)

@@ -68,6 +68,7 @@ DIRECTIONS = {
         for learning in ("evaluate", "export", "published", "samples", "train", "training_network")
     },
     "cryodl.methods.experiments": (*METHOD, *LEARNING, "cryodl.methods"),
+    "cryodl.methods.report": (*METHOD, "cryodl.bibtex", "cryodl.version"),
     "cryodl.methods": (*METHOD, "cryodl.methods", "cryodl.simulation"),
     "cryodl.report": (),
     "cryodl.batch": ("cryodl",),

@@ -1,0 +1,234 @@
+"""All that applies to a map, its half maps and its model, each part by itself, and the page."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cryodl.errors import CryodlError, SettingError, is_shortage, one_line
+from cryodl.files.record import file_sha256, sealed, write_json
+from cryodl.half_maps.pair import half_sum, read_halves
+from cryodl.maps.inputs import checked_mask, input_map
+from cryodl.maps.mask import automatic_mask
+from cryodl.maps.result import Result
+from cryodl.maps.volume import Volume, as_given
+from cryodl.methods import registry
+from cryodl.methods.options import declared
+from cryodl.methods.output import figure_of, results_folder
+from cryodl.methods.report import words
+from cryodl.methods.report.display import make_display, method_rows, pictures
+from cryodl.methods.report.options import OPTIONS
+from cryodl.version import __version__
+
+SCHEMA = "cryodl-report/1"  # of report.json; the number rises when a key changes its meaning
+PAGE, RECORD = "report.html", "report.json"
+DONE = "done"
+
+
+@declared(OPTIONS)
+def run_report(
+    volume: Volume | str | Path | None = None,
+    *,
+    half1: Volume | str | Path | None = None,
+    half2: Volume | str | Path | None = None,
+    model: str | Path | None = None,
+    mask: Volume | np.ndarray | str | Path | None = None,
+    claimed: float | None = None,
+    device: str = "auto",
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Result:
+    """Say all that can be said of a map, and write one page of it.
+
+    What applies is done: with half maps their FSC, by direction too, and local FSC; of the map, a
+    network's local resolution; with a model, its fit; with map and half maps as files, whether
+    they are ready to be deposited. A part that fails is named on the page, and the others stay.
+
+    Parameters
+    ----------
+    volume : path of a map, or a Volume; None takes the mean of the half maps
+    half1, half2 : half maps, both or none
+    model : PDB or mmCIF file of the fitted model
+    mask : on the map's grid; None finds one by a rule
+    claimed : Å, resolution of the map; None takes that of the half maps for the model's fit
+    device : "auto", "cpu" or "gpu", of the network
+    output : folder for report.html (one file, which needs no network), report.json, stats.json and
+        a folder for each part; None writes nothing
+    overwrite : replace results of an earlier run
+    progress : called with (stage, steps done, steps in all)
+    notify : called with each line worth telling
+
+    Returns
+    -------
+    Result : .volumes "resolution" and "mask" where there are any; .stats with "verdict" (four
+        lines), "parts" (what became of each), "warnings"
+
+    Raises
+    ------
+    CryodlError : a file cannot be read, or nothing was given; nothing is written then
+    """
+    start = time.perf_counter()
+    if (half1 is None) != (half2 is None):
+        raise SettingError("one half map was given: give half1= and half2=, or neither")
+    if volume is None and half1 is None:
+        raise SettingError("there is nothing to report on: give a map, or half1= and half2=")
+    given = {"map": volume, "half1": half1, "half2": half2, "model": model, "mask": mask}
+    with results_folder(output, *given.values(), overwrite=overwrite) as work:
+        halves = read_halves(half1, half2) if half1 is not None else None
+        if halves and volume is None:
+            density = half_sum(*halves[:2])
+        else:
+            density = input_map(volume, None)  # type: ignore[arg-type]
+        inside = automatic_mask(density) if mask is None else checked_mask(mask, density)[1]
+        say = notify or print
+        run = _Run(work, say)
+        names = {k: str(v) for k, v in given.items() if isinstance(v, (str, Path))}
+        if {"map", "half1", "half2"} <= set(names):
+            extra = {key: given[key] for key in ("mask", "model") if key in names}
+            run("preflight", registry.COMMANDS["preflight"], volume, half1, half2,
+                claimed=claimed, **extra)  # fmt: skip
+        fsc = None
+        if halves:
+            fsc = run("fsc", registry.COMMANDS["fsc"], half1, half2, mask=mask, directional=True)
+            found = fsc.volumes["mask"] if fsc and mask is None else mask
+            run("localfsc", registry.LOCALRES["localfsc"], half1, half2,
+                volume=volume, mask=found, claimed=claimed, progress=progress)  # fmt: skip
+        judged = density if volume is None else volume
+        run("cryores", registry.LOCALRES["cryores"], judged, claimed=claimed, device=device,
+            progress=progress, notify=lambda line: None)  # fmt: skip
+        if model is not None:
+            local = run.results.get("localfsc") or run.results.get("cryores")
+            resolution = claimed or (fsc.stats["resolution_0.143"] if fsc else None)
+            run("quality", registry.COMMANDS["quality"], judged, model, claimed=resolution,
+                progress=progress,
+                resolution_map=local.volumes["resolution"] if local else None)  # fmt: skip
+        result = _gather(run, density, inside, claimed, names)
+        result.stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
+        if work is not None:
+            _write(run, result, inside, names, work)
+    return result
+
+
+def summary(stats: dict[str, Any]) -> list[str]:
+    failed = [f"{name}: {one['error']}" for name, one in stats["parts"].items() if one["error"]]
+    lines = [f"{one['question']} {one['answer']}" for one in stats["verdict"]]
+    return [*(f"warning: failed: {line}" for line in failed), *lines, f"look at {PAGE}"]
+
+
+class _Run:
+    """The parts that were run: their results, or why there are none."""
+
+    def __init__(self, work: Path | None, say: Callable[[str], Any]) -> None:
+        self.work, self.say = work, say
+        self.results: dict[str, Any] = {}
+        self.errors: dict[str, str] = {}
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, name: str, line: registry.Method, *given: Any, **options: Any) -> Any:
+        """The result of a method, written into a folder of its name; None where it fails."""
+        began = time.perf_counter()
+        output = None if self.work is None else self.work / name
+        try:
+            result = line.load()(*given, output=output, **{**line.sets, **options})
+            self.results[name] = result
+            self.say(f"{name}: {'; '.join(line.summary(result.stats)[-1:])}")
+            return result
+        except Exception as error:  # of a part: the others shall not be lost by it
+            if is_shortage(error):
+                why = "memory or threads ran out"
+            else:
+                known = isinstance(error, CryodlError)
+                why = one_line(error if known else f"{type(error).__name__}: {error}")
+            self.errors[name] = why
+            self.say(f"{name} failed: {why}")
+            return None
+        finally:
+            self.seconds[name] = round(time.perf_counter() - began, 3)
+
+    def stats(self) -> dict[str, Any]:
+        return {name: result.stats for name, result in self.results.items()}
+
+
+def _gather(run: _Run, density: Volume, inside: np.ndarray, claimed, names) -> Result:
+    parts = run.stats()
+    lines = words.verdict(parts, claimed)
+    best = run.results.get("localfsc") or run.results.get("cryores")
+    volumes = {key: best.volumes[key] for key in ("resolution", "mask")} if best else {}
+    stats: dict[str, Any] = {
+        "method": "report",
+        "schema": SCHEMA,
+        "verdict": [{"question": q, "answer": a, "bad": bad} for q, a, bad in lines],
+        "parts": {
+            name: {
+                "result": DONE if name in parts else "failed",
+                "error": run.errors.get(name),
+                "seconds": seconds,
+            }
+            for name, seconds in run.seconds.items()
+        },
+        "claimed": claimed,
+        "inputs": {
+            key: {"file": Path(name).name, "sha256": file_sha256(Path(name))}
+            for key, name in names.items()
+        },
+        "warnings": [text for text, _ in words.warnings(parts, {})],
+        "seconds": {},
+    }
+    return Result(volumes, stats, as_given(density))
+
+
+def _write(run: _Run, result: Result, inside: np.ndarray, names, work: Path) -> None:
+    from cryodl.report.page import Page, write_page
+
+    stats, parts = result.stats, run.stats()
+    display = None
+    with figure_of(stats, "the view of the map"):
+        display = make_display(result, inside, parts.get("quality"), run.results.get("quality"))
+    warnings = words.warnings(parts, names)
+    page = Page(
+        title=names and Path(names.get("map", names.get("half1", ""))).name or "a map",
+        subtitle=f"cryodl {__version__}, {time.strftime('%Y-%m-%d')}; {result.density.size} voxels "
+        f"of {result.density.voxel_size:g} Å",
+        verdict=[(one["question"], one["answer"], one["bad"]) for one in stats["verdict"]],
+        display=display,
+        pictures=pictures(run.results, work),
+        rows=method_rows(parts),
+        standing=words.standing(parts.get("quality")),
+        warnings=[*((f"{n} failed: {why}", "") for n, why in run.errors.items()), *warnings],
+        methods=words.methods_text(parts, __version__),
+        bibtex=words.citations(parts),
+        parts=[(name, run.errors.get(name, DONE), run.seconds[name]) for name in run.seconds],
+        facts=[*_versions(), *((f"{k}: {v['file']}", v["sha256"])
+            for k, v in stats["inputs"].items())],
+    )  # fmt: skip
+    write_page(work / PAGE, page)
+    record = {
+        **stats,
+        "versions": dict(_versions()),
+        "warnings": [{"text": text, "command": command} for text, command in page.warnings],
+        "results": parts,
+    }
+    write_json(work / RECORD, record, indent=2, allow_nan=False)
+    stats["files"] = sorted(path.name for path in work.iterdir())
+    stats.update(sealed(stats, "stats.json", work))
+    result.save_stats(work)
+
+
+def _versions() -> list[tuple[str, str]]:
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = [("cryodl", __version__), ("Python", platform.python_version())]
+    for name in ("numpy", "scipy", "mrcfile", "matplotlib", "gemmi", "openvino", "keras"):
+        try:
+            found.append((name, version(name)))
+        except PackageNotFoundError:
+            continue
+    return [*found, ("NGL (in the page)", "2.5.0"), ("system", sys.platform)]

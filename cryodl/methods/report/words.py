@@ -1,0 +1,187 @@
+"""What the page says: verdict, warnings with the command that mends each, methods, citations."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+from cryodl import bibtex
+
+Stats = dict[str, Any]
+FINER = 0.95  # times the resolution found, below which a claim is finer
+
+CITED = {  # by part
+    "fsc": ("Rosenthal2003", "Chen2013", "Tan2017"),
+    "localfsc": ("Cardone2013",),
+    "cryores": ("Dai2023",),
+    "quality": ("Pintilie2020",),
+}
+ALWAYS = ("Rose2018",)
+
+METHOD = {
+    "fsc": "The resolution was determined by Fourier shell correlation of the half maps at 0.143 "
+    "(Rosenthal & Henderson, 2003) within a soft mask, corrected by randomised phases (Chen et "
+    "al., 2013), and by direction in cones of 20 degrees (Tan et al., 2017).",
+    "localfsc": "Local resolution is where the FSC of the half maps in a moving window falls "
+    "below 0.143 (after Cardone et al., 2013).",
+    "cryores": "Local resolution was also estimated from the map alone by a network in the manner "
+    "of CryoRes (Dai et al., 2023).",
+    "quality": "The fit of the model was judged by Q-scores (Pintilie et al., 2020; sigma 0.6 Å), "
+    "by the correlation of map and model within 3 Å of its atoms, and by map-model FSC.",
+    "preflight": "The submission was checked with cryodl preflight.",
+}
+
+MENDED = (  # a pattern in a warning, and the command that mends it; the first that fits counts
+    (r"looks masked already|thresholded|one and the same value", ""),
+    (r"^anisotropic", "cryodl fsc {half1} {half2} --directional -o fsc"),
+    (r"^(one origin|one voxel size|header)",
+     "cryodl preflight {map} --half1 {half1} --half2 {half2} --fix -o deposit"),
+    (r"voxel size", "cryodl localres {map} --voxel-size TRUE_SIZE -o local"),
+    (r"falls off|unsharpened (?!half)|not sharpened|contrast",
+     "cryodl localres {map} --sharpen auto -o local"),
+    (r"^resolution|claimed", "cryodl fsc {half1} {half2} --mask MASK -o fsc"),
+    (r"^contour level",
+     "cryodl preflight {map} --half1 {half1} --half2 {half2} --level LEVEL -o deposit"),
+)  # fmt: skip
+
+
+def verdict(parts: dict[str, Stats], claimed: float | None) -> list[tuple[str, str, bool]]:
+    """Four lines: (question, answer, whether it is bad).
+
+    parts : stats of each part that was done, by its name
+    """
+    return [_how_good(parts, claimed), _where(parts), _standing(parts), _wrong(parts, claimed)]
+
+
+def _how_good(parts: dict[str, Stats], claimed: float | None) -> tuple[str, str, bool]:
+    fsc, network = parts.get("fsc", {}), parts.get("cryores", {})
+    found = fsc.get("resolution_0.143")
+    bad, said = False, "not judged: give half maps"
+    if found:
+        said = f"{found:.2f} Å by the half maps (FSC 0.143)"
+        directions = fsc.get("directional", {})
+        if directions.get("anisotropic"):
+            bad = True
+            said += (
+                f"; anisotropic: {directions['finest']:.1f} Å along the best direction and "
+                f"{directions['coarsest']:.1f} Å along the worst"
+            )
+    elif "fsc" in parts:
+        bad, said = True, "the half maps have no signal in common"
+    elif network:
+        found = network["global_resolution"]
+        said = f"about {found:.1f} Å, by a network from this map alone; half maps would tell"
+    if claimed and found:
+        finer = "fsc" in parts and claimed < FINER * found
+        said += f"; {claimed:g} Å is claimed" + (", which is finer" if finer else "")
+        bad = bad or finer
+    return "How good is it?", said, bad
+
+
+def _where(parts: dict[str, Stats]) -> tuple[str, str, bool]:
+    for name, how in (("localfsc", "half maps"), ("cryores", "a network")):
+        if name in parts:
+            low, high = (parts[name]["percentiles"][q] for q in ("2.5", "97.5"))
+            said = f"{low:.1f} to {high:.1f} Å, median {parts[name]['median']:.1f} Å ({how})"
+            return "Where?", said, False
+    return "Where?", "local resolution was not judged", False
+
+
+def _standing(parts: dict[str, Stats]) -> tuple[str, str, bool]:
+    ask, fit = "How does it stand?", parts.get("quality")
+    if fit is None:
+        return ask, "no model was given", False
+    said = f"Q-score {fit['q_score']:.3f}"
+    if fit["expected_q"] is not None:
+        said += f", expected {fit['expected_q']:.3f}"
+    percentile = fit["archive"].get("q_percentile")
+    if percentile is not None:
+        said += f"; better than {percentile:.0f} % of the EMDB's entries at {fit['claimed']:g} Å"
+    end = fit["fsc_0.5"]
+    said += f"; map-model FSC 0.5 at {end:.2f} Å" if end else "; map and model have no FSC of 0.5"
+    return ask, said, percentile is not None and percentile < 10
+
+
+def _wrong(parts: dict[str, Stats], claimed: float | None) -> tuple[str, str, bool]:
+    ask = "What is wrong?"
+    faults = [one for one in parts.get("preflight", {}).get("checks", ()) if
+              one["verdict"] == "fault"]  # fmt: skip
+    if faults:
+        more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        first = f"{faults[0]['name']}: {faults[0]['evidence']}"
+        return ask, f"not ready to be deposited: {first}{more}", True
+    count = len(warnings(parts, {}))
+    ready = "ready to be deposited; " if "preflight" in parts else ""
+    return ask, f"{ready}{count or 'no'} warning{'' if count == 1 else 's'} below", False
+
+
+def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, str]]:
+    """All warnings, faults first, with the command that mends each, or "".
+
+    names : "map", "half1", "half2", "model" as they were given, for the commands
+    """
+    found: dict[str, str] = {}
+    for one in sorted(parts.get("preflight", {}).get("checks", ()), key=lambda c: c["verdict"]):
+        if one["verdict"] != "ok":
+            text = f"{one['verdict']}: {one['name']}: {one['evidence']}; {one['remedy']}"
+            found[text] = mending(f"{one['name']} {one['evidence']}", names)
+    for stats in parts.values():
+        for text in stats.get("warnings", ()):
+            found.setdefault(text, mending(text, names))
+    return list(found.items())
+
+
+def mending(text: str, names: dict[str, str]) -> str:
+    """The command that mends what a warning says; "" where none of cryodl's does."""
+    for pattern, command in MENDED:
+        if re.search(pattern, text, re.IGNORECASE):
+            needed = re.findall(r"{(\w+)}", command)
+            if all(names.get(name) for name in needed):
+                return command.format(**{name: shlex.quote(names[name]) for name in needed})
+    return ""
+
+
+def standing(fit: Stats | None) -> list[tuple[str, float | None, str]]:
+    """(what, percentile or None, sentence) of a model's fit among the archive's entries."""
+    if fit is None:
+        return []
+    archive = fit["archive"]
+    q = f"Q is {fit['q_score_sigma_0.4']:.3f} with the archive's sigma of 0.4 Å"
+    lines: list[tuple[str, float | None, str]] = []
+    percentile = archive.get("q_percentile")
+    if percentile is not None:
+        low, high = archive["resolutions_alike"]
+        said = (
+            f"{q}: better than {percentile:.0f} % at {fit['claimed']:g} Å "
+            f"({archive['entries_alike']} entries of {low:g} to {high:g} Å; the median is "
+            f"{archive['expected_q']:.3f})."
+        )
+        lines.append(("Q-score", percentile, said))
+    said = (
+        f"{q}, the median of the entries at {archive['resolution_of_q']:.1f} Å. "
+        f"Source: {archive['source']}, {archive['date']}."
+    )
+    return [*lines, ("Resolution by Q", None, said)]
+
+
+def methods_text(parts: dict[str, Stats], version: str) -> str:
+    lines = [f"Maps were judged with cryodl {version}."]
+    lines += [METHOD[name] for name in METHOD if name in parts]
+    found = parts.get("fsc", {}).get("resolution_0.143")
+    if found:
+        lines.append(f"The resolution is {found:.2f} Å.")
+    return " ".join(lines)
+
+
+def citations(parts: dict[str, Stats]) -> str:
+    """BibTeX of what the parts are after."""
+    wanted = [key for name, keys in CITED.items() if name in parts for key in keys]
+    entries = re.split(r"\n(?=@)", str(bibtex.__doc__).strip())
+    chosen = [
+        entry.strip()
+        for key in (*wanted, *ALWAYS)
+        for entry in entries
+        if entry.split("{", 1)[1].startswith(f"{key},")
+    ]
+    return "\n\n".join(chosen)

@@ -1,0 +1,115 @@
+"""The report: all parts that apply, one that fails leaves the others, a page without network."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cryodl
+from cryodl.cli.main import main
+from cryodl.methods.report import words
+from cryodl.report.page import Display, Page, write_page
+
+MODEL = Path(__file__).resolve().parents[1] / "data" / "1c75.pdb"
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    cryodl.run_simulated_experiment(
+        MODEL, 4.5, 1.5, output=folder / "made", seed=1, config={"box": 44}
+    )
+    return folder / "made"
+
+
+@pytest.fixture(scope="module")
+def report(files, tmp_path_factory):
+    """With a model that lies elsewhere: that part fails."""
+    out = tmp_path_factory.mktemp("report") / "out"
+    far = out.parent / "far.pdb"
+    lines = [
+        f"{line[:30]}{float(line[30:38]) + 900:8.3f}{line[38:]}" if line.startswith("ATOM") else ""
+        for line in MODEL.read_text().splitlines()
+    ]
+    far.write_text("\n".join(filter(None, lines)) + "\nEND\n")
+    command = ["report", files / "map.mrc", "--half1", files / "half1.mrc", "--half2",
+               files / "half2.mrc", "--model", far, "--claimed", "2.0", "-o", out]  # fmt: skip
+    assert main([str(word) for word in command]) == 0
+    return out
+
+
+def test_a_part_that_fails_leaves_the_others_and_says_so(report):
+    record = json.loads((report / "report.json").read_text())
+    assert record["schema"] == "cryodl-report/1"
+    parts = {name: one["result"] for name, one in record["parts"].items()}
+    assert parts == {"preflight": "done", "fsc": "done", "localfsc": "done", "cryores": "done",
+                     "quality": "failed"}  # fmt: skip
+    assert "0% of the model's atoms" in record["parts"]["quality"]["error"]
+    for name in ("fsc/fsc.csv", "localfsc/resolution.mrc", "cryores/resolution.mrc",
+                 "preflight/form.txt"):  # fmt: skip
+        assert (report / name).is_file()
+    text = (report / "report.html").read_text("utf-8")
+    assert "quality failed: 0% of the model" in text
+
+
+def test_the_verdict_names_a_claim_that_is_finer(report):
+    lines = json.loads((report / "report.json").read_text())["verdict"]
+    assert [line["question"] for line in lines] == [
+        "How good is it?", "Where?", "How does it stand?", "What is wrong?"]  # fmt: skip
+    assert "2 Å is claimed, which is finer" in lines[0]["answer"] and lines[0]["bad"]
+    assert "(half maps)" in lines[1]["answer"]
+
+
+def test_the_page_holds_all_it_needs(report):
+    text = (report / "report.html").read_text("utf-8")
+    markup = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    sources = re.findall(r'(?:src|href)="([^"]*)"', markup)
+    assert len(sources) >= 5 and all(one.startswith("data:") for one in sources)
+    assert "@import" not in text and "url(http" not in markup
+    for key in ("Rosenthal2003", "Tan2017", "Cardone2013", "Dai2023", "Rose2018"):
+        assert f"@article{{{key}," in markup
+    assert "Pintilie2020" not in markup  # of the part that failed
+    record = json.loads((report / "report.json").read_text())
+    assert record["inputs"]["half1"]["sha256"] in markup
+    shown = json.loads(re.search(r'type="application/json">\s*(.*?)\s*</script>', text, re.S)[1])
+    assert len(shown["colours"]) == 17 and max(shown["size"]) <= 112
+
+
+def test_what_a_warning_says_and_the_command_that_mends_it():
+    names = {"map": "my map.mrc", "half1": "a.mrc", "half2": "b.mrc"}
+    said = "anisotropic: 6.0 Å along (0, 0, 1), 4.0 Å at best"
+    assert words.mending(said, names) == "cryodl fsc a.mrc b.mrc --directional -o fsc"
+    assert words.mending(said, {"map": "m.mrc"}) == ""  # half maps that were not given
+    assert words.mending("one origin (1, 2, 3)", names).startswith(
+        "cryodl preflight 'my map.mrc' --half1 a.mrc --half2 b.mrc --fix")  # fmt: skip
+    assert words.mending("the map looks masked already: 80% of its voxels", names) == ""
+    for _, command in words.MENDED:  # all of them are commands that there are
+        if command:
+            from cryodl.cli.main import make_parser
+
+            line = command.format(map="m", half1="a", half2="b", model="c")
+            line = line.replace("TRUE_SIZE", "1").replace("LEVEL", "1").split()[1:]
+            assert make_parser("all").parse_args(line).command == line[0]
+
+
+def test_names_are_text_and_not_markup(tmp_path):
+    density = np.random.default_rng(0).random((6, 7, 8)).astype(np.float32)
+    display = Display(density, None, 1.0, (0, 0, 0), 0.5, 0, 1, "<b>note</b>", "</script><b>")
+    page = Page("<img src=x>.mrc", "&", [("<i>", "<u>", True)], display, warnings=[("<s>", "<q>")])
+    write_page(tmp_path / "page.html", page)
+    text = (tmp_path / "page.html").read_text("utf-8")
+    body = text[text.index("<body>") : text.index('<script id="display"')]
+    for tag in ("<img src=x", "<i>", "<u>", "<b>note", "<s>", "<q>"):
+        assert tag not in body
+    assert "<\\/script><b>" in text
+
+
+def test_what_it_refuses(files, tmp_path, capsys):
+    out = ["-o", str(tmp_path / "out")]
+    assert main(["report", "--half1", str(files / "half1.mrc"), *out]) == 2
+    assert "--half2" in capsys.readouterr().err
+    assert main(["report", *out]) == 2
+    assert main(["report", str(tmp_path / "none.mrc"), *out]) == 2
+    assert not (tmp_path / "out").exists()
