@@ -1,8 +1,9 @@
-# make demo      install into .venv, then local resolution of a real map, into demo/
+# make demo      install into .venv, then judge two real maps, one with its page, into demo/
 # make test      install into .venv, then lint, types and tests
 # make install   only install
 # make fuzz      give every reader a thousand damaged files; minutes, on two processor cores
 # make docs      write docs/commands.rst again, and build the pages into build/docs
+# make browser   open the page of a report in Chromium (Debian: chromium), and try it
 # make slow      run the tests that need minutes, such as the long commands of the documentation
 # make clean     remove everything that the targets above made
 #
@@ -17,7 +18,7 @@ WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test slow fuzz docs clean
+.PHONY: install demo test slow browser fuzz docs clean
 
 install: $(STAMP)
 
@@ -35,6 +36,11 @@ demo: $(STAMP)
 	@echo
 	@echo "Look at demo/slices.png and demo/histogram.png, at the figures in demo/stats.json,"
 	@echo "and in ChimeraX at demo/view.cxc. The resolution claimed for the map (EMD-3186) is 7.9 A."
+	@echo
+	$(BIN)/cryodl report examples/emd_30342_zone.mrc.gz --model examples/7cec_chain_A.cif.gz \
+	    --claimed 3.9 -o demo/report --overwrite
+	@echo
+	@echo "Open this page in a browser, a map with its model: file://$(CURDIR)/demo/report/report.html"
 
 test: $(STAMP)
 	$(BIN)/ruff check .
@@ -46,6 +52,10 @@ fuzz: $(STAMP)
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest -q -m slow
+
+browser: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[browser]"
+	$(BIN)/python -m pytest -q -m browser
 
 docs: $(STAMP)
 	$(BIN)/python docs/make_commands.py
