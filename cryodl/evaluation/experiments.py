@@ -64,7 +64,7 @@ OPTIONS = (
 
 @declared(OPTIONS)
 def evaluate_experiments(
-    experiments: Sequence[str | Path],
+    experiments: Sequence[str | Path] | str | Path,
     output: str | Path,
     *,
     methods: str | Sequence[str] | None = None,
