@@ -97,7 +97,10 @@ def check_place(job: Job) -> None:
     except (OSError, ValueError, KeyError):
         same = False
     if not same:
-        raise InputError(f"{host} does not see {job.output} as this machine does: {SHARED}")
+        raise InputError(
+            f"{host} does not see this batch in {job.output}: another has begun there, or it sees "
+            f"another folder; {SHARED}"
+        )
 
 
 def check_files(seen: Mapping[str, str]) -> None:

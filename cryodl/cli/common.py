@@ -64,10 +64,14 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
             given += [action.option_strings[-1], *items]
         else:
             given += [f"{action.option_strings[-1]}={item}" for item in items]
-    first = [item for action in command._actions for item in positional.get(action, ())]
+    first: list[str] = []
+    last: list[str] = []  # of what takes all that follows it
+    for action in command._actions:
+        place = last if action.nargs == argparse.PARSER else first
+        place += positional.get(action, ())
     if _has_positional(command, rest[words:]):
-        first = []  # the map on the command line prevails
-    return [*rest[:words], *first, *given, *rest[words:]]
+        first, last = [], []  # the map on the command line prevails
+    return [*rest[:words], *first, *given, *rest[words:], *last]
 
 
 def _value_problem(action: argparse.Action, value: Any) -> str:
@@ -127,7 +131,7 @@ def _one_file(first: str, second: Any) -> bool:
 
 def _takes_many(action: argparse.Action) -> bool:
     """Whether an option may be repeated; a list for any other is written with commas."""
-    return action.nargs in ("*", "+") or isinstance(action, argparse._AppendAction)
+    return action.nargs in ("*", "+", argparse.PARSER) or isinstance(action, argparse._AppendAction)
 
 
 def _has_positional(command: argparse.ArgumentParser, words: Sequence[str]) -> bool:

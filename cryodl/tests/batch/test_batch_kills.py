@@ -18,6 +18,10 @@ pytest.importorskip("distributed", reason="the extra [batch] is not installed")
 
 import psutil
 
+from cryodl.batch.cluster import cluster_client
+from cryodl.batch.rows import read_rows
+from cryodl.batch.run import outcomes
+from cryodl.batch.worker import Job
 from cryodl.maps.mrc import write_map
 from cryodl.maps.volume import Volume
 
@@ -146,6 +150,25 @@ def test_scheduler_killed_at_any_moment(table, undisturbed, tmp_path):
         assert run.returncode == 3, said
         assert rows(output) == undisturbed
     assert hits == KILLS
+
+
+def deadly(job):
+    """Ends its worker at the third row, as a system does where memory runs out."""
+    if job.row.name == "m2_1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"name": job.row.name, "status": "done", "error": None}
+
+
+def test_a_row_that_kills_its_workers_is_tried_twice_and_has_its_line(table, tmp_path):
+    words = {"gpus": None, "cores": 1, "memory": "", "queue": None, "jobqueue": None}
+    (tmp_path / "rows").mkdir()
+    jobs = [Job(row, str(tmp_path), "", "", {}) for row in read_rows(table, ["fsc"])]
+    with cluster_client("local", tmp_path, workers=2, **words) as (client, _):
+        found = {one["name"]: one for one in outcomes(client, deadly, jobs, 24)}
+    assert len(found) == PAIRS
+    assert [name for name, one in found.items() if one["status"] == "failed"] == ["m2_1"]
+    assert "its worker was killed, twice" in found["m2_1"]["error"]
+    assert (tmp_path / "rows" / "m2_1.json").exists()
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(table, undisturbed, tmp_path):
