@@ -46,6 +46,28 @@ def cluster_client(
 
     from cryodl.batch.worker import Setup
 
+    _check(scheduler, gpus, jobqueue)
+    numbers = tuple(gpus.split(",")) if gpus and scheduler == "local" else ()
+    count = workers or len(numbers) or (1 if scheduler in QUEUES else thread_count())
+    with dask.config.set({"distributed.scheduler.allowed-failures": TRIES}), _quiet():
+        if "://" in scheduler:
+            with _connected(scheduler) as client:
+                _set_up(client, Setup(None))
+                yield client, len(client.nthreads())
+            return
+        if scheduler == "local":
+            made, threads = _local(count), max(1, thread_count() // count)
+        else:
+            made, threads = _jobs(scheduler, output, gpus, cores, memory, queue, jobqueue), cores
+        with made as cluster, Client(cluster, set_as_default=False) as client:
+            _set_up(client, Setup(threads, numbers))
+            if scheduler in QUEUES:  # also in place of jobs whose time is over
+                cluster.adapt(minimum_jobs=count, maximum_jobs=count)
+            yield client, count
+
+
+def _check(scheduler: str, gpus: str | None, jobqueue: Sequence[str] | None) -> None:
+    """Raise SettingError where settings do not go together, before anything begins."""
     if scheduler != "local" and scheduler not in QUEUES and "://" not in scheduler:
         raise SettingError(
             f"scheduler={scheduler!r} is unknown: choose local, {', '.join(QUEUES)}, or give the "
@@ -53,25 +75,34 @@ def cluster_client(
         )
     if jobqueue and scheduler not in QUEUES:
         raise SettingError(f"jobqueue= is of a queue, not of scheduler={scheduler!r}: leave it out")
-    numbers = tuple(gpus.split(",")) if gpus and scheduler not in QUEUES else ()
-    count = workers or len(numbers) or thread_count()
-    threads = max(1, thread_count() // count) if scheduler == "local" else None
-    dask.config.set({"distributed.scheduler.allowed-failures": TRIES})
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said by us
-    if "://" in scheduler:
-        with _connected(scheduler) as client:
-            client.register_plugin(Setup(threads, numbers))
-            yield client, len(client.scheduler_info(n_workers=-1)["workers"])
-        return
-    if scheduler == "local":
-        made = _local(count)
-    else:
-        made = _jobs(scheduler, output, gpus, cores, memory, queue, jobqueue or ())
-    with made as cluster, Client(cluster, set_as_default=False) as client:
-        client.register_plugin(Setup(cores if scheduler in QUEUES else threads, numbers))
-        if scheduler in QUEUES:
-            cluster.scale(jobs=workers or 1)
-        yield client, count
+    if gpus and scheduler not in ("local", "slurm"):
+        raise SettingError(
+            f"gpus= is of this machine or SLURM, not of scheduler={scheduler!r}: ask for them by "
+            "jobqueue=, or start workers with CUDA_VISIBLE_DEVICES"
+        )
+    if gpus and not all(number.isdigit() for number in gpus.split(",")):
+        raise SettingError(f"gpus={gpus!r} is no list of numbers such as 0,1")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What matters of Dask's words is said by ours."""
+    log = logging.getLogger("distributed")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+def _set_up(client: Any, setup: Any) -> None:
+    try:
+        client.register_plugin(setup)
+    except Exception as error:  # whatever Dask makes of a worker that lacks us
+        raise SettingError(
+            f"the workers cannot load cryodl ({type(error).__name__}: {error}): install it on them"
+        ) from None
 
 
 def _local(workers: int) -> Any:
@@ -96,7 +127,7 @@ def _jobs(
     cores: int,
     memory: str,
     queue: str | None,
-    jobqueue: Sequence[str],
+    jobqueue: Sequence[str] | None,
 ) -> Any:
     import dask_jobqueue
     from distributed.security import Security
@@ -111,7 +142,7 @@ def _jobs(
         "local_directory": os.environ.get("TMPDIR", "/tmp"),
         "worker_extra_args": ["--nthreads", "1"],
     }
-    values.update(_word(each) for each in jobqueue)
+    values.update(_word(each) for each in jobqueue or ())
     if gpus and scheduler == "slurm":
         values["job_extra_directives"] = [
             *values.get("job_extra_directives", []), f"--gres=gpu:{gpus}"
@@ -158,7 +189,7 @@ def _connected(address: str) -> Any:
         )
     try:
         return Client(address, timeout="20s", set_as_default=False)
-    except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+    except (OSError, TimeoutError, RuntimeError, ValueError, TypeError) as error:
         raise SettingError(
             f"no Dask scheduler answers at {address} ({' '.join(str(error).split())[:200]}): check "
             "the address, and certificates (DASK_DISTRIBUTED__COMM__TLS__...)"

@@ -169,12 +169,17 @@ def outcomes(
             yield future.result()
         except KilledWorker:
             yield lost_row(job)
-        except CryodlError:
-            raise
-        except (CancelledError, OSError, TimeoutError) as error:
+        except CancelledError as error:
             raise OutputError(
                 f"the Dask scheduler is gone ({' '.join(str(error).split())[:100]}); what was "
                 "judged is kept: the same command goes on"
+            ) from None
+        except CryodlError:
+            raise
+        except Exception as error:  # of no row, as a disk that is full; whatever Dask makes of it
+            raise OutputError(
+                f"workers cannot judge rows ({type(error).__name__}: {error}); once that is "
+                "mended, the same command goes on: what was judged is kept"
             ) from None
         future.release()
         for future in send(1):

@@ -53,6 +53,8 @@ def _with_links(line: dict[str, Any], folder: Path, rows: int) -> dict[str, Any]
     """A row's line with the links to its results and its picture; few pictures are held inside."""
     place, picture = f"{RESULTS}/{line['name']}", f"{RECORDS}/{line['name']}.png"
     found = dict(line)
+    if line["status"] != "done":  # what lies there is of an earlier call
+        return found
     if (folder / place).is_dir():
         report = f"{place}/report.html"
         found["page"] = quote(report if (folder / report).is_file() else f"{place}/")

@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import signal
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
@@ -33,7 +34,9 @@ RESULTS, RECORDS, BATCH = "maps", "rows", "batch.json"  # in the output
 PICTURES, THUMBNAIL = ("slices.png", "fsc.png"), (320, 240)  # the best first; their size, pixels
 FILES = {"classify": "classes.json", "mask": "mask.mrc"}  # of commands that write no folder
 NEEDS = re.compile(r"about \d+ s and ([\d.]+) GB of memory")  # of `methods.cost.needs`
-START, COPIES = 0.4e9, 10  # bytes, and times a map's size, taken where a command names no need
+# Bytes, and times the size of a row's largest file, taken before a command names its need, or where
+# it does not; the network of classify reads large tiles.
+START, COPIES = {"classify": 2e9, "": 0.4e9}, 10
 SHARED = "keep files and results on a filesystem that all workers share"
 ENDS = 2**16  # bytes at both ends of a file, by which two machines know that it is one
 
@@ -57,7 +60,8 @@ class Job(NamedTuple):
 class Setup(WorkerPlugin):
     """Begin a worker: its cores and GPU are set, and networks that it loads stay loaded.
 
-    threads : processor cores for a row;  gpus : numbers, one for each worker in turn
+    threads : processor cores for a row, None for as many as Dask gives the worker
+    gpus : numbers, one for each worker in turn
     """
 
     name = "cryodl"
@@ -68,7 +72,7 @@ class Setup(WorkerPlugin):
     def setup(self, worker: Any) -> None:
         with suppress(ValueError):  # Ctrl-C is for the one that sends the rows
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-        limit_threads(self.threads)
+        limit_threads(self.threads or worker.state.nthreads)
         if self.gpus:
             choose_gpus(self.gpus[int(worker.name) % len(self.gpus)])
         keep_networks()
@@ -114,11 +118,19 @@ def check_files(seen: Mapping[str, str]) -> None:
             )
 
 
+_one_row = threading.Lock()  # a process has one standard output, and one of many libraries
+
+
 def do_row(job: Job) -> dict[str, Any]:
     """Judge a row, unless it is judged already; its record tells what came of it.
 
     Returns name, status ("done", "failed", or "kept" where it was done before), and error.
     """
+    with _one_row:
+        return _do_row(job)
+
+
+def _do_row(job: Job) -> dict[str, Any]:
     check_place(job)
     row, output = job.row, Path(job.output)
     folder, path = output / RESULTS / row.name, output / RECORDS / f"{row.name}.json"
@@ -186,7 +198,7 @@ def _run(args: Any, files: Mapping[str, str]) -> str:
     jobs = ("SLURM_JOB_ID", "PBS_JOBID", "JOB_ID", "LSB_JOBID")  # each has memory of its own
     share = Share("-".join(["batch", *filter(None, map(os.environ.get, jobs))]))
     size = max((os.path.getsize(path) for path in files), default=0)
-    share.take(START + COPIES * size)
+    share.take(START.get(args.command, START[""]) + COPIES * size)
     words = _Words(share)
     try:
         with redirect_stdout(words), redirect_stderr(words):
@@ -210,7 +222,7 @@ class _Words(TextIOBase):
             self.last = text.strip()
         found = NEEDS.search(text)
         if found:
-            self._share.take(max(float(found.group(1)) * 1e9, START), tell=lambda line: None)
+            self._share.take(max(float(found.group(1)) * 1e9, START[""]), tell=lambda line: None)
         return len(text)
 
 

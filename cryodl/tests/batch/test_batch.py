@@ -90,10 +90,22 @@ def test_a_bad_command_too(maps, capsys, words, said):
     assert said in capsys.readouterr().err and not Path("out").exists()
 
 
-@pytest.mark.parametrize("scheduler", ["tcp://10.0.0.1:8786", "nonesuch"])
-def test_nobody_is_spoken_to_without_certificates(maps, scheduler):
-    with pytest.raises(SettingError, match="without certificates|is unknown"):
-        cryodl.run_batch(table_of(GOOD), "fsc", output="out", scheduler=scheduler)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"scheduler": "tcp://10.0.0.1:8786"}, "without certificates"),
+        ({"scheduler": "tls://127.0.0.1:9"}, "no Dask scheduler answers"),
+        ({"scheduler": "nonesuch"}, "is unknown: choose local, slurm"),
+        ({"jobqueue": ["walltime=1"]}, "jobqueue= is of a queue"),
+        ({"scheduler": "pbs", "gpus": "0"}, "gpus= is of this machine or SLURM"),
+        ({"gpus": "all"}, "is no list of numbers"),
+    ],
+)
+def test_where_to_compute_is_checked_and_nobody_spoken_to_without_certificates(
+    maps, settings, said
+):
+    with pytest.raises(SettingError, match=said):
+        cryodl.run_batch(table_of(GOOD), "fsc", output="out", **settings)
 
 
 def test_a_folder_that_is_of_no_batch_is_left_alone(maps):
