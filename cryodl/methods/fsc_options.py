@@ -16,8 +16,9 @@ OPTIONS = (
     HALF2._replace(help="second half map, of the same refinement", metavar="HALF2", argument=True,
         required=True),
     OUTPUT,
-    Option("mask", metavar="FILE", label="Mask", help="mask on the maps' grid, or 'network': the "
-        "one that cryodl mask finds; a binary one gets a soft edge; without it a rule finds one"),
+    Option("mask", metavar="FILE", label="Binary Mask", help="mask on the maps' grid, or "
+        "'network': the one that cryodl mask finds; a binary one gets a soft edge; without it a "
+        "rule finds one"),
     Option("directional", False, "FSC in cones too: whether the map is as good in all directions",
         bool, label="In directions"),
     VOXEL_SIZES,

@@ -27,9 +27,9 @@ OPTIONS = (
     HALF1,
     HALF2,
     Option("min_resolution", help="finest that is looked at; Nyquist by default", kind=float,
-        least=0.5, most=500, unit="Å", label="Finest"),
+        least=0.5, most=500, unit="Å", label="Resolution Range High"),
     Option("max_resolution", help="coarsest that is looked at; the method finds it by default",
-        kind=float, least=0.5, most=500, unit="Å", label="Coarsest"),
+        kind=float, least=0.5, most=500, unit="Å", label="Resolution Range Low"),
     Option("significance", 0.95, "share of noise that a voxel must exceed",
         float, least=0.5, below=1, metavar="P", label="Significance"),
     Option("window", help="edge of the box whose volume the window has; seven times the "

@@ -197,15 +197,15 @@ def option(options: Iterable[Option], name: str, **changes: Any) -> Option:
 MAPS = "(MRC or CCP4, also .gz and .bz2)"
 
 MAP = Option("volume", help=f"density map {MAPS}", flag="map", metavar="MAP", argument=True,
-    required=True, label="Input volume")  # fmt: skip
+    required=True, label="Input Volume")  # fmt: skip
 OUTPUT = Option("output", help="folder for the results", metavar="OUT", short="-o", required=True)
 OVERWRITE = Option("overwrite", False, "replace results of an earlier run", bool)
 PALETTE = Option("palette", "viridis", "colours of the figures", metavar="PALETTE")
 VOXEL_SIZE = Option("voxel_size", help="where the map's header is wrong", kind=float, unit="Å",
     label="Sampling rate")  # fmt: skip
 VOXEL_SIZES = VOXEL_SIZE._replace(help="where the maps' headers are wrong")
-MASK = Option("mask", metavar="FILE", label="Mask", help="mask on the map's grid, or 'network': "
-    "the one that cryodl mask finds; without it a simple rule finds one")  # fmt: skip
+MASK = Option("mask", metavar="FILE", label="Binary Mask", help="mask on the map's grid, or "
+    "'network': the one that cryodl mask finds; without it a simple rule finds one")  # fmt: skip
 CLAIMED = Option("claimed", help="resolution claimed for the map", kind=float, least=0.5, most=100,
     unit="Å", label="Claimed resolution")  # fmt: skip
 BUNDLE = Option("bundle", metavar="NAME_OR_FOLDER", label="Network of your own",

@@ -3,6 +3,8 @@
 from cryodl.protocols.protocol_base import CryodlProtBase, CryodlProtResolutionBase
 from cryodl.protocols.protocol_compare_resolution import CryodlProtCompareResolution
 from cryodl.protocols.protocol_enhance import CryodlProtEnhance
+from cryodl.protocols.protocol_find_mask import CryodlProtFindMask
+from cryodl.protocols.protocol_fsc import CryodlProtFsc
 from cryodl.protocols.protocol_half_map_resolution import CryodlProtHalfMapResolution
 from cryodl.protocols.protocol_import_resolution import CryodlProtImportResolution
 from cryodl.protocols.protocol_local_classes import CryodlProtLocalClasses
@@ -17,6 +19,8 @@ __all__ = [
     "CryodlProtBase",
     "CryodlProtCompareResolution",
     "CryodlProtEnhance",
+    "CryodlProtFindMask",
+    "CryodlProtFsc",
     "CryodlProtHalfMapResolution",
     "CryodlProtImportResolution",
     "CryodlProtLocalClasses",

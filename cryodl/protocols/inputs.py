@@ -25,15 +25,41 @@ IMPORT = (
     "can be imported as a volume, and then taken by 'import local resolution'."
 )
 
+BY_RULE, BY_NETWORK = range(2)
+
+
+def add_mask_finder(form):
+    """Add maskFinder, how a mask is found where none is given."""
+    form.addParam(
+        "maskFinder",
+        params.EnumParam,
+        default=BY_RULE,
+        choices=["a rule", "a network"],
+        display=params.EnumParam.DISPLAY_HLIST,
+        expertLevel=params.LEVEL_ADVANCED,
+        label="Without a mask, find one by",
+        help="*a rule*: the density that stands out from the solvent, in a second.\n"
+        "*a network*: as the protocol 'find mask' does, in seconds; it finds weak parts, too.\n"
+        "It counts only where Binary Mask is empty.",
+    )
+
+
+def mask_found_by(protocol):
+    """The option that has a network find the mask; none where the form does not ask for it."""
+    asked = hasattr(protocol, "maskFinder") and protocol.maskFinder.get() == BY_NETWORK
+    return {"mask": "network"} if asked else {}
+
 
 class OneMapInput:
     """Parameters and volumes for protocols that judge one map, with or without a mask."""
 
     @staticmethod
-    def _defineMapParams(form, volume_help, mask_help):
-        """Add inputVolume and Mask."""
-        add_volume(form, "inputVolume", "Input volume", volume_help, important=True)
+    def _defineMapParams(form, volume_help, mask_help, finder=False):
+        """Add inputVolume and Mask; finder : also maskFinder, how a mask is found."""
+        add_volume(form, "inputVolume", "Input Volume", volume_help, important=True)
         add_mask(form, "Mask", mask_help)
+        if finder:
+            add_mask_finder(form)
 
     def _engineInputs(self):
         inputs = {"map": volume_of(self.inputVolume)}
@@ -43,7 +69,8 @@ class OneMapInput:
 
     def _mapParams(self):
         """Return the options that name the map and its mask."""
-        return {name: self._enginePath(name) for name in self._engineInputs()}
+        names = {name: self._enginePath(name) for name in self._engineInputs()}
+        return {**mask_found_by(self), **names}
 
     def _sources(self):
         return [self.inputVolume] + ([self.Mask] if self.Mask.get() is not None else [])
@@ -56,7 +83,7 @@ class OneMapInput:
         volume, mask = volume_of(self.inputVolume), volume_of(self.Mask)
         if volume is None:
             return []
-        volumes = [("Input volume", volume)] + ([("Mask", mask)] if mask is not None else [])
+        volumes = [("Input Volume", volume)] + ([("Binary Mask", mask)] if mask is not None else [])
         return describe_inputs(volumes, "the input volume")
 
     def _validateClaimed(self):
@@ -114,27 +141,32 @@ class HalfMapInputs:
 
     @staticmethod
     def _defineHalfParams(form, use_help, full_help, first_help):
-        """Add useHalfVolumes, hasHalfVolumesFile, associatedHalves, halfMap1 and halfMap2."""
-        form.addParam(
-            "useHalfVolumes",
-            params.BooleanParam,
-            default=True,
-            label="Use half volumes?",
-            help=use_help,
-        )
+        """Add useHalfVolumes, hasHalfVolumesFile, associatedHalves, halfMap1 and halfMap2.
+
+        use_help : of the first; "" leaves it out, where nothing can take their place
+        """
+        used = "useHalfVolumes and " if use_help else ""
+        if use_help:
+            form.addParam(
+                "useHalfVolumes",
+                params.BooleanParam,
+                default=True,
+                label="Use half volumes?",
+                help=use_help,
+            )
         form.addParam(
             "hasHalfVolumesFile",
             params.BooleanParam,
             default=True,
-            condition="useHalfVolumes",
+            condition="useHalfVolumes" if use_help else None,
             label="Are the half volumes associated with a volume?",
             help="As after a refinement, or an import with half maps.",
         )
-        apart = "useHalfVolumes and not hasHalfVolumesFile"
+        apart = f"{used}not hasHalfVolumesFile"
         for name, condition, label, text in (
             (
                 "associatedHalves",
-                "useHalfVolumes and hasHalfVolumesFile",
+                f"{used}hasHalfVolumesFile",
                 "Volume with half maps",
                 full_help,
             ),
@@ -145,9 +177,18 @@ class HalfMapInputs:
                 form, name, label, text, condition=condition, allowsNull=True, important=True
             )
 
+    def _usesHalves(self):
+        return not hasattr(self, "useHalfVolumes") or self.useHalfVolumes.get()
+
+    def _halfPointers(self):
+        """Return the pointers by which the half maps are given."""
+        if self.hasHalfVolumesFile.get():
+            return [self.associatedHalves]
+        return [self.halfMap1, self.halfMap2]
+
     def _halves(self):
         """Return the half maps as volumes; fewer than two where the input has none."""
-        if not self.useHalfVolumes.get():
+        if not self._usesHalves():
             return []
         if not self.hasHalfVolumesFile.get():
             return [volume_of(p) for p in (self.halfMap1, self.halfMap2) if p.get() is not None]
@@ -155,7 +196,7 @@ class HalfMapInputs:
 
     def _describeMissingHalves(self):
         """Return a line that says what to do where half maps are asked for and not there."""
-        if not self.useHalfVolumes.get() or len(self._halves()) == 2:
+        if not self._usesHalves() or len(self._halves()) == 2:
             return []
         if not self.hasHalfVolumesFile.get():
             return ["Half maps: give both."]

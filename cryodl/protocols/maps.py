@@ -196,7 +196,7 @@ def add_volume(form, name, label, text, *, kind="Volume", **options):
 
 def add_mask(form, name, text):
     """Add an optional mask to a form."""
-    add_volume(form, name, "Mask", text, kind="VolumeMask", allowsNull=True)
+    add_volume(form, name, "Binary Mask", text, kind="VolumeMask", allowsNull=True)
 
 
 def describe_inputs(volumes, reference):
@@ -246,9 +246,21 @@ def add_choice(form, name, option, values, choices, more="", **others):
         default=values.index(option.default),
         choices=choices,
         display=params.EnumParam.DISPLAY_HLIST,
-        help=sentence(option, more),
+        help=sentence(option._replace(help=choice_help(option, values, choices)), more),
         **others,
     )
+
+
+def choice_help(option, values, choices):
+    """The help of an option, where it explains each value, in lines that name the choices."""
+    called = dict(zip(values, choices))
+    lines, explained = [], False
+    for part in option.help.split("; "):
+        value, colon, text = part.partition(": ")
+        if colon and value in called:
+            explained, part = True, f"*{called[value]}*: {text}"
+        lines.append(part)
+    return ".\n".join(lines) if explained else option.help
 
 
 def describe_value(option, value, needed=False):

@@ -62,14 +62,14 @@ class CryodlProtBase(EMProtocol):
         )
 
     @staticmethod
-    def _defineNetworkParam(form, method):
+    def _defineNetworkParam(form):
         """Define the folder of a network that takes the place of the shipped one."""
         form.addParam(
             "networkFolder",
             params.FolderParam,
             expertLevel=params.LEVEL_ADVANCED,
             label=BUNDLE.label,
-            help=sentence(BUNDLE, f"Folder that `cryodl train {method}` has written."),
+            help=sentence(BUNDLE, "The folder holds spec.json and the weights."),
         )
 
     @staticmethod
@@ -251,10 +251,13 @@ class CryodlProtBase(EMProtocol):
         said = self.getStats().get("warnings", [])
         return [f"Warning: {self._inFormWords(line)}" for line in said]
 
+    def _options(self, method):
+        """Return the options of the command; method : of `localres`, None where the run tells."""
+        return options_of(self._command, method or self.getStats().get("method", "deepres"))
+
     def _inFormWords(self, message, method=None):
         """Return what the engine says with the labels of the form in place of options."""
-        options = options_of(self._command, method or self.getStats().get("method", "deepres"))
-        message = as_labels(message, options)
+        message = as_labels(message, self._options(method))
         for said, label in CHOICES.items():
             message = message.replace(said, label)
         return message

@@ -28,6 +28,17 @@ class CryodlProtCompareResolution(CryodlProtBase):
 
     Medians and percentiles of each, where a claimed resolution stands among them, where they agree
     (consensus) and where they do not (disagreement), also for each chain of a model.
+
+    *When to use it*: where two packages or two treatments of a map disagree, and before you report
+    a local resolution that rests on one method.
+
+    *How to read it*: all figures count only the voxels that all maps know. The consensus is the
+    median of the maps at every voxel, the disagreement the largest minus the smallest. A rank
+    correlation near 1 means that the maps agree on which parts are better.
+
+    *Pitfalls*: methods measure different things: what a map looks like, where its signal meets the
+    noise, or where half maps agree. A model must lie in the map: where Scipion does not know the
+    map's origin, set it with *assign Orig & Sampling*.
     """
 
     _label = "compare local resolutions"
@@ -133,7 +144,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
         errors = describe_inputs([(f"Map {i + 1}", m) for i, m in enumerate(maps)], "map 1")
         for number, volume in enumerate(maps, 1):
             errors += describe_resolution(f"Map {number}", volume)
-        for name, pointer in (("Density map", self.inputVolume), ("Mask", self.Mask)):
+        for name, pointer in (("Density map", self.inputVolume), ("Binary Mask", self.Mask)):
             if pointer.get() is not None:  # the engine brings maps to the density's grid
                 errors += describe_problems(name, volume_of(pointer))
         model = self.inputModel.get()

@@ -35,7 +35,17 @@ class CryodlProtEnhance(CryodlProtBase):
     A network that has learnt from pairs of experimental-like maps and maps sharpened against their
     models masks, denoises and sharpens at once. What it adds is accounted for: how much density has
     no support in the input and, with half maps, how far both agree after each was enhanced apart.
-    Interpret such a map beside the one it was made from, and refine models against the latter.
+
+    *When to use it*: to see and build into a map that is noisy or hard to contour. Give half maps:
+    their mean was neither masked nor sharpened. The model *linear* uses filters alone and needs
+    half maps; it is the best beyond 4 Å.
+
+    *How to read it*: look at what was added and removed, and at the support: where both halves,
+    enhanced apart, agree, the detail is in the data.
+
+    *Pitfalls*: a network may complete what it expects. Interpret such a map beside the one it was
+    made from, and refine models against the latter. Ligands, glycans and lipids may be taken for
+    noise: protect them with a mask.
     """
 
     _label = "enhance map"
@@ -92,7 +102,7 @@ class CryodlProtEnhance(CryodlProtBase):
             help="With deep learning, as the protocol *local resolution* does, inside one mask. It "
             "tells how the map looks, not what it holds.",
         )
-        self._defineNetworkParam(form, "postprocess")
+        self._defineNetworkParam(form)
         self._defineThoroughParam(form)
         self._defineTilesParam(form, "batch_size")
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
@@ -121,7 +131,7 @@ class CryodlProtEnhance(CryodlProtBase):
             (
                 "inputVolume",
                 "not useHalfMapsInsteadVol or halfMapsAttached",
-                "Input volume",
+                "Input Volume",
                 "The map to enhance, best neither masked nor sharpened.",
             ),
             ("inputHalf1", apart, "Half map 1", "First half map, neither masked nor sharpened."),
@@ -144,7 +154,7 @@ class CryodlProtEnhance(CryodlProtBase):
         add_volume(
             form,
             "inputMask",
-            "Mask",
+            "Binary Mask",
             "1 inside the molecule, 0 in the solvent, on the grid of the volume.",
             kind="VolumeMask",
             condition=f"normalization=={NORMALISE_MASK}",
@@ -242,8 +252,8 @@ class CryodlProtEnhance(CryodlProtBase):
         if missing:
             return lines + missing
         labels = {
-            "map": "Input volume", "half1": "Half map 1", "half2": "Half map 2", "mask": "Mask",
-            "protect": "Protect",
+            "map": "Input Volume", "half1": "Half map 1", "half2": "Half map 2",
+            "mask": "Binary Mask", "protect": "Protect",
         }  # fmt: skip
         inputs = self._engineInputs()
         volumes = [(labels[name], inputs[name]) for name in labels if name in inputs]
@@ -254,9 +264,9 @@ class CryodlProtEnhance(CryodlProtBase):
             if len(self.getHalves()) < 2:
                 return ["Half maps: give both."]
         elif self.inputVolume.get() is None:
-            return ["Input volume: choose one."]
+            return ["Input Volume: choose one."]
         if self.normalization.get() == NORMALISE_MASK and self.inputMask.get() is None:
-            return ["Mask: choose one, or another normalization."]
+            return ["Binary Mask: choose one, or another normalization."]
         return []
 
     def _validateValues(self):

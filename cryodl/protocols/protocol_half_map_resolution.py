@@ -33,6 +33,15 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
     *Local FSC*: Fourier shell correlation of the half maps in a window around every voxel.
     *Sinusoid*: the wavelength up to which a local sinusoid is likelier than noise alone.
     None moves when a map is sharpened or blurred.
+
+    *When to use it*: whenever half maps exist; local resolution by half maps is the reference. Give
+    a mask that leaves a few Å of solvent around the molecule.
+
+    *How to read it*: monogenic and sinusoid give the finest wave that stands out from the noise at
+    that voxel; local FSC gives where the half maps agree in a window around it, and is smoother.
+
+    *Pitfalls*: half maps that were masked or filtered differ only by what that has left. A single
+    map needs solvent that no mask has cut. Values at the border of a mask are less certain.
     """
 
     _label = "half-map local resolution"
@@ -114,12 +123,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         }
 
     def _sources(self):
-        if not self.useHalfVolumes.get():
-            used = [self.fullMap]
-        elif self.hasHalfVolumesFile.get():
-            used = [self.associatedHalves]
-        else:
-            used = [self.halfMap1, self.halfMap2]
+        used = self._halfPointers() if self.useHalfVolumes.get() else [self.fullMap]
         return [pointer for pointer in (*used, self.mask) if pointer.get() is not None]
 
     def getShownVolume(self):
@@ -139,7 +143,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         if self._full() is not None:
             volumes.append(("Volume", self._full()))
         if self.mask.get() is not None:
-            volumes.append(("Mask", volume_of(self.mask)))
+            volumes.append(("Binary Mask", volume_of(self.mask)))
         errors = describe_inputs(volumes, volumes[0][0].lower())
         if self.method.get() != LOCAL_FSC:
             errors += describe_value(OPTIONS["significance"], self.significance.get())
@@ -149,7 +153,9 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             errors += describe_value(OPTIONS[keyword], getattr(self, name).get())
         low, high = self.minRes.get(), self.maxRes.get()
         if low is not None and high is not None and low >= high:
-            errors.append(f"Finest ({low:g} Å) must be smaller than coarsest ({high:g} Å).")
+            errors.append(
+                f"Resolution Range: High ({low:g} Å) must be smaller than Low ({high:g} Å)."
+            )
         return errors
 
     def _methods(self):

@@ -24,6 +24,14 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
     Packages write different values where they know nothing: 0 (MonoRes), about 100 (ResMap), a fill
     value (blocres, RELION). Here the map gets resolution inside a mask and 0 outside of it, the
     origin of the density it belongs to, and the same figures and viewers as our own maps.
+
+    *When to use it*: to see another package's map in this plugin's window, and before programs that
+    take 0 as unknown. *Compare local resolutions* and *local filter* take such maps directly.
+
+    *How to read it*: the summary says how many voxels are known, and which file was read.
+
+    *Pitfalls*: RELION's protocol hands out the filtered map; the local resolution beside it is
+    taken. Where the background is not recognised, give its value.
     """
 
     _label = "import local resolution"
@@ -101,7 +109,7 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
         volumes = [
             ("Local resolution map", resolution),
             ("Density map", volume_of(self.inputVolume)),
-            ("Mask", volume_of(self.Mask)),
+            ("Binary Mask", volume_of(self.Mask)),
         ]
         given = [(name, volume) for name, volume in volumes if volume is not None]
         lines = describe_inputs(given, "the local resolution map")

@@ -21,7 +21,16 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
 
     The classes are 0 - 2, 2 - 3, ... 9 - 10 Å and worse. A U-Net has learnt them from maps with the
     local resolutions of MonoRes or of ResMap, and gives what these would, without half maps and in
-    seconds. It can be trained on your own maps: *train local classes*.
+    seconds.
+
+    *When to use it*: where you want what MonoRes or ResMap would say and have no half maps; with a
+    network that *train local classes* made of your own maps, for maps like those.
+
+    *How to read it*: the classes are steps of 1 Å. The resolution is their mean, weighted by their
+    probabilities, and therefore smoother than the classes.
+
+    *Pitfalls*: it repeats the errors of the package that it learnt from, such as the coarse steps
+    of ResMap. It knows nothing finer than 2 Å or coarser than 10 Å.
     """
 
     _label = "local resolution classes"
@@ -39,6 +48,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             "The map to judge, best not masked.",
             "Classes are given inside this mask. Left empty, a mask is found in the map and "
             "becomes an output.",
+            finder=True,
         )
         form.addParam(
             "network",
@@ -49,7 +59,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             label="Network",
             help="*as MonoRes*, *as ResMap*: what these say of the same map; ResMap's values are "
             "the better ones.\n*of a training run*: of the protocol *train local classes*.\n*of a "
-            "folder*: a bundle that `cryodl train local-classes` has written.",
+            "folder*: one that was trained elsewhere.",
         )
         form.addParam(
             "inputNetwork",

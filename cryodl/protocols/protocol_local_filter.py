@@ -12,7 +12,16 @@ class CryodlProtLocalFilter(CryodlProtBase):
     """Low-pass a map at every voxel to the local resolution there.
 
     What is finer than the local resolution is noise; without it the map is easier to read and to
-    model. The local resolution may come from any protocol: this plugin's, MonoRes, ResMap, blocres.
+    model.
+
+    *When to use it*: for maps whose parts differ in resolution, after sharpening. The local
+    resolution may come from any protocol: this plugin's, MonoRes, ResMap, blocres, RELION.
+
+    *How to read it*: rigid parts keep their detail, flexible ones become smooth. Beside the slices
+    stands to which resolutions the map was filtered.
+
+    *Pitfalls*: where the local resolution is too fine, noise stays; where it is too coarse, detail
+    goes. Take it from half maps where you can. Refine models against the unfiltered map.
     """
 
     _label = "local filter"
@@ -25,7 +34,7 @@ class CryodlProtLocalFilter(CryodlProtBase):
         add_volume(
             form,
             "inputVolume",
-            "Input volume",
+            "Input Volume",
             "The map to filter, best sharpened.",
             important=True,
         )
@@ -72,8 +81,8 @@ class CryodlProtLocalFilter(CryodlProtBase):
             return []
         others = [("Local resolution map", resolution)]
         if self.Mask.get() is not None:
-            others.append(("Mask", volume_of(self.Mask)))
-        lines = describe_inputs([("Input volume", volume), *others], "the input volume")
+            others.append(("Binary Mask", volume_of(self.Mask)))
+        lines = describe_inputs([("Input Volume", volume), *others], "the input volume")
         return lines + describe_resolution(*others[0])
 
     def _summary(self):

@@ -19,9 +19,19 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
     """Estimate the local resolution of a single map with deep learning.
 
     No half maps and no parameters are needed. A network reads the texture around every voxel, in
-    the manner of DeepRes, and also says how sure it is. It judges what the map looks like: a map
-    that was not sharpened reads worse than its half maps would say, so either sharpen it before or
-    let it be flattened here.
+    the manner of DeepRes, and also says how sure it is.
+
+    *When to use it*: for a map without half maps, to see which parts are worse than others, and
+    whether a treatment made a map look better. Where half maps exist, the protocol *half-map local
+    resolution* is the reference.
+
+    *How to read it*: the resolution is what the map looks like at that voxel, in Å. The uncertainty
+    is half the width of the interval that holds it in 90 % of cases.
+
+    *Pitfalls*: it follows sharpening. A map that was not sharpened reads worse than its half maps
+    would say: sharpen it before, or choose *Judge the map: flattened*. An oversharpened map reads
+    better than it is; the protocol *oversharpening* tells. Tight masks and interpolation leave
+    traces that a network may read as detail; warnings name them.
     """
 
     _label = "local resolution"
@@ -37,6 +47,7 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             "The map to judge, best sharpened and not masked.",
             "Local resolution is given inside this mask. Left empty, a mask is found in the "
             "map and becomes an output.",
+            finder=True,
         )
         add_choice(
             form,
@@ -70,6 +81,7 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             label="B-factor (Å²)",
             help="Negative values sharpen.",
         )
+        self._defineNetworkParam(form)
         self._defineThoroughParam(form)
         self._defineTilesParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
@@ -81,6 +93,7 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             "range": RANGES[self.range.get()],
             "sharpen": self._sharpen(),
             "claimed": self._claimed(),
+            "bundle": self.networkFolder.get() or None,
             "thorough": self.thorough.get(),
             "batch-size": self.batchSize.get(),
         }
@@ -100,7 +113,8 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
         if self.sharpen.get() == SHARPEN_BFACTOR and self.bFactor.get() is None:
             claimed = ["B-factor: give one, or choose another sharpening."]
         tiles = describe_value(BATCH_SIZE, self.batchSize.get())
-        return self._validateDevice() + claimed + tiles + self._validateMap()
+        network = self._validateNetworkFolder()
+        return self._validateDevice() + network + claimed + tiles + self._validateMap()
 
     def _warnings(self):
         volume = self.inputVolume.get()

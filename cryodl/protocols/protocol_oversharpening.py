@@ -25,8 +25,15 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
     A map is sharpened with several B-factors and its aspect resolution, how it looks, is estimated
     after each; what the half maps hold, the signal-to-noise resolution, does not move. Where the
     20 % percentiles of both meet, a map looks as good as it is. Half maps also tell with which
-    B-factor the map is most like its atoms, which is then recommended. A map that was sharpened
-    elsewhere can be judged beside.
+    B-factor the map is most like its atoms, which is then recommended.
+
+    *When to use it*: before you sharpen a map, or to judge one that was sharpened elsewhere.
+
+    *How to read it*: left of the point where the curves meet a map could be sharpened more; right
+    of it, it looks better than its half maps hold. The output has the recommended B-factor.
+
+    *Pitfalls*: curves that do not meet say that the scan is too short, or that the map was
+    sharpened before. One B-factor serves a whole map: parts of other resolutions want others.
     """
 
     _label = "oversharpening"
@@ -142,14 +149,9 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         return self.getShownVolume()
 
     def _sources(self):
-        names = ["sharpenedMap", "mask"]
+        pointers = [self.sharpenedMap, self.mask, *self._halfPointers()]
         if not self.useHalfVolumes.get():
-            names += ["inputVolume", "inputResolution"]
-        elif self.hasHalfVolumesFile.get():
-            names.append("associatedHalves")
-        else:
-            names += ["halfMap1", "halfMap2"]
-        pointers = [getattr(self, name) for name in names]
+            pointers[2:] = [self.inputVolume, self.inputResolution]
         return [pointer for pointer in pointers if pointer.get() is not None]
 
     def createOutputStep(self):
@@ -184,7 +186,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
             if self.inputResolution.get() is None:
                 return ["Local resolution map: choose one, or use half volumes."]
         labels = {
-            "map": "Volume", "half1": "Half map 1", "half2": "Half map 2", "mask": "Mask",
+            "map": "Volume", "half1": "Half map 1", "half2": "Half map 2", "mask": "Binary Mask",
             "resolution-map": "Local resolution map", "sharpened": "Sharpened volume",
         }  # fmt: skip
         inputs = self._engineInputs()

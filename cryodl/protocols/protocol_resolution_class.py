@@ -36,7 +36,16 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
 
     Each map is given a class, high (better than 5 Å), medium (5 - 10 Å) or low, with its
     probabilities, an estimate of the resolution with its 90 % interval and, where a resolution is
-    claimed, a word on whether the map agrees. One map or many, such as all of a 3D classification.
+    claimed, a word on whether the map agrees.
+
+    *When to use it*: for one map or many at once, such as all of a 3D classification, to sort them
+    by what they hold or to find the one whose claim is not borne out.
+
+    *How to read it*: trust the class where its probability is above 80 %; else read the interval.
+    Classes and estimates are columns of the output set.
+
+    *Pitfalls*: it judges a map as a whole and says nothing of its parts. Masked maps and boxes that
+    are mostly empty are less certain. Near 5 and 10 Å two classes share the probability.
     """
 
     _label = "resolution class"
@@ -60,7 +69,7 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
             pointerClass="Volume, SetOfVolumes",
             important=True,
             minNumObjects=1,
-            label="Input volumes",
+            label="Input Volumes",
             help="Any number of volumes and sets of volumes, best not masked. Sampling rates and "
             "sizes may differ.",
         )
@@ -71,7 +80,7 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
             CLAIMED,
             "Whether each map agrees is told.",
         )
-        self._defineNetworkParam(form, "resolution-class")
+        self._defineNetworkParam(form)
         self._defineThoroughParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
@@ -152,7 +161,7 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
         errors += describe_value(CLAIMED, self.claimed.get())
         inputs = self._engineInputs()
         if not inputs:
-            return errors + ["Input volumes: choose one or more."]
+            return errors + ["Input Volumes: choose one or more."]
         for number, volume in enumerate(inputs.values(), 1):
             errors += describe_problems(f"Volume {number}", volume)
         return errors

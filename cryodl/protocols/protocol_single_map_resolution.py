@@ -15,7 +15,17 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
 
     Neither half maps nor a mask are needed, and it does not matter whether the map was sharpened: a
     network in the manner of CryoRes has learnt from simulated experiments, whose signal and noise
-    are known, where in a map signal ends. How a map looks is told by *local resolution* instead.
+    are known, where in a map signal ends.
+
+    *When to use it*: for a deposited map without half maps, and as a second word on a resolution
+    that is claimed. Where half maps exist, *half-map local resolution* is the reference; how a map
+    looks is told by *local resolution*.
+
+    *How to read it*: the global resolution is that of the whole map, as an FSC would have it. Look
+    at the mask first: local resolution means little where the mask holds solvent.
+
+    *Pitfalls*: maps binned to voxels of 2 to 3 Å read too coarse, by 2 to 6 Å. A claimed resolution
+    is drawn beside the estimate and changes nothing.
     """
 
     _label = "single-map resolution"
@@ -42,7 +52,7 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
             CLAIMED,
             "Drawn in the histogram and told beside the estimate. It changes no result.",
         )
-        self._defineNetworkParam(form, "single-map-resolution")
+        self._defineNetworkParam(form)
         self._defineThoroughParam(form)
         self._defineTilesParam(form)
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)

@@ -1,13 +1,17 @@
 """A network for local resolution classes, trained on a user's own maps and their resolutions."""
 
 import json
+import math
 import os
+import re
 
 import pyworkflow.protocol.params as params
 from pwem.objects import SetOfVolumes, Volume
 from pyworkflow import BETA
 from pyworkflow.object import RELATION_SOURCE, Pointer
 
+from cryodl.methods.options import Option, by_name
+from cryodl.methods.training_options import OPTIONS as TRAINING_OPTIONS
 from cryodl.objects import CryodlNetwork
 from cryodl.protocols.inputs import (
     OwnMaps,
@@ -17,13 +21,20 @@ from cryodl.protocols.inputs import (
     is_item,
     volumes_of,
 )
-from cryodl.protocols.maps import describe_mismatch, describe_problems
+from cryodl.protocols.maps import (
+    add_option,
+    describe_mismatch,
+    describe_problems,
+    describe_value,
+)
 from cryodl.protocols.protocol_base import CryodlProtBase
 
 FROM_MONORES, FROM_RESMAP, FROM_A_RUN, FROM_NOTHING = range(4)
 INITIAL = {FROM_MONORES: "unet-monores", FROM_RESMAP: "unet-resmap"}
 TABLE = "pairs.tsv"
 NETWORK = "network"  # the folder that is written
+OPTIONS = by_name(TRAINING_OPTIONS)
+TRAINING = {"learningRate": "learning_rate", "batchSize": "batch_size", "seed": "seed"}
 
 
 class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
@@ -31,7 +42,16 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
 
     Give maps, and the local resolution of each as MonoRes, ResMap, blocres or this plugin have
     estimated it from half maps. The network learns to give the same from a map alone; *local
-    resolution classes* takes it. Some maps are held out to see how well it does.
+    resolution classes* takes it.
+
+    *When to use it*: where the networks that come with the plugin do poorly on maps like yours, and
+    you have the local resolution of ten or more of them.
+
+    *How to read it*: some maps are held out. The summary says how many of their voxels fall into
+    the right class, at the start of the training and at its end. A few per cent more are no gain.
+
+    *Pitfalls*: maps of one molecule teach that molecule alone. A short training may end before it
+    has become better than its start: the run then says so and fails.
     """
 
     _label = "train local classes"
@@ -82,46 +102,27 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             label="Trained network",
             help="Output of another run of this protocol.",
         )
-        group.addParam(
-            "minutes",
-            params.FloatParam,
+        add_option(
+            group, "minutes", OPTIONS["minutes"], "They are counted from the end of the first "
+            "step. Two processor cores train on from a network of this plugin in half an hour.",
             default=30,
-            label="Minutes",
-            help="Time of the training; the learning rate falls towards its end. Two processor "
-            "cores train on from a shipped network in half an hour.",
+        )  # fmt: skip
+        form.addParam(
+            "networkName",
+            params.StringParam,
+            default=NETWORK,
+            label="Name of the network",
+            help="By it *local resolution classes* and its figures call the network: letters, "
+            "digits, dashes.",
         )
-        group.addParam(
-            "steps",
-            params.IntParam,
-            default=20000,
-            expertLevel=params.LEVEL_ADVANCED,
-            label="Most steps",
-            help="The training ends earlier where it has made so many.",
-        )
-        group.addParam(
-            "learningRate",
-            params.FloatParam,
-            allowsNull=True,
-            expertLevel=params.LEVEL_ADVANCED,
-            label="Learning rate",
-            help="At its highest. Left empty, the command's own.",
-        )
-        group.addParam(
-            "batchSize",
-            params.IntParam,
-            allowsNull=True,
-            expertLevel=params.LEVEL_ADVANCED,
-            label="Samples in a step",
-            help="Left empty, the command's own.",
-        )
-        group.addParam(
-            "seed",
-            params.IntParam,
-            default=0,
-            expertLevel=params.LEVEL_ADVANCED,
-            label="Seed",
-            help="Of everything drawn: which maps are held out, and in what order they come.",
-        )
+        for name, more in (
+            ("steps", "The training ends earlier where it has made so many."),
+            ("learningRate", "Left empty, the one that suits the network."),
+            ("batchSize", "Left empty, as many as suit the network."),
+            ("seed", "Which maps are held out, and in what order they come."),
+        ):
+            option = OPTIONS[TRAINING.get(name, name)]
+            add_option(group, name, option, more, expertLevel=params.LEVEL_ADVANCED)
 
     # --------------------------- inputs -----------------------------------
     def getPairs(self):
@@ -182,7 +183,22 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
 
     def getTrainingFolder(self):
         """Return the folder of log and checkpoints, beside the network's."""
-        return self.getExtraFile(f"{NETWORK}.training")
+        return f"{self.getNetworkFolder()}.training"
+
+    def getNetworkFolder(self):
+        """Return the folder of the network, called as the network is."""
+        return self.getExtraFile(self.networkName.get() or NETWORK)
+
+    def _state(self):
+        """Return how far the training has come, {} where it does not say."""
+        path = os.path.join(self.getTrainingFolder(), "state.json")
+        if not os.path.exists(path):
+            return {}
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+
+    def _options(self, method):
+        return (*TRAINING_OPTIONS, Option("pairs", label="Maps"))
 
     def _initial(self):
         if self.startFrom.get() == FROM_A_RUN:
@@ -198,7 +214,14 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
     # --------------------------- steps ------------------------------------
     def runStep(self):
         self._writeTable()
-        self._runEngine(self._command, self._engineParams(), self.getExtraFile(NETWORK))
+        self._runEngine(self._command, self._engineParams(), self.getNetworkFolder())
+        state = self._state()
+        if not state.get("best", 0) < state.get("start", math.inf):
+            raise RuntimeError(
+                f"No step of this training was useful: the error on maps held out is "
+                f"{state['start']:.3g} at the start and {state['best']:.3g} at best. Give it more "
+                "minutes or more maps, or another network to start from."
+            )
 
     def _writeTable(self):
         """Write which resolution belongs to which map, as the command reads it."""
@@ -210,12 +233,12 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             file.write("\n".join(lines) + "\n")
 
     def createOutputStep(self):
-        self._defineWithSources({"outputNetwork": CryodlNetwork(self.getExtraFile(NETWORK))})
+        self._defineWithSources({"outputNetwork": CryodlNetwork(self.getNetworkFolder())})
 
     # --------------------------- info -------------------------------------
     def getStats(self):
         """Return what the network says of itself; {} before the run."""
-        path = os.path.join(self.getExtraFile(NETWORK), "spec.json")
+        path = os.path.join(self.getNetworkFolder(), "spec.json")
         if not os.path.exists(path):
             return {}
         with open(path, encoding="utf-8") as file:
@@ -247,14 +270,13 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             errors += found or describe_resolution(names[1], resolution)
         if self.startFrom.get() == FROM_A_RUN and self.inputNetwork.get() is None:
             errors.append("Trained network: choose one, or start from another.")
-        for name, label in (("learningRate", "Learning rate"), ("batchSize", "Samples in a step")):
-            value = getattr(self, name).get()
-            if value is not None and not value > 0:
-                errors.append(f"{label}: {value:g} is not above 0.")
-        if self.minutes.get() is None or self.minutes.get() <= 0:
-            errors.append(f"Minutes: {self.minutes.get()} is no time to train in.")
-        if self.steps.get() is None or self.steps.get() < 1:
-            errors.append(f"Most steps: {self.steps.get()} is less than 1.")
+        for name in ("minutes", "steps", *TRAINING):
+            needed = name in ("minutes", "steps")
+            option = OPTIONS[TRAINING.get(name, name)]
+            errors += describe_value(option, getattr(self, name).get(), needed=needed)
+        name = self.networkName.get() or ""
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+            errors.append(f"Name of the network: '{name}' has other than letters, digits, dashes.")
         return errors
 
     def _describeMisplaced(self, pairs):
@@ -290,7 +312,18 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             *lines,
             f"On maps held out: *{figures['exact']:.0%}* of the voxels in the right class, "
             f"*{figures['within_one']:.0%}* within one",
-            f"Network: {self.getExtraFile(NETWORK)}",
+            *self._gain(),
+            f"Network: *{self.networkName.get()}* in {self.getNetworkFolder()}",
+        ]
+
+    def _gain(self):
+        """Return a line on what was reached beside the start."""
+        state = self._state()
+        if "start" not in state:
+            return []
+        return [
+            f"Error on maps held out: {state['start']:.3g} at the start, *{state['best']:.3g}* at "
+            f"best, after {state['step']} steps"
         ]
 
     def _methods(self):

@@ -1,5 +1,7 @@
 """Scipion's forms say of a parameter what commands and functions say of it."""
 
+import re
+
 import pytest
 
 from cryodl import protocols
@@ -12,7 +14,7 @@ from cryodl.protocols import (
     protocol_oversharpening,
     protocol_resolution_class,
 )
-from cryodl.protocols.maps import describe_value
+from cryodl.protocols.maps import choice_help, describe_value
 
 NETWORK = {"thorough": "thorough", "batchSize": "batch_size"}
 # class -> the method whose options its parameters are, and which; choices with what they stand for
@@ -20,7 +22,7 @@ FORMS = {
     "CryodlProtLocalResolution": (registry.LOCALRES["deepres"], {
         "range": ("range", protocol_local_resolution.RANGES),
         "sharpen": ("sharpen", protocol_local_resolution.SHARPENINGS),
-        "claimed": "claimed", **NETWORK}),
+        "claimed": "claimed", "networkFolder": "bundle", **NETWORK}),
     "CryodlProtSingleMapResolution": (registry.LOCALRES["cryores"], {
         "claimed": "claimed", "networkFolder": "bundle", **NETWORK}),
     "CryodlProtLocalClasses": (registry.LOCALRES["unet-monores"], {
@@ -44,14 +46,18 @@ FORMS = {
     "CryodlProtImportResolution": (registry.COMMANDS["import"], {
         "background": ("background", ("auto", "value"))}),
     "CryodlProtLocalFilter": (registry.COMMANDS["filter"], {}),
+    "CryodlProtFsc": (registry.COMMANDS["fsc"], {"directional": "directional"}),
+    "CryodlProtFindMask": (registry.COMMANDS["mask"], {
+        "threshold": "threshold", "dilate": "dilate", "soft": "soft",
+        "networkFolder": "bundle", **NETWORK}),
 }  # fmt: skip
 OWN_DEFAULT = {"sizeFraction_CC": "0.05"}  # another parameter switches the cleaning off
 SHARED_HELP = ("thorough", "bundle")  # said of any network by the same words in every form
 # what a form asks beside, to lead to a volume, a network or a list that an option is given
 OF_THE_FORM = {
     "bFactor", "backgroundValue", "compareResolution", "firstB", "halfMapsAttached",
-    "hasHalfVolumesFile", "lastB", "network", "numberOfThreads", "performCleaningStep", "runMode",
-    "stepB", "useGpu", "useHalfMapsInsteadVol", "useHalfVolumes",
+    "hasHalfVolumesFile", "lastB", "maskFinder", "network", "numberOfThreads",
+    "performCleaningStep", "runMode", "stepB", "useGpu", "useHalfMapsInsteadVol", "useHalfVolumes",
 }  # fmt: skip
 
 
@@ -64,7 +70,8 @@ def test_forms_have_the_defaults_and_the_help_of_options(name):
         keyword, values = words if isinstance(words, tuple) else (words, None)
         shown, option = run.getParam(parameter), options[keyword]
         if keyword not in SHARED_HELP:
-            assert str(shown.help).startswith(f"{option.help[0].upper()}{option.help[1:]}.")
+            said = choice_help(option, values, shown.choices) if values else option.help
+            assert str(shown.help).startswith(f"{said[0].upper()}{said[1:]}.")
         default = shown.default.get()
         if values is not None:
             assert len(shown.choices) == len(values)
@@ -84,6 +91,30 @@ def test_no_parameter_of_a_form_is_declared_beside_its_option(name):
     assert values - OF_THE_FORM <= set(shared)
 
 
+EVERY = [name for name in protocols.__all__ if not name.endswith("Base")]
+COMMAND_LINE = re.compile(
+    r"--\w|`|\bcryodl [a-z]|localfsc|highres|unet-|\bbundle\b|\bcommand\b|stats\.json"
+)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_forms_say_nothing_of_the_command_line(name):
+    run = getattr(protocols, name)()
+    said = [type(run).__doc__, *run._summary()]
+    for _, param in run._definition.iterAllParams():
+        said += [str(param.label), str(param.help), *getattr(param, "choices", [])]
+    for text in said:
+        assert not COMMAND_LINE.search(text), text
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_help_says_what_when_how_and_what_can_go_wrong(name):
+    what, *more = getattr(protocols, name).__doc__.split("\n\n")
+    assert what.strip().endswith(".")
+    for head in ("*When to use it*: ", "*How to read it*: ", "*Pitfalls*: "):
+        assert sum(part.strip().startswith(head) for part in more) == 1, head
+
+
 def test_a_bad_value_is_told_by_the_label_of_the_form():
     [claimed] = [o for o in registry.LOCALRES["deepres"].load_options() if o.name == "claimed"]
     said = ["Claimed resolution: 300 Å is not between 0.5 and 100 Å."]
@@ -96,7 +127,7 @@ def test_a_bad_value_is_told_by_the_label_of_the_form():
     [
         ("--claimed=500 is not between", "Claimed resolution: 500 is not between"),
         ("give the true one as --voxel-size", "give the true one as 'Sampling rate'"),
-        ("no map is given: give MAP", "no map is given: give 'Input volume'"),
+        ("no map is given: give MAP", "no map is given: give 'Input Volume'"),
         ("cannot read a/MAP or MAP.mrc --mask-2", "cannot read a/MAP or MAP.mrc --mask-2"),
         ("x exists: give another name, or --overwrite",) * 2,
     ],

@@ -119,13 +119,16 @@ class _Progress(keras.callbacks.Callback):
         super().__init__()
         self.config, self.state, self.out_dir = config, state, out_dir
         self.steps, self.minutes = steps, minutes
-        self.earlier, self.began = state["seconds"], time.monotonic()
+        self.earlier, self.began = state["seconds"], None
+
+    def seconds(self):
+        """Of training; what the first step of a sitting takes, to compile, is not counted."""
+        return self.earlier + (time.monotonic() - self.began if self.began else 0.0)
 
     def share(self):
         done = self.state["step"] / self.steps
         if self.minutes:
-            seconds = self.earlier + time.monotonic() - self.began
-            done = max(done, seconds / (60 * self.minutes))
+            done = max(done, self.seconds() / (60 * self.minutes))
         return min(done, 1.0)
 
     def on_train_batch_begin(self, batch, logs=None):
@@ -136,12 +139,13 @@ class _Progress(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self.state["step"] += 1
+        self.began = self.began or time.monotonic()
         if self.share() >= 1:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs=None):
         state = self.state
-        state["seconds"] = self.earlier + time.monotonic() - self.began
+        state["seconds"] = self.seconds()
         found = float(logs[_monitor(self.config)])
         if found < state["best"]:
             state["best"], state["epochs_since_best"] = found, 0

@@ -8,13 +8,16 @@ from cryodl.viewers.viewer_classes import (
 )
 from cryodl.viewers.viewer_compare import CryodlCompareViewer
 from cryodl.viewers.viewer_enhance import CryodlEnhanceViewer
+from cryodl.viewers.viewer_half_maps import CryodlFscViewer, CryodlMaskViewer
 from cryodl.viewers.viewer_resolution import CryodlResolutionViewer
 
 __all__ = [
     "CryodlCompareViewer",
     "CryodlEnhanceViewer",
     "CryodlFilterViewer",
+    "CryodlFscViewer",
     "CryodlLocalClassesViewer",
+    "CryodlMaskViewer",
     "CryodlOversharpeningViewer",
     "CryodlResolutionClassViewer",
     "CryodlResolutionViewer",

@@ -18,7 +18,7 @@ CLAIMED = CLAIMED._replace(help="resolution claimed for the maps", each=True)
 
 OPTIONS = (
     Option("maps", flag="map", metavar="MAP", argument=True, many="list", required=True,
-        label="Input volumes", help=f"density maps {MAPS}"),
+        label="Input Volumes", help=f"density maps {MAPS}"),
     MODEL,
     CLAIMED,
     Option("json_file", flag="json", metavar="FILE",

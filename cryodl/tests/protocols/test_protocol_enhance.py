@@ -93,7 +93,7 @@ class TestEnhance(BaseTest):
         (line,) = self.enhance(normalization=1)._validate()
         self.assertIn("let the wizard measure them", line)
         (line,) = self.enhance(normalization=2)._validate()
-        self.assertIn("Mask: choose one", line)
+        self.assertIn("Binary Mask: choose one", line)
         (line,) = self.enhance(performCleaningStep=True, sizeFraction_CC=2.0)._validate()
         self.assertIn("Relative size: 2 is not at least 0 and below 1", line)
         empty = self.enhance()
@@ -109,7 +109,7 @@ class TestEnhance(BaseTest):
         protocol = self.enhance()
         protocol.inputVolume.set(None)
         (line,) = protocol._validate()
-        self.assertIn("Input volume: choose one", line)
+        self.assertIn("Input Volume: choose one", line)
 
     # --------------------------- run --------------------------------------
     def test_a_run_from_half_maps_with_local_resolution_and_its_viewer(self):

@@ -193,9 +193,9 @@ class TestValidation(BaseTest):
         path = self.getOutputPath("small.mrc")
         write_molecule(path, (40, 40, 40), VOXEL, ORIGIN)
         (line,) = self.errors(self.volume(), self.volume(path, kind=VolumeMask))
-        self.assertIn("Mask has 40 x 40 x 40 voxels and the input volume 56 x 48 x 40", line)
+        self.assertIn("Binary Mask has 40 x 40 x 40 voxels and the input volume 56 x 48 x 40", line)
         (line,) = self.errors(self.volume(), self.volume(sampling=2.0, kind=VolumeMask))
-        self.assertIn("Mask has 2 Å/pixel and the input volume 1.2", line)
+        self.assertIn("Binary Mask has 2 Å/pixel and the input volume 1.2", line)
 
     def test_no_gpu(self):
         if Plugin.hasGpu():

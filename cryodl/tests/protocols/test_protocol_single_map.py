@@ -82,4 +82,4 @@ class TestSingleMap(BaseTest):
         mask.setSamplingRate(VOXEL)
         run.Mask.set(mask)
         (line,) = run._validate()
-        self.assertIn("Mask has 52 x 48 x 30 voxels", line)
+        self.assertIn("Binary Mask has 52 x 48 x 30 voxels", line)

@@ -21,6 +21,8 @@ FORMS = (
     "CryodlProtLocalClasses",
     "CryodlProtTrainLocalClasses",
     "CryodlProtOversharpening",
+    "CryodlProtFsc",
+    "CryodlProtFindMask",
 )
 
 

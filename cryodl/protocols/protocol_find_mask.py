@@ -1,0 +1,97 @@
+"""Where the molecule is in a map, found by a network."""
+
+import os
+
+from pwem.objects import VolumeMask
+from pyworkflow import BETA
+
+from cryodl.methods.options import by_name
+from cryodl.methods.registry import options_of
+from cryodl.plugin import Plugin
+from cryodl.protocols.inputs import describe_inputs
+from cryodl.protocols.maps import add_option, add_volume, describe_value, volume_of
+from cryodl.protocols.protocol_base import MASK, CryodlProtBase
+
+OPTIONS = by_name(options_of("mask"))
+VALUES = ("threshold", "dilate", "soft")
+
+
+class CryodlProtFindMask(CryodlProtBase):
+    """Find the molecule in a map with deep learning, and make a mask of it.
+
+    A network has learnt from simulated experiments where in a map there is molecule. It needs no
+    threshold of the density, and sees weak parts that one threshold cuts off.
+
+    *When to use it*: before local resolution, FSC or enhancement, where the rule that these use by
+    themselves cuts off weak parts, and before a refinement. Widen it and give it a soft edge where
+    it is multiplied with a map or used for an FSC; leave it binary where local resolution is asked.
+
+    *How to read it*: look at the outline on the map, through all planes.
+
+    *Pitfalls*: a detergent belt or nucleic acid in low density may be taken for solvent. A map that
+    was already masked gives at most that mask.
+    """
+
+    _label = "find mask"
+    _devStatus = BETA
+    _command = "mask"
+    _possibleOutputs = {MASK: VolumeMask}
+
+    def _defineParams(self, form):
+        self._defineDeviceParams(form)
+        form.addSection(label="Input")
+        add_volume(
+            form,
+            "inputVolume",
+            "Input Volume",
+            "A map, sharpened or not, best one that no mask has cut.",
+            important=True,
+        )
+        for name in VALUES:
+            add_option(form, name, OPTIONS[name])
+        self._defineNetworkParam(form)
+        self._defineThoroughParam(form)
+        self._defineTilesParam(form)
+        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+
+    def _engineInputs(self):
+        return {"map": volume_of(self.inputVolume)}
+
+    def _engineParams(self):
+        return {
+            "map": self._enginePath("map"),
+            **{name: getattr(self, name).get() for name in VALUES},
+            "bundle": self.networkFolder.get() or None,
+            "thorough": self.thorough.get(),
+            "batch-size": self.batchSize.get(),
+        }
+
+    def _runEngine(self, command, options, output, name="run"):
+        super()._runEngine(command, options, os.path.join(output, "mask.mrc"), name)
+
+    def _sources(self):
+        return [self.inputVolume]
+
+    def getShownVolume(self):
+        return volume_of(self.inputVolume)
+
+    def createOutputStep(self):
+        mask = self._register("mask.mrc", VolumeMask, self.getShownVolume())
+        self._defineWithSources({MASK: mask})
+
+    def _validate(self):
+        lines = self._validateDevice() + self._validateNetworkFolder()
+        for name in VALUES:
+            lines += describe_value(OPTIONS[name], getattr(self, name).get(), needed=True)
+        volume = volume_of(self.inputVolume)
+        return lines if volume is None else lines + describe_inputs([("Input Volume", volume)], "")
+
+    def _summary(self):
+        if not hasattr(self, MASK):
+            return ["The mask is not found yet."]
+        return [f"Molecule where the probability is above *{self.threshold.get():g}*"]
+
+    def _methods(self):
+        if not hasattr(self, MASK):
+            return []
+        return [f"A mask of {self.getObjectTag('inputVolume')} was found by a network with cryodl."]

@@ -1,0 +1,114 @@
+"""Resolution of two half maps, and whether it is the same in all directions."""
+
+import csv
+
+from pwem.objects import FSC, SetOfFSCs, VolumeMask
+from pyworkflow import BETA
+from pyworkflow.object import Float
+
+from cryodl.methods import fsc_options
+from cryodl.methods.options import by_name
+from cryodl.protocols.inputs import HalfMapInputs, add_mask_finder, mask_found_by
+from cryodl.protocols.maps import add_mask, add_option, describe_inputs, volume_of
+from cryodl.protocols.protocol_base import MASK, CryodlProtBase
+
+OPTIONS = by_name(fsc_options.OPTIONS)
+FREQUENCY = "frequency_per_angstrom"
+CURVES = ("corrected", "masked", "unmasked")
+
+
+class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
+    """Resolution of two half maps by Fourier shell correlation (FSC), also in cones.
+
+    The FSC of the masked half maps is corrected for the mask by phase randomisation, as RELION's
+    post-processing does it. *In directions* repeats it in cones of 20 degrees.
+
+    *When to use it*: to validate a resolution that was reported, and where you suspect that the
+    particles were seen from few sides: then a map has a worse resolution along some directions.
+
+    *How to read it*: the resolution is where the corrected curve falls below 0.143. The masked and
+    the corrected curve differ where the mask is too tight. cFAR compares the cones: 1 is the same
+    in all directions. The worst axes are drawn and listed.
+
+    *Pitfalls*: half maps that were masked, filtered or averaged with symmetry after the refinement
+    agree by that. Maps without symmetry of fewer than 100 voxels vary by chance; the spread that
+    chance explains is measured and taken into account.
+    """
+
+    _label = "FSC"
+    _devStatus = BETA
+    _command = "fsc"
+    _possibleOutputs = {"outputFSC": SetOfFSCs, MASK: VolumeMask}
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.global_res = Float()
+
+    def _defineParams(self, form):
+        form.addSection(label="Input")
+        self._defineHalfParams(form, "", "Its half maps come with it.", "Not masked.")
+        add_mask(form, "mask", "The FSC is taken within it; a binary one gets a soft edge.")
+        add_mask_finder(form)
+        add_option(form, "directional", OPTIONS["directional"], "It takes some minutes.")
+
+    def _engineInputs(self):
+        inputs = dict(zip(("half1", "half2"), self._halves()))
+        return {**inputs, **({"mask": volume_of(self.mask)} if self.mask.get() else {})}
+
+    def _engineParams(self):
+        names = {name: self._enginePath(name) for name in self._engineInputs()}
+        return {
+            **mask_found_by(self),
+            **names,
+            "directional": self.directional.get(),
+            "device": "cpu",
+        }
+
+    def _sources(self):
+        return [p for p in (*self._halfPointers(), self.mask) if p.get() is not None]
+
+    def getShownVolume(self):
+        return volume_of(self._halfPointers()[0])
+
+    def createOutputStep(self):
+        curves = self._createSetOfFSCs()
+        with open(self.getExtraFile("fsc.csv"), encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        for column in CURVES:
+            curve = FSC(objLabel=column)
+            kept = [row for row in rows if row[column] and float(row[FREQUENCY]) > 0]
+            curve.setData(*([float(row[c]) for row in kept] for c in (FREQUENCY, column)))
+            curves.append(curve)
+        mask = self._register("mask.mrc", VolumeMask, self.getShownVolume())
+        self._defineWithSources({"outputFSC": curves, MASK: mask})
+        self.global_res.set(self.getStats()["resolution_0.143"])
+        self._store(self.global_res)
+
+    def _validate(self):
+        missing = self._describeMissingHalves()
+        if missing:
+            return missing
+        volumes = [(f"Half map {i + 1}", half) for i, half in enumerate(self._halves())]
+        if self.mask.get() is not None:
+            volumes.append(("Binary Mask", volume_of(self.mask)))
+        return describe_inputs(volumes, "half map 1")
+
+    def _summary(self):
+        stats = self.getStats()
+        if not stats:
+            return ["The FSC is not computed yet."]
+        found = stats["resolution_0.143"]
+        lines = [f"Resolution (FSC 0.143): *{found:.2f} Å*" if found else "No common signal"]
+        cones = stats.get("directional")
+        if cones:
+            lines.append(
+                f"In cones: {cones['finest']:.2f} to {cones['coarsest']:.2f} Å, cFAR "
+                f"{cones['area_ratio']:.2f}, " + ("anisotropic" if cones["anisotropic"] else "even")
+            )
+        return lines + self.warningLines()
+
+    def _methods(self):
+        found = self.getStats().get("resolution_0.143")
+        if not found:
+            return []
+        return [f"The FSC of the half maps falls below 0.143 at {found:.2f} Å (cryodl)."]
