@@ -298,7 +298,8 @@ def declared(options: Iterable[Option]) -> Callable[[Function], Function]:
                     its = taken.parameters[name]
                     if value is None and its.default is its.empty:
                         chosen[name]._refuse(value, "is nothing: it has to be given")
-                    chosen[name].check(value, str(its.annotation))
+                    annotated = its.annotation is not its.empty
+                    chosen[name].check(value, str(its.annotation) if annotated else "Any")
             return function(*args, **named)
 
         return checked  # type: ignore[return-value]

@@ -138,6 +138,13 @@ def test_python_function(copy):
     assert "(32, 36, 40)" in said and "did you mean 'width'" in said
 
 
+def test_it_has_the_properties_of_all_methods(copy):
+    """The tests that every method of one map has, run in the copy on the new one alone."""
+    shutil.copy(Path(__file__).parent / "methods" / "test_properties.py", copy[0])
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "test_properties.py", "-k")
+    assert "4 passed" in run(copy[0], *words, "local-mean and not there_are")
+
+
 def test_page_of_commands(copy):
     run(copy[0], "docs/make_commands.py")
     page = (copy[0] / "docs" / "commands.rst").read_text("utf-8")
