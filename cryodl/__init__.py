@@ -26,7 +26,7 @@ __all__ = ["__version__", *sorted(set(_LAZY) - {"Plugin"})]
 
 # Scipion shows the logo in the forms and cites the references for every protocol of this plugin.
 _logo = "icon.png"
-_references = ["RamirezAportela2019", "Avramov2019", "SanchezGarcia2021", "Dai2023"]
+_references: list = []  # every run cites what it rests on, and nothing else
 
 
 def __getattr__(name):

@@ -1,6 +1,6 @@
 r"""
 @article{RamirezAportela2019,
-  author  = {Ram{\'i}rez-Aportela, E. and Mota, J. and Conesa, P. and Carazo, J. M. and
+  author  = {Ramírez-Aportela, E. and Mota, J. and Conesa, P. and Carazo, J. M. and
              Sorzano, C. O. S.},
   title   = {{DeepRes}: a new deep-learning- and aspect-based local resolution method for
              electron-microscopy maps},
@@ -81,8 +81,8 @@ r"""
 }
 
 @article{Vilas2018,
-  author  = {Vilas, J. L. and G{\'o}mez-Blanco, J. and Conesa, P. and Melero, R. and
-             de la Rosa-Trev{\'i}n, J. M. and Ot{\'o}n, J. and Cuenca, J. and Marabini, R. and
+  author  = {Vilas, J. L. and Gómez-Blanco, J. and Conesa, P. and Melero, R. and
+             de la Rosa-Trevín, J. M. and Otón, J. and Cuenca, J. and Marabini, R. and
              Carazo, J. M. and Vargas, J. and Sorzano, C. O. S.},
   title   = {{MonoRes}: Automatic and Accurate Estimation of Local Resolution for Electron
              Microscopy Maps},
@@ -160,7 +160,7 @@ r"""
 
 @article{Rose2018,
   author  = {Rose, A. S. and Bradley, A. R. and Valasatava, Y. and Duarte, J. M. and
-             Prli{\'c}, A. and Rose, P. W.},
+             Prlić, A. and Rose, P. W.},
   title   = {{NGL} viewer: web-based molecular graphics for large complexes},
   journal = {Bioinformatics},
   volume  = {34},

@@ -1,6 +1,7 @@
 """Local resolution from two half maps: where signal meets noise."""
 
 import pyworkflow.protocol.params as params
+from pwem.objects import Volume, VolumeMask
 from pyworkflow import BETA
 
 from cryodl.methods import half_map_resolution_options
@@ -16,7 +17,7 @@ from cryodl.protocols.maps import (
     describe_value,
     volume_of,
 )
-from cryodl.protocols.protocol_base import CryodlProtResolutionBase
+from cryodl.protocols.protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
 
 MONOGENIC, LOCAL_FSC, SINUSOID = range(3)
 METHODS = ("monogenic", "localfsc", "sinusoid")
@@ -47,6 +48,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
     _label = "half-map local resolution"
     _devStatus = BETA
     _command = "localres"
+    _possibleOutputs = {RESOLUTION: Volume, MASK: VolumeMask}
 
     # --------------------------- form -------------------------------------
     def _defineParams(self, form):

@@ -1,6 +1,7 @@
 """A local-resolution map of another package, in our conventions."""
 
 import pyworkflow.protocol.params as params
+from pwem.objects import Volume, VolumeMask
 from pyworkflow import BETA
 
 from cryodl.methods.import_resolution_options import BACKGROUND
@@ -13,7 +14,7 @@ from cryodl.protocols.maps import (
     plain_path,
     volume_of,
 )
-from cryodl.protocols.protocol_base import CryodlProtResolutionBase
+from cryodl.protocols.protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
 
 BACKGROUND_AUTO, BACKGROUND_VALUE = range(2)
 
@@ -37,6 +38,7 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
     _label = "import local resolution"
     _devStatus = BETA
     _command = "import"
+    _possibleOutputs = {RESOLUTION: Volume, MASK: VolumeMask}
 
     # --------------------------- form -------------------------------------
     def _defineParams(self, form):

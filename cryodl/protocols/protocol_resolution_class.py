@@ -108,17 +108,23 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
 
     def createOutputStep(self):
         found, groups, outputs = iter(self.getStats()), volumes_of(self.inputVolumes), {}
-        for number, (given, volumes) in enumerate(groups, 1):
-            many = isinstance(given, SetOfVolumes)
+        for number, (name, (given, volumes)) in enumerate(zip(_names(groups), groups), 1):
             judged = [self._judged(volume, next(found)) for volume in volumes]
-            name = "outputVolumes" if many else "outputVolume"
-            name += str(number) if len(groups) > 1 else ""
+            many = isinstance(given, SetOfVolumes)
             outputs[name] = self._asSet(given, judged, number) if many else judged[0]
         self._defineWithSources(outputs)
         first = self.getStats()[0]
         self.resolution_class.set(first["class"])
         self.global_res.set(first["resolution"])
         self._store(self.resolution_class, self.global_res)
+
+    def getPossibleOutputs(self):
+        """Return the outputs that this run will have, one for each input."""
+        groups = volumes_of(self.inputVolumes)
+        if groups:
+            kinds = [SetOfVolumes if isinstance(one, SetOfVolumes) else Volume for one, _ in groups]
+            self._possibleOutputs = dict(zip(_names(groups), kinds))
+        return self._possibleOutputs
 
     @staticmethod
     def _judged(volume, entry):
@@ -206,3 +212,12 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
 
     def _citations(self):
         return ["Avramov2019"]
+
+
+def _names(groups):
+    """Names of the outputs of inputs, as of `volumes_of`; numbered where there are several."""
+    names = [
+        "outputVolumes" if isinstance(one, SetOfVolumes) else "outputVolume" for one, _ in groups
+    ]
+    several = len(groups) > 1
+    return [f"{name}{number}" if several else name for number, name in enumerate(names, 1)]

@@ -38,6 +38,10 @@ def run_here(case, protocol):
     protocol.run()
     case.proj._storeProtocol(protocol)
     assert protocol.isFinished(), protocol.getErrorMessage()
+    declared = protocol.getPossibleOutputs() or {}
+    if type(protocol).__module__.startswith("cryodl.protocols."):
+        for name, output in protocol.iterOutputAttributes():
+            assert isinstance(output, declared[name]), name
     return protocol
 
 

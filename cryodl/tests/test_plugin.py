@@ -73,8 +73,15 @@ class TestPlugin(BaseTest):
 
     def test_references_are_in_the_bibliography(self):
         bibtex = Domain.getPlugins()["cryodl"]._bibtex
-        for key in cryodl._references:
+        runs = [getattr(protocols, name)() for name in protocols.__all__ if "Base" not in name]
+        cited = {key for run in runs for key in run._citations()}
+        self.assertLessEqual({"Dai2023", "Avramov2019", "RamirezAportela2019"}, cited)
+        for key in cited:
             self.assertIn("doi", bibtex[key])
+            self.assertNotIn("\\", bibtex[key]["author"])  # letters, and no LaTeX
+        # of other methods nothing is cited
+        run = protocols.CryodlProtLocalResolution()
+        self.assertEqual([len(run.getCitations()), len(run.getPackageCitations())], [1, 0])
 
     def test_logo_lies_in_the_package(self):
         self.assertTrue(os.path.isfile(os.path.join(cryodl.__path__[0], cryodl._logo)))

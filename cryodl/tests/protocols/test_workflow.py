@@ -83,6 +83,8 @@ class TestWorkflow(BaseTest):
         return protocol
 
     def check(self, protocol):
+        written = {name for name, _ in protocol.iterOutputAttributes()}
+        self.assertEqual(written, set(protocol.getPossibleOutputs()))
         resolution = protocol.resolution_Volume
         with mrcfile.open(resolution.getFileName()) as mrc:
             data = np.array(mrc.data)
