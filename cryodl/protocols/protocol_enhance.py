@@ -271,8 +271,8 @@ class CryodlProtEnhance(CryodlProtBase):
 
     def _validateValues(self):
         lines = []
-        if MODELS[self.modelType.get()] == "linear" and len(self.getHalves()) < 2:
-            lines.append("Model: linear needs half maps; choose another model, or give them.")
+        if MODELS[self.modelType.get()] == "linear":
+            lines += self._describeLinear()
         if self.normalization.get() == NORMALISE_STATS:
             mean, deviation = self.noiseMean.get(), self.noiseStd.get()
             if mean is None or deviation is None or not (deviation > 0 and abs(mean) < math.inf):
@@ -283,6 +283,25 @@ class CryodlProtEnhance(CryodlProtBase):
         if self.performCleaningStep.get():
             lines += describe_value(OPTIONS["clean"], self.sizeFraction_CC.get())
         return lines + describe_value(OPTIONS["batch_size"], self.batch_size.get())
+
+    def _describeLinear(self):
+        """Return lines about what the model linear lacks, and what it has no use for."""
+        if len(self.getHalves()) < 2:
+            return [
+                "Model: linear filters by two half maps, and there are none here: give them, or "
+                "choose another model."
+            ]
+        unused = {
+            OPTIONS["normalisation"].label: self.normalization.get() != NORMALISE_AUTO,
+            OPTIONS["protect_mask"].label: self.protectMask.get() is not None,
+            "Remove small components?": self.performCleaningStep.get(),
+            OPTIONS["bundle"].label: bool(self.networkFolder.get()),
+            OPTIONS["thorough"].label: self.thorough.get(),
+        }
+        said = [label for label, used in unused.items() if used]
+        if not said:
+            return []
+        return [f"Model: linear has no use for {', '.join(said)}: leave it as it was at first."]
 
     def _warnings(self):
         if self._lacksHalves():

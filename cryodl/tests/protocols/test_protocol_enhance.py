@@ -111,6 +111,13 @@ class TestEnhance(BaseTest):
         (line,) = protocol._validate()
         self.assertIn("Input Volume: choose one", line)
 
+    def test_what_linear_cannot_take_is_refused_before_the_run(self):
+        self.assertEqual(self.enhance(modelType=3)._validate(), [])
+        (line,) = self.enhance(modelType=3, useHalfMapsInsteadVol=False)._validate()
+        self.assertIn("linear filters by two half maps, and there are none here", line)
+        (line,) = self.enhance(modelType=3, performCleaningStep=True, thorough=True)._validate()
+        self.assertIn("no use for Remove small components?, Average over 24 rotations:", line)
+
     # --------------------------- run --------------------------------------
     def test_a_run_from_half_maps_with_local_resolution_and_its_viewer(self):
         run = self.enhance(compareResolution=True, performCleaningStep=True)
