@@ -17,7 +17,7 @@ from cryodl.report.slices import draw_planes, grey_scale
 # the yellow, too pale for a line; with dashes after the seventh map.
 LINES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
-LONGEST_NAME = 24
+LONGEST_NAME = 32
 MOST_STEPS = 40  # different values up to which a map is taken for one of regular steps
 
 

@@ -45,12 +45,18 @@ def before_after_rows(
     if support is not None:
         rows.append(Row(support, "viridis", 0.0, 1.0, "Halves agree", True, mask))
     if change is not None:
-        rows.append(
-            Row(
-                change, "PuOr", -DARKEST, DARKEST, "Removed / added", True, np.abs(change) > CHANGED
-            )
-        )
+        rows.append(change_row(change))
     return rows
+
+
+def change_row(change: np.ndarray) -> Row:
+    """The change as a row in colours that reach as far as it does; what is unchanged is left out.
+
+    change : ndarray, shape (z, y, x), above 0 where density was added, below where removed
+    """
+    changed = np.abs(change) > CHANGED
+    end = float(np.percentile(np.abs(change[changed]), 98)) if changed.any() else 1.0
+    return Row(change, "PuOr", -end, end, "Removed / added", True, changed)
 
 
 def draw_before_after(

@@ -16,6 +16,7 @@ logger = logging.getLogger(__name__)
 
 #: Dots per inch of a window: 8-point text is read well on a common screen.
 PLOT_DPI = 130
+SCREEN, FRAME = 1080, 130  # lines of a common screen, and of a window's frame and buttons
 AXIS_NAMES = ("x", "y", "z")
 
 
@@ -153,7 +154,7 @@ class CryodlViewerBase(ProtocolViewer):
             title=self._title(),
             **how,
         )
-        return [plotter]
+        return [self._fitted(plotter)]
 
     def _rows(self, window, rows, grid, inside, count, **how):
         """Draw several maps below each other, at equal planes.
@@ -174,7 +175,16 @@ class CryodlViewerBase(ProtocolViewer):
             title=self._title(),
             **how,
         )
-        return [plotter]
+        return [self._fitted(plotter)]
+
+    @staticmethod
+    def _fitted(plotter):
+        """Draw a figure that is too tall for the screen smaller."""
+        figure = plotter.getFigure()
+        window = getattr(figure.canvas.manager, "window", None)
+        high = window.winfo_screenheight() if hasattr(window, "winfo_screenheight") else SCREEN
+        figure.set_dpi(min(PLOT_DPI, (high - FRAME) / figure.get_size_inches()[1]))
+        return plotter
 
     def _chimera_views(self, script):
         """Return the views that open a script in ChimeraX, or say where it is."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from cryodl.report.browser import Layer
 from cryodl.report.chimerax import surface_level
-from cryodl.report.enhancement import CHANGED, DARKEST
+from cryodl.report.enhancement import DARKEST, change_row
 from cryodl.report.half_map_curves import fill_scan
 from cryodl.report.palette import DEFAULT_PALETTE, colour_map, resolution_range
 from cryodl.report.slice_grid import Row
@@ -76,10 +76,8 @@ class EnhancedResults(Results):
             self.density_layer("Enhanced", self.after, (0.0, DARKEST)),
             self.density_layer("Input", self.before),
         ]
-        shown, change, support = self.inside(), self.change.data, self.support
-        changed = np.abs(change) > CHANGED
-        row = Row(change, "PuOr", -DARKEST, DARKEST, "Removed / added", True, changed)
-        layers.append(Layer("Removed and added", row))
+        shown, support = self.inside(), self.support
+        layers.append(Layer("Removed and added", change_row(self.change.data)))
         if support is not None:
             row = Row(support.data, colour_map(DEFAULT_PALETTE), 0, 1, "Halves agree", True, shown)
             layers.append(Layer("Halves agree", row))

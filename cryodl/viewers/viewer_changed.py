@@ -4,7 +4,7 @@ import os
 
 from cryodl.protocols import CryodlProtLocalFilter, CryodlProtOversharpening
 from cryodl.report.enhancement import write_before_after_view
-from cryodl.report.figure import draw_table
+from cryodl.report.figure import draw_table, style
 from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
 from cryodl.viewers.before_after import FilteredResults, SharpenedResults
 from cryodl.viewers.maps import plain_file
@@ -94,8 +94,10 @@ class CryodlOversharpeningViewer(ChangedViewer):
     def _show_curve(self, results):
         plotter = self._plotter("Local resolution against the B-factor")
         figure = plotter.getFigure()
-        figure.set_size_inches(6.4, 4.4)
-        results.draw_scan(figure.add_axes((0.115, 0.12, 0.85, 0.66)))
+        figure.set_size_inches(6.4, 4.0)
+        with style():
+            results.draw_scan(figure.add_axes((0.1, 0.12, 0.87, 0.72)))
+            figure.draw_without_rendering()  # texts are made now, in this package's sizes
         return [plotter]
 
     def _show_table(self, results):

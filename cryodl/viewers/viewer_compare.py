@@ -1,5 +1,7 @@
 """The form that shows a comparison of local resolutions: table, histograms, slices, ChimeraX."""
 
+from textwrap import fill
+
 from cryodl.protocols import CryodlProtCompareResolution
 from cryodl.report.comparison import overlay_histograms, shorten
 from cryodl.report.figure import draw_table
@@ -17,6 +19,7 @@ from cryodl.viewers.results import ComparisonResults
 
 PERCENTILES = ("2.5", "50", "97.5")
 MOST_ROWS = 7  # maps in one picture of slices
+WIDE = 16  # letters in a line beside a row of slices
 
 
 class CryodlCompareViewer(CryodlViewerBase):
@@ -134,7 +137,7 @@ class CryodlCompareViewer(CryodlViewerBase):
         colours = colour_map(DEFAULT_PALETTE)
         shown = [*zip(names, maps), ("Consensus", results.consensus)]
         rows = [
-            Row(m.data, colours, vmin, vmax, f"{shorten(name)} (Å)", inside=inside)
+            Row(m.data, colours, vmin, vmax, fill(f"{shorten(name)} (Å)", WIDE), inside=inside)
             for name, m in shown
         ]
         rows.append(self._disagreement_row(results))
