@@ -133,53 +133,55 @@ def _shell_sums(near, own, places, voxel_size, data) -> np.ndarray:
     close = np.zeros(atoms, bool)  # to an atom from which a sphere may come free again
     close[own[squares < CLOSE**2]] = True
     for attempt in range(TRIES):
-        active = np.flatnonzero(pending.any(axis=1))
-        if not len(active):
+        atom, radius = np.nonzero(pending)  # spheres that have no points yet
+        if not len(atom):
             break
         spread = directions(POINTS + 2 * attempt)
+        active = np.flatnonzero(pending.any(axis=1))
         rank = np.full(atoms, -1)
         rank[active] = np.arange(len(active))
         pairs = rank[own] >= 0
         until = _taken_from(near[pairs], squares[pairs], rank[own[pairs]], len(active), spread)
-        free = until[:, None, :] > radii[:, None]  # (active, radii, points)
-        if close[active].any():
-            _free_beyond(free, near, own, active[close[active]], rank, spread)
-        enough = pending[active] & (free.sum(axis=2) >= POINTS)
-        free &= enough[:, :, None]
-        atom, radius, point = np.nonzero(free)
-        atom = active[atom]
-        at = places[atom] + spread[point] * (RADII[radius] / voxel_size)[:, None]
-        values = map_coordinates(data, at.T[::-1], order=1, mode="constant", prefilter=False)
-        values = (values - middle[atom]).astype(np.float64)
-        index = atom * len(radii) + radius
-        for row, weights in zip(sums, (None, values, values**2)):
-            row += np.bincount(index, weights, row.size).reshape(row.shape)
-        pending[active] &= ~enough
+        free = until[rank[atom]] > radii[radius, None]  # (spheres, points)
+        for odd in active[close[active]]:
+            those = atom == odd
+            free[those] = _are_free(spread, RADII[radius[those]], near[own == odd])
+        enough = free.sum(axis=1) >= POINTS
+        sphere, point = np.nonzero(free[enough])
+        atom, radius = atom[enough], radius[enough]
+        pending[atom, radius] = False
+        steps = spread[point] * (RADII[radius] / voxel_size)[sphere, None]
+        at = (places[atom][sphere] + steps).T[::-1]
+        values = map_coordinates(data, at, order=1, mode="constant", prefilter=False)
+        values = values.astype(np.float64) - middle[atom][sphere]
+        for table, weights in zip(sums, (None, values, values**2)):
+            table[atom, radius] = np.bincount(sphere, weights, len(atom))
     return sums
 
 
 def _taken_from(near, squares, rank, count, spread) -> np.ndarray:
     """Radius (Å) from which on each direction of each atom is taken: ndarray (count, points)."""
+    inner = np.float32(1 - SHARE**2)
     along = near @ spread.T.astype(np.float32)
-    inner = 1 - SHARE**2
-    root = along * along - np.float32(inner) * squares[:, None]
-    with np.errstate(invalid="ignore"):
-        taken = (along - np.sqrt(root)) / np.float32(inner)
-    taken[(root < 0) | (along <= 0)] = NEVER
+    root = along * along
+    root -= (inner * squares)[:, None]
+    never = (root < 0) | (along <= 0)
+    along -= np.sqrt(np.abs(root, out=root), out=root)
+    along /= inner
+    along[never] = NEVER
     until = np.full((count, len(spread)), NEVER)
     starts = np.flatnonzero(np.diff(rank, prepend=-1))
     if len(starts):
-        until[rank[starts]] = np.minimum.reduceat(taken, starts, axis=0)
+        until[rank[starts]] = np.minimum.reduceat(along, starts, axis=0)
     return until
 
 
-def _free_beyond(free, near, own, atoms, rank, spread) -> None:
-    """Ask every sphere anew of atoms with another so near that it takes points of small ones only;
-    in place."""
-    for atom in atoms:
-        points = spread[None] * RADII[:, None, None]
-        away = np.linalg.norm(points[:, :, None] - near[own == atom], axis=3)
-        free[rank[atom]] = (away > SHARE * RADII[:, None, None]).all(axis=2)
+def _are_free(spread: np.ndarray, radii: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Whether points of spheres are free, each asked by itself: an atom so near takes points of
+    small spheres only.  ndarray (spheres, points), bool"""
+    points = spread * radii[:, None, None]
+    away = np.linalg.norm(points[:, :, None] - near, axis=3)
+    return (away > SHARE * radii[:, None, None]).all(axis=2)
 
 
 def _correlate(sums: np.ndarray, sigma: float) -> np.ndarray:
