@@ -61,7 +61,7 @@
     drawSlice();
   }
   for (const button of buttons) button.addEventListener("click", () => choose(button.dataset.axis));
-  
+  slider.addEventListener("input", drawSlice);
   choose("z");
 
   // ------------------------------------------------------------------ three dimensions

@@ -18,7 +18,7 @@ from cryodl.methods.quality.model import read_atoms
 
 TESTS = Path(__file__).resolve().parents[1]
 PROTEIN = TESTS / "data" / "1c75.pdb"
-VOXEL, SHAPE = 1.5, (40, 44, 48)
+VOXEL, SHAPE = 1.5, (34, 36, 40)
 NAMES = "primary.mrc", "half1.mrc", "half2.mrc"
 
 
@@ -124,7 +124,7 @@ FAULTY = {  # with the check that must fail, and what its evidence says
     "identical halves": (lambda maps, mask: changed(maps, (2,), lambda v: maps[1]),
         "independent half maps", "nothing but a scale"),
     "other box": (lambda maps, mask: changed(maps, (0,), padded),
-        "one box", "52 x 48 x 44"),
+        "one box", "44 x 40 x 38"),
     "thresholded": (lambda maps, mask: changed(
         maps, (0,), lambda v: v.with_data(v.data.clip(v.data.std()))),
         "values of the primary map", "none holds less: the map was thresholded"),

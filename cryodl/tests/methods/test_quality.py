@@ -72,6 +72,7 @@ def test_q_score_is_that_of_its_definition():
 def test_q_score_of_mapq(tmp_path):
     result = run_quality(ZONE, CHAIN, claimed=3.9, output=tmp_path / "out")
     assert result.stats["q_score"] == pytest.approx(0.450601, abs=1e-3)  # MapQ's own
+    assert result.stats["q_score_sigma_0.4"] == pytest.approx(0.3717, abs=1e-3)  # as jqscore
     with open(DATA / "7cec_A_q.csv", newline="") as file:
         reference = np.array([float(row["q_score"]) for row in csv.DictReader(file)])
     found = result.per_residue["q_score"]
@@ -165,14 +166,14 @@ def test_standing_in_the_archive():
 
 
 def test_command_and_what_it_refuses(tmp_path, capsys):
-    positions, volume = placed(30)
-    write_map(tmp_path / "map.mrc", volume)
-    assert main(["quality", str(tmp_path / "map.mrc"), "none.cif", "-o", str(tmp_path / "o")]) == 2
+    density, model, out = (str(tmp_path / name) for name in ("map.mrc", "model.pdb", "out"))
+    data = atom_density(np.array([[10.0, 10, 10]]), np.array([6]), (20, 24, 28), VOXEL)
+    write_map(density, Volume(data, VOXEL))
+    assert main(["quality", density, "none.cif", "-o", out]) == 2
     assert "none.cif" in capsys.readouterr().err
-    assert not (tmp_path / "o").exists()
-    assert (
-        main(["quality", str(ZONE), str(CHAIN), "-o", str(tmp_path / "o"), "--sigma", "0.4"]) == 0
-    )
-    stats = json.loads((tmp_path / "o" / "stats.json").read_text())
-    assert stats["q_score"] == pytest.approx(0.3717, abs=1e-3)  # the archive's sigma
+    assert not (tmp_path / "out").exists()
+    Path(model).write_text(f"{MODEL}END\n")
+    assert main(["quality", density, model, "-o", out, "--sigma", "0.4", "--level", "0.01"]) == 0
+    stats = json.loads((tmp_path / "out" / "stats.json").read_text())
+    assert stats["q_score"] == stats["q_score_sigma_0.4"] and stats["level"] == 0.01
     assert "sigma 0.4 Å" in capsys.readouterr().out
