@@ -113,7 +113,8 @@ def _wrong(parts: dict[str, Stats], claimed: float | None) -> tuple[str, str, bo
         return ask, f"not ready to be deposited: {first}{more}", True
     count = len(warnings(parts, {}))
     ready = "ready to be deposited; " if "preflight" in parts else ""
-    return ask, f"{ready}{count or 'no'} warning{'' if count == 1 else 's'} below", False
+    said = f"{count} warning{'s' * (count > 1)} below" if count else "nothing was found"
+    return ask, ready + said, False
 
 
 def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, str]]:

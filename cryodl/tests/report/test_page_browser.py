@@ -45,6 +45,7 @@ def browser():
 @pytest.fixture
 def opened(browser, page_file):
     page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(180_000)  # on machines that are busy with much else
     page.said, page.asked = [], []
     page.on("console", lambda message: page.said.append((message.type, message.text)))
     page.on("pageerror", lambda error: page.said.append(("error", str(error))))
