@@ -22,7 +22,8 @@ from cryodl.batch.memory import Share
 from cryodl.batch.rows import NOT_OF_ROWS, Row, first_file, parse
 from cryodl.cli.common import refuse_to_replace_inputs
 from cryodl.cli.main import error_line
-from cryodl.compute.device import choose_gpus, keep_networks
+from cryodl.compute.device import choose_gpus, forget_networks, keep_networks
+from cryodl.compute.memory import resident_memory
 from cryodl.compute.parallel import limit_threads
 from cryodl.errors import InputError
 from cryodl.files.folder import whole_file
@@ -38,6 +39,7 @@ NEEDS = re.compile(r"about \d+ s and ([\d.]+) GB of memory")  # of `methods.cost
 # it does not; the network of classify reads large tiles.
 START, COPIES = {"classify": 2e9, "": 0.4e9}, 10
 SHARED = "keep files and results on a filesystem that all workers share"
+MOST_IDLE = 1e9  # bytes that a worker holds between rows; beyond, networks are loaded again
 ENDS = 2**16  # bytes at both ends of a file, by which two machines know that it is one
 
 
@@ -204,6 +206,8 @@ def _run(args: Any, files: Mapping[str, str]) -> str:
         with redirect_stdout(words), redirect_stderr(words):
             args.run(args)
     finally:
+        if resident_memory() > MOST_IDLE:
+            forget_networks()
         share.give_back()
     return words.last
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import tempfile
@@ -136,6 +137,13 @@ def keep_networks() -> None:
     """Have this process, which judges many maps, load each network once."""
     global _kept
     _kept = _kept or {}
+
+
+def forget_networks() -> None:
+    """Give back the networks that are kept, with what they hold of the largest map they read."""
+    if _kept:
+        _kept.clear()
+        gc.collect()
 
 
 def load_parts(bundle, device: str = "auto"):

@@ -25,7 +25,7 @@ def free_memory() -> float:
     left = [_free_of_machine(), _free_of_group(), address_space()]
     asked = os.environ.get(VARIABLE, "")
     try:
-        left.append(float(asked) * 1e9 - _status("VmRSS"))
+        left.append(float(asked) * 1e9 - resident_memory())
     except ValueError:  # not set, or no number
         pass
     return max(0.0, min(left))
@@ -105,6 +105,11 @@ def address_space() -> float:
         return float("inf")
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     return float("inf") if limit == resource.RLIM_INFINITY else limit - _status("VmSize")
+
+
+def resident_memory() -> float:
+    """Bytes of memory that this process holds; 0 where that cannot be known."""
+    return _status("VmRSS")
 
 
 def _status(name: str) -> float:

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("distributed", reason="the extra [batch] is not installed")
 
 import cryodl
+from cryodl.batch import worker
 from cryodl.batch.memory import Share
 from cryodl.batch.rows import Row, parse, read_rows
 from cryodl.batch.worker import BATCH, Job, do_row, identity, lost_row, mark
@@ -206,6 +207,7 @@ def test_a_row_whose_workers_died_has_its_line(maps):
 
 
 TAKE = """
+from cryodl.batch import worker
 from cryodl.batch.memory import Share
 Share({name!r}, 10).take(6)
 print("taken", flush=True)
@@ -246,6 +248,15 @@ def test_a_worker_loads_a_network_once(monkeypatch):
     first, _ = device.load_network(load_bundle("deepres-low"), "cpu")
     assert device.load_network(load_bundle("deepres-low"), "cpu")[0] is first
     assert device.load_network(load_bundle("deepres-high"), "cpu")[0] is not first
+
+
+@pytest.mark.parametrize(("most", "kept"), [(0, 0), (1e15, 1)])
+def test_what_a_large_map_left_in_memory_goes(maps, monkeypatch, most, kept):
+    monkeypatch.setattr(device, "_kept", {})
+    monkeypatch.setattr(worker, "MOST_IDLE", most)
+    [row] = read_rows("a1*.mrc", ["classify", "--model", "dnn"])
+    assert do_row(job_of(row))["status"] == "done"
+    assert len(device._kept) == kept
 
 
 def test_a_bug_in_a_row_is_that_rows_alone(maps):
