@@ -21,7 +21,13 @@ from cryodl.compute.parallel import thread_count
 from cryodl.errors import SettingError
 
 HERE = re.compile(r"tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+")
-TRIES = 1  # deaths of its worker after which a row is tried again
+SETTINGS = {
+    "distributed.scheduler.allowed-failures": 1,  # of its worker, after which a row is tried again
+    # Dask looks at itself a hundred times a second, for tasks of milliseconds; ours take seconds
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+}
 
 
 @contextmanager
@@ -49,7 +55,7 @@ def cluster_client(
     _check(scheduler, gpus, jobqueue)
     numbers = tuple(gpus.split(",")) if gpus and scheduler == "local" else ()
     count = workers or len(numbers) or (1 if scheduler in QUEUES else thread_count())
-    with dask.config.set({"distributed.scheduler.allowed-failures": TRIES}), _quiet():
+    with dask.config.set(SETTINGS), _quiet():
         if "://" in scheduler:
             with _connected(scheduler) as client:
                 _set_up(client, Setup(None))
@@ -141,6 +147,7 @@ def _jobs(
         "log_directory": str(output / "jobs"),
         "local_directory": os.environ.get("TMPDIR", "/tmp"),
         "worker_extra_args": ["--nthreads", "1"],
+        "job_script_prologue": [f"export {_variable(k)}={v}" for k, v in SETTINGS.items()],
     }
     values.update(_word(each) for each in jobqueue or ())
     if gpus and scheduler == "slurm":
@@ -161,6 +168,15 @@ def _jobs(
         )
     except (TypeError, ValueError) as error:
         raise SettingError(f"dask-jobqueue refuses its words: {error}") from None
+
+
+def _variable(setting: str) -> str:
+    """The environment variable of a setting of Dask's.
+
+    >>> _variable("distributed.worker.system-monitor")
+    'DASK_DISTRIBUTED__WORKER__SYSTEM_MONITOR'
+    """
+    return "DASK_" + setting.upper().replace(".", "__").replace("-", "_")
 
 
 def _word(text: str) -> tuple[str, Any]:

@@ -90,8 +90,10 @@ def run_batch(
             jobs = _jobs(rows, folder, batch)
             for outcome in outcomes(client, do_row, jobs, AHEAD * max(count, 8)):
                 state.add(outcome)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stopped:  # the latter where it is told to end
         write_table(folder, rows)
+        if isinstance(stopped, SystemExit):
+            raise
         raise KeyboardInterrupt(f"{state.left()}: the same command goes on") from None
     table_path = write_table(folder, rows)
     return {**state.counts, "rows": len(rows), "seconds": round(time.perf_counter() - start, 1),
