@@ -155,11 +155,14 @@ async def sleeping(seconds: float) -> float:
 
 def simulate(args: argparse.Namespace) -> None:
     """As many workers in one process as a cluster has; each sleeps as long as a map takes."""
+    import dask
     from distributed import Client, LocalCluster
 
+    from cryodl.batch.cluster import SETTINGS
     from cryodl.batch.run import AHEAD, outcomes
 
     rng = random.Random(0)
+    dask.config.set(SETTINGS)
     for count in args.workers:
         jobs = [args.seconds * rng.uniform(0.5, 1.5) for _ in range(args.rounds * count)]
         with (
@@ -167,7 +170,7 @@ def simulate(args: argparse.Namespace) -> None:
                          dashboard_address=None, memory_limit=None) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):  # fmt: skip
-            client.wait_for_workers(count, timeout=300)
+            client.wait_for_workers(count, timeout=900)
             busy, start = time.process_time(), time.perf_counter()
             list(outcomes(client, sleeping, jobs, AHEAD * count))
             seconds, busy = time.perf_counter() - start, time.process_time() - busy
