@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 import gemmi
@@ -52,10 +53,14 @@ def compare(density: Path, model: Path, jqscore: str) -> list:
         theirs = timed(command)
         stats = json.loads((work / "out" / "stats.json").read_text())
         with open(work / "out" / "residues.csv", newline="") as file:
-            rows = {(r["chain"], r["number"]): float(r["q_score"]) for r in csv.DictReader(file)}
+            rows = {(r["chain"], r["number"]): float(r["q_score"]) for r in csv.DictReader(file)
+                    if not r["insertion"]}  # fmt: skip
         with open(listed, newline="") as file:
+            # of residues with insertion codes jqscore lists the number alone: these are left out
+            listing = list(csv.DictReader(file, delimiter="\t"))
+            count = Counter((r["chain"], r["res_seq"]) for r in listing)
             known = {(r["chain"], r["res_seq"]): float(r["Q_residue"])
-                     for r in csv.DictReader(file, delimiter="\t")}  # fmt: skip
+                     for r in listing if count[r["chain"], r["res_seq"]] == 1}  # fmt: skip
     pairs = np.array([(rows[key], known[key]) for key in rows if key in known])
     return [model.name, stats["atoms"], f"{stats['q_score']:.4f}", len(pairs),
             f"{np.corrcoef(*pairs.T)[0, 1]:.6f}", f"{np.abs(pairs[:, 0] - pairs[:, 1]).max():.4f}",
