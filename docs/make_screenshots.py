@@ -32,7 +32,7 @@ def main():
     run.setObjLabel("local resolution")
     run.inputVolume.set(imported.outputVolume)
     project.launchProtocol(run, wait=True)
-    pictures = [(kind, run.getObjId(), kind) for kind in ("form", "project", "viewer")]
+    pictures = [(kind, run.getObjId(), kind) for kind in ("form", "project", "viewer", "figures")]
     pictures += [
         ("form", "CryodlProtEnhance", "enhance"),
         ("form", "CryodlProtResolutionClass", "classes"),

@@ -200,6 +200,7 @@ class ResultsWindow(pwgui.Window):
         plane = int(float(value)) - 1
         if self.browser.layers and plane != self.browser.plane:
             self.browser.move(plane)
+            self._tell.set("")  # what was pointed at lies in another plane
             self.canvas.draw_idle()
 
     def _step(self, by):

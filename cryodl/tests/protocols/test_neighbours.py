@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
+from pwem import Domain
 from pwem.objects import Volume
 from pwem.protocols import ProtRefine3D
 from pyworkflow.tests import BaseTest, setupTestProject
@@ -23,7 +24,7 @@ from cryodl.protocols import (
     CryodlProtOversharpening,
 )
 from cryodl.protocols.maps import read_grid, read_header
-from cryodl.tests.scipion_maps import run_here, write_map, write_molecule
+from cryodl.tests.scipion_maps import import_volumes, run_here, write_map, write_molecule
 
 SHAPE, VOXEL = (64, 64, 64), 1.5  # RELION wants cubes
 HAS_RELION = bool(find_spec("relion") and shutil.which("relion_postprocess"))
@@ -121,3 +122,57 @@ class TestRelion(BaseTest):
         self.assertEqual(run._validate(), [])
         run_here(self, run)
         self.assertTrue(os.path.exists(run.outputVolume.getFileName()))
+
+
+# package, class, its input, the name of its output's file, the output, and its background
+OTHERS = (
+    ("resmap", "ProtResMap", "volumeHalf1", "outResmapVol", "outputVolume", 100.0),
+    ("bsoft", "BsoftProtBlocres", "inputVolume", "resolutionMap", "resolution_Volume", 0.0),
+)
+
+
+@pytest.mark.neighbours
+class TestWithoutTheirPrograms(BaseTest):
+    """After the protocol classes of ResMap and blocres: a stand-in writes their programs' file.
+
+    The file follows their conventions, and the output is made by their own step.
+    """
+
+    def test_chains(self):
+        setupTestProject(type(self))
+        path = self.getOutputPath("molecule.mrc")
+        inside = write_molecule(path, SHAPE, VOXEL, (0, 0, 0))
+        truth = np.broadcast_to(np.linspace(3, 6, SHAPE[2], dtype="f4"), SHAPE)
+        volume = import_volumes(self, path, VOXEL).outputVolume
+        given = []
+        for package, kind, pointer, name, output, background in OTHERS:
+            if not find_spec(package):
+                self.skipTest(f"scipion-em-{package} is not installed")
+            protocol = self.newProtocol(Domain.getProtocols()[kind])
+            for half in {pointer, "volumeHalf1", "volumeHalf2"}:
+                if hasattr(protocol, half):
+                    getattr(protocol, half).set(volume)
+            self.proj.saveProtocol(protocol)
+            protocol.makePathsAndClean()
+            protocol._createFilenameTemplates()
+            write_map(protocol._getFileName(name), np.where(inside, truth, background), VOXEL,
+                (0, 0, 0))  # fmt: skip
+            protocol.createOutputStep()
+            self.proj._storeProtocol(protocol)
+            given.append(getattr(protocol, output))
+            run = self.newProtocol(CryodlProtImportResolution)
+            run.inputResolution.set(given[-1])
+            run.inputVolume.set(volume)
+            self.assertEqual(run._validate(), [])
+            values = read_grid(run_here(self, run).resolution_Volume.getFileName())[0]
+            np.testing.assert_allclose(values, np.where(inside, truth, 0), atol=1e-5)
+        run = self.newProtocol(CryodlProtCompareResolution)
+        run.inputResolutions.set(given)
+        self.assertEqual(run._validate(), [])
+        first, second = run_here(self, run).getStats()["maps"]
+        self.assertAlmostEqual(first["common"]["median"], second["common"]["median"], places=3)
+        run = self.newProtocol(CryodlProtLocalFilter)
+        run.inputVolume.set(volume)
+        run.inputResolution.set(given[0])
+        self.assertEqual(run._validate(), [])
+        self.assertLess(max(run_here(self, run).getStats()["cutoffs"]), 6.5)
