@@ -52,6 +52,14 @@ class Scale(NamedTuple):
         places = (np.arange(self.steps) + 0.5) / self.steps
         return ListedColormap(shown(places), name=f"{name} in {self.steps}")
 
+    def stops(self, count: int = 11) -> list[tuple[float, str]]:
+        """So many values (Å) from end to end with their colours, as #rrggbb."""
+        from matplotlib.colors import to_hex
+
+        colours, span = self.map(), self.high - self.low
+        shares = [i / (count - 1) for i in range(count)]
+        return [(round(self.low + share * span, 6), to_hex(colours(share))) for share in shares]
+
 
 def colour_names() -> list[str]:
     """Names of all colour maps, this package's first."""

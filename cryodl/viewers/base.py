@@ -99,6 +99,11 @@ class CryodlViewerBase(ProtocolViewer):
             self.open_form(self.protocol, windows=window)
 
         def chimera():
+            try:
+                self.live = window.scale()
+            except ValueError as error:
+                window.showError(str(error))
+                return
             for view in self._getVisualizeDict()[self._chimera]():
                 view.show()
 
@@ -117,6 +122,7 @@ class CryodlViewerBase(ProtocolViewer):
         return window
 
     _chimera = "doShowChimera"  # its entry
+    live = None  # Scale of the results window, once ChimeraX is asked for there
 
     def _actions(self, window_of):
         """Return further buttons of the results window: [(label, function)]."""

@@ -190,6 +190,9 @@ class CryodlCompareViewer(CryodlViewerBase):
     # --------------------------- ChimeraX ---------------------------------
     def _show_chimera(self, results):
         vmin, vmax = results.scale_ends()
+        colours = palette_colours(vmin, vmax)
+        if self.live:
+            vmin, vmax, colours = self.live.low, self.live.high, self.live.stops()
         script = chimerax.write_scene(
             self.protocol._getExtraPath(),
             results.density(),
@@ -197,7 +200,7 @@ class CryodlCompareViewer(CryodlViewerBase):
             results.mask,
             vmin=vmin,
             vmax=vmax,
-            colours=palette_colours(vmin, vmax),
+            colours=colours,
             name="consensus",
         )
         return self._chimera_views(script)

@@ -204,6 +204,9 @@ class CryodlResolutionViewer(CryodlViewerBase):
     # --------------------------- ChimeraX ---------------------------------
     def _show_chimera(self, results):
         vmin, vmax, palette, intervals = check_scale(self)
+        colours = palette_colours(vmin, vmax, intervals, palette)
+        if self.live:
+            vmin, vmax, colours = self.live.low, self.live.high, self.live.stops(intervals)
         chosen = self.chimeraVolume.get()
         script = chimerax.write_scene(
             self.protocol._getExtraPath(),
@@ -212,7 +215,7 @@ class CryodlResolutionViewer(CryodlViewerBase):
             results.mask,
             vmin=vmin,
             vmax=vmax,
-            colours=palette_colours(vmin, vmax, intervals, palette),
+            colours=colours,
         )
         return self._chimera_views(script)
 

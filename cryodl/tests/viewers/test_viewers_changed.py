@@ -88,6 +88,16 @@ class TestChanged(ViewerCase):
             self.assertIn("volume #1 style mesh", script)
             self.assertNotIn("\nvolume #1 hide", script)
 
+    def test_chimerax_takes_the_colours_of_the_results_window(self):
+        run = self.finished_run()
+        viewer = self.viewer(run)
+        viewer.live = Scale("RdYlBu", 3, 9)
+        self.show(viewer, "doShowChimera")
+        with open(run.getExtraFile("chimerax_resolution.cxc")) as file:
+            script = file.read()
+        self.assertIn("3,#a50026:", script)
+        self.assertIn(":9,#313695", script)
+
     def test_warnings_are_in_the_words_of_the_form(self):
         self.assertEqual(self.filtered().warningLines(), ["Warning: consider 'Binary Mask'"])
 
