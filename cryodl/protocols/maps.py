@@ -9,6 +9,7 @@ from pwem.objects import Volume
 
 MRC_EXTENSIONS = (".mrc", ".map", ".ccp4", ".mrcs", ".mrc.gz", ".map.gz", ".ccp4.gz", ".mrc.bz2")
 
+STACK = range(401, 631)  # space groups by which MRC files of several volumes are known
 PREFIX = "cryodl - "  # Scipion's, of the labels of runs
 
 # shape: (z, y, x) in voxels; voxel_size: Å, 0 where the header does not say; origin: (x, y, z) in Å
@@ -36,6 +37,14 @@ def volume_of(pointer):
     return given.clone() if isinstance(given, Volume) else given
 
 
+def write_above(path, threshold):
+    """Make a file's values 1 where they are above a threshold, and 0 elsewhere."""
+    import mrcfile
+
+    with mrcfile.open(path, "r+") as mrc:
+        mrc.set_data((mrc.data > threshold).astype("i1"))
+
+
 def run_name(protocol):
     """What a run is called in figures and tables: without the name of this plugin before it."""
     name = str(protocol.getRunName())
@@ -52,6 +61,8 @@ def read_header(path):
         if header is None:
             raise ValueError(f"{path} has no MRC header")
         sizes = [int(header[name]) for name in ("nz", "ny", "nx")]
+        if int(header["ispg"]) in STACK:  # of volumes, each of so many sections
+            sizes[0] = int(header["mz"]) or sizes[0]
         axes, spacing, origin = frame_of(header)
         shape = tuple(sizes[axes.index(axis)] for axis in (3, 2, 1))
         return Header(shape, spacing, origin)

@@ -16,9 +16,11 @@ from cryodl.protocols.maps import (
     describe_inputs,
     describe_value,
     volume_of,
+    write_above,
 )
 from cryodl.protocols.protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
 
+THRESHOLD = 0.5  # of a mask, that of the engine
 MONOGENIC, LOCAL_FSC, SINUSOID = range(3)
 METHODS = ("monogenic", "localfsc", "sinusoid")
 OPTIONS = by_name(half_map_resolution_options.OPTIONS)
@@ -78,6 +80,15 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             "Local resolution is given inside it. Left empty, a mask "
             "is found; in a single map by the network of single-map resolution.",
         )
+        form.addParam(
+            "maskThreshold",
+            params.FloatParam,
+            default=THRESHOLD,
+            expertLevel=params.LEVEL_ADVANCED,
+            label="Mask threshold",
+            help="Value of the mask above which a voxel belongs to the molecule; lower takes in "
+            "more of a soft edge.",
+        )
         group = form.addGroup("Resolution")
         add_option(group, "minRes", OPTIONS["min_resolution"])
         add_option(group, "maxRes", OPTIONS["max_resolution"])
@@ -98,6 +109,17 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
     # --------------------------- engine -----------------------------------
+    def convertInputStep(self):
+        super().convertInputStep()
+        if self.mask.get() is not None and self._cuts():
+            write_above(self._convertedPath("mask"), self.maskThreshold.get())
+
+    def _isWritten(self, name, volume):
+        return (name == "mask" and self._cuts()) or super()._isWritten(name, volume)
+
+    def _cuts(self):
+        return self.maskThreshold.get() != THRESHOLD
+
     def _full(self):
         pointer = self.associatedHalves if self.useHalfVolumes.get() else self.fullMap
         if self.useHalfVolumes.get() and not self.hasHalfVolumesFile.get():
@@ -147,6 +169,9 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         if self.mask.get() is not None:
             volumes.append(("Binary Mask", volume_of(self.mask)))
         errors = describe_inputs(volumes, volumes[0][0].lower())
+        threshold = self.maskThreshold.get()
+        if threshold is None or not 0 <= threshold < 1:
+            errors.append(f"Mask threshold: {threshold} is not at least 0 and below 1.")
         if self.method.get() != LOCAL_FSC:
             errors += describe_value(OPTIONS["significance"], self.significance.get())
         for name, keyword in (

@@ -56,7 +56,7 @@ SHARED_HELP = ("thorough", "bundle")  # said of any network by the same words in
 # what a form asks beside, to lead to a volume, a network or a list that an option is given
 OF_THE_FORM = {
     "bFactor", "backgroundValue", "compareResolution", "firstB", "halfMapsAttached",
-    "hasHalfVolumesFile", "lastB", "maskFinder", "network", "numberOfThreads",
+    "hasHalfVolumesFile", "lastB", "maskFinder", "maskThreshold", "network", "numberOfThreads",
     "performCleaningStep", "runMode", "stepB", "useGpu", "useHalfMapsInsteadVol", "useHalfVolumes",
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from unittest import mock
 
 import mrcfile
 import numpy as np
-from pwem.objects import Volume
+from pwem.objects import Volume, VolumeMask
 from pyworkflow.object import Pointer
 from pyworkflow.tests import BaseTest, setupTestProject
 
@@ -162,6 +162,27 @@ class TestHalfMaps(BaseTest):
         header = read_header(paths["half2"])
         self.assertAlmostEqual(header.voxel_size, VOXEL, places=4)
         np.testing.assert_array_equal(read_grid(paths["half2"])[0], data)
+
+    def test_a_mask_is_cut_at_the_threshold_and_an_item_of_a_stack_is_found(self):
+        """The mask is the second map of a stack, which the engine could not read."""
+        with mrcfile.open(self.getOutputPath("half2.mrc")) as mrc:
+            data = np.array(mrc.data)
+        path = self.getOutputPath("stack.mrcs")
+        with mrcfile.new(path, np.stack([0 * data, data]), overwrite=True) as mrc:
+            mrc.voxel_size = VOXEL
+        mask = VolumeMask(location=(2, path))
+        mask.setSamplingRate(VOXEL)
+        run = self.half_map_run(maskThreshold=0.2)
+        run.mask.set(mask)
+        self.assertEqual(run._validate(), [])
+        run.makePathsAndClean()
+        run.convertInputStep()
+        cut, voxel_size, origin = read_grid(run._engineParams()["mask"])
+        np.testing.assert_array_equal(cut, data > 0.2)
+        self.assertAlmostEqual(voxel_size, VOXEL, places=4)
+        np.testing.assert_allclose(origin, self.volume.getShiftsFromOrigin(), atol=1e-3)
+        (line,) = self.half_map_run(maskThreshold=1.5)._validate()
+        self.assertIn("Mask threshold: 1.5 is not", line)
 
     def test_what_is_compared_must_be_there(self):
         run = self.newProtocol(CryodlProtCompareResolution)
