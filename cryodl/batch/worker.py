@@ -24,7 +24,7 @@ from cryodl.cli.common import refuse_to_replace_inputs
 from cryodl.cli.main import error_line
 from cryodl.compute.device import choose_gpus, forget_networks, keep_networks
 from cryodl.compute.memory import resident_memory
-from cryodl.compute.parallel import limit_threads
+from cryodl.compute.parallel import keep_freed_memory, limit_threads
 from cryodl.errors import InputError
 from cryodl.files.folder import whole_file
 from cryodl.files.record import file_sha256, write_json
@@ -78,6 +78,7 @@ class Setup(WorkerPlugin):
         if self.gpus:
             choose_gpus(self.gpus[int(worker.name) % len(self.gpus)])
         keep_networks()
+        keep_freed_memory()
 
 
 def mark(path: str) -> str:
