@@ -286,7 +286,7 @@ class TestLocalClasses(ClassesCase):
         write_map(self.getOutputPath("small.mrc"), np.ones((20, 48, 52)), VOXEL, ORIGIN)
         training.inputVolumes.set(self.volumes)
         training.inputResolutions.set([self.plain("m0_full.mrc"), self.plain("small.mrc")])
-        (line,) = training._validate()
+        *_, line = training._validate()
         self.assertIn("Local resolution 2 has 52 x 48 x 20 voxels and map 2", line)
 
 

@@ -185,8 +185,12 @@ class TestHalfMaps(BaseTest):
         self.assertIn("Mask threshold: 1.5 is not", line)
 
     def test_what_is_compared_must_be_there(self):
+        path = self.getOutputPath("five.mrc")
+        write_map(path, np.full(SHAPE, 5.0), VOXEL, ORIGIN)
+        resolution = Volume(location=path)
+        resolution.setSamplingRate(VOXEL)
         run = self.newProtocol(CryodlProtCompareResolution)
-        run.inputResolutions.set([self.volume, self.volume])
+        run.inputResolutions.set([resolution, resolution])
         self.assertEqual(run._validate(), [])
         gone = Volume(location="/nowhere.mrc")
         gone.setSamplingRate(VOXEL)

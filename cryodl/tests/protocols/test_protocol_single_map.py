@@ -70,7 +70,7 @@ class TestSingleMap(BaseTest):
         self.assertEqual(compared._validate(), [])
         self.launchProtocol(compared)
         (first, second) = compared.getStats()["maps"]
-        self.assertEqual(first["name"], "cryodl - single-map resolution")
+        self.assertEqual(first["name"], "single-map resolution")
         self.assertAlmostEqual(first["common"]["median"], run.median_res_init.get(), places=2)
         self.assertAlmostEqual(second["common"]["median"], 6.0, places=3)
 
