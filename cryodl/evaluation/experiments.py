@@ -38,7 +38,7 @@ from cryodl.methods.training_options import TABLES
 from cryodl.simulation.filters import FourierBox, raised_cosine
 from cryodl.training.run import print_line
 
-# "linear" is enhancement by the model of this name
+# "linear" and "refined" are enhancement by the models of these names
 METHODS = (
     "cryores", "deepres", "unet-monores", "unet-resmap", "monogenic", "localfsc", *ENHANCING,
 )  # fmt: skip
@@ -184,7 +184,7 @@ def _judge(job) -> list[dict[str, Any]]:
     rows = list(judge(experiment, single, halves))
     for name in ENHANCING:
         if name in names:
-            model = "linear" if name == "linear" else "tight"
+            model = "tight" if name == "enhance" else name
             enhance = partial(_enhance, model, bundles.get(name))
             rows.append(judge_enhanced(experiment, enhance, name))
     for row in rows:

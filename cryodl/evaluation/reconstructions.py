@@ -23,7 +23,7 @@ from cryodl.simulation.local_truth import measure_bands, signal_to_noise_resolut
 from cryodl.simulation.reconstruction_set import StoredReconstruction, open_reconstructions
 
 NAMES = "experiment", "method", "map"
-ENHANCING = "enhance", "linear"  # methods that make maps, not resolutions
+ENHANCING = "enhance", "linear", "refined"  # methods that make maps, not resolutions
 ENHANCED = "truth", "input", "enhanced", "best_bfactor"  # that a row of enhancement has
 LARGEST = 1e9  # in any of its figures, which are of Å, seconds and shares
 

@@ -11,6 +11,7 @@ BUILDERS = {
     "backbone": "cryodl.networks.cryores",
     "local_classes": "cryodl.networks.local_classes",
     "postprocess_unet": "cryodl.networks.enhance",
+    "correction": "cryodl.networks.enhance",
     "resolution_cnn": "cryodl.networks.classifiers",
     "resolution_dnn": "cryodl.networks.classifiers",
     "deepres_paper": "cryodl.methods.deepres.published",

@@ -181,6 +181,7 @@ _TRUNK = {
     "quarter_blocks": whole(0, 32),
     "stride": whole(2, 2),
 }
+_EIGHTH = {"stride": whole(4, 4), "eighth": _CHANNELS, "eighth_blocks": whole(1, 32)}
 _BINS = {"bins": whole(2, 1000), "bins_from": _RESOLUTION, "bins_to": _RESOLUTION}
 _RATIOS = {"ratios": whole(2, 1000), "ratios_from": _RESOLUTION, "ratios_to": _RESOLUTION}
 _HIDDEN = {"hidden": whole_numbers(1, 65536)}
@@ -207,10 +208,11 @@ TABLES: Mapping[str, Table] = {
     "unet3d": {**_TRUNK, **_BINS},
     "single_map": _SINGLE_MAP,
     "backbone": {
-        **_SINGLE_MAP, "stride": whole(4, 4), "eighth": _CHANNELS, "eighth_blocks": whole(1, 32),
+        **_SINGLE_MAP, **_EIGHTH,
     },
     "local_classes": {**_TRUNK, **_BINS, "edges": numbers(0.1, 100, ascending=True)},
     "postprocess_unet": {**_TRUNK, "groups": whole(1, 64)},
+    "correction": {**_TRUNK, **_EIGHTH},
     "resolution_dnn": _DENSE,
     "resolution_cnn": {
         "local.architecture": one_of("single_map"),
@@ -278,7 +280,10 @@ def reads_and_answers(network: Mapping[str, Any]) -> dict[str, tuple[str, int, i
         }
     if name == "resolution_dnn":
         return {"network": ("inputs", network["inputs"], network["bins"])}
-    answers = {"unet3d": 2, "single_map": 7, "backbone": 9, "postprocess_unet": VOXELS}
+    answers = {
+        "unet3d": 2, "single_map": 7, "backbone": 9, "postprocess_unet": VOXELS,
+        "correction": 2 * VOXELS,
+    }  # fmt: skip
     if name == "local_classes":
         answers[name] = len(network["edges"]) + 2
     if name not in answers:

@@ -89,6 +89,18 @@ POSTPROCESS = {
     "stride": 2,  # steps of the half grid
 }
 
+# What a network adds to a map that filters made of half maps.
+CORRECTION = {
+    "architecture": "correction",
+    "channels": 18,  # filtered map and noise, eight voxels each; mask; resolution
+    "half": 32,
+    "quarter": 64,
+    "quarter_blocks": 2,
+    "eighth": 128,
+    "eighth_blocks": 2,
+    "stride": 4,  # steps of the half grid
+}
+
 # DeepEMhancer (Sanchez-Garcia et al. 2021, Neural network architecture).
 POSTPROCESS_PAPER = {
     "architecture": "postprocess_paper",

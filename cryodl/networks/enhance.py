@@ -38,6 +38,23 @@ def build_postprocess_unet(config, *, names=("density",)):
     return keras.Model(features, density, name="postprocess")
 
 
+def build_correction(config):
+    """Build the network that corrects a filtered map (`methods.enhance.refine`).
+
+    config : dict with channels, half, quarter, quarter_blocks, eighth, eighth_blocks
+
+    Input: (batch, z, y, x, channels), features on the half grid; sizes are multiples of 4.
+    Output: (batch, z, y, x, 16): what is added to the density of the voxels of every block, nothing
+    before it is trained; and the logarithm of the standard deviation of what is then still wrong.
+    """
+    features = keras.Input((None, None, None, config["channels"]), name="features")
+    x = backbone(features, config)
+    answer = layers.Conv3D(
+        2 * VOXELS, 1, name="correction", kernel_initializer="zeros", dtype="float32"
+    )(x)
+    return keras.Model(features, answer, name="correction")
+
+
 def _head(x, bands, groups, name):
     """Bands times their gains, and a correction: density of the voxels of every block."""
     gains = layers.Conv3D(

@@ -33,6 +33,7 @@ class Linear:
 
     full, half1, half2 : Volumes, filtered alike and masked softly; the root mean square of `full`
         in the mask is 1
+    weights : ndarray (z, y, x), float32, the soft mask
     change : ndarray (z, y, x), float32, density of SURFACE and more that the mask cut off, below 0
     curve : FSC of the half maps;  resolution : Å, where it falls below 0.143
     """
@@ -40,6 +41,7 @@ class Linear:
     full: Volume
     half1: Volume
     half2: Volume
+    weights: np.ndarray
     change: np.ndarray
     curve: FscCurve
     resolution: float
@@ -68,7 +70,8 @@ def filter_half_maps(half1: Volume, half2: Volume, inside: np.ndarray) -> Linear
     filtered /= np.float32(unit)
     first, second = (h.with_data(_filtered(h, gain) * weights) for h in (half1, half2))
     lost = np.where((weights < 0.5) & (filtered > SURFACE), -filtered, np.float32(0))
-    return Linear(full.with_data(filtered * weights), first, second, lost, curve, resolution)
+    full = full.with_data(filtered * weights)
+    return Linear(full, first, second, weights, lost, curve, resolution)
 
 
 def optimal_gain(full: Volume, weights: np.ndarray, curve: FscCurve, resolution: float):

@@ -14,7 +14,13 @@ from cryodl.methods.options import (
     Option,
 )
 
-MODELS = ("tight", "wide", "highres", "linear")  # new ones last: Scipion stores the number
+MODELS = (
+    "tight",
+    "wide",
+    "highres",
+    "linear",
+    "refined",
+)  # new ones last: Scipion stores the number
 NORMALISATIONS = ("auto", "stats", "mask")
 
 OPTIONS = (
@@ -24,8 +30,8 @@ OPTIONS = (
     HALF1._replace(help="first half map; the mean of both is enhanced, and each for the audit"),
     HALF2,
     Option("model", "tight", "tight: masks closely; wide: leaves a margin; highres: for maps of "
-        "4 Å and better; linear: of half maps, by filters alone, the best beyond 4 Å",
-        choices=MODELS, label="Model"),
+        "4 Å and better; of half maps: linear, by filters alone; refined, and corrected by a "
+        "network within their resolution", choices=MODELS, label="Model"),
     Option("normalisation", "auto", "how the noise is found: by itself, from its statistics, or "
         "outside a mask", choices=NORMALISATIONS, label="Normalization"),
     Option("noise_mean", help="mean of the noise, in the map's unit", kind=float, metavar="X",

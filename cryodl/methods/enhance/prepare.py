@@ -11,14 +11,17 @@ from cryodl.errors import InputError, SettingError
 from cryodl.features.sub_bands import CHANNELS, GROUPS, VOXELS, normalise_sub_bands
 from cryodl.maps.mask import automatic_mask, existing_mask, outside_value
 from cryodl.maps.volume import Volume
-from cryodl.networks.architectures import TEXT, optional
+from cryodl.networks.architectures import OBJECT, TEXT, numbers, optional
 from cryodl.networks.bundle import Bundle
 from cryodl.networks.method_bundle import LIMITS, bundle_for, check_tiles
 
 METHOD = "postprocess"
 MODELS = {"tight": "enhance-tight", "wide": "enhance-wide", "highres": "enhance-highres"}
 REQUIRED = {**LIMITS, "model": optional(TEXT)}
+HALVES_CHANNELS = 8 + 8 + 1 + 1  # filtered map, noise, mask, resolution
 CHANNELS_BEFORE = CHANNELS - GROUPS * VOXELS
+REFINED = "enhance-refined"
+READS_HALVES = {"filtered half maps": ("correction", {"channels": HALVES_CHANNELS})}
 READS = {"whitened": ("postprocess_unet", {"channels": CHANNELS_BEFORE, "groups": GROUPS})}
 
 
@@ -39,6 +42,18 @@ def choose_bundle(model: str = "tight", bundle: Any = None) -> Bundle:
     bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
     check_tiles(bundle)
     return bundle
+
+
+def choose_refining(bundle: Any = None) -> Bundle:
+    """The bundle given, or the shipped one, of a network that corrects filtered half maps.
+
+    Raises BundleError for one that cannot be found, or is for something else.
+    """
+    table = {**LIMITS, "trust": OBJECT, "trust.departure": numbers(0, 1e3, ascending=True),
+             "trust.share": numbers(0, 1)}  # fmt: skip
+    found = bundle_for(METHOD, REFINED if bundle is None else bundle, table, READS_HALVES)
+    check_tiles(found)
+    return found
 
 
 WAYS = ("auto", "stats", "mask")

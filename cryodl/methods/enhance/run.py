@@ -38,11 +38,13 @@ from cryodl.methods.enhance.estimate import Enhanced, Enhancer
 from cryodl.methods.enhance.linear import filter_half_maps
 from cryodl.methods.enhance.options import OPTIONS
 from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
+from cryodl.methods.enhance.refine import changed, refine
 from cryodl.methods.options import declared, option
 from cryodl.methods.output import figure_of, finish, place_density, results_folder
 from cryodl.methods.registry import mask_or_finder
 
 MapLike = Volume | str | Path
+OF_HALF_MAPS = "linear", "refined"
 FILTERS_WIN = 4.0  # Å, FSC of half maps beyond which the networks lose to filters
 
 
@@ -105,15 +107,19 @@ def run_enhance(
     """
     start = time.perf_counter()
     _check_inputs(volume, half1, half2)
-    if model == "linear":
+    if model in OF_HALF_MAPS:
         others = {
-            "bundle": bundle, "protect_mask": protect_mask, "clean": clean, "thorough": thorough,
+            "protect_mask": protect_mask, "clean": clean, "thorough": thorough,
             "noise_mean": noise_mean, "noise_std": noise_std, "normalisation": normalisation,
         }  # fmt: skip
-        _check_linear(half1, others)
-        return _filter(
-            half1, half2, mask, voxel_size, device, output, overwrite, notify or (lambda line: None)
-        )
+        network = {"bundle": bundle, "batch_size": batch_size}
+        _check_of_half_maps(model, half1, others | (network if model == "linear" else {}))
+        correct = None
+        if model == "refined":
+            correct = partial(refine, device=device, progress=progress and partial(progress,
+                              "enhance"), **network)  # fmt: skip
+        return _filter(half1, half2, model, mask, voxel_size, device, output, overwrite, correct,
+                       notify or (lambda line: None))  # fmt: skip
     way = check_normalisation(normalisation, noise_mean, noise_std, mask)
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
@@ -210,17 +216,22 @@ def _check_inputs(volume, half1, half2) -> None:
         raise SettingError("a map and half maps are given: give volume=, or the half maps alone")
 
 
-def _check_linear(half1, others: dict[str, Any]) -> None:
+def _check_of_half_maps(model: str, half1, others: dict[str, Any]) -> None:
     if half1 is None:
-        raise SettingError("model='linear' needs half maps: give half1= and half2=")
+        raise SettingError(f"model={model!r} needs half maps: give half1= and half2=")
     for name, value in others.items():
         default = option(OPTIONS, name).default
         if value is not default and not (np.isscalar(value) and value == default):
-            raise SettingError(f"model='linear' has no use for {name}=: leave it out")
+            raise SettingError(f"model={model!r} has no use for {name}=: leave it out")
 
 
-def _filter(half1, half2, mask, voxel_size, device, output, overwrite, tell) -> Result:
-    """What `run_enhance` returns and writes, of the model "linear"."""
+def _filter(
+    half1, half2, model, mask, voxel_size, device, output, overwrite, correct, tell
+) -> Result:
+    """What `run_enhance` returns and writes, of the models "linear" and "refined".
+
+    correct : of a Linear, its correction by a network (`refine`); None leaves it
+    """
     start, timer = time.perf_counter(), Timer()
     with results_folder(output, half1, half2, mask, overwrite=overwrite) as work:
         with timer("read"):
@@ -235,20 +246,34 @@ def _filter(half1, half2, mask, voxel_size, device, output, overwrite, tell) -> 
             tell(f"warning: {note}")
         with timer("enhance"):
             found = filter_half_maps(first, second, inside)
+        density, change, added = found.full, found.change, 0.0
+        volumes, of_network = {}, {}
+        if correct is not None:
+            with timer("correct"):
+                density, volumes["trust"], bundle = correct(found)
+            change = np.where(change < 0, change, changed(found.full.data, density.data))
+            of_network = {"bundle": bundle.spec["name"], "bundle_sha256": bundle.sha256}
+            added = float(change[change > 0].sum() / max(density.data[density.data > SURFACE].sum(),
+                          1e-30))  # fmt: skip
         with timer("audit"):
             support = found.full.with_data(agreement(found.half1, found.half2))
         shown = found.full.data[found.full.data > SURFACE].sum()
-        lost = abs(float(found.change.sum()))
+        lost = abs(float(change[change < 0].sum()))
         fsc = {f"before_{t:g}": found.curve.resolution(t) for t in THRESHOLDS}
         fsc = {name: None if value is None else round(value, 4) for name, value in fsc.items()}
         stats: dict[str, Any] = {
             "method": "postprocess",
-            "model": "linear",
+            "model": model,
+            **of_network,
             "source": "half maps",
-            "density_added": 0.0,
+            "density_added": round(added, 4),
             "density_removed": round(lost / max(lost + float(shown), 1e-30), 4),
-            # a radial filter moves no FSC
-            "fsc": fsc | {name.replace("before", "after"): value for name, value in fsc.items()},
+            # a radial filter moves no FSC; a network that reads both halves leaves none to measure
+            "fsc": fsc
+            | {
+                name.replace("before", "after"): None if correct else value
+                for name, value in fsc.items()
+            },
             "mask": mask_source(mask) if mask is not None else "automatic",
             "surface": SURFACE,
             "voxel_size": original.voxel_size,
@@ -257,9 +282,9 @@ def _filter(half1, half2, mask, voxel_size, device, output, overwrite, tell) -> 
             "seconds": timer.seconds,
         }
         timer.seconds["total"] = round(time.perf_counter() - start, 3)
-        volumes = {
-            "enhanced": found.full,
-            "audit": found.full.with_data(found.change),
+        volumes |= {
+            "enhanced": density,
+            "audit": found.full.with_data(change),
             "support": support,
         }
         result = Result(volumes, stats, original)
@@ -329,9 +354,9 @@ def summary(stats: dict[str, Any]) -> list[str]:
     )
     if "fsc" in stats:
         before, after = (stats["fsc"][f"{name}_0.143"] for name in ("before", "after"))
+        told = [(before, "before"), (after, "after")][: 1 if stats["model"] == "refined" else 2]
         words += "; halves agree to " + " and ".join(
-            f"{'none' if r is None else f'{r:.2f} Å'} {name}"
-            for r, name in ((before, "before"), (after, "after"))
+            f"{'none' if r is None else f'{r:.2f} Å'} {name}" for r, name in told
         )
     return [f"{words}; {stats['seconds']['total']:.1f} s"]
 

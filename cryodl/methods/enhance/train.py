@@ -22,7 +22,8 @@ OPTIONS = (
         "paths as seen from the table's folder): trains on these, too", metavar="TABLE"),
     Option("model", "tight", "how close to mask; highres: close, from maps of 4 Å and better",
         choices=("tight", "wide", "highres")),
-    Option("network", "default", "paper: DeepEMhancer as published", choices=("default", "paper")),
+    Option("network", "default", "half-maps: the one of the model refined, from experiments from "
+        "particles; paper: DeepEMhancer as published", choices=("default", "half-maps", "paper")),
     Option("validation_count", 40, "experiments to validate on", int, least=1, metavar="N"),
     *training_options(epoch=150),
 )  # fmt: skip
@@ -61,7 +62,8 @@ def train_enhance(
     validation : likewise, on other structures; None holds out every tenth experiment
     pairs : tab-separated table with the columns half1, half2 and model, to train on
     model : "tight", "wide" (how close to mask) or "highres" (close, from maps of 4 Å and better)
-    network : "default" or "paper" (DeepEMhancer as published)
+    network : "default", "half-maps" (of the model "refined", from experiments from particles) or
+        "paper" (DeepEMhancer as published)
     validation_count : experiments to validate on
     steps, minutes, epoch, batch_size, learning_rate, workers, seed, initial, resume, overwrite,
     log : as in `train_single_map_resolution`
@@ -79,6 +81,13 @@ def train_enhance(
     from cryodl.compute.device import prepare_device
 
     prepare_device("auto")
+    if network == "half-maps":
+        from cryodl.errors import SettingError
+        from cryodl.methods.enhance.refine_training import train
+
+        if not experiments or pairs:
+            raise SettingError("network='half-maps' learns from experiments= alone")
+        return train(run, experiments, validation)
     from cryodl.methods.enhance.samples import make_samples, whole_sample
     from cryodl.methods.enhance.training_network import TRAINING, compiled_network
 

@@ -1,0 +1,128 @@
+"""What a network adds to a filtered map: nothing beyond the resolution, and with a trust.
+
+The network reads a map that `linear` made, and half the difference of its halves, on a grid of
+three voxels in one resolution: maps of 2 Å and of 10 Å then look alike to it. It corrects the
+filtered map towards the density of atoms, and predicts how far it may be off. Its correction is
+low-passed to the resolution of the half maps, so what lies beyond is nobody's guess.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cryodl.compute.device import device_scope, load_network
+from cryodl.features.local_spectrum import space_to_depth
+from cryodl.filters.shells import inverse, radial_frequencies, transform
+from cryodl.maps.resample import density_at, resample, resample_to
+from cryodl.maps.volume import Volume
+from cryodl.methods.enhance.audit import SURFACE
+from cryodl.methods.enhance.estimate import ACTIVATIONS, BYTES_PER_STEP
+from cryodl.methods.enhance.linear import Linear
+from cryodl.methods.enhance.prepare import choose_refining, to_density
+from cryodl.networks.architectures import VOXELS
+from cryodl.networks.bundle import Bundle
+from cryodl.networks.tiles import fitting_grid, predict_tiled
+
+VOXELS_PER_RESOLUTION = 3.0  # of the network's grid
+MULTIPLE = 8  # voxels: the network's total stride
+END, EDGE = 1.0, 0.15  # of the frequency of the resolution: where the correction begins to fall
+MIDDLE = 5.0  # Å, resolution that the network reads as 0
+
+
+def on_network_grid(found: Linear) -> tuple[Volume, Volume, Volume]:
+    """The filtered map, its noise and its soft mask on the network's grid."""
+    size = found.resolution / VOXELS_PER_RESOLUTION
+    noise = found.full.with_data((found.half1.data - found.half2.data) / 2)
+    full = resample(found.full, size)
+    mask = resample_to(found.full.with_data(found.weights), full)
+    return full, resample(noise, size), mask
+
+
+def features(maps: Sequence[np.ndarray], resolution: float) -> np.ndarray:
+    """What the network reads: (z / 2, y / 2, x / 2, HALVES_CHANNELS), float32; sizes even.
+
+    maps : filtered map, noise and mask, ndarrays (z, y, x);  resolution : Å
+    """
+    full, noise, mask = maps
+    held = space_to_depth(mask).mean(axis=-1, keepdims=True)
+    level = np.full_like(held, np.log(resolution / MIDDLE))
+    parts = space_to_depth(full), space_to_depth(noise), held, level
+    return np.concatenate(parts, axis=-1).astype(np.float32)
+
+
+def padded(data: np.ndarray) -> np.ndarray:
+    return np.pad(data, [(0, -n % MULTIPLE) for n in data.shape])
+
+
+def low_passed(volume: Volume, resolution: float) -> Volume:
+    """Nothing beyond a resolution (Å), with a soft end."""
+    s = radial_frequencies(volume.shape, volume.voxel_size, np.float32) * np.float32(resolution)
+    gain = 0.5 + 0.5 * np.cos(np.pi * np.clip((s - END) / EDGE, 0, 1))
+    return volume.with_data(inverse(transform(volume.data) * gain, volume.shape))
+
+
+def refine(
+    found: Linear,
+    bundle: Any = None,
+    *,
+    batch_size: int = 1,
+    device: str = "auto",
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Volume, Volume, Bundle]:
+    """Correct a filtered map within its resolution.
+
+    found : as `linear` made it;  bundle, batch_size, device : of the network
+    progress : called with (tiles done, tiles in all)
+
+    Returns the density and its trust on the grid of the half maps, and the bundle. The trust, 0.5
+    to 1, is how likely a voxel's density departs to the right side from that around it, as it was
+    calibrated on experiments; 0 where the mask is.
+    """
+    bundle = choose_refining(bundle)
+    network, device = load_network(bundle, device)
+    full, noise, mask = on_network_grid(found)
+    x = features([padded(each.data) for each in (full, noise, mask)], found.resolution)
+    memory = ACTIVATIONS[device] / batch_size
+    tiles = fitting_grid(x.shape[:3], bundle.spec, memory, BYTES_PER_STEP)
+    with device_scope(device):
+        blocks = predict_tiled(
+            x, network.predict_on_batch, tiles, channels=2 * VOXELS, batch_size=batch_size,
+            progress=progress,
+        )  # fmt: skip
+    change, doubt = (to_density(blocks[..., part], full.shape) for part in (FIRST, SECOND))
+    correction = low_passed(full.with_data(change), found.resolution)
+    added = density_at(correction, found.full).data * found.weights
+    trust = trusted(full.data + correction.data, doubt, bundle.spec["trust"])
+    trust *= mask.data > 0.5
+    density = found.full.with_data(found.full.data + added)
+    return density, resample_to(full.with_data(trust), found.full, "nearest"), bundle
+
+
+FIRST, SECOND = slice(0, VOXELS), slice(VOXELS, 2 * VOXELS)  # of the network's answer
+AROUND = 2.0  # voxels of the network's grid, standard deviation of what is around a voxel
+
+
+def departure(density: np.ndarray) -> np.ndarray:
+    """How far each voxel's density lies above that around it; on the network's grid."""
+    from scipy.ndimage import gaussian_filter
+
+    return density - gaussian_filter(density, AROUND)
+
+
+def trusted(density: np.ndarray, doubt: np.ndarray, table) -> np.ndarray:
+    """Probability that the sign of the departure is right: ndarray, 0.5 to 1.
+
+    doubt : logarithm of the standard deviation of what may be wrong
+    table : "departure", of standard deviations, and the "share" that was right there
+    """
+    away = np.abs(departure(density)) * np.exp(-doubt)
+    return np.interp(away, table["departure"], table["share"]).astype(np.float32)
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Density that is shown only after (above 0) or was shown only before (below 0)."""
+    added = np.where((after > SURFACE) & (before < SURFACE / 2), after, np.float32(0))
+    return np.where((before > SURFACE) & (after < SURFACE / 2), -before, added)

@@ -1,0 +1,104 @@
+"""What a network adds to filtered half maps: nothing untrained, nothing beyond the resolution."""
+
+import numpy as np
+import pytest
+
+from cryodl.errors import BundleError, SettingError
+from cryodl.filters.sharpen import radial_amplitude
+from cryodl.methods.enhance import refine as refining
+from cryodl.methods.enhance.refine import refine, trusted
+from cryodl.methods.enhance.run import run_enhance
+from cryodl.networks import build
+from cryodl.networks.configs import CORRECTION
+from cryodl.tests.methods.test_enhance_linear import case  # noqa: F401
+from cryodl.training.export import write_bundle
+
+TABLE = {"departure": [0.0, 1.0, 3.0], "share": [0.5, 0.8, 1.0]}
+
+
+def bundle(path, strength):
+    """An untrained network, whose answer is random and about so strong."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    small = {"half": 8, "quarter": 8, "eighth": 8, "quarter_blocks": 1, "eighth_blocks": 1}
+    network = {**CORRECTION, **small}
+    model = build(network)
+    kernel, bias = model.get_layer("correction").get_weights()
+    drawn = np.random.default_rng(0).normal(size=kernel.shape) * strength
+    model.get_layer("correction").set_weights([drawn, bias])
+    return write_bundle(
+        path, model, {"voxel_size": 1.0, "crop": 48, "batch": 1}, lambda spec: "", data="none",
+        method="postprocess", network=network, normalisation="filtered half maps",
+        citation="SanchezGarcia2021", metrics={}, seconds=0, steps=0, model="refined",
+        resolution_limits=[2.0, 13.0], trust=TABLE,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def random(tmp_path_factory):
+    return bundle(tmp_path_factory.mktemp("random") / "random", 3.0)
+
+
+def test_an_untrained_network_leaves_the_filtered_map(case, tmp_path):  # noqa: F811
+    density, trust, _ = refine(case.found, bundle(tmp_path / "untrained", 0.0), device="cpu")
+    assert np.allclose(density.data, case.found.full.data, atol=1e-5)
+    inside = trust.data[case.inside]
+    assert 0.5 <= inside.min() and inside.max() <= 1 and inside.std() > 0.05
+    assert not trust.data[case.found.weights < 0.05].any()
+
+
+def test_whatever_a_network_says_nothing_comes_beyond_the_resolution(case, random):  # noqa: F811
+    density, _, _ = refine(case.found, random, device="cpu")
+    added = density.with_data(density.data - case.found.full.data)
+    s, amplitude = radial_amplitude(added)
+    assert np.abs(added.data[case.inside]).mean() > 0.05  # it says something
+    held = amplitude[(s > 0.02) & (s < 1 / case.found.resolution)].max()
+    assert amplitude[s > 1.3 / case.found.resolution].max() < 0.03 * held
+
+
+def test_tiles_do_not_show(case, random, monkeypatch):  # noqa: F811
+    whole, _, _ = refine(case.found, random, device="cpu")
+    tiles = []
+    fitting = refining.fitting_grid
+
+    def counted(*given):
+        tiles.append(fitting(*given))
+        return tiles[-1]
+
+    monkeypatch.setattr(refining, "fitting_grid", counted)
+    monkeypatch.setitem(refining.ACTIVATIONS, "cpu", 3e6)
+    parts, _, _ = refine(case.found, random, device="cpu")
+    assert len(tiles[0]) > 1
+    assert np.abs(parts.data - whole.data).max() < 1e-3
+
+
+def test_trust_grows_with_what_stands_out_of_the_doubt():
+    density = np.zeros((16, 16, 16), np.float32)
+    density[8, 8, 8] = 1.0
+    sure, doubtful = (trusted(density, np.full(density.shape, np.log(sd)), TABLE)[8, 8, 8]
+                      for sd in (0.3, 3.0))  # fmt: skip
+    assert sure > 0.95 and 0.5 < doubtful < 0.75
+    assert trusted(density, np.zeros(density.shape), TABLE)[0, 0, 0] == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_command_s_results(case, random, tmp_path):  # noqa: F811
+    first, second = case.halves
+    result = run_enhance(half1=first, half2=second, model="refined", bundle=random,
+                         output=tmp_path / "out", device="cpu")  # fmt: skip
+    stats = result.stats
+    assert (stats["model"], stats["bundle"]) == ("refined", "random")
+    assert stats["fsc"]["before_0.143"] and stats["fsc"]["after_0.143"] is None
+    assert 0 < stats["density_added"] < 1  # a random network invents, and that is said
+    assert (result.volumes["audit"].data > 0).any()
+    assert {"enhanced.mrc", "trust.mrc", "audit.mrc", "support.mrc"} <= set(stats["files"])
+
+
+def test_what_it_cannot_use_is_refused(case):  # noqa: F811
+    halves = dict(zip(("half1", "half2"), case.halves))
+    with pytest.raises(SettingError, match="model='refined' needs half maps"):
+        run_enhance(case.full, model="refined")
+    with pytest.raises(SettingError, match="no use for clean="):
+        run_enhance(model="refined", clean=0.1, **halves)
+    with pytest.raises(BundleError, match="filtered half maps"):
+        run_enhance(model="refined", bundle="enhance-tight", **halves)
