@@ -5,7 +5,9 @@ import pytest
 
 from cryodl.errors import BundleError, SettingError
 from cryodl.filters.sharpen import radial_amplitude
+from cryodl.maps.volume import Volume
 from cryodl.methods.enhance import refine as refining
+from cryodl.methods.enhance.linear import Linear
 from cryodl.methods.enhance.refine import refine, trusted
 from cryodl.methods.enhance.run import run_enhance
 from cryodl.networks import build
@@ -57,8 +59,10 @@ def test_whatever_a_network_says_nothing_comes_beyond_the_resolution(case, rando
     assert amplitude[s > 1.3 / case.found.resolution].max() < 0.03 * held
 
 
-def test_tiles_do_not_show(case, random, monkeypatch):  # noqa: F811
-    whole, _, _ = refine(case.found, random, device="cpu")
+def test_tiles_do_not_show(random, monkeypatch):
+    maps = [Volume(np.random.default_rng(n).normal(size=(96,) * 3), 1.0) for n in range(3)]
+    found = Linear(*maps, np.ones((96,) * 3, np.float32), maps[0].data, None, 3.0)
+    whole, _, _ = refine(found, random, device="cpu")
     tiles = []
     fitting = refining.fitting_grid
 
@@ -68,7 +72,7 @@ def test_tiles_do_not_show(case, random, monkeypatch):  # noqa: F811
 
     monkeypatch.setattr(refining, "fitting_grid", counted)
     monkeypatch.setitem(refining.ACTIVATIONS, "cpu", 3e6)
-    parts, _, _ = refine(case.found, random, device="cpu")
+    parts, _, _ = refine(found, random, device="cpu")
     assert len(tiles[0]) > 1
     assert np.abs(parts.data - whole.data).max() < 1e-3
 
