@@ -64,7 +64,7 @@ class CryodlProtEnhance(CryodlProtBase):
             "modelType",
             OPTIONS["model"],
             MODELS,
-            ["tight", "wide", "highRes", "linear"],
+            ["tight", "wide", "highRes", "linear", "refined"],
             "*tight* is the best first choice; try *wide* where it has cut something off, such as "
             "glycans and loops.",
         )
@@ -347,7 +347,9 @@ class CryodlProtEnhance(CryodlProtBase):
         if not stats:
             return []
         how = "a linear filter by the FSC of its half maps"
-        if "bundle" in stats:
+        if stats.get("model") == "refined":
+            how = f"{how}, corrected within their resolution by network {stats['bundle']}"
+        elif "bundle" in stats:
             how = f"network {stats['bundle']}, in the manner of [SanchezGarcia2021]"
         of = "The mean of the half maps of " if stats["source"] == "half maps" else ""
         apart = self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()

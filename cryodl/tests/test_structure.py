@@ -144,8 +144,8 @@ SOURCES = {
 
 
 def within(name: str, room: str) -> bool:
-    """True when the module `name` is `room` or lies in it; `*` stands for one part of the name."""
-    pattern = re.escape(room).replace(r"\*", r"[^.]+")
+    """True when the module `name` is `room` or lies in it; `*` stands for one or two parts."""
+    pattern = re.escape(room).replace(r"\*", r"[^.]+(\.[^.]+)?")
     return re.fullmatch(pattern + r"(\..+)?", name) is not None
 
 

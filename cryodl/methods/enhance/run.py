@@ -38,7 +38,7 @@ from cryodl.methods.enhance.estimate import Enhanced, Enhancer
 from cryodl.methods.enhance.linear import filter_half_maps
 from cryodl.methods.enhance.options import OPTIONS
 from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
-from cryodl.methods.enhance.refine import changed, refine
+from cryodl.methods.enhance.refined.correct import changed, refine
 from cryodl.methods.options import declared, option
 from cryodl.methods.output import figure_of, finish, place_density, results_folder
 from cryodl.methods.registry import mask_or_finder

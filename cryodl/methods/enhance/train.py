@@ -83,7 +83,7 @@ def train_enhance(
     prepare_device("auto")
     if network == "half-maps":
         from cryodl.errors import SettingError
-        from cryodl.methods.enhance.refine_training import train
+        from cryodl.methods.enhance.refined.train import train
 
         if not experiments or pairs:
             raise SettingError("network='half-maps' learns from experiments= alone")

@@ -6,9 +6,9 @@ import pytest
 from cryodl.errors import BundleError, SettingError
 from cryodl.filters.sharpen import radial_amplitude
 from cryodl.maps.volume import Volume
-from cryodl.methods.enhance import refine as refining
 from cryodl.methods.enhance.linear import Linear
-from cryodl.methods.enhance.refine import refine, trusted
+from cryodl.methods.enhance.refined import correct as refining
+from cryodl.methods.enhance.refined.correct import refine, trusted
 from cryodl.methods.enhance.run import run_enhance
 from cryodl.networks import build
 from cryodl.networks.configs import CORRECTION

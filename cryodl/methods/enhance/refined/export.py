@@ -8,7 +8,14 @@ import numpy as np
 
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.prepare import to_density
-from cryodl.methods.enhance.refine import FIRST, SECOND, departure, features, low_passed, padded
+from cryodl.methods.enhance.refined.correct import (
+    FIRST,
+    SECOND,
+    departure,
+    features,
+    low_passed,
+    padded,
+)
 from cryodl.networks import build
 from cryodl.training.export import model_card, write_bundle
 
@@ -19,7 +26,7 @@ def make_bundle(weights, config, paths, output, **origin):
     """Calibrate the trust of a trained network on half of the validation experiments, measure it on
     the others, and write its bundle.
 
-    weights : path, as `fit` leaves it;  paths : what `refine_samples.prepare` kept
+    weights : path, as `fit` leaves it;  paths : what `refined_samples.prepare` kept
     """
     network = config["network"]
     model = build(network)

@@ -15,7 +15,7 @@ from cryodl.maps.crop import box_around
 from cryodl.maps.resample import resample
 from cryodl.maps.rotations import Rotation
 from cryodl.methods.enhance.linear import filter_half_maps
-from cryodl.methods.enhance.refine import features, low_passed, on_network_grid
+from cryodl.methods.enhance.refined.correct import features, low_passed, on_network_grid
 from cryodl.simulation.reconstruction_set import StoredReconstruction
 
 LONGEST = 200.0  # Å of a box: larger ones take a minute to filter

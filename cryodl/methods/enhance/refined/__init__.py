@@ -1,0 +1,1 @@
+"""Enhancement of half maps: what a network adds to the map that filters made of them."""

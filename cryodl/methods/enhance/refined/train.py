@@ -1,0 +1,43 @@
+"""Training of the network that corrects filtered half maps, from experiments from particles."""
+
+from __future__ import annotations
+
+
+def train(run, experiments, validation):
+    """Train on experiments from particles, of folders; returns the Bundle.
+
+    run : training.run.Run;  experiments, validation : folders, the second None for a tenth of all
+    """
+    from functools import partial
+
+    from cryodl.methods.enhance.refined import samples as refined_samples
+    from cryodl.methods.enhance.refined.export import make_bundle
+    from cryodl.methods.enhance.refined.training_network import TRAINING, compiled_network
+    from cryodl.simulation.reconstruction_set import open_reconstructions
+    from cryodl.training.stream import SampleStream
+    from cryodl.training.structures import hold_out
+
+    config = run.config(TRAINING)
+    items = open_reconstructions(experiments)
+    held = open_reconstructions(validation) if validation else None
+    if held is None:
+        items, held = hold_out(items)
+    kept = run.output.with_name(run.output.name + ".prepared")
+    run.say(f"filtering {len(items)} experiments to train on, {len(held)} to validate on")
+    items = refined_samples.prepare_all(items, kept / "training", run.say)
+    held = refined_samples.prepare_all(held, kept / "validation", run.say)
+    start, name = run.initial_network()
+    make = partial(refined_samples.samples, config=config)
+    with SampleStream(make, items, run.seed, workers=run.workers) as stream:
+        best = run.fit(
+            compiled_network(config, start),
+            lambda step: stream.batches(
+                config["batch"], buffer=config["buffer"], reuse=config["reuse"], start=step
+            ),
+            refined_samples.validation_crops(held, config), config,
+        )  # fmt: skip
+    return make_bundle(
+        best, config, held, run.output, initial=name,
+        data=f"{len(items)} reconstructions from particles, filtered by what their half maps hold",
+        **run.history(),
+    )  # fmt: skip
