@@ -160,6 +160,12 @@ def mask_or_finder(mask: Any, **settings: Any) -> Any:
     return import_module(COMMANDS["mask"].module).mask_finder(**settings)
 
 
+def resolution_by_network(volume: Any, **settings: Any) -> float:
+    """Resolution of a map in Å, the median over its molecule, as `cryodl localres --method cryores`
+    finds it from the map alone; settings : of that function"""
+    return float(LOCALRES["cryores"].load()(volume, **settings).stats["median"])
+
+
 def options_of(command: str, method: str = "deepres") -> tuple:
     """The options of a command; of localres, those of a method. () for a command of its own."""
     line = LOCALRES.get(method) if command == "localres" else COMMANDS.get(command)

@@ -18,9 +18,9 @@ from cryodl.checks.finest import finest_possible
 from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim
 from cryodl.errors import SettingError
-from cryodl.half_maps.fsc import THRESHOLDS, estimate_fsc, mask_of_halves, soft_mask
+from cryodl.half_maps.fsc import THRESHOLDS, estimate_fsc, soft_mask
 from cryodl.half_maps.pair import half_sum, read_halves
-from cryodl.maps.inputs import input_map, input_mask, mask_source
+from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.resample import resample_to
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
@@ -35,16 +35,15 @@ from cryodl.methods.enhance.audit import (
     remove_small,
 )
 from cryodl.methods.enhance.estimate import Enhanced, Enhancer
-from cryodl.methods.enhance.linear import filter_half_maps
+from cryodl.methods.enhance.filtered import FILTERING, check_filtering, enhance_by_filters
 from cryodl.methods.enhance.options import OPTIONS
 from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
-from cryodl.methods.enhance.refined.correct import changed, refine
-from cryodl.methods.options import declared, option
+from cryodl.methods.enhance.refined.correct import refine
+from cryodl.methods.options import declared
 from cryodl.methods.output import figure_of, finish, place_density, results_folder
 from cryodl.methods.registry import mask_or_finder
 
 MapLike = Volume | str | Path
-OF_HALF_MAPS = "linear", "refined"
 FILTERS_WIN = 4.0  # Å, FSC of half maps beyond which the networks lose to filters
 
 
@@ -107,19 +106,25 @@ def run_enhance(
     """
     start = time.perf_counter()
     _check_inputs(volume, half1, half2)
-    if model in OF_HALF_MAPS:
+    if model in FILTERING:
         others = {
             "protect_mask": protect_mask, "clean": clean, "thorough": thorough,
             "noise_mean": noise_mean, "noise_std": noise_std, "normalisation": normalisation,
         }  # fmt: skip
         network = {"bundle": bundle, "batch_size": batch_size}
-        _check_of_half_maps(model, half1, others | (network if model == "linear" else {}))
-        correct = None
-        if model == "refined":
-            correct = partial(refine, device=device, progress=progress and partial(progress,
-                              "enhance"), **network)  # fmt: skip
-        return _filter(half1, half2, model, mask, voxel_size, device, output, overwrite, correct,
-                       notify or (lambda line: None))  # fmt: skip
+        check_filtering(model, half1, others | (network if model == "linear" else {}))
+        shown = None if progress is None else partial(progress, "enhance")
+        correct = partial(refine, device=device, progress=shown, **network)
+        maps = [volume] if half1 is None else [half1, half2]
+        with results_folder(output, *maps, mask, overwrite=overwrite) as work:
+            result = enhance_by_filters(
+                maps, model, correct if model == "refined" else None, mask=mask,
+                voxel_size=voxel_size, device=device, tell=notify or (lambda line: None),
+            )  # fmt: skip
+            source = volume if isinstance(volume, (str, Path)) else None
+            drawn = partial(_draw, result, output=output, source=source)
+            finish(result, work, start, drawn, tell=notify)
+        return result
     way = check_normalisation(normalisation, noise_mean, noise_std, mask)
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
@@ -214,82 +219,6 @@ def _check_inputs(volume, half1, half2) -> None:
         raise SettingError("no map is given: give volume=, or half1= and half2=")
     if volume is not None and half1 is not None:
         raise SettingError("a map and half maps are given: give volume=, or the half maps alone")
-
-
-def _check_of_half_maps(model: str, half1, others: dict[str, Any]) -> None:
-    if half1 is None:
-        raise SettingError(f"model={model!r} needs half maps: give half1= and half2=")
-    for name, value in others.items():
-        default = option(OPTIONS, name).default
-        if value is not default and not (np.isscalar(value) and value == default):
-            raise SettingError(f"model={model!r} has no use for {name}=: leave it out")
-
-
-def _filter(
-    half1, half2, model, mask, voxel_size, device, output, overwrite, correct, tell
-) -> Result:
-    """What `run_enhance` returns and writes, of the models "linear" and "refined".
-
-    correct : of a Linear, its correction by a network (`refine`); None leaves it
-    """
-    start, timer = time.perf_counter(), Timer()
-    with results_folder(output, half1, half2, mask, overwrite=overwrite) as work:
-        with timer("read"):
-            first, second, notes = read_halves(half1, half2, voxel_size)
-            original = half_sum(first, second)
-            mask = mask_or_finder(mask, device=device, notify=tell)
-            inside, more = input_mask(mask, original)
-            if inside is None:
-                inside = mask_of_halves(first, second)
-            notes += more + check_map(original, inside)
-        for note in notes:
-            tell(f"warning: {note}")
-        with timer("enhance"):
-            found = filter_half_maps(first, second, inside)
-        density, change, added = found.full, found.change, 0.0
-        volumes, of_network = {}, {}
-        if correct is not None:
-            with timer("correct"):
-                density, volumes["trust"], bundle = correct(found)
-            change = np.where(change < 0, change, changed(found.full.data, density.data))
-            of_network = {"bundle": bundle.spec["name"], "bundle_sha256": bundle.sha256}
-            added = float(change[change > 0].sum() / max(density.data[density.data > SURFACE].sum(),
-                          1e-30))  # fmt: skip
-        with timer("audit"):
-            support = found.full.with_data(agreement(found.half1, found.half2))
-        shown = found.full.data[found.full.data > SURFACE].sum()
-        lost = abs(float(change[change < 0].sum()))
-        fsc = {f"before_{t:g}": found.curve.resolution(t) for t in THRESHOLDS}
-        fsc = {name: None if value is None else round(value, 4) for name, value in fsc.items()}
-        stats: dict[str, Any] = {
-            "method": "postprocess",
-            "model": model,
-            **of_network,
-            "source": "half maps",
-            "density_added": round(added, 4),
-            "density_removed": round(lost / max(lost + float(shown), 1e-30), 4),
-            # a radial filter moves no FSC; a network that reads both halves leaves none to measure
-            "fsc": fsc
-            | {
-                name.replace("before", "after"): None if correct else value
-                for name, value in fsc.items()
-            },
-            "mask": mask_source(mask) if mask is not None else "automatic",
-            "surface": SURFACE,
-            "voxel_size": original.voxel_size,
-            "voxel_size_given": voxel_size is not None,
-            "warnings": notes,
-            "seconds": timer.seconds,
-        }
-        timer.seconds["total"] = round(time.perf_counter() - start, 3)
-        volumes |= {
-            "enhanced": density,
-            "audit": found.full.with_data(change),
-            "support": support,
-        }
-        result = Result(volumes, stats, original)
-        finish(result, work, start, partial(_draw, result, output=output, source=None), tell=tell)
-    return result
 
 
 def _read(volume, half1, half2, voxel_size: float | None):

@@ -7,9 +7,9 @@ import pytest
 
 from cryodl.errors import InputError, SettingError
 from cryodl.evaluation.experiments import best_bfactor, low_passed
-from cryodl.filters.sharpen import radial_amplitude
+from cryodl.filters.sharpen import apply_bfactor, radial_amplitude
 from cryodl.maps.volume import Volume
-from cryodl.methods.enhance.linear import filter_half_maps
+from cryodl.methods.enhance.linear import filter_half_maps, filter_map
 from cryodl.methods.enhance.run import run_enhance
 from cryodl.simulation.structure import atom_density
 from cryodl.tests.half_maps.simulated_half_maps import packed_ball, simulate_half_maps
@@ -83,10 +83,30 @@ def test_the_command_s_results(case, tmp_path):
     assert {"enhanced.mrc", "audit.mrc", "support.mrc", "slices.png"} <= set(stats["files"])
 
 
+def test_one_map_is_filtered_as_its_resolution_asks_for(case):
+    found = filter_map(case.full, case.inside, RESOLUTION)
+    alike = case.alike(found.full.data)
+    assert alike > case.alike(case.full.data) + 0.1
+    assert alike > case.alike(case.found.full.data) - 0.02  # half maps tell little more
+    sharpened = apply_bfactor(case.full, -200)
+    assert case.alike(filter_map(sharpened, case.inside, RESOLUTION).full.data) > alike - 0.01
+    s, amplitude = radial_amplitude(found.full)
+    beyond = amplitude[s > 1.5 / RESOLUTION].max()
+    assert beyond < 0.02 * amplitude[(s > 0.05) & (s < 1 / RESOLUTION)].max()
+
+
+def test_one_map_s_resolution_is_found(case, tmp_path):
+    result = run_enhance(case.full, model="linear", output=tmp_path / "out", device="cpu")
+    stats = result.stats
+    assert (stats["model"], stats["source"]) == ("linear", "one map")
+    assert 2 * VOXEL <= stats["resolution"] < 13 and "fsc" not in stats
+    assert case.alike(result.volumes["enhanced"].data) > case.alike(case.full.data)
+    assert set(result.volumes) == {"enhanced", "audit"}
+
+
 @pytest.mark.parametrize(
     "changes, words",
     [
-        ({"half1": None, "half2": None, "volume": 0}, "needs half maps"),
         ({"thorough": True}, "no use for thorough"),
         ({"noise_std": 1.0}, "no use for noise_std="),
         ({"noise_mean": 0}, "no use for noise_mean="),

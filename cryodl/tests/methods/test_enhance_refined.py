@@ -61,7 +61,7 @@ def test_whatever_a_network_says_nothing_comes_beyond_the_resolution(case, rando
 
 def test_tiles_do_not_show(random, monkeypatch):
     maps = [Volume(np.random.default_rng(n).normal(size=(96,) * 3), 1.0) for n in range(3)]
-    found = Linear(*maps, np.ones((96,) * 3, np.float32), maps[0].data, None, 3.0)
+    found = Linear(maps[0], np.ones((96,) * 3, np.float32), maps[0].data, 3.0, tuple(maps[1:]))
     whole, _, _ = refine(found, random, device="cpu")
     tiles = []
     fitting = refining.fitting_grid

@@ -35,7 +35,8 @@ MIDDLE = 5.0  # Å, resolution that the network reads as 0
 def on_network_grid(found: Linear) -> tuple[Volume, Volume, Volume]:
     """The filtered map, its noise and its soft mask on the network's grid."""
     size = found.resolution / VOXELS_PER_RESOLUTION
-    noise = found.full.with_data((found.half1.data - found.half2.data) / 2)
+    half1, half2 = found.halves
+    noise = found.full.with_data((half1.data - half2.data) / 2)
     full = resample(found.full, size)
     mask = resample_to(found.full.with_data(found.weights), full)
     return full, resample(noise, size), mask

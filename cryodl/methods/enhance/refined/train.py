@@ -18,14 +18,15 @@ def train(run, experiments, validation):
     from cryodl.training.structures import hold_out
 
     config = run.config(TRAINING)
-    items = open_reconstructions(experiments)
-    held = open_reconstructions(validation) if validation else None
-    if held is None:
-        items, held = hold_out(items)
+    found = open_reconstructions(experiments)
+    if validation:
+        others = open_reconstructions(validation)
+    else:
+        found, others = hold_out(found)
     kept = run.output.with_name(run.output.name + ".prepared")
-    run.say(f"filtering {len(items)} experiments to train on, {len(held)} to validate on")
-    items = refined_samples.prepare_all(items, kept / "training", run.say)
-    held = refined_samples.prepare_all(held, kept / "validation", run.say)
+    run.say(f"filtering {len(found)} experiments to train on, {len(others)} to validate on")
+    items = refined_samples.prepare_all(found, kept / "training", run.say)
+    held = refined_samples.prepare_all(others, kept / "validation", run.say)
     start, name = run.initial_network()
     make = partial(refined_samples.samples, config=config)
     with SampleStream(make, items, run.seed, workers=run.workers) as stream:

@@ -1,0 +1,128 @@
+"""The models "linear" and "refined": a map filtered as it deserves, and corrected by a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cryodl.checks.finest import finest_possible
+from cryodl.checks.input import check_map
+from cryodl.checks.quiet import filled, quiet_rim
+from cryodl.errors import SettingError
+from cryodl.half_maps.fsc import THRESHOLDS, mask_of_halves
+from cryodl.half_maps.pair import half_sum, read_halves
+from cryodl.maps.inputs import input_map, input_mask, mask_source
+from cryodl.maps.mask import automatic_mask
+from cryodl.maps.result import Result
+from cryodl.methods.cost import Timer
+from cryodl.methods.enhance.audit import SURFACE, agreement
+from cryodl.methods.enhance.linear import Linear, filter_half_maps, filter_map
+from cryodl.methods.enhance.options import OPTIONS
+from cryodl.methods.enhance.refined.correct import changed
+from cryodl.methods.options import option
+from cryodl.methods.registry import mask_or_finder, resolution_by_network
+
+FILTERING = "linear", "refined"
+
+
+def check_filtering(model: str, half1: Any, others: dict[str, Any]) -> None:
+    """Raise SettingError where a model lacks its half maps, or is given what it has no use for."""
+    if half1 is None and model == "refined":
+        raise SettingError("model='refined' needs half maps: give half1= and half2=")
+    for name, value in others.items():
+        default = option(OPTIONS, name).default
+        if value is not default and not (np.isscalar(value) and value == default):
+            raise SettingError(f"model={model!r} has no use for {name}=: leave it out")
+
+
+def enhance_by_filters(
+    inputs: Sequence[Any],
+    model: str,
+    correct: Callable[[Linear], Any] | None,
+    *,
+    mask: Any = None,
+    voxel_size: float | None = None,
+    device: str = "auto",
+    tell: Callable[[str], None],
+) -> Result:
+    """What `run_enhance` returns, of these models.
+
+    inputs : a map, or two half maps
+    correct : of a Linear its correction by a network (`refined.correct.refine`), or None
+    mask, voxel_size, device : as of `run_enhance`;  tell : called with each line worth telling
+    """
+    timer = Timer()
+    with timer("read"):
+        original, halves, inside, notes = _read(inputs, mask, voxel_size, device, tell)
+    for note in notes:
+        tell(f"warning: {note}")
+    with timer("enhance"):
+        if halves:
+            found = filter_half_maps(halves[0], halves[1], inside)
+        else:
+            resolution = resolution_by_network(original, device=device)
+            resolution = max(resolution, finest_possible(original))
+            tell(f"resolution {resolution:.2f} Å, by the network of cryodl localres, of one map")
+            found = filter_map(original, inside, resolution)
+    density, change = found.full, found.change
+    volumes, of_network = {}, {}
+    if correct is not None:
+        with timer("correct"):
+            density, volumes["trust"], bundle = correct(found)
+        change = np.where(change < 0, change, changed(found.full.data, density.data))
+        of_network = {"bundle": bundle.spec["name"], "bundle_sha256": bundle.sha256}
+    if found.halves:
+        with timer("audit"):
+            volumes["support"] = density.with_data(agreement(*found.halves))
+    shown = [float(v.data[v.data > SURFACE].sum()) for v in (found.full, density)]
+    added, lost = float(change[change > 0].sum()), -float(change[change < 0].sum())
+    stats: dict[str, Any] = {
+        "method": "postprocess",
+        "model": model,
+        **of_network,
+        "source": "half maps" if halves else "one map",
+        "resolution": round(found.resolution, 4),
+        "density_added": round(added / max(shown[1], 1e-30), 4),
+        "density_removed": round(lost / max(lost + shown[0], 1e-30), 4),
+        "mask": mask_source(mask) if mask is not None else "automatic",
+        "surface": SURFACE,
+        "voxel_size": original.voxel_size,
+        "voxel_size_given": voxel_size is not None,
+        "warnings": notes,
+        "seconds": timer.seconds,
+    }
+    if found.curve is not None:
+        stats["fsc"] = _fsc(found.curve, moved=correct is not None)
+    volumes |= {"enhanced": density, "audit": density.with_data(change)}
+    return Result(volumes, stats, original)
+
+
+def _read(inputs, mask, voxel_size, device, tell):
+    """The map, its halves or none, the molecule, and what is unusual about them."""
+    mask = mask_or_finder(mask, device=device, notify=tell)
+    halves: list[Any] = []
+    rim = None
+    if len(inputs) == 2:
+        first, second, notes = read_halves(inputs[0], inputs[1], voxel_size)
+        original, halves = half_sum(first, second), [first, second]
+    else:
+        original = input_map(inputs[0], voxel_size)
+        rim = quiet_rim(original)
+        notes = [rim.sentence] if rim else []
+    inside, more = input_mask(mask, original)
+    if inside is None:
+        inside = mask_of_halves(first, second) if halves else automatic_mask(filled(original, rim))
+    return original, halves, inside, notes + more + check_map(original, inside)
+
+
+def _fsc(curve, moved: bool) -> dict[str, float | None]:
+    """FSC of the half maps before and after: a radial filter moves none, and of what a network
+    makes of both halves together there is none to measure."""
+    before = {t: curve.resolution(t) for t in THRESHOLDS}
+    rounded = {t: None if value is None else round(value, 4) for t, value in before.items()}
+    after = {t: None if moved else value for t, value in rounded.items()}
+    return {f"before_{t:g}": value for t, value in rounded.items()} | {
+        f"after_{t:g}": value for t, value in after.items()
+    }
