@@ -6,12 +6,15 @@ density without evidence in the input, density that was lost, and how far enhanc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from cryodl.checks.finest import finest_possible
+from cryodl.checks.noise import NOISE
+from cryodl.errors import InputError
 from cryodl.filters.sharpen import match_spectrum, radial_amplitude, spectral_limit
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.estimate import Enhanced
@@ -74,6 +77,40 @@ MUCH = 0.1  # share of density added from which on a warning is given
 MUCH_REMOVED = 0.4
 AGREEMENT = 3.0  # Å, standard deviation of the window in which halves are compared
 _CUT_OUT = 0.05  # of the largest averages: the noise of a map that holds none
+
+
+COARSEST_VOXEL, COARSEST = 3.5, 12.0  # Å, of maps that the networks can make anything of
+TOO_MUCH = 0.5  # of the clear density removed: the network does not know such a map
+INSTEAD = "use model='linear', which invents and removes nothing"
+
+
+def refuse_out_of_range(volume: Volume, notes: Sequence[str]) -> None:
+    """Raise InputError for a map of which a network makes nothing that can be believed.
+
+    notes : what `check_map` said of it
+    """
+    if volume.voxel_size > COARSEST_VOXEL:
+        raise InputError(
+            f"voxels of {volume.voxel_size:.3g} Å are too large for the networks, which know maps "
+            f"of up to {COARSEST_VOXEL:g} Å: {INSTEAD}"
+        )
+    limit = finest_possible(volume)
+    if limit > COARSEST:
+        raise InputError(
+            f"the map's spectrum ends at {limit:.1f} Å, and the networks know nothing of maps "
+            f"beyond {COARSEST:g} Å: {INSTEAD}"
+        )
+    if NOISE in notes:
+        raise InputError(f"{NOISE}; give another map, or half maps")
+
+
+def refuse_unknown(found: Audit, evidence: Evidence) -> None:
+    """Raise InputError where a network's answer contradicts its input."""
+    if found.removed > TOO_MUCH and not evidence.nothing:
+        raise InputError(
+            f"the network would remove {found.removed:.0%} of what the map shows clearly, so it "
+            f"does not know such a map: {INSTEAD}, or protect_mask= where density is to stay"
+        )
 
 
 @dataclass(frozen=True)

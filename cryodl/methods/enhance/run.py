@@ -32,6 +32,8 @@ from cryodl.methods.enhance.audit import (
     audit,
     find_evidence,
     protect,
+    refuse_out_of_range,
+    refuse_unknown,
     remove_small,
 )
 from cryodl.methods.enhance.estimate import Enhanced, Enhancer
@@ -145,6 +147,7 @@ def run_enhance(
             rim = None if halves else quiet_rim(original)
             judged = filled(original, rim)
             notes += more + ([rim.sentence] if rim else []) + check_map(original, inside)
+        refuse_out_of_range(original, notes)
         tell(enhancer.describe(original, 3 if halves else 1))
         for note in notes:
             tell(f"warning: {note}")
@@ -158,6 +161,7 @@ def run_enhance(
             density, pieces = _finish(enhanced, evidence, original, kept, clean)
         with timer("audit"):
             found = audit(enhanced, enhancer.spec, density.data, evidence)
+        refuse_unknown(found, evidence)
         grids = {"enhanced": density, "audit": density.with_data(found.change)}
         stats: dict[str, Any] = {
             "method": "postprocess",

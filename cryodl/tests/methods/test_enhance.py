@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from cryodl.errors import InputError
 from cryodl.maps.mrc import read_map, write_map
 from cryodl.maps.resample import resample
 from cryodl.maps.volume import Volume
@@ -161,16 +163,32 @@ def test_a_molecule_at_the_border_is_as_strong_as_in_the_middle(enhancer, full, 
 
 
 @pytest.mark.parametrize("bfactor", [0.0, 200.0, 500.0])
-def test_noise_stays_empty_and_is_reported(bfactor):
+def test_noise_is_refused(bfactor, tmp_path):
     from cryodl.filters.sharpen import apply_bfactor
     from cryodl.methods.enhance.run import run_enhance
 
     rng = np.random.default_rng(1)
     noise = apply_bfactor(Volume(rng.normal(size=(64, 64, 64)), 1.0), bfactor)
-    result = run_enhance(noise, device="cpu")
-    enhanced = result.volumes["enhanced"].data
-    assert (enhanced > 0.1 * enhanced.max()).mean() < 0.02
-    assert any("invented" in note for note in result.stats["warnings"])
+    with pytest.raises(InputError, match="no molecule stands out of the noise"):
+        run_enhance(noise, device="cpu", output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_maps_beyond_the_networks_are_refused(full):
+    from cryodl.methods.enhance.audit import Audit, refuse_out_of_range, refuse_unknown
+    from cryodl.methods.enhance.run import run_enhance
+    from cryodl.resolution_maps.local_filter import low_pass
+
+    with pytest.raises(InputError, match="voxels of 4 Å are too large.*model='linear'"):
+        run_enhance(Volume(full.data, 4.0))
+    white = Volume(np.random.default_rng(0).normal(size=(64, 64, 64)), 2.5)
+    refuse_out_of_range(low_pass(white, 9.0), [])
+    with pytest.raises(InputError, match="the map's spectrum ends at 1[3-6].* Å"):
+        refuse_out_of_range(low_pass(white, 15.0), [])
+    evidence = SimpleNamespace(nothing=False)
+    refuse_unknown(Audit(full.data, 0.0, 0.4), evidence)
+    with pytest.raises(InputError, match="would remove 60% of what the map shows"):
+        refuse_unknown(Audit(full.data, 0.0, 0.6), evidence)
 
 
 def test_the_audit_names_what_went_and_what_came(enhancer, full):

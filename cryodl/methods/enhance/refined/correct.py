@@ -15,7 +15,6 @@ import numpy as np
 
 from cryodl.compute.device import device_scope, load_network
 from cryodl.features.local_spectrum import space_to_depth
-from cryodl.filters.shells import inverse, radial_frequencies, transform
 from cryodl.maps.resample import density_at, resample, resample_to
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.audit import SURFACE
@@ -25,10 +24,10 @@ from cryodl.methods.enhance.prepare import choose_refining, to_density
 from cryodl.networks.architectures import VOXELS
 from cryodl.networks.bundle import Bundle
 from cryodl.networks.tiles import fitting_grid, predict_tiled
+from cryodl.resolution_maps.local_filter import low_pass
 
 VOXELS_PER_RESOLUTION = 3.0  # of the network's grid
 MULTIPLE = 8  # voxels: the network's total stride
-END, EDGE = 1.0, 0.15  # of the frequency of the resolution: where the correction begins to fall
 MIDDLE = 5.0  # Å, resolution that the network reads as 0
 
 
@@ -56,13 +55,6 @@ def features(maps: Sequence[np.ndarray], resolution: float) -> np.ndarray:
 
 def padded(data: np.ndarray) -> np.ndarray:
     return np.pad(data, [(0, -n % MULTIPLE) for n in data.shape])
-
-
-def low_passed(volume: Volume, resolution: float) -> Volume:
-    """Nothing beyond a resolution (Å), with a soft end."""
-    s = radial_frequencies(volume.shape, volume.voxel_size, np.float32) * np.float32(resolution)
-    gain = 0.5 + 0.5 * np.cos(np.pi * np.clip((s - END) / EDGE, 0, 1))
-    return volume.with_data(inverse(transform(volume.data) * gain, volume.shape))
 
 
 def refine(
@@ -94,7 +86,7 @@ def refine(
             progress=progress,
         )  # fmt: skip
     change, doubt = (to_density(blocks[..., part], full.shape) for part in (FIRST, SECOND))
-    correction = low_passed(full.with_data(change), found.resolution)
+    correction = low_pass(full.with_data(change), found.resolution)
     added = density_at(correction, found.full).data * found.weights
     trust = trusted(full.data + correction.data, doubt, bundle.spec["trust"])
     trust *= mask.data > 0.5

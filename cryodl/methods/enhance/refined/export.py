@@ -13,10 +13,10 @@ from cryodl.methods.enhance.refined.correct import (
     SECOND,
     departure,
     features,
-    low_passed,
     padded,
 )
 from cryodl.networks import build
+from cryodl.resolution_maps.local_filter import low_pass
 from cryodl.training.export import model_card, write_bundle
 
 STEPS = np.array([0, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0, 1.3, 1.7, 2.2, 3.0])
@@ -51,7 +51,7 @@ def judge(model, path) -> dict[str, Any]:
         resolution = float(kept["resolution"])
     blocks = np.asarray(model.predict_on_batch(features([full, noise, mask], resolution)[None]))[0]
     change, doubt = (to_density(blocks[..., s], full.shape) for s in (FIRST, SECOND))
-    density = full + low_passed(Volume(change, resolution / 3), resolution).data
+    density = full + low_pass(Volume(change, resolution / 3), resolution).data
     inside = mask > 0.5
     away, true = departure(density), departure(target)
     return {

@@ -15,7 +15,8 @@ from cryodl.maps.crop import box_around
 from cryodl.maps.resample import resample
 from cryodl.maps.rotations import Rotation
 from cryodl.methods.enhance.linear import filter_half_maps
-from cryodl.methods.enhance.refined.correct import features, low_passed, on_network_grid
+from cryodl.methods.enhance.refined.correct import features, on_network_grid
+from cryodl.resolution_maps.local_filter import low_pass
 from cryodl.simulation.reconstruction_set import StoredReconstruction
 
 LONGEST = 200.0  # Å of a box: larger ones take a minute to filter
@@ -36,7 +37,7 @@ def prepare(stored: StoredReconstruction, folder: Path) -> Path | None:
         return None
     full, noise, mask = on_network_grid(found)
     model, inside = stored.volume("model"), stored.volume("mask").data > 0.5
-    target = low_passed(model, found.resolution)
+    target = low_pass(model, found.resolution)
     unit = np.float32(1 / max(float(np.sqrt(np.mean(np.square(target.data[inside])))), 1e-30))
     target = resample(target, found.resolution / 3)
     if target.shape != full.shape or not (mask.data > 0.5).any():
