@@ -186,7 +186,7 @@ def _judge(job) -> list[dict[str, Any]]:
         if name in names:
             model = "tight" if name == "enhance" else name
             enhance = partial(_enhance, model, bundles.get(name))
-            rows.append(judge_enhanced(experiment, enhance, name))
+            rows += judge_enhanced(experiment, enhance, name)
     for row in rows:
         if row["method"] in bundles:
             row["bundle"] = bundles[row["method"]]
@@ -216,10 +216,11 @@ def _half_maps(name: str, half1, half2) -> Prediction:
     return result.volumes["resolution"].data, None
 
 
-def _enhance(model: str, bundle: str | None, half1, half2):
+def _enhance(model: str, bundle: str | None, *maps):
     from cryodl.methods.enhance.run import run_enhance
 
-    result = run_enhance(half1=half1, half2=half2, model=model, bundle=bundle)
+    names = ("volume",) if len(maps) == 1 else ("half1", "half2")
+    result = run_enhance(**dict(zip(names, maps)), model=model, bundle=bundle)
     return result.volumes["enhanced"].data
 
 
@@ -229,7 +230,10 @@ def write_summaries(
     """Say and write the tables of rows; returns them by name."""
     found = tables([r for r in rows if r["method"] not in ENHANCING])
     for name in ENHANCING:
-        found[name] = enhanced_table([r for r in rows if r["method"] == name])
+        own = [r for r in rows if r["method"] == name]
+        for kind in dict.fromkeys(r["map"] for r in own):
+            title = name if kind == HALVES else f"{name}-{kind}"
+            found[title] = enhanced_table([r for r in own if r["map"] == kind])
     written = {name: table for name, table in found.items() if table}
     for name, table in written.items():
         text = markdown(table)
@@ -241,17 +245,21 @@ def write_summaries(
     return written
 
 
+HALVES = "half maps"  # what a row's "map" is of these
+ONE_MAP = "unfiltered", "post-processed"  # single maps that lie on the model's grid
+OF_HALF_MAPS = ("refined",)  # that enhance no single map
 STEPS = 160.0, 40.0, 10.0  # Å², of the search for the best B-factor
 LARGEST = 1200.0  # Å²
 
 
 def judge_enhanced(
-    experiment: Experiment, enhance: Callable[[Volume, Volume], Any], method: str = "enhance"
-) -> dict:
-    """A row: correlations of the mean of two half maps, and of what is made of it.
+    experiment: Experiment, enhance: Callable[..., Any], method: str = "enhance"
+) -> list[dict]:
+    """Rows: correlations of the mean of two half maps, and of what is made of them; and of single
+    maps on their grid, from which not every method makes one.
 
-    enhance : of two half maps, the enhanced density on their grid, ndarray (z, y, x)
-    method : of ENHANCING, for the row
+    enhance : of two half maps, or of one map, the enhanced density, ndarray (z, y, x)
+    method : of ENHANCING, for the rows
     """
     full = half_sum(experiment.half1, experiment.half2)
     wanted = low_passed(experiment.model, experiment.resolution)[experiment.mask]
@@ -263,14 +271,21 @@ def judge_enhanced(
                                 experiment.mask.astype(np.float32))  # fmt: skip
     bfactor, best = best_bfactor(weighted, correlation)
     post = next((v for name, _, v, _ in experiment.maps if name == "post-processed"), None)
-    return {
-        "experiment": experiment.name, "method": method, "map": "half maps", "words": [],
-        "fsc": experiment.resolution, "truth": float(np.median(experiment.snr[experiment.mask])),
-        "input": correlation(full.data),
-        "enhanced": correlation(enhance(experiment.half1, experiment.half2)),
+    common = {
+        "experiment": experiment.name, "method": method, "words": [], "fsc": experiment.resolution,
+        "truth": float(np.median(experiment.snr[experiment.mask])),
         "best_bfactor": best, "bfactor": bfactor,
         "relion": correlation(post.data) if post is not None else None,
     }  # fmt: skip
+    made = enhance(experiment.half1, experiment.half2)
+    rows = [{**common, "map": HALVES, "input": correlation(full.data),
+             "enhanced": correlation(made)}]  # fmt: skip
+    if method not in OF_HALF_MAPS:
+        for name, _, volume, _ in experiment.maps:
+            if name in ONE_MAP:
+                rows.append({**common, "map": name, "input": correlation(volume.data),
+                             "enhanced": correlation(enhance(volume))})  # fmt: skip
+    return rows
 
 
 def best_bfactor(volume: Volume, score: Callable[[np.ndarray], float]) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from cryodl.cli.main import main
 from cryodl.evaluation.experiments import best_bfactor, judge_enhanced, low_passed
 from cryodl.evaluation.reconstructions import judge, load, measures, tables
 from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps.pair import half_sum
 from cryodl.maps.mrc import read_map, write_map
 from cryodl.networks.spec import SHIPPED
 from cryodl.simulation.deposition import Source, deposit
@@ -91,10 +92,12 @@ def test_the_best_bfactor_undoes_one(experiments):
 
 def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
     plain = experiments[0]
-    perfect = judge_enhanced(plain, lambda *_: low_passed(plain.model, plain.resolution))
+    perfect, *_ = judge_enhanced(plain, lambda *_: low_passed(plain.model, plain.resolution))
     assert perfect["enhanced"] == pytest.approx(1) and perfect["relion"] is None
     assert perfect["input"] <= perfect["best_bfactor"] + 0.02 < 1
-    same = judge_enhanced(plain, lambda a, b: (a.data + b.data) / 2)
+    same, one = judge_enhanced(plain, lambda a, b=None: (a if b is None else half_sum(a, b)).data)
+    assert one["map"] == "unfiltered" and one["enhanced"] == pytest.approx(one["input"])
+    assert len(judge_enhanced(plain, lambda a, b: a.data, "refined")) == 1
     assert same["enhanced"] == pytest.approx(same["input"])
 
 
