@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,6 +96,8 @@ def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
     perfect, *_ = judge_enhanced(plain, lambda *_: low_passed(plain.model, plain.resolution))
     assert perfect["enhanced"] == pytest.approx(1) and perfect["relion"] is None
     assert perfect["input"] <= perfect["best_bfactor"] + 0.02 < 1
+    full = half_sum(plain.half1, plain.half2)
+    plain = replace(plain, maps=[("unfiltered", ["raw"], full, plain.snr)])
     same, one = judge_enhanced(plain, lambda a, b=None: (a if b is None else half_sum(a, b)).data)
     assert one["map"] == "unfiltered" and one["enhanced"] == pytest.approx(one["input"])
     assert len(judge_enhanced(plain, lambda a, b: a.data, "refined")) == 1
