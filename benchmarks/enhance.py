@@ -59,7 +59,17 @@ def main() -> None:
         for size in args.sizes:
             path, out = Path(place) / "map.mrc", Path(place) / "out"
             make_map(path, size)
-            command = [sys.executable, "-m", "cryodl", "enhance", str(path), "-o", str(out)]
+            command = [
+                sys.executable,
+                "-m",
+                "cryodl",
+                "enhance",
+                str(path),
+                "-o",
+                str(out),
+                "--model",
+                "tight",
+            ]
             runs = [measure([*command, "--device", "cpu", "--overwrite"]) for _ in range(args.runs)]
             wall, cpu, memory = (statistics.median(column) for column in zip(*runs))
             stats = json.loads((out / "stats.json").read_text())

@@ -44,7 +44,7 @@ RUNS = {
     "mask": "mask {map} -o OUT",
     "classify": "classify {map} {zone} --json OUT.json",
     "classify-dnn": "classify {map} {zone} --json OUT.json --model dnn",
-    "enhance": "enhance {map} -o OUT",
+    "enhance": "enhance {map} -o OUT --model tight",
     "enhance-halves": "enhance --half1 {half1} --half2 {half2} -o OUT --model highres",
     "fsc": "fsc {half1} {half2} -o OUT",
     "import": "import deepres/resolution.mrc -o OUT",

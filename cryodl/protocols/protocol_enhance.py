@@ -64,9 +64,11 @@ class CryodlProtEnhance(CryodlProtBase):
             "modelType",
             OPTIONS["model"],
             MODELS,
-            ["tight", "wide", "highRes", "linear", "refined"],
-            "*tight* is the best first choice; try *wide* where it has cut something off, such as "
-            "glycans and loops.",
+            ["tight", "wide", "highRes", "linear", "refined", "automatic"],
+            "*automatic* takes *refined* for half maps and *linear* for one map, which come "
+            "closest to the molecule; or *tight* where a mask to protect, another normalization "
+            "or a cleaning is asked for. *tight* masks closely, in the manner of "
+            "DeepEMhancer; try *wide* where it has cut something off, such as glycans and loops.",
         )
         add_volume(
             form,

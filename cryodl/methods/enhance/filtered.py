@@ -31,10 +31,25 @@ def check_filtering(model: str, half1: Any, others: dict[str, Any]) -> None:
     """Raise SettingError where a model lacks its half maps, or is given what it has no use for."""
     if half1 is None and model == "refined":
         raise SettingError("model='refined' needs half maps: give half1= and half2=")
+    for name in given(others):
+        raise SettingError(f"model={model!r} has no use for {name}=: leave it out")
+
+
+def given(others: dict[str, Any]) -> list[str]:
+    """Names of the keywords that do not have their default."""
+    found = []
     for name, value in others.items():
         default = option(OPTIONS, name).default
         if value is not default and not (np.isscalar(value) and value == default):
-            raise SettingError(f"model={model!r} has no use for {name}=: leave it out")
+            found.append(name)
+    return found
+
+
+def choose_model(half1: Any, others: dict[str, Any]) -> str:
+    """The best model for what is given; others : keywords that filters have no use for."""
+    if given(others):
+        return "tight"
+    return "linear" if half1 is None else "refined"
 
 
 def enhance_by_filters(

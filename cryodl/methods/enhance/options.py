@@ -14,13 +14,7 @@ from cryodl.methods.options import (
     Option,
 )
 
-MODELS = (
-    "tight",
-    "wide",
-    "highres",
-    "linear",
-    "refined",
-)  # new ones last: Scipion stores the number
+MODELS = ("tight", "wide", "highres", "linear", "refined", "auto")  # Scipion stores the number
 NORMALISATIONS = ("auto", "stats", "mask")
 
 OPTIONS = (
@@ -29,9 +23,11 @@ OPTIONS = (
     OUTPUT,
     HALF1._replace(help="first half map; the mean of both is enhanced, and each for the audit"),
     HALF2,
-    Option("model", "tight", "tight: masks closely; wide: leaves a margin; highres: for maps of "
-        "4 Å and better; of half maps: linear, by filters alone; refined, and corrected by a "
-        "network within their resolution", choices=MODELS, label="Model"),
+    Option("model", "auto", "refined: half maps, filtered by what they hold and corrected by a "
+        "network within their resolution; linear: filtered alone, half maps or one map; tight: as "
+        "DeepEMhancer, masks closely; wide: leaves a margin; highres: for maps of 4 Å and better; "
+        "auto: refined or linear, or tight with options that these have no use for",
+        choices=MODELS, label="Model"),
     Option("normalisation", "auto", "how the noise is found: by itself, from its statistics, or "
         "outside a mask", choices=NORMALISATIONS, label="Normalization"),
     Option("noise_mean", help="mean of the noise, in the map's unit", kind=float, metavar="X",

@@ -37,7 +37,12 @@ from cryodl.methods.enhance.audit import (
     remove_small,
 )
 from cryodl.methods.enhance.estimate import Enhanced, Enhancer
-from cryodl.methods.enhance.filtered import FILTERING, check_filtering, enhance_by_filters
+from cryodl.methods.enhance.filtered import (
+    FILTERING,
+    check_filtering,
+    choose_model,
+    enhance_by_filters,
+)
 from cryodl.methods.enhance.options import OPTIONS
 from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
 from cryodl.methods.enhance.refined.correct import refine
@@ -55,7 +60,7 @@ def run_enhance(
     *,
     half1: MapLike | None = None,
     half2: MapLike | None = None,
-    model: str = "tight",
+    model: str = "auto",
     bundle: Any = None,
     normalisation: str = "auto",
     noise_mean: float | None = None,
@@ -78,9 +83,11 @@ def run_enhance(
     ----------
     volume : a map, best neither sharpened nor masked; or else half maps:
     half1, half2 : their mean is enhanced, and for the audit each of them
-    model : "tight" (masks closely), "wide" (leaves a margin), "highres" (for 4 Å and better) or
-        "linear": of half maps, no network but the filter that their FSC and the spectrum of atoms
-        ask for, in a soft mask; nothing is invented, and it is the best beyond 4 Å
+    model : "refined": of half maps, the filter that their FSC and the spectrum of atoms ask for,
+        and what a network corrects about it within their resolution; "linear": the filter alone, of
+        one map by the resolution that a network finds; as DeepEMhancer, "tight" (masks closely),
+        "wide" (leaves a margin) or "highres" (for 4 Å and better). "auto" takes "refined" for half
+        maps and "linear" for one map, but "tight" where an option asks for what they cannot do
     bundle : Bundle, name or folder in place of the shipped one of the model
     normalisation : how the noise is found: "auto", "stats" (noise_mean and noise_std) or "mask"
         (outside of it)
@@ -100,7 +107,9 @@ def run_enhance(
     -------
     Result : .volumes on the map's grid: "enhanced", in units of the molecule's root mean square;
         "audit", where density was added (above 0) or removed (below); from half maps "support", how
-        far both halves agree (correlation, 0 to 1). .stats, .density (the input)
+        far both halves agree (correlation, 0 to 1); refined, "trust", how likely each voxel departs
+        to the right side from what is around it (0.5 to 1; 0 outside the mask). .stats, .density
+        (the input)
 
     Raises
     ------
@@ -108,12 +117,14 @@ def run_enhance(
     """
     start = time.perf_counter()
     _check_inputs(volume, half1, half2)
+    others = {
+        "protect_mask": protect_mask, "clean": clean, "thorough": thorough,
+        "noise_mean": noise_mean, "noise_std": noise_std, "normalisation": normalisation,
+    }  # fmt: skip
+    network = {"bundle": bundle, "batch_size": batch_size}
+    if model == "auto":
+        model = choose_model(half1, others | {"bundle": bundle})
     if model in FILTERING:
-        others = {
-            "protect_mask": protect_mask, "clean": clean, "thorough": thorough,
-            "noise_mean": noise_mean, "noise_std": noise_std, "normalisation": normalisation,
-        }  # fmt: skip
-        network = {"bundle": bundle, "batch_size": batch_size}
         check_filtering(model, half1, others | (network if model == "linear" else {}))
         shown = None if progress is None else partial(progress, "enhance")
         correct = partial(refine, device=device, progress=shown, **network)

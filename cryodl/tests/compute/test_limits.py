@@ -15,7 +15,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "emd_3186.map.gz"
 COMMANDS = {
     "localres": ["localres", "{map}", "-o", "{out}"],
     "classify": ["classify", "{map}"],
-    "enhance": ["enhance", "{map}", "-o", "{out}"],
+    "enhance": ["enhance", "{map}", "-o", "{out}", "--model", "tight"],
     "fsc": ["fsc", "{map}", "{map}", "-o", "{out}"],
 }
 # As a user whose processes are counted; those of root are not.

@@ -205,7 +205,10 @@ METHODS = {
             v, "unet-resmap", mask=m, probabilities=True, **k
         ),
     ),
-    "enhance": (["enhance"], lambda v, m, **k: cryodl.run_enhance(v, **k)),  # finds its noise
+    "enhance": (
+        ["enhance", "--model", "tight"],
+        lambda v, m, **k: cryodl.run_enhance(v, model="tight", **k),
+    ),  # finds its noise
 }
 
 

@@ -66,7 +66,7 @@ def classified(model):
 
 
 def enhanced(volume):
-    found = run_enhance(volume)
+    found = run_enhance(volume, model="tight")
     data = found.volumes["enhanced"].data
     return [float(np.abs(data).max()), float(data.std()), found.stats["density_added"]]
 
@@ -180,9 +180,9 @@ def test_what_is_written_keeps_the_scale(full, halves, tmp_path, scale):
 
 
 def test_the_noise_of_enhance_is_in_the_unit_of_the_map(full):
-    plain = run_enhance(full).stats
+    plain = run_enhance(full, model="tight").stats
     large = scaled(full, 1e20)
-    found = run_enhance(large)
+    found = run_enhance(large, model="tight")
     assert found.stats["noise_std"] == pytest.approx(1e20 * plain["noise_std"], rel=1e-3)
     assert np.array_equal(found.density.data, large.data)
     mean, sd = found.stats["noise_mean"], found.stats["noise_std"]

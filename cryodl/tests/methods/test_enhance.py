@@ -170,7 +170,7 @@ def test_noise_is_refused(bfactor, tmp_path):
     rng = np.random.default_rng(1)
     noise = apply_bfactor(Volume(rng.normal(size=(64, 64, 64)), 1.0), bfactor)
     with pytest.raises(InputError, match="no molecule stands out of the noise"):
-        run_enhance(noise, device="cpu", output=tmp_path / "out")
+        run_enhance(noise, model="tight", device="cpu", output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -180,7 +180,7 @@ def test_maps_beyond_the_networks_are_refused(full):
     from cryodl.resolution_maps.local_filter import low_pass
 
     with pytest.raises(InputError, match="voxels of 4 Å are too large.*model='linear'"):
-        run_enhance(Volume(full.data, 4.0))
+        run_enhance(Volume(full.data, 4.0), model="tight")
     white = Volume(np.random.default_rng(0).normal(size=(64, 64, 64)), 2.5)
     refuse_out_of_range(low_pass(white, 9.0), [])
     with pytest.raises(InputError, match="the map's spectrum ends at 1[3-6].* Å"):
@@ -238,7 +238,19 @@ def test_half_maps_are_audited_and_everything_is_written(halves, tmp_path):
         write_map(files[-1], half)
     out = tmp_path / "out"
     code = main(
-        ["enhance", "--half1", files[0], "--half2", files[1], "-o", str(out), "--device", "cpu"]
+        [
+            "enhance",
+            "--half1",
+            files[0],
+            "--half2",
+            files[1],
+            "-o",
+            str(out),
+            "--device",
+            "cpu",
+            "--model",
+            "tight",
+        ]
     )
     assert code == 0
     names = {path.name for path in out.iterdir()}

@@ -21,7 +21,8 @@ COMMANDS = {  # and a bundle of theirs, and one of another method
     "unet-monores": (["localres", "{map}", "-o", "{out}", "--method", "unet-monores"],
                      "unet-monores", "cryores-single"),
     "classify": (["classify", "{map}", "--json", "{out}"], "class-dnn", "enhance-tight"),
-    "enhance": (["enhance", "{map}", "-o", "{out}"], "enhance-tight", "deepres-low"),
+    "enhance": (["enhance", "{map}", "-o", "{out}", "--model", "tight"], "enhance-tight",
+                "deepres-low"),
     "mask": (["mask", "{map}", "-o", "{out}.mrc"], "cryores-single", "unet-resmap"),
 }  # fmt: skip
 
