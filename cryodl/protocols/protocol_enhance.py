@@ -273,8 +273,8 @@ class CryodlProtEnhance(CryodlProtBase):
 
     def _validateValues(self):
         lines = []
-        if MODELS[self.modelType.get()] == "linear":
-            lines += self._describeLinear()
+        if MODELS[self.modelType.get()] in ("linear", "refined"):
+            lines += self._describeFiltering(MODELS[self.modelType.get()])
         if self.normalization.get() == NORMALISE_STATS:
             mean, deviation = self.noiseMean.get(), self.noiseStd.get()
             if mean is None or deviation is None or not (deviation > 0 and abs(mean) < math.inf):
@@ -286,24 +286,24 @@ class CryodlProtEnhance(CryodlProtBase):
             lines += describe_value(OPTIONS["clean"], self.sizeFraction_CC.get())
         return lines + describe_value(OPTIONS["batch_size"], self.batch_size.get())
 
-    def _describeLinear(self):
-        """Return lines about what the model linear lacks, and what it has no use for."""
-        if len(self.getHalves()) < 2:
+    def _describeFiltering(self, model):
+        """Return lines about what the models linear and refined lack and have no use for."""
+        if model == "refined" and len(self.getHalves()) < 2:
             return [
-                "Model: linear filters by two half maps, and there are none here: give them, or "
+                "Model: refined works on two half maps, and there are none here: give them, or "
                 "choose another model."
             ]
         unused = {
             OPTIONS["normalisation"].label: self.normalization.get() != NORMALISE_AUTO,
             OPTIONS["protect_mask"].label: self.protectMask.get() is not None,
             "Remove small components?": self.performCleaningStep.get(),
-            OPTIONS["bundle"].label: bool(self.networkFolder.get()),
+            OPTIONS["bundle"].label: model == "linear" and bool(self.networkFolder.get()),
             OPTIONS["thorough"].label: self.thorough.get(),
         }
         said = [label for label, used in unused.items() if used]
         if not said:
             return []
-        return [f"Model: linear has no use for {', '.join(said)}: leave it as it was at first."]
+        return [f"Model: {model} has no use for {', '.join(said)}: leave it as it was at first."]
 
     def _warnings(self):
         if self._lacksHalves():

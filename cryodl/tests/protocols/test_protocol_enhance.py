@@ -111,10 +111,11 @@ class TestEnhance(BaseTest):
         (line,) = protocol._validate()
         self.assertIn("Input Volume: choose one", line)
 
-    def test_what_linear_cannot_take_is_refused_before_the_run(self):
+    def test_what_filters_cannot_take_is_refused_before_the_run(self):
         self.assertEqual(self.enhance(modelType=3)._validate(), [])
-        (line,) = self.enhance(modelType=3, useHalfMapsInsteadVol=False)._validate()
-        self.assertIn("linear filters by two half maps, and there are none here", line)
+        self.assertEqual(self.enhance(modelType=3, useHalfMapsInsteadVol=False)._validate(), [])
+        (line,) = self.enhance(modelType=4, useHalfMapsInsteadVol=False)._validate()
+        self.assertIn("refined works on two half maps, and there are none here", line)
         (line,) = self.enhance(modelType=3, performCleaningStep=True, thorough=True)._validate()
         self.assertIn("no use for Remove small components?, Average over 24 rotations:", line)
 
