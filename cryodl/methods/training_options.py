@@ -20,6 +20,8 @@ OPTIONS = (
     OVERWRITE._replace(help="replace a bundle that exists"),
 )  # fmt: skip
 
+HALF_PRECISION = Option("half_precision", False, "compute in bfloat16: faster on GPUs and on "
+    "processors that have it", bool)  # fmt: skip
 TABLES = (
     OUTPUT._replace(help="folder for tables"),
     OVERWRITE._replace(help="replace tables that exist"),

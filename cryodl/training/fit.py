@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,17 @@ from cryodl.errors import InputError, OutputError, SettingError
 from cryodl.training.state import CHECKPOINT, LOG, STATE, logged, read_state
 
 BEST = "best.weights.h5"
+
+
+@contextmanager
+def in_half_precision(wanted: bool) -> Iterator[None]:
+    """Networks that are built here compute in bfloat16 where that is wanted."""
+    if wanted:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
 
 
 def fit(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryodl.methods.options import Option, declared
-from cryodl.methods.training_options import training_options
+from cryodl.methods.training_options import HALF_PRECISION, training_options
 from cryodl.training.run import Run, print_line
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ OPTIONS = (
     Option("network", "default", "backbone: a larger one, for experiments from particles; paper: "
         "as CryoRes's slides give it", choices=("default", "backbone", "paper")),
     *training_options(steps=6000, epoch=150),
-    Option("half_precision", False, "compute in bfloat16: faster on GPUs and on processors that "
-        "have it", bool),
+    HALF_PRECISION,
 )  # fmt: skip
 
 CHECKED = 80  # experiments that calibrate and measure at the end
@@ -108,10 +107,9 @@ def train_single_map_resolution(
         from cryodl.methods.cryores.published import train_paper
 
         return train_paper(run, items, held_out)
-    import keras
-
     from cryodl.methods.cryores import samples
     from cryodl.methods.cryores.export import make_bundle
+    from cryodl.training.fit import in_half_precision
     from cryodl.training.stream import SampleStream
 
     config = samples.TRAINING
@@ -120,20 +118,16 @@ def train_single_map_resolution(
         config = {**config, **more}
     config = run.config(config)
     start, name = run.initial_network()
-    if half_precision:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
     make = samples.sample_maker(config)
-    try:
-        with SampleStream(make, items, seed, workers=workers) as stream:
-            best = run.fit(
-                samples.compiled(config, start),
-                lambda step: stream.batches(
-                    config["batch"], buffer=config["buffer"], reuse=config["reuse"], start=step
-                ),
-                samples.validation_crops(held_out[::4], config, seed + 999, 2), config,
-            )  # fmt: skip
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
+    with in_half_precision(half_precision), \
+            SampleStream(make, items, seed, workers=workers) as stream:  # fmt: skip
+        best = run.fit(
+            samples.compiled(config, start),
+            lambda step: stream.batches(
+                config["batch"], buffer=config["buffer"], reuse=config["reuse"], start=step
+            ),
+            samples.validation_crops(held_out[::4], config, seed + 999, 2), config,
+        )  # fmt: skip
     bundle = make_bundle(
         best, config, held_out[:CHECKED], run.output, data=f"{len(items)} {DATA[particles]}",
         initial=name, **run.history(),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryodl.methods.options import Option, declared
-from cryodl.methods.training_options import training_options
+from cryodl.methods.training_options import HALF_PRECISION, training_options
 from cryodl.training.run import Run, print_line
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ OPTIONS = (
         "particles; paper: DeepEMhancer as published", choices=("default", "half-maps", "paper")),
     Option("validation_count", 40, "experiments to validate on", int, least=1, metavar="N"),
     *training_options(epoch=150),
+    HALF_PRECISION,
 )  # fmt: skip
 
 
@@ -49,6 +50,7 @@ def train_enhance(
     initial: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    half_precision: bool = False,
     log: Callable[[str], object] | None = print_line,
 ) -> Bundle:
     """Train post-processing of maps, in the manner of DeepEMhancer, and write it as a bundle.
@@ -66,7 +68,7 @@ def train_enhance(
         "paper" (DeepEMhancer as published)
     validation_count : experiments to validate on
     steps, minutes, epoch, batch_size, learning_rate, workers, seed, initial, resume, overwrite,
-    log : as in `train_single_map_resolution`
+    half_precision, log : as in `train_single_map_resolution`
 
     Raises
     ------
@@ -87,7 +89,7 @@ def train_enhance(
 
         if not experiments or pairs:
             raise SettingError("network='half-maps' learns from experiments= alone")
-        return train(run, experiments, validation)
+        return train(run, experiments, validation, half_precision)
     from cryodl.methods.enhance.samples import make_samples, whole_sample
     from cryodl.methods.enhance.training_network import TRAINING, compiled_network
 
@@ -102,13 +104,15 @@ def train_enhance(
     from functools import partial
 
     from cryodl.methods.enhance.export import make_bundle
+    from cryodl.training.fit import in_half_precision
     from cryodl.training.stream import SampleStream
 
     run.say("making validation samples")
     held = [sample for sample in (whole_sample(e, config) for e in held_out) if sample]
     start, name = run.initial_network()
     make = partial(make_samples, config=config)
-    with SampleStream(make, items, seed, workers=workers) as stream:
+    with in_half_precision(half_precision), \
+            SampleStream(make, items, seed, workers=workers) as stream:  # fmt: skip
         best = run.fit(
             compiled_network(config, start),
             lambda step: stream.batches(config["batch"], buffer=config["buffer"], start=step),

@@ -7,12 +7,16 @@ from cryodl.errors import BundleError, SettingError
 from cryodl.filters.sharpen import radial_amplitude
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.linear import Linear
+from cryodl.methods.enhance.prepare import choose_refining
 from cryodl.methods.enhance.refined import correct as refining
 from cryodl.methods.enhance.refined.correct import refine, trusted
 from cryodl.methods.enhance.run import run_enhance
+from cryodl.methods.enhance.train import train_enhance
 from cryodl.networks import build
 from cryodl.networks.configs import CORRECTION
 from cryodl.tests.methods.test_enhance_linear import case  # noqa: F401
+from cryodl.tests.simulation.test_simulated_experiment import molecule  # noqa: F401
+from cryodl.tests.training.test_reconstructions import made_set  # noqa: F401
 from cryodl.training.export import write_bundle
 
 TABLE = {"departure": [0.0, 1.0, 3.0], "share": [0.5, 0.8, 1.0]}
@@ -106,3 +110,18 @@ def test_what_it_cannot_use_is_refused(case):  # noqa: F811
         run_enhance(model="refined", clean=0.1, **halves)
     with pytest.raises(BundleError, match="filtered half maps"):
         run_enhance(model="refined", bundle="enhance-tight", **halves)
+
+
+def test_it_trains_on_experiments_from_particles(made_set, tmp_path):  # noqa: F811
+    """Two steps: a bundle that refines, and whose trust grows with the departure."""
+    lines = []
+    made = train_enhance(
+        tmp_path / "net", experiments=made_set, validation=made_set, network="half-maps",
+        steps=2, epoch=1, batch_size=2, workers=0, log=lines.append,
+    )  # fmt: skip
+    assert made.spec["metrics"]["experiments"] == 1 and any("filtering 2" in each for each in lines)
+    share = made.spec["trust"]["share"]
+    assert list(share) == sorted(share) and 0.5 <= share[0] and share[-1] <= 1
+    assert choose_refining(tmp_path / "net").spec["name"] == "net"
+    with pytest.raises(SettingError, match="learns from experiments= alone"):
+        train_enhance(tmp_path / "other", network="half-maps", pairs="pairs.tsv")

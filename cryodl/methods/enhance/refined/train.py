@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 
-def train(run, experiments, validation):
+def train(run, experiments, validation, half_precision=False):
     """Train on experiments from particles, of folders; returns the Bundle.
 
     run : training.run.Run;  experiments, validation : folders, the second None for a tenth of all
+    half_precision : compute in bfloat16
     """
     from functools import partial
 
@@ -14,6 +15,7 @@ def train(run, experiments, validation):
     from cryodl.methods.enhance.refined.export import make_bundle
     from cryodl.methods.enhance.refined.training_network import TRAINING, compiled_network
     from cryodl.simulation.reconstruction_set import open_reconstructions
+    from cryodl.training.fit import in_half_precision
     from cryodl.training.stream import SampleStream
     from cryodl.training.structures import hold_out
 
@@ -29,7 +31,8 @@ def train(run, experiments, validation):
     held = refined_samples.prepare_all(others, kept / "validation", run.say)
     start, name = run.initial_network()
     make = partial(refined_samples.samples, config=config)
-    with SampleStream(make, items, run.seed, workers=run.workers) as stream:
+    with in_half_precision(half_precision), \
+            SampleStream(make, items, run.seed, workers=run.workers) as stream:  # fmt: skip
         best = run.fit(
             compiled_network(config, start),
             lambda step: stream.batches(
