@@ -65,9 +65,9 @@ class CryodlProtEnhance(CryodlProtBase):
             OPTIONS["model"],
             MODELS,
             ["tight", "wide", "highRes", "linear", "refined", "automatic"],
-            "*automatic* takes *refined* for half maps and *linear* for one map, which come "
-            "closest to the molecule; or *tight* where a mask to protect, another normalization "
-            "or a cleaning is asked for. *tight* masks closely, in the manner of "
+            "*automatic* takes *refined* for half maps, which comes closest to the molecule; and "
+            "*tight* for one map, and where a mask to protect, another normalization or a "
+            "cleaning is asked for. *tight* masks closely, in the manner of "
             "DeepEMhancer; try *wide* where it has cut something off, such as glycans and loops.",
         )
         add_volume(

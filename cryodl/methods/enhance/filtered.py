@@ -46,10 +46,8 @@ def given(others: dict[str, Any]) -> list[str]:
 
 
 def choose_model(half1: Any, others: dict[str, Any]) -> str:
-    """The best model for what is given; others : keywords that filters have no use for."""
-    if given(others):
-        return "tight"
-    return "linear" if half1 is None else "refined"
+    """The model for what is given; others : keywords that filters have no use for."""
+    return "tight" if half1 is None or given(others) else "refined"
 
 
 def enhance_by_filters(
@@ -92,7 +90,7 @@ def enhance_by_filters(
         with timer("audit"):
             volumes["support"] = density.with_data(agreement(*found.halves))
     shown = [float(v.data[v.data > SURFACE].sum()) for v in (found.full, density)]
-    added, lost = float(change[change > 0].sum()), -float(change[change < 0].sum())
+    added, lost = float(change[change > 0].sum()), abs(float(change[change < 0].sum()))
     stats: dict[str, Any] = {
         "method": "postprocess",
         "model": model,

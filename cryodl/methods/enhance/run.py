@@ -87,7 +87,7 @@ def run_enhance(
         and what a network corrects about it within their resolution; "linear": the filter alone, of
         one map by the resolution that a network finds; as DeepEMhancer, "tight" (masks closely),
         "wide" (leaves a margin) or "highres" (for 4 Å and better). "auto" takes "refined" for half
-        maps and "linear" for one map, but "tight" where an option asks for what they cannot do
+        maps and "tight" for one map, and where an option asks for what filters have no use for
     bundle : Bundle, name or folder in place of the shipped one of the model
     normalisation : how the noise is found: "auto", "stats" (noise_mean and noise_std) or "mask"
         (outside of it)
