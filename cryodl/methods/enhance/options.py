@@ -26,8 +26,8 @@ OPTIONS = (
     Option("model", "auto", "refined: half maps, filtered by what they hold and corrected by a "
         "network within their resolution; linear: filtered alone, half maps or one map; tight: as "
         "DeepEMhancer, masks closely; wide: leaves a margin; highres: for maps of 4 Å and better; "
-        "auto: refined for half maps; tight for one map, and with options that filters have no use for",
-        choices=MODELS, label="Model"),
+        "auto: refined for half maps, or tight for one map and with options that filters have no "
+        "use for", choices=MODELS, label="Model"),
     Option("normalisation", "auto", "how the noise is found: by itself, from its statistics, or "
         "outside a mask", choices=NORMALISATIONS, label="Normalization"),
     Option("noise_mean", help="mean of the noise, in the map's unit", kind=float, metavar="X",
