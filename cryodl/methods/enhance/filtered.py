@@ -25,6 +25,7 @@ from cryodl.methods.options import option
 from cryodl.methods.registry import mask_or_finder, resolution_by_network
 
 FILTERING = "linear", "refined"
+COARSEST = 13.0  # Å, of maps that the network was trained on
 
 
 def check_filtering(model: str, half1: Any, others: dict[str, Any]) -> None:
@@ -81,6 +82,12 @@ def enhance_by_filters(
             found = filter_map(original, inside, resolution)
     density, change = found.full, found.change
     volumes, of_network = {}, {}
+    if correct is not None and found.resolution > COARSEST:
+        correct, model = None, "linear"
+        notes.append(
+            f"beyond {COARSEST:g} Å the network knows nothing: the map is filtered, not corrected"
+        )
+        tell(f"warning: {notes[-1]}")
     if correct is not None:
         with timer("correct"):
             density, volumes["trust"], bundle = correct(found)

@@ -196,7 +196,7 @@ def run_enhance(
             if before is None or before > FILTERS_WIN:
                 found.warnings.append(
                     f"beyond {FILTERS_WIN:g} Å filters make more of half maps than this network: "
-                    "compare the result with that of the model 'linear'"
+                    "compare the result with that of the model 'refined'"
                 )
         with timer("bring back"):
             volumes = {

@@ -6,6 +6,7 @@ import pytest
 from cryodl.errors import BundleError, SettingError
 from cryodl.filters.sharpen import radial_amplitude
 from cryodl.maps.volume import Volume
+from cryodl.methods.enhance import filtered
 from cryodl.methods.enhance.linear import Linear
 from cryodl.methods.enhance.prepare import choose_refining
 from cryodl.methods.enhance.refined import correct as refining
@@ -100,6 +101,16 @@ def test_the_command_s_results(case, random, tmp_path):  # noqa: F811
     assert 0 < stats["density_added"] < 1  # a random network invents, and that is said
     assert (result.volumes["audit"].data > 0).any()
     assert {"enhanced.mrc", "trust.mrc", "audit.mrc", "support.mrc"} <= set(stats["files"])
+
+
+def test_beyond_its_resolutions_the_network_is_left_out(case, random, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(filtered, "COARSEST", 5.0)
+    halves = dict(zip(("half1", "half2"), case.halves))
+    result = run_enhance(model="refined", bundle=random, device="cpu", **halves)
+    plain = run_enhance(model="linear", **halves)
+    assert result.stats["model"] == "linear" and "trust" not in result.volumes
+    assert any("beyond 5 Å the network knows nothing" in n for n in result.stats["warnings"])
+    assert np.array_equal(result.volumes["enhanced"].data, plain.volumes["enhanced"].data)
 
 
 def test_what_it_cannot_use_is_refused(case):  # noqa: F811
