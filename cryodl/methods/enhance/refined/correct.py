@@ -27,6 +27,9 @@ from cryodl.networks.tiles import fitting_grid, predict_tiled
 from cryodl.resolution_maps.local_filter import low_pass
 
 VOXELS_PER_RESOLUTION = 3.0  # of the network's grid
+# Of the correction: simulated experiments ask for all of it, and of 0.4 to 1 this made twelve
+# reconstructions by RELION most like their models, none of them less than filters do.
+STRENGTH = np.float32(0.6)
 MULTIPLE = 8  # voxels: the network's total stride
 MIDDLE = 5.0  # Å, resolution that the network reads as 0
 
@@ -86,7 +89,7 @@ def refine(
             progress=progress,
         )  # fmt: skip
     change, doubt = (to_density(blocks[..., part], full.shape) for part in (FIRST, SECOND))
-    correction = low_pass(full.with_data(change), found.resolution)
+    correction = low_pass(full.with_data(STRENGTH * change), found.resolution)
     added = density_at(correction, found.full).data * found.weights
     trust = trusted(full.data + correction.data, doubt, bundle.spec["trust"])
     trust *= mask.data > 0.5
