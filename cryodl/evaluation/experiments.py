@@ -29,6 +29,7 @@ from cryodl.evaluation.tables import markdown
 from cryodl.files.folder import whole_file
 from cryodl.files.record import write_json
 from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps.fsc import estimate_fsc, resolution_at, soft_mask
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.evaluate import uphill, weight_by_fsc
@@ -255,8 +256,9 @@ LARGEST = 1200.0  # Å²
 def judge_enhanced(
     experiment: Experiment, enhance: Callable[..., Any], method: str = "enhance"
 ) -> list[dict]:
-    """Rows: correlations of the mean of two half maps, and of what is made of them; and of single
-    maps on their grid, from which not every method makes one.
+    """Rows: correlations of the mean of two half maps, and of what is made of them, with the model,
+    and the resolution of both by it ("fsc_input", "fsc_enhanced", Å); and of single maps on their
+    grid, from which not every method makes one.
 
     enhance : of two half maps, or of one map, the enhanced density, ndarray (z, y, x)
     method : of ENHANCING, for the rows
@@ -277,15 +279,26 @@ def judge_enhanced(
         "best_bfactor": best, "bfactor": bfactor,
         "relion": correlation(post.data) if post is not None else None,
     }  # fmt: skip
-    made = enhance(experiment.half1, experiment.half2)
-    rows = [{**common, "map": HALVES, "input": correlation(full.data),
-             "enhanced": correlation(made)}]  # fmt: skip
+    weights = soft_mask(experiment.mask, full.voxel_size)
+
+    def row(name: str, given: Volume, made) -> dict:
+        before, after = (model_fsc(data, experiment.model, weights) for data in (given.data, made))
+        return {**common, "map": name, "input": correlation(given.data),
+                "enhanced": correlation(made), "fsc_input": before,
+                "fsc_enhanced": after}  # fmt: skip
+
+    rows = [row(HALVES, full, enhance(experiment.half1, experiment.half2))]
     if method not in OF_HALF_MAPS:
         for name, _, volume, _ in experiment.maps:
             if name in ONE_MAP:
-                rows.append({**common, "map": name, "input": correlation(volume.data),
-                             "enhanced": correlation(enhance(volume))})  # fmt: skip
+                rows.append(row(name, volume, enhance(volume)))
     return rows
+
+
+def model_fsc(data, model: Volume, weights) -> float:
+    """Resolution (Å) at which the FSC of a map with its model falls to 0.5 within a soft mask."""
+    curve = estimate_fsc(model.with_data(data), model, weights)
+    return float(resolution_at(curve.frequencies, curve.masked, 0.5) or model.box[0])
 
 
 def best_bfactor(volume: Volume, score: Callable[[np.ndarray], float]) -> tuple[float, float]:
@@ -311,6 +324,9 @@ def enhanced_table(rows: Sequence[dict[str, Any]]) -> list[dict]:
         for key in ("enhanced", "input", "best_bfactor", "relion"):
             values = [r[key] for r in held if r[key] is not None]
             entry[key] = round(float(np.mean(values)), 3) if values else None
+        for key in ("fsc_input", "fsc_enhanced"):
+            values = [r[key] for r in held if r.get(key)]
+            entry[key] = round(float(np.median(values)), 2) if values else None
         entry["better_than_best_bfactor"] = sum(r["enhanced"] > r["best_bfactor"] for r in held)
         entry["worse_than_input"] = sum(r["enhanced"] < r["input"] for r in held)
         table.append(entry)

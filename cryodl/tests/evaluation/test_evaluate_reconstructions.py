@@ -95,6 +95,11 @@ def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
     plain = experiments[0]
     perfect, *_ = judge_enhanced(plain, lambda *_: low_passed(plain.model, plain.resolution))
     assert perfect["enhanced"] == pytest.approx(1) and perfect["relion"] is None
+    assert (
+        perfect["fsc_enhanced"] < 1.2 * plain.resolution
+        and perfect["fsc_input"] >= plain.resolution * 0.7
+    )
+    assert perfect["fsc_enhanced"] <= perfect["fsc_input"] + 0.2
     assert perfect["input"] <= perfect["best_bfactor"] + 0.02 < 1
     full = half_sum(plain.half1, plain.half2)
     plain = replace(plain, maps=[("unfiltered", ["raw"], full, plain.snr)])
