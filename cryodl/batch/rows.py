@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cryodl.cli.common import has_positional
 from cryodl.cli.main import make_parser
 from cryodl.errors import CryodlError, InputError, SettingError
 from cryodl.files.reading import MOST_FIELD, is_file, read_text
@@ -21,8 +22,9 @@ from cryodl.methods.registry import NETWORK
 
 MAP_NAME = re.compile(r"(.+?)\.(?:mrc|map|ccp4)(?:\.gz|\.bz2)?", re.IGNORECASE)
 NAME, CARRIED = "name", "#"  # the column of folders' names; begin of columns that are not read
-YES = ("1", "yes", "true", "x")  # that a row has a flag
-NOT_OF_ROWS = {"output", "json", "overwrite", "params", "table"}  # options a row has no say in
+YES, NO = ("1", "yes", "true", "x"), ("0", "no", "false")  # whether a row has a flag
+NOT_OF_ROWS = {"output", "json", "overwrite", "params", "table", "help"}  # a row has no say in
+OURS = {"map", "name", "status", "error", "seconds", "said", "warnings", "version", "sha256"}
 
 
 class Row(NamedTuple):
@@ -55,6 +57,7 @@ def read_rows(table: str | os.PathLike[str], words: Sequence[str]) -> list[Row]:
     else:
         lines = _read_table(place)
     parser, options = _parser(words[0])
+    _check_words(words, parser)
     _check_columns(place, lines[0][1], parser, words)
     _check_twice(place, [(n, _given(cells), first_file(cells)) for n, cells in lines], "the same")
     _check_files(place, lines, options)
@@ -144,6 +147,20 @@ def _action(parser: argparse.ArgumentParser, column: str) -> argparse.Action | N
     return None
 
 
+def _check_words(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
+    """Raise SettingError where the words for all rows say what only a table or a batch can."""
+    known = [word for word in words[1:] if word[:2] != "--" or
+             word.split("=")[0] in parser._option_string_actions]  # fmt: skip
+    if has_positional(parser, known):
+        raise SettingError(
+            f"a map is named among the words of {words[0]}: the table names the maps"
+        )
+    for word in words[1:]:
+        action = parser._option_string_actions.get(word.split("=")[0])
+        if action is not None and action.dest in NOT_OF_ROWS - {"params"}:
+            raise SettingError(f"{word} is not for the command of a batch: leave it out")
+
+
 def _check_columns(
     place: str, cells: dict[str, str], parser: argparse.ArgumentParser, words: Sequence[str]
 ) -> None:
@@ -154,7 +171,21 @@ def _check_columns(
                 f"{place} has a column {name!r}, which is no option of {words[0]}: correct it, or "
                 f"name it {CARRIED + name!r} to carry it along unread"
             )
-    taken = {_action(parser, name).dest for name in read}  # type: ignore[union-attr]
+    ours = [name for name in cells if name[:1] == CARRIED and name[1:].lower() in OURS]
+    if ours:
+        raise SettingError(
+            f"{place} has a column {ours[0]!r}, and table.csv one of that name: give it another"
+        )
+    by_option: dict[str, str] = {}
+    for name in read:
+        dest = _action(parser, name).dest  # type: ignore[union-attr]
+        if dest in by_option:
+            raise SettingError(
+                f"{place} has columns {by_option[dest]!r} and {name!r}, which are one option: "
+                "leave one out"
+            )
+        by_option[dest] = name
+    taken = set(by_option)
     first = [a.dest for a in parser._actions if not a.option_strings and a.required]
     missing = [name for name in first if name not in taken]
     if not first and not taken & {"map", "half1"}:
@@ -227,7 +258,8 @@ def _names(place: str, lines: list) -> list[str]:
         for i in shared:
             names[i] = lines[i][1].get(NAME) or _stem(paths[i], depth)
     for (line, _), name in zip(lines, names):
-        if "/" in name or name.startswith(".") or len(os.fsencode(name)) > 150:
+        bad = "/" in name or name.startswith(".") or not name.isprintable()
+        if bad or len(os.fsencode(name)) > 150:
             raise InputError(
                 f"{place}, line {line}: {name[:160]!r} cannot name a folder: give another in a "
                 f"column {NAME!r}"
@@ -260,11 +292,17 @@ def _arguments(words: Sequence[str], cells: dict[str, str], parser: Any) -> list
         elif action.nargs == 0:  # type: ignore[union-attr]
             given += [action.option_strings[-1]] if text.lower() in YES else []  # type: ignore
         else:
-            given.append(f"{action.option_strings[-1]}={_absolute(text)}")  # type: ignore
+            plain = action.type or action.choices  # type: ignore[union-attr]
+            text = text if plain else _absolute(text)
+            given.append(f"{action.option_strings[-1]}={text}")  # type: ignore[union-attr]
     return [words[0], *filter(None, places.values()), *words[1:], *given]
 
 
 def _check_values(place: str, row: Row, parser: Any, options: Sequence[Option]) -> None:
+    for column, text in row.cells.items():
+        flag = _action(parser, column) if column != NAME and column[:1] != CARRIED else None
+        if flag is not None and flag.nargs == 0 and text and text.lower() not in YES + NO:
+            raise SettingError(f"{place}, line {row.line}: {column}={text!r} is neither yes nor no")
     out = ["-o", row.name] if "-o" in parser._option_string_actions else []
     try:
         args = parser.parse_args([*row.arguments[1:], *out])

@@ -71,7 +71,10 @@ def run_batch(
     from cryodl.cli.main import COMMANDS
 
     start, tell = time.perf_counter(), notify or (lambda line: None)
-    words = shlex.split(command) if isinstance(command, str) else list(command)
+    try:
+        words = shlex.split(command) if isinstance(command, str) else list(command)
+    except ValueError as error:
+        raise SettingError(f"command={command!r} cannot be read: {error}") from None
     judges = [name for name in JUDGES if name in COMMANDS]
     if not words or words[0] not in judges:
         raise SettingError(
@@ -116,16 +119,14 @@ def _open(folder: Path) -> str:
     from cryodl.version import __version__
 
     batch = uuid.uuid4().hex
-    known = {BATCH, RECORDS, RESULTS, "jobs"}
     if folder.is_dir() and any(folder.iterdir()) and not (folder / BATCH).is_file():
-        held = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-        if held - known:
-            raise OutputError(f"{folder} is not empty, and of no batch: give another folder")
+        raise OutputError(f"{folder} is not empty, and of no batch: give another folder")
     try:
-        for place in (RECORDS, RESULTS):
-            (folder / place).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / BATCH, overwrite=True) as part:
             write_json(part, {"batch": batch, "version": __version__})
+        for place in (RECORDS, RESULTS):
+            (folder / place).mkdir(exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from None
     return batch

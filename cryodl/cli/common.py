@@ -69,7 +69,7 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
     for action in command._actions:
         place = last if action.nargs == argparse.PARSER else first
         place += positional.get(action, ())
-    if _has_positional(command, rest[words:]):
+    if has_positional(command, rest[words:]):
         first, last = [], []  # the map on the command line prevails
     return [*rest[:words], *first, *given, *rest[words:], *last]
 
@@ -134,7 +134,7 @@ def _takes_many(action: argparse.Action) -> bool:
     return action.nargs in ("*", "+", argparse.PARSER) or isinstance(action, argparse._AppendAction)
 
 
-def _has_positional(command: argparse.ArgumentParser, words: Sequence[str]) -> bool:
+def has_positional(command: argparse.ArgumentParser, words: Sequence[str]) -> bool:
     """Whether there is a word that is neither an option nor the value of one."""
     taken = 0  # words that the last option may still take
     for word in words:

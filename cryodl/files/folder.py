@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -54,7 +54,11 @@ def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -
 
 @contextmanager
 def whole_folder(
-    folder: str | os.PathLike[str], *, overwrite: bool = False, clear: bool = True
+    folder: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    clear: bool = True,
+    read: Sequence[str | os.PathLike[str]] = (),
 ) -> Iterator[Path]:
     """A folder to write into, which becomes `folder` when the block ends well.
 
@@ -64,6 +68,7 @@ def whole_folder(
     another run was quicker, the results stay under another name.
 
     clear : have what an earlier run wrote, and this one has not, go, too
+    read : files, and folders of results, that are read for it: none of them is written over
 
     Raises
     ------
@@ -89,6 +94,7 @@ def whole_folder(
         raise
     try:
         yield work
+        _refuse_to_replace(work, final, read)
         _place(work, final, given, overwrite, clear)
         made = []
     except BrokenPipeError:  # of what listens to the progress
@@ -101,6 +107,15 @@ def whole_folder(
         _begun.discard(work.name)
         shutil.rmtree(work, ignore_errors=True)
         _remove_empty(made)
+
+
+def _refuse_to_replace(work: Path, final: Path, read: Sequence[str | os.PathLike[str]]) -> None:
+    """Raise OutputError where a new file would take the place of one that was read."""
+    written = {final / path.relative_to(work) for path in work.rglob("*") if path.is_file()}
+    for given in read:
+        place = Path(given).resolve()
+        if (place / "resolution.mrc" if place.is_dir() else place) in written:
+            raise OutputError(f"{given} is what is read: give another folder for what is written")
 
 
 @contextmanager

@@ -39,8 +39,9 @@ def results_folder(
     if output is None:
         yield None
         return
-    read_here = any(_lies_in(given, Path(output)) for given in inputs)
-    with whole_folder(output, overwrite=overwrite, clear=not read_here) as work:
+    read = [given for given in inputs if isinstance(given, (str, os.PathLike))]
+    read_here = any(_lies_in(given, Path(output)) for given in read)
+    with whole_folder(output, overwrite=overwrite, clear=not read_here, read=read) as work:
         yield work
 
 

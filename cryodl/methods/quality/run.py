@@ -24,6 +24,7 @@ from cryodl.methods.quality.q_score import SIGMA, q_scores
 from cryodl.methods.quality.write import QualityResult, draw, write_tables
 
 EXPECTED = {PROTEIN: (-0.1775, 1.1192), NUCLEIC: (-0.1377, 0.9973)}  # Pintilie 2020, sigma 0.6
+LEAST = 4  # places of atoms
 COMPLETE = 0.5  # share of the atoms in the map's box, at least
 
 
@@ -72,6 +73,12 @@ def run_quality(
     with results_folder(output, volume, model, resolution_map, overwrite=overwrite) as work:
         density = input_map(volume, voxel_size)
         atoms = read_atoms(model)
+        places = len(np.unique(atoms.positions, axis=0))
+        if places < LEAST:
+            raise InputError(
+                f"{model} has atoms at {places} place{'s' * (places > 1)}, and {LEAST} are the "
+                "least that tell how a model fits"
+            )
         result = _judge(density, atoms, claimed, level, resolution_map, sigma, progress)
         result.stats["model"] = Path(model).name
         result.stats["seconds"]["compute"] = round(time.perf_counter() - start, 3)

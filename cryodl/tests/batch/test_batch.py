@@ -69,6 +69,13 @@ GOOD = ["a1.mrc,a2.mrc", "b1.mrc,b2.mrc", "c1.mrc,c2.mrc"]
         ({"rows": ["a1.mrc,a2.mrc,x", "b1.mrc,b2.mrc,X"], "head": "half1,half2,name"},
          "lines 2 and 3 are of one name"),
         ({"rows": ["a1.mrc,a2.mrc,../x"], "head": "half1,half2,name"}, "cannot name a folder"),
+        ({"rows": ["a1.mrc,a2.mrc,a\0b"], "head": "half1,half2,name"}, "cannot name a folder"),
+        ({"rows": ["a1.mrc,a2.mrc,done"], "head": "half1,half2,#status"}, "and table.csv one of"),
+        ({"rows": ["a1.mrc,a2.mrc,y"], "head": "half1,half2,directional"},
+         "line 2: directional='y' is neither yes nor no"),
+        ({"rows": ["a1.mrc,a2.mrc,1,2"], "head": "half1,half2,voxel_size,voxel-size"},
+         "columns 'voxel_size' and 'voxel-size', which are one option"),
+        ({"rows": ["a1.mrc,a2.mrc,x"], "head": "half1,half2,help"}, "'help', which is no option"),
     ],
 )  # fmt: skip
 def test_a_bad_table_is_refused_in_one_line_before_anything_runs(maps, capsys, table, said):
@@ -84,6 +91,9 @@ def test_a_bad_table_is_refused_in_one_line_before_anything_runs(maps, capsys, t
         (["train"], "judges no single maps"),
         (["fsc", "--nonesuch"], "line 2: unrecognized arguments: --nonesuch"),
         (["fsc", "--voxel-size", "x"], "invalid float value: 'x'"),
+        (["fsc", "a1.mrc"], "a map is named among the words of fsc"),
+        (["fsc", "--overwrite"], "--overwrite is not for the command of a batch"),
+        (["fsc", "-o", "a1.mrc"], "-o is not for the command of a batch"),
     ],
 )
 def test_a_bad_command_too(maps, capsys, words, said):
@@ -112,6 +122,11 @@ def test_where_to_compute_is_checked_and_nobody_spoken_to_without_certificates(
 def test_a_folder_that_is_of_no_batch_is_left_alone(maps):
     with pytest.raises(OutputError, match="of no batch"):
         cryodl.run_batch(table_of(GOOD), "fsc", output=maps)
+    Path("own/rows").mkdir(parents=True)
+    with pytest.raises(OutputError, match="of no batch"):  # however its folders are called
+        cryodl.run_batch(table_of(GOOD), "fsc", output="own")
+    with pytest.raises(SettingError, match="cannot be read: No closing quotation"):
+        cryodl.run_batch(table_of(GOOD), "fsc --mask 'a", output="out")
 
 
 def test_rows_of_a_table_and_of_a_folder(maps):

@@ -84,8 +84,10 @@ def test_what_is_read_and_what_was_changed_stays(maps, tmp_path):
     (half1, half2), _, inside = maps
     out = tmp_path / "out"
     run_half_map_resolution(half1, half2, mask=inside, output=out)
-    run_filter(out / "density.mrc", out, output=out, overwrite=True)
-    assert {"density.mrc", "mask.mrc", "filtered.mrc"} <= {path.name for path in out.iterdir()}
+    with pytest.raises(OutputError, match="is what is read"):  # it would be written again, masked
+        run_filter(out / "density.mrc", out, output=out, overwrite=True)
+    run_fsc(half1, half2, output=out, overwrite=True, mask=half1.with_data(inside * 1.0))
+    assert "resolution.mrc" not in {path.name for path in out.iterdir()}
 
     run_half_map_resolution(half1, half2, mask=inside, output=tmp_path / "other")
     later = time.time() + 60
@@ -220,3 +222,20 @@ def test_an_array_without_a_voxel_size_is_refused_and_a_volume_of_it_is_not():
     with pytest.raises(InputError, match=r"shape \(8, 9, 10\) has no voxel size: give cryodl.Vol"):
         input_map(data, None)
     assert input_map(cryodl.Volume(data, 2.0), None).voxel_size == 2.0
+
+
+def test_what_is_read_is_not_written_over_though_a_run_left_it(maps, tmp_path):
+    halves, resolution, inside = maps
+    out = tmp_path / "out"
+    run_import_resolution(resolution, map=halves[0], output=out)
+    before = (out / "resolution.mrc").read_bytes()
+    smaller = halves[0].with_data((inside & (np.indices(SHAPE)[0] > 14)).astype(np.float32))
+    for given in (out / "resolution.mrc", out):
+        with pytest.raises(OutputError, match="is what is read: give another folder"):
+            run_import_resolution(given, map=halves[0], mask=smaller, output=out, overwrite=True)
+    run_filter(halves[0], resolution, output=tmp_path / "filtered")
+    with pytest.raises(OutputError, match="is what is read"):
+        run_filter(tmp_path / "filtered" / "filtered.mrc", resolution,
+                   output=tmp_path / "filtered", overwrite=True)  # fmt: skip
+    assert (out / "resolution.mrc").read_bytes() == before
+    assert not list(tmp_path.glob("*.kept"))
