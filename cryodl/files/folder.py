@@ -56,10 +56,8 @@ def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -
 def whole_folder(
     folder: str | os.PathLike[str],
     *,
-    overwrite: bool = False,
-    clear: bool = True,
-    read: Sequence[str | os.PathLike[str]] = (),
-) -> Iterator[Path]:
+    overwrite: bool = False, clear: bool = True, read: Sequence[str | os.PathLike[str]] = (),
+) -> Iterator[Path]:  # fmt: skip
     """A folder to write into, which becomes `folder` when the block ends well.
 
     Where the block fails nothing is left of it. A folder that exists is exchanged at once for one
@@ -68,7 +66,7 @@ def whole_folder(
     another run was quicker, the results stay under another name.
 
     clear : have what an earlier run wrote, and this one has not, go, too
-    read : files, and folders of results, that are read for it: none of them is written over
+    read : files, and folders of results, that are not written over
 
     Raises
     ------
@@ -111,7 +109,7 @@ def whole_folder(
 
 def _refuse_to_replace(work: Path, final: Path, read: Sequence[str | os.PathLike[str]]) -> None:
     """Raise OutputError where a new file would take the place of one that was read."""
-    written = {final / path.relative_to(work) for path in work.rglob("*") if path.is_file()}
+    written = {final / path.relative_to(work) for path in work.rglob("*")}
     for given in read:
         place = Path(given).resolve()
         if (place / "resolution.mrc" if place.is_dir() else place) in written:

@@ -27,6 +27,7 @@ def before_after_rows(
     change: np.ndarray | None,
     support: np.ndarray | None,
     mask: np.ndarray,
+    supported: str = "Halves agree",
 ) -> list[Row]:
     """Rows of a picture of both maps, and of what is known about the difference.
 
@@ -34,7 +35,8 @@ def before_after_rows(
     ----------
     before, after : ndarrays, shape (z, y, x), the input in any unit and the enhanced map
     change : ndarray, shape (z, y, x), or None; above 0 where density was added, below where removed
-    support : ndarray, shape (z, y, x), or None; how far both halves agree
+    support : ndarray, shape (z, y, x), or None; how far both halves agree, 0 to 1, or what else
+        `supported` says
     mask : ndarray of bool, shape (z, y, x), where the enhanced map shows something
     """
     low, high = density_limits(before, mask)
@@ -43,7 +45,7 @@ def before_after_rows(
         Row(after, "gray_r", 0.0, DARKEST, "Enhanced", True),
     ]
     if support is not None:
-        rows.append(Row(support, "viridis", 0.0, 1.0, "Halves agree", True, mask))
+        rows.append(Row(support, "viridis", 0.0, 1.0, supported, True, mask))
     if change is not None:
         rows.append(change_row(change))
     return rows
@@ -69,11 +71,12 @@ def draw_before_after(
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
     change: np.ndarray | None = None,
     support: np.ndarray | None = None,
+    supported: str = "Halves agree",
     title: str = "",
 ) -> None:
     """Write slices of both maps at the same planes.
 
-    before, after, change, support : as in `before_after_rows`
+    before, after, change, support, supported : as in `before_after_rows`
     path : .png, .svg or .pdf
     level : density of the enhanced map from which on it shows something
     voxel_size, origin : Å
@@ -85,7 +88,7 @@ def draw_before_after(
         figure = new_figure(6, 6)
         draw_slice_rows(
             figure,
-            before_after_rows(before, after, change, support, mask),
+            before_after_rows(before, after, change, support, mask, supported),
             planes=pick_planes(mask, "z", PLANES),
             voxel_size=voxel_size,
             origin=origin,
@@ -127,7 +130,7 @@ def write_before_after_view(
     ]
     if support is not None:
         lines += [
-            "# where both halves agree, the surface is green; where not, purple",
+            "# where both halves agree, or the map is to be trusted, the surface is green",
             f"open {_quoted(_relative(support, path))}",
             "volume #3 hide",
             "color sample #2 map #3 palette 0,#762a83:0.5,#f7f7f7:1,#1b7837",

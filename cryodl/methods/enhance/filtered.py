@@ -81,7 +81,8 @@ def enhance_by_filters(
             tell(f"resolution {resolution:.2f} Å, by the network of cryodl localres, of one map")
             found = filter_map(original, inside, resolution)
     density, change = found.full, found.change
-    volumes, of_network = {}, {}
+    volumes: dict[str, Any] = {}
+    of_network: dict[str, Any] = {}
     if correct is not None and found.resolution > COARSEST:
         correct, model = None, "linear"
         notes.append(
@@ -91,8 +92,10 @@ def enhance_by_filters(
     if correct is not None:
         with timer("correct"):
             density, volumes["trust"], bundle = correct(found)
+        seen = volumes["trust"].data[(density.data > SURFACE) & (volumes["trust"].data > 0)]
+        of_network["trust_median"] = round(float(np.median(seen)), 4) if seen.size else None
         change = np.where(change < 0, change, changed(found.full.data, density.data))
-        of_network = {"bundle": bundle.spec["name"], "bundle_sha256": bundle.sha256}
+        of_network |= {"bundle": bundle.spec["name"], "bundle_sha256": bundle.sha256}
     if found.halves:
         with timer("audit"):
             volumes["support"] = density.with_data(agreement(*found.halves))

@@ -302,6 +302,8 @@ def summary(stats: dict[str, Any]) -> list[str]:
         words += "; halves agree to " + " and ".join(
             f"{'none' if r is None else f'{r:.2f} Å'} {name}" for r, name in told
         )
+    if stats.get("trust_median") is not None:
+        words += f"; trust {stats['trust_median']:.2f} in the median where it shows something"
     return [f"{words}; {stats['seconds']['total']:.1f} s"]
 
 
@@ -312,7 +314,8 @@ def _draw(
     from cryodl.report.enhancement import draw_before_after, write_before_after_view
 
     density, enhanced = result.density, result.volumes["enhanced"].data
-    support = result.volumes.get("support")
+    name = "trust" if "trust" in result.volumes else "support"
+    support = result.volumes.get(name)
     changed = result.stats["voxel_size_given"]
     given = None if changed or source is None else Path(source)
     shown = place_density(density, given, work, output)
@@ -326,6 +329,7 @@ def _draw(
             origin=density.origin,
             change=result.volumes["audit"].data,
             support=None if support is None else support.data,
+            supported="Trust" if name == "trust" else "Halves agree",
             title=Path(source).name if source else "",
         )
     mask = enhanced > SURFACE / 2
@@ -335,5 +339,5 @@ def _draw(
         after=work / "enhanced.mrc",
         before_level=surface_level(density.data, mask if mask.any() else ~mask),
         after_level=SURFACE,
-        support=None if support is None else work / "support.mrc",
+        support=None if support is None else work / f"{name}.mrc",
     )

@@ -21,10 +21,20 @@ from cryodl.maps.volume import Volume
 from cryodl.methods.options import declared
 from cryodl.methods.output import figure_of, finish, results_folder
 from cryodl.methods.preflight import checks
-from cryodl.methods.preflight.checks import FAULT, HALVES, MASK, OK, PRIMARY, WARNING, Check, File
+from cryodl.methods.preflight.checks import (
+    FAULT,
+    HALVES,
+    MASK,
+    OK,
+    PRIMARY,
+    WARNING,
+    Check,
+    File,
+)
 from cryodl.methods.preflight.options import OPTIONS
 
 READY, FAULTY = 0, 1  # exit status; 2, of every command, means that something cannot be read
+FAR_FINER = 0.8  # below which it is a fault
 FINER = 0.95  # times the FSC's resolution, below which a claim is finer than what is there
 SHOWN = 256  # voxels along an edge of what is drawn
 INCLUDED = 0.5  # share of a fitted model's atoms that lie above the level, at least
@@ -201,7 +211,8 @@ def _fsc(maps, files, found: list[Check]) -> FscCurve | None:
 def _stated(fsc: FscCurve | None, claimed: float | None, found: list[Check]) -> dict[str, Any]:
     resolution = fsc.resolution() if fsc else None
     if claimed and resolution and claimed < FINER * resolution:
-        found.append(Check("resolution", WARNING, f"{claimed:g} Å is claimed, and the FSC of the "
+        verdict = FAULT if claimed < FAR_FINER * resolution else WARNING
+        found.append(Check("resolution", verdict, f"{claimed:g} Å is claimed, and the FSC of the "
             f"half maps gives {resolution:.2f} Å", "state that, or give the mask it was found "
             "with"))  # fmt: skip
     elif resolution:
@@ -254,7 +265,7 @@ def write_fsc_xml(path: Path, frequencies: np.ndarray, fsc: np.ndarray) -> None:
 def _form(files: dict[str, File], stats: dict[str, Any]) -> str:
     """What is to be typed into the form of a deposition."""
     first = files[PRIMARY].volume
-    resolution = stats["claimed"] or stats["resolution_0.143"]
+    resolution = stats["resolution_0.143"] or stats["claimed"]  # the method is named beside it
     levels = stats.get("levels", {})
     lines = [
         "EMDB deposition: what to type", "",
