@@ -28,6 +28,7 @@ SHARPENED = -50.0  # Å², fall-off of noise below which it was sharpened; refin
 ALIKE = 0.6  # mean FSC with the half maps' sum, over shells with signal, of a map made of them
 BETTER = 0.1  # by which it must rise when a map is mirrored or shifted, to say that it was
 CLEARLY = 1.2  # times the signal of two half maps that they must have when one is mirrored
+SAME = 0.999  # FSC in every shell of a map with a copy of itself
 MUCH, ANY = 0.5, 0.143  # FSC of the half maps from which a shell has much signal, and any
 
 
@@ -177,9 +178,18 @@ def noise_fall_off(first: Volume, second: Volume) -> float:
 def _hand_of_halves(first: Volume, second: Volume) -> Check:
     name = "hand of the half maps"
     signal, counts = _fsc(first, second.data)
-    mirrored = second.data[:, :, ::-1]
-    turned, _ = _fsc(first, np.roll(mirrored, best_shift(mirrored, first), (0, 1, 2)))
-    here, there = (float(np.cumsum((fsc * counts)[1:]).max()) for fsc in (signal, turned))
+    shift = best_shift(second.data, first)
+    moved = signal
+    if any(shift):
+        moved, _ = _fsc(first, np.roll(second.data, shift, (0, 1, 2)))
+    turned = max((_fsc(first, data)[0] for data in _mirrored(second.data, first)),
+                 key=lambda fsc: _common(fsc, counts))  # fmt: skip
+    here, beside, there = (_common(fsc, counts) for fsc in (signal, moved, turned))
+    if have_signal(moved, counts) and beside > CLEARLY * max(here, there / CLEARLY):
+        by = ", ".join(f"{step}" for step in reversed(shift))
+        return Check(name, FAULT, f"they have {beside / max(here, 1):.1f} times as much signal in "
+            f"common when half map 2 is shifted by ({by}) voxels",
+            "give half maps that lie on each other")  # fmt: skip
     if have_signal(turned, counts) and there > CLEARLY * here:
         return Check(name, FAULT, f"they have {there / max(here, 1):.1f} times as much signal in "
             "common when one is mirrored", "mirror one of the half maps")  # fmt: skip
@@ -187,6 +197,18 @@ def _hand_of_halves(first: Volume, second: Volume) -> Check:
         return Check(name, OK, "mirrored, they have less signal in common")
     return Check(name, FAULT, "they have no signal in common, mirrored or not",
         "give the two half maps of one refinement")  # fmt: skip
+
+
+def _mirrored(data: np.ndarray, like: Volume) -> list[np.ndarray]:
+    """A map mirrored along each axis, where each lies best on another: mirrored along two, it is
+    turned, which no shift makes good."""
+    mirrored = [np.flip(data, axis) for axis in range(3)]
+    return [np.roll(each, best_shift(each, like), (0, 1, 2)) for each in mirrored]
+
+
+def _common(fsc: np.ndarray, counts: np.ndarray) -> float:
+    """Coefficients that two maps have in common, up to the shell where most are."""
+    return float(np.cumsum((fsc * counts)[1:]).max())
 
 
 def check_primary(primary: Volume, first: Volume, second: Volume) -> Check:
@@ -197,12 +219,15 @@ def check_primary(primary: Volume, first: Volume, second: Volume) -> Check:
     name = "primary map made of the half maps"
     full = half_sum(first, second).data
     signal = _fsc(first, second.data)[0]
-    mirrored = full[:, :, ::-1]
     shift = best_shift(full, primary)
-    turn = best_shift(mirrored, primary)
-    cases = (full, np.roll(full, shift, (0, 1, 2)), np.roll(mirrored, turn, (0, 1, 2)))
     much, any_signal = _down_to(signal, MUCH), _down_to(signal, ANY)
-    curves = [_fsc(primary, data) for data in cases]
+    for number, half in enumerate((first, second), 1):
+        if float(_fsc(primary, half.data)[0][1:].min()) > SAME:
+            return Check(name, FAULT, f"it is half map {number}, or a filtered copy of it",
+                "give the map of both half maps")  # fmt: skip
+    curves = [_fsc(primary, data) for data in (full, np.roll(full, shift, (0, 1, 2)))]
+    turned_curves = [_fsc(primary, data) for data in _mirrored(full, primary)]
+    curves.append(max(turned_curves, key=lambda curve: _mean(curve[0], curve[1], much)))
     here, moved, turned = (_mean(*curve, much) for curve in curves)
     fine = [_mean(*curve, any_signal) for curve in curves]
     said = f"its FSC with their sum is {here:.2f} where they have signal"

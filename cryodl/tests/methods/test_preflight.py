@@ -135,6 +135,17 @@ FAULTY = {  # with the check that must fail, and what its evidence says
     # beside the twenty
     "one half mirrored": (lambda maps, mask: changed(maps, (2,), mirrored),
         "hand of the half maps", "when one is mirrored"),
+    "one half mirrored along z": (lambda maps, mask: changed(
+        maps, (2,), lambda v: v.with_data(np.roll(v.data[::-1], 1, 0))),
+        "hand of the half maps", "when one is mirrored"),
+    "one half shifted": (lambda maps, mask: changed(
+        maps, (2,), lambda v: v.with_data(np.roll(v.data, 1, 2))),
+        "hand of the half maps", "when half map 2 is shifted by (-1, 0, 0) voxels"),
+    "half map 1 for the primary": (lambda maps, mask: changed(maps, (0,), lambda v: maps[1]),
+        "primary map made of the half maps", "it is half map 1"),
+    "primary mirrored along z": (lambda maps, mask: changed(
+        maps, (0,), lambda v: v.with_data(v.data[::-1])),
+        "primary map made of the half maps", "it has the other hand"),
     "sharpened halves": (lambda maps, mask: changed(
         maps, (1, 2), lambda v: filtered(v, sharpen(-120))),
         "unsharpened half maps", "B = -"),
