@@ -15,6 +15,7 @@ from cryodl.maps.mrc import check_voxel_size, read_map, read_mask
 from cryodl.maps.volume import Volume, in_plain_units
 
 LEAST_EDGE = 8  # voxels
+LEAST_INSIDE = 64  # voxels of a mask, in which a resolution is to be measured
 APART = 0.5  # voxels between origins, from which maps do not lie on each other
 
 
@@ -139,6 +140,11 @@ def mask_weights(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]
         raise InputError(
             f"the mask has values from {low:g} to {high:g}, as a map has: give a mask from 0 to 1, "
             "and check that it was not swapped with a half map"
+        )
+    if inside.sum() < LEAST_INSIDE:
+        raise InputError(
+            f"the mask holds {int(inside.sum())} voxels, and {LEAST_INSIDE} are the least that "
+            "tell a resolution: give the mask of the molecule"
         )
     weights = np.clip(mask.data, 0, 1)
     soft = bool(np.mean((weights > 0.01) & (weights < 0.99)) > 1e-4)

@@ -239,3 +239,12 @@ def test_what_is_read_is_not_written_over_though_a_run_left_it(maps, tmp_path):
                    output=tmp_path / "filtered", overwrite=True)  # fmt: skip
     assert (out / "resolution.mrc").read_bytes() == before
     assert not list(tmp_path.glob("*.kept"))
+
+
+def test_a_mask_of_hardly_a_voxel_tells_no_resolution(maps):
+    (half1, half2), _, _ = maps
+    corner = np.zeros(SHAPE, np.float32)
+    corner[:3, :3, :3] = 1
+    for run in (run_fsc, run_half_map_resolution):
+        with pytest.raises(InputError, match="the mask holds 27 voxels, and 64 are the least"):
+            run(half1, half2, mask=half1.with_data(corner))
