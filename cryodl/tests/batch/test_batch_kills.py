@@ -11,7 +11,6 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("distributed", reason="the extra [batch] is not installed")
@@ -22,8 +21,7 @@ from cryodl.batch.cluster import cluster_client
 from cryodl.batch.rows import read_rows
 from cryodl.batch.run import outcomes
 from cryodl.batch.worker import Job
-from cryodl.maps.mrc import write_map
-from cryodl.maps.volume import Volume
+from cryodl.tests.batch.half_map_table import write_pairs
 
 pytestmark = pytest.mark.slow
 PAIRS, KILLS = 16, 10
@@ -33,19 +31,9 @@ PAIRS, KILLS = 16, 10
 def table(tmp_path_factory):
     """A table of half maps of a ball, of which one pair is damaged."""
     folder = tmp_path_factory.mktemp("maps")
-    z, y, x = np.indices((32,) * 3) - 16
-    lines = ["half1,half2"]
-    for number in range(PAIRS):
-        rng = np.random.default_rng(number)
-        ball = (z**2 + y**2 + x**2 < 64) * (2 + rng.normal(size=z.shape))
-        paths = [folder / f"m{number}_{half}.mrc" for half in (1, 2)]
-        for path in paths:
-            noisy = ball + 0.3 * rng.normal(size=z.shape)
-            write_map(path, Volume(noisy.astype(np.float32), 2.0))
-        lines.append(",".join(map(str, paths)))
+    place, paths = write_pairs(folder, PAIRS, "table.csv")
     paths[0].write_bytes(paths[0].read_bytes()[:5000])
-    (folder / "table.csv").write_text("\n".join(lines) + "\n", "utf-8")
-    return folder / "table.csv"
+    return place
 
 
 def begin(table, output, *more):

@@ -9,13 +9,11 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("dask_jobqueue", reason="the extra [batch] is not installed")
 
-from cryodl.maps.mrc import write_map
-from cryodl.maps.volume import Volume
+from cryodl.tests.batch.half_map_table import write_pairs
 
 pytestmark = pytest.mark.slurm
 SCRIPT = Path(__file__).with_name("slurm.sh")
@@ -42,20 +40,10 @@ def slurm(tmp_path, monkeypatch):
 
 
 def test_fifty_maps_in_two_jobs_of_which_one_is_cancelled(slurm, tmp_path):
-    z, y, x = np.indices((32,) * 3) - 16
-    lines = ["half1,half2"]
-    for number in range(MAPS):
-        rng = np.random.default_rng(number)
-        ball = (z**2 + y**2 + x**2 < 64) * (2 + rng.normal(size=z.shape))
-        paths = [tmp_path / f"m{number}_{half}.mrc" for half in (1, 2)]
-        for path in paths:
-            noisy = ball + 0.3 * rng.normal(size=z.shape)
-            write_map(path, Volume(noisy.astype(np.float32), 2.0))
-        lines.append(",".join(map(str, paths)))
-    (tmp_path / "maps.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    table, _ = write_pairs(tmp_path, MAPS, "maps.csv")
     output = tmp_path / "out"
     jobs = "--scheduler slurm --workers 2 --memory 2GB --queue all --jobqueue walltime=00:10:00"
-    call = ["batch", tmp_path / "maps.csv", "-o", output, *jobs.split(), "fsc"]
+    call = ["batch", table, "-o", output, *jobs.split(), "fsc"]
     with subprocess.Popen([sys.executable, "-m", "cryodl", *map(str, call)], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as run:  # fmt: skip
         while run.poll() is None and len(list(output.glob("rows/*.json"))) < MAPS // 3:

@@ -12,6 +12,7 @@ from cryodl.methods.enhance.refined.correct import (
     FIRST,
     SECOND,
     STRENGTH,
+    VOXELS_PER_RESOLUTION,
     departure,
     features,
     padded,
@@ -52,7 +53,10 @@ def judge(model, path) -> dict[str, Any]:
         resolution = float(kept["resolution"])
     blocks = np.asarray(model.predict_on_batch(features([full, noise, mask], resolution)[None]))[0]
     change, doubt = (to_density(blocks[..., s], full.shape) for s in (FIRST, SECOND))
-    density = full + low_pass(Volume(STRENGTH * change, resolution / 3), resolution).data
+    density = (
+        full
+        + low_pass(Volume(STRENGTH * change, resolution / VOXELS_PER_RESOLUTION), resolution).data
+    )
     inside = mask > 0.5
     away, true = departure(density), departure(target)
     return {

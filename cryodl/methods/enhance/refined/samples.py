@@ -15,7 +15,7 @@ from cryodl.maps.crop import box_around
 from cryodl.maps.resample import resample
 from cryodl.maps.rotations import Rotation
 from cryodl.methods.enhance.linear import filter_half_maps
-from cryodl.methods.enhance.refined.correct import features, on_network_grid
+from cryodl.methods.enhance.refined.correct import VOXELS_PER_RESOLUTION, features, on_network_grid
 from cryodl.resolution_maps.local_filter import low_pass
 from cryodl.simulation.reconstruction_set import StoredReconstruction
 
@@ -39,7 +39,7 @@ def prepare(stored: StoredReconstruction, folder: Path) -> Path | None:
     model, inside = stored.volume("model"), stored.volume("mask").data > 0.5
     target = low_pass(model, found.resolution)
     unit = np.float32(1 / max(float(np.sqrt(np.mean(np.square(target.data[inside])))), 1e-30))
-    target = resample(target, found.resolution / 3)
+    target = resample(target, found.resolution / VOXELS_PER_RESOLUTION)
     if target.shape != full.shape or not (mask.data > 0.5).any():
         return None
     part = box_around(mask.data > 0.01, MARGIN, LARGEST)
