@@ -178,10 +178,13 @@ LEAST_PARTICLES = 40  # of an experiment of high symmetry, whose particles count
 BATCH = 1 << 18  # points of slices that are held at a time
 
 
-def reconstruct(bodies: Bodies, symmetry: Symmetry, drawn: dict[str, Any], error: float, rng):
+def reconstruct(
+    bodies: Bodies, symmetry: Symmetry, drawn: dict[str, Any], error: float, rng, preferred
+):
     """Image half of the particles and reconstruct them.
 
     drawn : as from particle_config.draw
+    preferred : ndarray (views, 3), views about which particles gather where they do
     error : share of the drawn errors of alignment, defocus and conformation that is made
 
     Returns (signal, noise): ndarrays (n, n, n), float32; the noise is of any strength.
@@ -197,7 +200,7 @@ def reconstruct(bodies: Bodies, symmetry: Symmetry, drawn: dict[str, Any], error
     gain = noise_gain(plane.radius / (n * voxel), drawn).astype(np.float32)
     for start in range(0, count, step):
         size = min(step, count - start)
-        views = draw_views(size, _views(drawn), rng)
+        views = draw_views(size, _views(drawn), rng, preferred)
         points = plane.points(views)
         values = np.zeros(points.shape[1:], np.complex64)
         for body, density in zip(bodies.parts, fourier):
@@ -211,7 +214,7 @@ def reconstruct(bodies: Bodies, symmetry: Symmetry, drawn: dict[str, Any], error
         assigned = turns @ views
         if drawn["wrong_poses"]:
             wrong = rng.random(size) < drawn["wrong_share"] * error
-            assigned[wrong] = draw_views(size, _views(drawn), rng)[wrong]
+            assigned[wrong] = draw_views(size, _views(drawn), rng, preferred)[wrong]
         places = plane.points(assigned)
         for rotation, shift in operators:
             turned = np.tensordot(rotation.astype(np.float32), places, 1)

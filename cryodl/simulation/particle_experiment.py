@@ -90,8 +90,8 @@ def simulate_particles(
             f"{LEAST_ATOMS}; give a larger structure"
         )
     # A stream for each, so that one ingredient does not shift what another draws.
-    rng_draw, rng_specimen, rng_bodies, *rng_halves, rng_noise = (
-        np.random.default_rng([seed, k]) for k in range(6)
+    rng_draw, rng_specimen, rng_bodies, *rng_halves, rng_noise, rng_views = (
+        np.random.default_rng([seed, k]) for k in range(7)
     )
     drawn = draw(full_config(config), rng_draw)
     specimen, symmetry, drawn = place(structure, drawn, rng_specimen)
@@ -99,11 +99,12 @@ def simulate_particles(
     voxel, resolution = drawn["voxel_size"], drawn["resolution"]
     box = FourierBox(specimen.box, voxel)
     weights = fsc_mask(distance_from(bodies.mask, voxel), resolution)
+    views = rng_views.normal(size=(max(drawn["preferred_views"], 1), 3))
     states = [rng.bit_generator.state for rng in rng_halves]
     for error in ERRORS:
         for rng, state in zip(rng_halves, states):
             rng.bit_generator.state = state
-        pairs = [reconstruct(bodies, symmetry, drawn, error, rng) for rng in rng_halves]
+        pairs = [reconstruct(bodies, symmetry, drawn, error, rng, views) for rng in rng_halves]
         signals, noises = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         if drawn["many_particles"]:
             noises = [_same_spectrum(noise, box, rng_noise) for noise in noises]

@@ -18,11 +18,18 @@ from cryodl.simulation.specimen import Specimen, draw_b_factors, loose_parts, ra
 from cryodl.simulation.structure import Structure
 
 
-def draw_views(count: int, drawn: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+def draw_views(
+    count: int,
+    drawn: dict[str, Any],
+    rng: np.random.Generator,
+    preferred: np.ndarray | None = None,
+) -> np.ndarray:
     """True orientations: even, or some of them gathered about a few preferred views.
 
     drawn : preferred (share), preferred_views (number), preferred_spread (degrees), side_views
         (1: only from the side of the z axis, as filaments lie in ice)
+    preferred : ndarray (views, 3), the preferred views, which all particles of an experiment share;
+        None draws them
 
     Returns ndarray (count, 3, 3), whose rows are the image's axes in the specimen's frame.
     """
@@ -31,6 +38,8 @@ def draw_views(count: int, drawn: dict[str, Any], rng: np.random.Generator) -> n
         directions[:, 2] = 0
     gathered = rng.random(count) < drawn["preferred"]
     views = rng.normal(size=(max(drawn["preferred_views"], 1), 3))
+    if preferred is not None:  # drawn all the same, so that even views stay as they are
+        views = preferred
     chosen = views[rng.integers(len(views), size=count)]
     spread = np.radians(drawn["preferred_spread"])
     directions[gathered] = _unit(chosen)[gathered]

@@ -136,6 +136,22 @@ def test_views_are_even_or_gathered():
     assert np.abs(side[:, 2]).max() < 0.5
 
 
+def test_both_halves_share_their_preferred_view(molecule):  # noqa: F811
+    found = make(molecule, gathered=1, preferred=0.95, preferred_views=1, preferred_spread=5)
+    rare = [noisiest_axis(half - found.signal) for half in (found.half1, found.half2)]
+    assert abs(rare[0] @ rare[1]) > np.cos(np.radians(15))
+
+
+def noisiest_axis(noise):
+    """The axis along which most of a map's noise power lies; unit vector z, y, x."""
+    power = np.abs(np.fft.fftn(noise)) ** 2
+    places = np.stack(np.meshgrid(*[np.fft.fftfreq(n) for n in noise.shape], indexing="ij"))
+    radius = np.linalg.norm(places, axis=0)
+    inside = (radius > 0.05) & (radius < 0.3)
+    axes = (places[:, inside] / radius[inside]) * np.sqrt(power[inside])
+    return np.linalg.eigh(axes @ axes.T)[1][:, -1]
+
+
 def test_errors_are_as_large_as_asked_and_tails_as_heavy():
     from scipy.spatial.transform import Rotation
 
