@@ -19,7 +19,7 @@ from cryodl.checks.quiet import Rim, filled, quiet_rim
 from cryodl.checks.voxel_size import voxel_size_warning
 from cryodl.errors import InputError
 from cryodl.maps.crop import bounding_box
-from cryodl.maps.mask import existing_mask, outside_value
+from cryodl.maps.mask import coarse_mask, existing_mask, outside_value
 from cryodl.maps.volume import Volume
 
 VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
@@ -98,9 +98,7 @@ def check_map(
             f"the molecule would be {diameter:.0f} Å across, which is implausible"
             f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å"
         )
-    elif (said := clean_warning(volume, support, coarse_mask)) is not None:
-        found.append(said)  # nor has the check of voxel sizes seen such maps
-    elif (said := voxel_size_warning(volume, coarse_mask)) is not None:
+    elif (said := _unlike_training(volume, support, coarse_mask)) is not None:
         found.append(said)
     edges = [mask[_face(axis, end)].mean() for axis in range(3) for end in (0, -1)]
     if max(edges) > 0.02:
@@ -109,6 +107,16 @@ def check_map(
             f" (up to {max(edges):.0%} of a face); values there are less certain"
         )
     return found
+
+
+def _unlike_training(
+    volume: Volume, support: np.ndarray | None, inside: np.ndarray | None
+) -> str | None:
+    """A sentence where a map has no noise, which the check of voxel sizes has not seen either, or
+    where its voxel size cannot be right; inside : roughly the molecule, None finds it."""
+    if inside is None and support is None:  # both look there
+        inside = coarse_mask(volume)
+    return clean_warning(volume, support, inside) or voxel_size_warning(volume, inside)
 
 
 def check_one_grid(
