@@ -20,7 +20,8 @@ Commands
 .. This page is made by `make docs`; change the commands, not the page.
 
 Every command answers ``--help``. Exit codes: 0, done; 1, ``preflight`` found faults; 2, the input
-or an option cannot be used, said in one line; 3, some rows of a batch failed; 130, interrupted.
+or an option cannot be used, said in one line; 3, some rows of a batch, or some maps of
+``classify``, failed and the others are judged; 130, interrupted.
 """
 
 

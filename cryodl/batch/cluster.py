@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -138,13 +139,16 @@ def _jobs(
     import dask_jobqueue
     from distributed.security import Security
 
+    from cryodl.batch.worker import JOBS
+
+    secret = output / JOBS
     values: dict[str, Any] = {
         "cores": cores,
         "processes": 1,
         "memory": memory,
         "queue": queue,
         "job_name": "cryodl",
-        "log_directory": str(output / "jobs"),
+        "log_directory": str(secret),
         "local_directory": os.environ.get("TMPDIR", "/tmp"),
         "worker_extra_args": ["--nthreads", "1"],
         "job_script_prologue": [f"export {_variable(k)}={v}" for k, v in SETTINGS.items()],
@@ -154,10 +158,11 @@ def _jobs(
         values["job_extra_directives"] = [
             *values.get("job_extra_directives", []), f"--gres=gpu:{gpus}"
         ]  # fmt: skip
-    secret = output / "jobs"
-    secret.mkdir(mode=0o700, exist_ok=True)
     made = getattr(dask_jobqueue, QUEUES[scheduler])
+    of_cluster = signature(dask_jobqueue.core.JobQueueCluster.__init__).parameters
     try:
+        made.job_cls("", "", **{k: v for k, v in values.items() if k not in of_cluster})
+        secret.mkdir(mode=0o700, exist_ok=True)  # when the words are known to be right
         return made(
             protocol="tls://",
             security=Security.temporary(),

@@ -19,9 +19,11 @@ from cryodl.errors import CryodlError, InputError, SettingError
 from cryodl.files.reading import MOST_FIELD, is_file, read_text
 from cryodl.methods.options import Option, as_flags
 from cryodl.methods.registry import NETWORK
+from cryodl.networks.spec import list_bundles
 
 MAP_NAME = re.compile(r"(.+?)\.(?:mrc|map|ccp4)(?:\.gz|\.bz2)?", re.IGNORECASE)
 NAME, CARRIED = "name", "#"  # the column of folders' names; begin of columns that are not read
+PATHS = ("FILE", "RES", "NAME_OR_FOLDER")  # what stands for files and folders in help
 YES, NO = ("1", "yes", "true", "x"), ("0", "no", "false")  # whether a row has a flag
 NOT_OF_ROWS = {"output", "json", "overwrite", "params", "table", "help"}  # a row has no say in
 OURS = {"map", "name", "status", "error", "seconds", "said", "warnings", "version", "sha256"}
@@ -33,12 +35,14 @@ class Row(NamedTuple):
     name : of its folder;  line : of the table
     cells : {column: text} as they were given
     arguments : of the command, without the folder to write into
+    files : absolute, that the command will read
     """
 
     name: str
     line: int
     cells: dict[str, str]
     arguments: tuple[str, ...]
+    files: tuple[str, ...] = ()
 
 
 def read_rows(table: str | os.PathLike[str], words: Sequence[str]) -> list[Row]:
@@ -58,16 +62,23 @@ def read_rows(table: str | os.PathLike[str], words: Sequence[str]) -> list[Row]:
         lines = _read_table(place)
     parser, options = _parser(words[0])
     _check_words(words, parser)
-    _check_columns(place, lines[0][1], parser, words)
-    _check_twice(place, [(n, _given(cells), first_file(cells)) for n, cells in lines], "the same")
-    _check_files(place, lines, options)
-    names = _names(place, lines)
-    rows = [
-        Row(name, line, cells, tuple(_arguments(words, cells, parser)))
-        for name, (line, cells) in zip(names, lines)
+    by_column = _check_columns(place, lines[0][1], parser, options, words)
+    words, for_all = _absolute_words(words, parser, options)
+    held = [
+        (line, {name: _value(one, cells[name]) for name, one in by_column.items() if cells[name]})
+        for line, cells in lines
     ]
-    for row in rows:
-        _check_values(place, row, parser, options)
+    alike = [(n, tuple(values.items()), first_file(cells)) for (n, values), (_, cells)
+             in zip(held, lines)]  # fmt: skip
+    _check_twice(place, alike, "the same")
+    _check_files(place, held, lines, by_column)
+    names = _names(place, lines)
+    rows = []
+    for name, (line, cells), (_, values) in zip(names, lines, held):
+        files = [text for column, text in values.items() if takes_path(by_column[column], text)]
+        arguments = tuple(_arguments(words, values, parser))
+        rows.append(Row(name, line, cells, arguments, (*filter(is_file, files), *for_all)))
+        _check_values(place, rows[-1], parser, options)
     return rows
 
 
@@ -157,13 +168,18 @@ def _check_words(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
         )
     for word in words[1:]:
         action = parser._option_string_actions.get(word.split("=")[0])
-        if action is not None and action.dest in NOT_OF_ROWS - {"params"}:
+        if action is not None and action.dest in NOT_OF_ROWS:
             raise SettingError(f"{word} is not for the command of a batch: leave it out")
 
 
 def _check_columns(
-    place: str, cells: dict[str, str], parser: argparse.ArgumentParser, words: Sequence[str]
-) -> None:
+    place: str,
+    cells: dict[str, str],
+    parser: argparse.ArgumentParser,
+    options: Sequence[Option],
+    words: Sequence[str],
+) -> dict[str, Option]:
+    """The options that the columns are of, by their names; raises where they make no rows."""
     read = [name for name in cells if name != NAME and not name.startswith(CARRIED)]
     for name in read:
         if _action(parser, name) is None:
@@ -195,14 +211,55 @@ def _check_columns(
             f"{place} has no column {' and '.join(missing)}, which {words[0]} needs; it has "
             f"{', '.join(cells)[:300]}"
         )
+    declared = {one.dest: one for one in options}
+    return {column: declared[dest] for dest, column in by_option.items()}
 
 
-def _given(cells: dict[str, str]) -> tuple:
-    return tuple(
-        (name, _absolute(text))
-        for name, text in sorted(cells.items())
-        if text and name != NAME and not name.startswith(CARRIED)
-    )
+def takes_path(one: Option, text: str) -> bool:
+    """Whether a value names a file or a folder, and is no word that happens to be called like one.
+
+    one : the option that it is of
+    """
+    if one.metavar == "NAME_OR_FOLDER" and text in list_bundles():
+        return False
+    return (one.argument or one.metavar in PATHS) and (one.dest, text) != ("mask", NETWORK)
+
+
+def _value(one: Option, text: str) -> str:
+    """A value, of a path one that holds in every folder."""
+    return os.path.abspath(text) if takes_path(one, text) else text
+
+
+def _is_there(one: Option, text: str) -> bool:
+    folders = one.metavar in ("RES", "NAME_OR_FOLDER")
+    return not takes_path(one, text) or is_file(text) or folders and os.path.isdir(text)
+
+
+def _absolute_words(
+    words: Sequence[str], parser: argparse.ArgumentParser, options: Sequence[Option]
+) -> tuple[list[str], list[str]]:
+    """A command's words, with paths that hold in every folder, and the files among them."""
+    declared = {one.dest: one for one in options}
+    found, files = [words[0]], []
+    one: Option | None = None
+    for word in words[1:]:
+        name, equals, text = word.partition("=")
+        action = parser._option_string_actions.get(name)
+        if action is not None:
+            one = declared.get(action.dest)
+        begin, text = (f"{name}=" if equals else "", text) if action is not None else ("", word)
+        if one is None or action is not None and not equals:
+            found.append(word)
+            continue
+        if not _is_there(one, text):
+            raise InputError(
+                f"{one.shown}={text}: no such file: check the name, as seen from the current "
+                f"folder {os.getcwd()}"
+            )
+        text = _value(one, text)
+        found.append(begin + text)
+        files += [text] if takes_path(one, text) and is_file(text) else []
+    return found, files
 
 
 def _check_twice(place: str, things: Iterable[tuple[int, Any, str]], what: str) -> None:
@@ -217,17 +274,12 @@ def _check_twice(place: str, things: Iterable[tuple[int, Any, str]], what: str) 
         seen[thing] = line
 
 
-def _names_file(options: Sequence[Option], column: str) -> bool:
-    key = column.lower().replace("_", "-")
-    return any(key == one.key and (one.argument or one.metavar == "FILE") for one in options)
-
-
-def _check_files(place: str, lines: list, options: Sequence[Option]) -> None:
+def _check_files(place: str, held: list, lines: list, by_column: dict[str, Option]) -> None:
     missing = [
-        (line, text)
-        for line, cells in lines
-        for column, text in cells.items()
-        if text and text != NETWORK and _names_file(options, column) and not is_file(text)
+        (line, cells[column])
+        for (line, values), (_, cells) in zip(held, lines)
+        for column, text in values.items()
+        if not _is_there(by_column[column], text)
     ]
     if missing:
         shown = "; ".join(f"line {line}: {text}" for line, text in missing[:3])
@@ -240,15 +292,14 @@ def _check_files(place: str, lines: list, options: Sequence[Option]) -> None:
 
 def first_file(cells: dict[str, str]) -> str:
     """The file that a row is about, as it was given."""
-    return next((cells[name] for name in ("map", "half1") if cells.get(name)), "") or next(
-        (text for name, text in cells.items() if text and name != NAME), ""
-    )
+    read = {k.lower(): text for k, text in cells.items() if k != NAME and k[:1] != CARRIED and text}
+    return read.get("map") or read.get("half1") or next(iter(read.values()), "")
 
 
 def _names(place: str, lines: list) -> list[str]:
     """A folder's name for each row: its own, or that of its first file, with as many of the
     folders around that as tell it from the others."""
-    paths = [Path(_absolute(first_file(cells))) for _, cells in lines]
+    paths = [Path(os.path.abspath(first_file(cells))) for _, cells in lines]
     names = [cells.get(NAME) or _stem(path, 0) for path, (_, cells) in zip(paths, lines)]
     for depth in range(1, max(len(path.parts) for path in paths) - 1):
         counts = Counter(name.lower() for name in names)
@@ -274,27 +325,19 @@ def _stem(path: Path, depth: int) -> str:
     return "-".join([*path.parts[1:-1][len(path.parts) - 2 - depth :], stem])
 
 
-def _absolute(text: str) -> str:
-    """A path that holds in every folder; other text as it is."""
-    return os.path.abspath(text) if os.path.lexists(text) else text
-
-
-def _arguments(words: Sequence[str], cells: dict[str, str], parser: Any) -> list[str]:
+def _arguments(words: Sequence[str], values: dict[str, str], parser: Any) -> list[str]:
     """The command line that a row stands for; what it says prevails over what holds for all."""
     places = {action.dest: "" for action in parser._actions if not action.option_strings}
     given = []
-    for column, text in cells.items():
-        if not text or column == NAME or column.startswith(CARRIED):
-            continue
+    for column, text in values.items():
         action = _action(parser, column)
-        if action.dest in places:  # type: ignore[union-attr]
-            places[action.dest] = _absolute(text)  # type: ignore[union-attr]
-        elif action.nargs == 0:  # type: ignore[union-attr]
-            given += [action.option_strings[-1]] if text.lower() in YES else []  # type: ignore
+        assert action is not None  # as `_check_columns` has seen
+        if action.dest in places:
+            places[action.dest] = text
+        elif action.nargs == 0:
+            given += [action.option_strings[-1]] if text.lower() in YES else []
         else:
-            plain = action.type or action.choices  # type: ignore[union-attr]
-            text = text if plain else _absolute(text)
-            given.append(f"{action.option_strings[-1]}={text}")  # type: ignore[union-attr]
+            given.append(f"{action.option_strings[-1]}={text}")
     return [words[0], *filter(None, places.values()), *words[1:], *given]
 
 

@@ -7,10 +7,11 @@ import shlex
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 from cryodl.batch.options import JUDGES, OPTIONS
@@ -82,13 +83,18 @@ def run_batch(
         )
     rows = read_rows(table, words)
     folder = Path(os.path.abspath(output))
-    batch = _open(folder)
+    batch, new = _open(folder)
     state = _State(len(rows), tell)
     try:
-        with cluster_client(
-            scheduler, folder, workers=workers, gpus=gpus, cores=cores, memory=memory, queue=queue,
-            jobqueue=jobqueue,
-        ) as (client, count):  # fmt: skip
+        with ExitStack() as stack:
+            try:
+                client, count = stack.enter_context(cluster_client(
+                    scheduler, folder, workers=workers, gpus=gpus, cores=cores, memory=memory,
+                    queue=queue, jobqueue=jobqueue,
+                ))  # fmt: skip
+            except CryodlError:  # refused settings leave nothing
+                _take_back(folder, new)
+                raise
             tell(f"{len(rows)} rows; {_where(scheduler, client, count)}")
             jobs = _jobs(rows, folder, batch)
             for outcome in outcomes(client, do_row, jobs, AHEAD * max(count, 8)):
@@ -111,9 +117,10 @@ def _check_installed() -> None:
         )
 
 
-def _open(folder: Path) -> str:
-    """Make the output ready, and mark it by what workers know it; returns the mark."""
-    from cryodl.batch.worker import BATCH, RECORDS, RESULTS
+def _open(folder: Path) -> tuple[str, list[Path]]:
+    """Make the output ready, and mark it by what workers know it; returns the mark, and what was
+    not there before."""
+    from cryodl.batch.worker import BATCH, JOBS, RECORDS, RESULTS
     from cryodl.files.folder import cannot_write, whole_file
     from cryodl.files.record import write_json
     from cryodl.version import __version__
@@ -121,6 +128,9 @@ def _open(folder: Path) -> str:
     batch = uuid.uuid4().hex
     if folder.is_dir() and any(folder.iterdir()) and not (folder / BATCH).is_file():
         raise OutputError(f"{folder} is not empty, and of no batch: give another folder")
+    new = [place for place in (*reversed(folder.parents), folder) if not place.exists()]
+    new = new or [folder / name for name in (BATCH, RECORDS, RESULTS, JOBS)
+                  if not (folder / name).exists()]  # fmt: skip
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / BATCH, overwrite=True) as part:
@@ -129,7 +139,19 @@ def _open(folder: Path) -> str:
             (folder / place).mkdir(exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from None
-    return batch
+    return batch, new
+
+
+def _take_back(folder: Path, new: Sequence[Path]) -> None:
+    """Remove what a batch that could not begin has made, of its output and the folders around."""
+    for place in reversed(new):
+        if folder not in (place, *place.parents):
+            with suppress(OSError):  # something else is in it by now
+                place.rmdir()
+        elif place.is_dir():
+            rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)
 
 
 def _jobs(rows: Sequence[Any], folder: Path, batch: str) -> Iterator[Any]:
@@ -137,8 +159,7 @@ def _jobs(rows: Sequence[Any], folder: Path, batch: str) -> Iterator[Any]:
     from cryodl.version import __version__
 
     for row in rows:
-        files = [word.partition("=")[2] if word[:2] == "--" else word for word in row.arguments[1:]]
-        seen = {path: mark(path) for path in files if os.path.isfile(path)}
+        seen = {path: mark(path) for path in row.files}
         yield Job(row, str(folder), batch, __version__, seen)
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from distributed import WorkerPlugin
 
 from cryodl.batch.memory import Share
-from cryodl.batch.rows import NOT_OF_ROWS, Row, first_file, parse
+from cryodl.batch.rows import NOT_OF_ROWS, Row, first_file, parse, takes_path
 from cryodl.cli.common import refuse_to_replace_inputs
 from cryodl.cli.main import error_line
 from cryodl.compute.device import choose_gpus, forget_networks, keep_networks
@@ -27,11 +27,11 @@ from cryodl.compute.memory import resident_memory
 from cryodl.compute.parallel import keep_freed_memory, limit_threads
 from cryodl.errors import InputError
 from cryodl.files.folder import whole_file
-from cryodl.files.record import file_sha256, write_json
+from cryodl.files.record import KEY, file_sha256, files_of, write_json
 from cryodl.methods.options import Option, differing
 from cryodl.version import __version__
 
-RESULTS, RECORDS, BATCH = "maps", "rows", "batch.json"  # in the output
+RESULTS, RECORDS, JOBS, BATCH = "maps", "rows", "jobs", "batch.json"  # in the output
 PICTURES, THUMBNAIL = ("slices.png", "fsc.png"), (320, 240)  # the best first; their size, pixels
 FILES = {"classify": "classes.json", "mask": "mask.mrc"}  # of commands that write no folder
 NEEDS = re.compile(r"about \d+ s and ([\d.]+) GB of memory")  # of `methods.cost.needs`
@@ -239,7 +239,10 @@ def identity(args: Any, options: list[Option]) -> dict[str, Any]:
         if one.dest not in NOT_OF_ROWS:
             value = getattr(args, one.dest)
             given = value if isinstance(value, list) else [value]
-            values[one.dest] = [_content(item, files) for item in given]
+            values[one.dest] = [
+                _content(item, files) if isinstance(item, str) and takes_path(one, item) else item
+                for item in given
+            ]
     said = json.dumps([args.command, values, __version__], sort_keys=True, default=str)
     return {
         "key": hashlib.sha256(said.encode()).hexdigest(),
@@ -248,10 +251,8 @@ def identity(args: Any, options: list[Option]) -> dict[str, Any]:
     }
 
 
-def _content(value: Any, files: dict[str, str]) -> Any:
-    """A value, or of a file its checksum, which is put down in `files`, too."""
-    if not isinstance(value, str):
-        return value
+def _content(value: str, files: dict[str, str]) -> str:
+    """Checksum of a file, which is put down in `files`, too, or of a folder's record."""
     if os.path.isfile(value):
         files[value] = file_sha256(Path(value))
         return files[value]
@@ -266,26 +267,34 @@ def _figures(folder: Path) -> Path | None:
 
 
 def _stands(record: Mapping[str, Any], folder: Path) -> bool:
-    """Whether a row is done, and its results are there as they were written."""
-    if record.get("status") != "done":
+    """Whether a row is done, and every file of its results is as it was written."""
+    files = record.get("files")
+    if record.get("status") != "done" or not isinstance(files, dict):
         return False
-    path = _figures(folder)
-    found = None if path is None else file_sha256(path)
-    return found == record["result"] and all((folder / name).exists() for name in record["files"])
+    places = {folder / name: kept for name, kept in files.items()}
+    try:  # sizes first, which cost nothing
+        same = all(place.stat().st_size == size for place, (size, _) in places.items())
+        return same and all(file_sha256(place) == found for place, (_, found) in places.items())
+    except OSError:
+        return False
 
 
 def _found(folder: Path) -> dict[str, Any]:
-    """What a row's record says of its results."""
+    """What a row's record says of its results; files: {name: [bytes, SHA-256]} of all of them."""
     path = _figures(folder)
     stats = json.loads(path.read_text("utf-8")) if path else {}
     stats = stats[0] if isinstance(stats, list) else stats
-    apart = ("files", "sha256", "warnings", "seconds", "map")
+    apart = ("files", KEY, "warnings", "seconds", "map")
+    known = dict(stats.get(KEY) or {})  # of all that the command wrote, and has read for it
+    names = sorted(known or files_of(folder))
+    if path is not None:
+        known[path.name] = file_sha256(path)  # there it is of its content
     return {
         "figures": {name: value for name, value in stats.items() if name not in apart},
         "warnings": stats.get("warnings", []),
-        "files": sorted(path.name for path in folder.iterdir()),
-        "result": path and file_sha256(path),
-    }
+        "files": {name: [(folder / name).stat().st_size,
+                         known.get(name) or file_sha256(folder / name)] for name in names},
+    }  # fmt: skip
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -6,10 +6,8 @@ import argparse
 
 from cryodl.batch.options import OPTIONS
 from cryodl.cli.command import PARAMS
-from cryodl.cli.common import say
+from cryodl.cli.common import SOME_FAILED, say
 from cryodl.methods import options as declared
-
-SOME_FAILED = 3  # exit code
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 from cryodl.cli.command import PARAMS
-from cryodl.cli.common import Progress, apply_compute_options, say
+from cryodl.cli.common import SOME_FAILED, Progress, apply_compute_options, say
 from cryodl.errors import SettingError
 from cryodl.methods import options as declared
-from cryodl.methods.options import Option, keywords
+from cryodl.methods.options import Option, as_flags, keywords
 from cryodl.methods.resolution_class.options import OPTIONS
 
 TABLE = Option("table", metavar="TSV", process=True, help="tab-separated list with file and "
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(options=options)
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
     from cryodl.methods.resolution_class.run import check_list, classify_maps, write_list
 
     apply_compute_options(args)
@@ -48,13 +49,18 @@ def run(args: argparse.Namespace) -> None:
     with Progress("rotation" if args.thorough else "map") as progress:
         shown = progress if len(values["maps"]) > 1 or args.thorough else None
         found = classify_maps(**values, progress=shown, notify=say)
+    judged = [entry for entry in found if "error" not in entry]
     for entry in found:
-        print(sentence(entry))
+        if "error" in entry:
+            print(f"cryodl: {as_flags(entry['error'], OPTIONS)}", file=sys.stderr)
+        else:
+            print(sentence(entry))
     if args.table:
-        print_tables(found)
+        print_tables(judged)
     if path:  # last: what was found is told, whatever becomes of the file
         write_list(path, found, overwrite)
         print(f"wrote {path}")
+    return 0 if len(judged) == len(found) else SOME_FAILED
 
 
 def sentence(entry: dict[str, Any]) -> str:

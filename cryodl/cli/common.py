@@ -12,6 +12,7 @@ from typing import Any
 
 from cryodl.errors import OutputError, SettingError
 
+SOME_FAILED = 3  # exit code where the other maps are judged
 PARAMS_HELP = "JSON object of these options by their long names; the command line prevails"
 
 

@@ -1,7 +1,7 @@
 """`cryodl COMMAND`: finds the command, runs it, and turns errors into one line and an exit code.
 
 Exit codes: 0 done; 1 `preflight` found faults; 2 something the user can mend; 3 some rows of a
-batch failed; 130 interrupted; 143 terminated.
+batch, or maps of `classify`, failed; 130 interrupted; 143 terminated.
 """
 
 from __future__ import annotations

@@ -148,12 +148,14 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
 
     # --------------------------- info -------------------------------------
     def getStats(self):
-        """Return what was found, a dict for each map in their order; [] before the run."""
+        """Return what was found, a dict for each map in their order; [] before the run, and where
+        it failed by some of them."""
         path = self.getExtraFile("classes.json")
         if not os.path.exists(path):
             return []
         with open(path, encoding="utf-8") as file:
-            return json.load(file)
+            found = json.load(file)
+        return [] if any("error" in entry for entry in found) else found
 
     def getMapNames(self):
         """Return what each map is called in pictures and summary."""

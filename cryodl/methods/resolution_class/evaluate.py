@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.errors import InputError
 from cryodl.evaluation.tables import write_tables
 from cryodl.files.folder import whole_folder
 from cryodl.maps.volume import Volume
@@ -126,6 +127,9 @@ def _real(table, model, bundle) -> Iterator[tuple[str, list[dict]]]:
     rows = read_table(table)
     maps, claimed, voxels = ([row[i] for row in rows] for i in range(3))
     found = classify_maps(maps, model, bundle=bundle, claimed=claimed, voxel_size=voxels)
+    for entry in found:
+        if "error" in entry:
+            raise InputError(entry["error"])
     for name, rows in class_tables(found).items():
         yield f"real_{name}", rows
 

@@ -58,13 +58,14 @@ def classify_maps(
     "low"), probabilities of the three, resolution and 90 % interval in Å, finest_possible (Å; none
     of these is finer), claimed, agrees and verdict ("agrees", or the map looks "worse" or "better";
     None without a claim), warnings and
-    seconds
+    seconds. Of several maps one that cannot be judged has map and error (a line) alone.
 
     Raises
     ------
-    CryodlError : one line with what was received and what to do; nothing is written then
+    CryodlError : one line with what was received and what to do, of settings, a single map, or all
+        of several; nothing is written then
     """
-    from cryodl.errors import InputError, SettingError
+    from cryodl.errors import CryodlError, InputError, SettingError
     from cryodl.maps.rotations import rotations
     from cryodl.maps.volume import Volume
     from cryodl.methods.registry import mask_or_finder
@@ -89,12 +90,20 @@ def classify_maps(
     passes = len(rotations(thorough))
     if thorough:
         tell(f"every map is read in {passes} rotations, in {passes} times the time")
-    found = []
+    found: list[dict[str, Any]] = []
     for done, (volume, claim, voxel) in enumerate(zip(maps, claims, voxels), 1):
         start = time.perf_counter()
         turns = partial(_show_rotations, show, done - 1, len(maps)) if thorough else None
-        answer = classifier(volume, mask=mask, voxel_size=voxel, thorough=thorough, progress=turns)
         path = None if isinstance(volume, Volume) else str(volume)
+        try:
+            answer = classifier(
+                volume, mask=mask, voxel_size=voxel, thorough=thorough, progress=turns
+            )
+        except CryodlError as error:  # of this map; the others go on
+            if len(maps) == 1:
+                raise
+            found.append({"map": path, "error": str(error)})
+            continue
         for warning in answer.warnings:
             tell(f"warning: {path or 'map'}: {warning}")
         verdict = None if claim is None else answer.judge(claim)
@@ -118,6 +127,8 @@ def classify_maps(
         )
         if not thorough:
             show("classify", done, len(maps))
+    if all("error" in entry for entry in found):
+        raise InputError(f"none of {len(maps)} maps can be judged: {found[0]['error']}")
     if json_file is not None:
         write_list(json_file, found, overwrite)
     return found

@@ -92,6 +92,7 @@ def test_a_bad_table_is_refused_in_one_line_before_anything_runs(maps, capsys, t
         (["fsc", "--nonesuch"], "line 2: unrecognized arguments: --nonesuch"),
         (["fsc", "--voxel-size", "x"], "invalid float value: 'x'"),
         (["fsc", "a1.mrc"], "a map is named among the words of fsc"),
+        (["fsc", "--mask", "no.mrc"], "--mask=no.mrc: no such file"),
         (["fsc", "--overwrite"], "--overwrite is not for the command of a batch"),
         (["fsc", "-o", "a1.mrc"], "-o is not for the command of a batch"),
     ],
@@ -110,13 +111,20 @@ def test_a_bad_command_too(maps, capsys, words, said):
         ({"jobqueue": ["walltime=1"]}, "jobqueue= is of a queue"),
         ({"scheduler": "pbs", "gpus": "0"}, "gpus= is of this machine or SLURM"),
         ({"gpus": "all"}, "is no list of numbers"),
+        ({"scheduler": "slurm", "jobqueue": ["nonesuch=1"]}, "refuses its words"),
+        ({"scheduler": "slurm", "jobqueue": ["walltime"]}, "is no word with a value"),
     ],
 )
 def test_where_to_compute_is_checked_and_nobody_spoken_to_without_certificates(
     maps, settings, said
 ):
     with pytest.raises(SettingError, match=said):
+        cryodl.run_batch(table_of(GOOD), "fsc", output="new/out", **settings)
+    assert not Path("new").exists()
+    Path("out").mkdir()
+    with pytest.raises(SettingError, match=said):
         cryodl.run_batch(table_of(GOOD), "fsc", output="out", **settings)
+    assert not any(Path("out").iterdir())
 
 
 def test_a_folder_that_is_of_no_batch_is_left_alone(maps):
@@ -125,6 +133,8 @@ def test_a_folder_that_is_of_no_batch_is_left_alone(maps):
     Path("own/rows").mkdir(parents=True)
     with pytest.raises(OutputError, match="of no batch"):  # however its folders are called
         cryodl.run_batch(table_of(GOOD), "fsc", output="own")
+    with pytest.raises(SettingError, match="--params=a is not for the command"):
+        cryodl.run_batch(table_of(GOOD), "fsc --params=a", output="out")
     with pytest.raises(SettingError, match="cannot be read: No closing quotation"):
         cryodl.run_batch(table_of(GOOD), "fsc --mask 'a", output="out")
 
@@ -146,6 +156,25 @@ def test_rows_of_a_table_and_of_a_folder(maps):
         Path(job).mkdir()
         os.link("a1.mrc", f"{job}/map.mrc")
     assert [row.name for row in read_rows("job*/*.mrc", ["mask"])] == ["job1-map", "job2-map"]
+
+
+def test_a_word_is_no_file_that_happens_to_be_called_like_it(maps):
+    for name in ("auto", "viridis", "network", "none", "7"):
+        os.link("a1.mrc", name)
+    Path("deepres-low").mkdir()
+    rows = ["a1.mrc,auto,viridis,network,deepres-low,7"]
+    table = table_of(rows, "map,sharpen,palette,mask,bundle,#7")
+    [row] = read_rows(table, ["localres"])
+    assert row.arguments[2:] == ("--sharpen=auto", "--palette=viridis", "--mask=network",
+                                 "--bundle=deepres-low")  # fmt: skip
+    a1 = os.path.abspath("a1.mrc")
+    assert row.files == (a1,)
+    assert list(identity(*parse([*row.arguments, "-o", "x"]))["sha256"]) == [a1]
+    [row] = read_rows("a1*", ["localres", "--sharpen", "auto", "--mask", "b1.mrc"])
+    assert row.files == (a1, os.path.abspath("b1.mrc"))
+    assert row.arguments[2:] == ("--sharpen", "auto", "--mask", os.path.abspath("b1.mrc"))
+    [row] = read_rows(table_of(["7,a1.mrc"], "#entry,Map"), ["localres"])
+    assert row.name == "a1"
 
 
 def figures(folder):
@@ -194,8 +223,13 @@ def test_a_row_is_known_by_its_files_options_and_results(maps):
     assert do_row(job)["status"] == "kept"
     Path("out/maps/a1/stats.json").write_text("{}", "utf-8")
     assert do_row(job)["status"] == "done"
-    Path("out/maps/a1/mask.mrc").unlink()
-    assert do_row(job)["status"] == "done"
+    for file in [path for path in Path("out/maps/a1").iterdir()]:
+        content = file.read_bytes()
+        file.unlink()
+        assert do_row(job)["status"] == "done", file
+        file.write_bytes(bytes([content[0] ^ 1]) + content[1:])  # of the same size
+        assert do_row(job)["status"] == "done", file
+        assert do_row(job)["status"] == "kept"
     [other] = read_rows(table_of(GOOD[:1]), ["fsc", "--voxel-size", "3"])
     assert do_row(job._replace(row=other))["status"] == "done"
     keys = {identity(*parse([*r.arguments, "-o", "x"]))["key"] for r in (row, other)}

@@ -294,6 +294,23 @@ def test_command_writes_what_it_says(bundle, volume, tmp_path, capsys):
     assert main([*command, "--overwrite"]) == 0
 
 
+def test_one_bad_map_of_many_has_its_line_and_the_others_are_judged(
+    bundle, volume, tmp_path, capsys
+):
+    write_map(tmp_path / "a.mrc", volume)
+    bad, out = tmp_path / "bad.mrc", tmp_path / "found.json"
+    bad.write_bytes((tmp_path / "a.mrc").read_bytes()[:5000])
+    call = ["classify", "--bundle", bundle.path, "--json", out, "--device", "cpu"]
+    assert main([*call, bad, tmp_path / "a.mrc"]) == 3
+    first, second = json.loads(out.read_text(encoding="utf-8"))
+    said = capsys.readouterr()
+    assert first.keys() == {"map", "error"} and "is truncated" in first["error"]
+    assert f"cryodl: {first['error']}\n" == said.err and sentence(second) in said.out
+    out.unlink()
+    assert main([*call, bad, bad]) == 2
+    assert "none of 2 maps can be judged" in capsys.readouterr().err and not out.exists()
+
+
 def test_table_prints_the_measures(bundle, volume, tmp_path, capsys):
     write_map(tmp_path / "a.mrc", volume)
     table = tmp_path / "maps.tsv"
