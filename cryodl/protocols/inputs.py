@@ -6,6 +6,7 @@ import pyworkflow.protocol.params as params
 from pwem.objects import SetOfVolumes, Volume
 
 from cryodl.methods.options import CLAIMED
+from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
 from cryodl.protocols.maps import (
     add_mask,
     add_volume,
@@ -50,19 +51,22 @@ def mask_found_by(protocol):
     return {"mask": "network"} if asked else {}
 
 
-class OneMapInput:
+class OneMapInput(OneOrMany):
     """Parameters and volumes for protocols that judge one map, with or without a mask."""
 
     @staticmethod
     def _defineMapParams(form, volume_help, mask_help, finder=False):
         """Add inputVolume and Mask; finder : also maskFinder, how a mask is found."""
-        add_volume(form, "inputVolume", "Input Volume", volume_help, important=True)
+        volume_help += " Or a set of such maps, also one that is still being filled."
+        add_volume(
+            form, "inputVolume", "Input Volume", volume_help, kind=SINGLE_OR_SET, important=True
+        )
         add_mask(form, "Mask", mask_help)
         if finder:
             add_mask_finder(form)
 
     def _engineInputs(self):
-        inputs = {"map": volume_of(self.inputVolume)}
+        inputs = {"map": self._volume()}
         if self.Mask.get() is not None:
             inputs["mask"] = volume_of(self.Mask)
         return inputs
@@ -76,11 +80,14 @@ class OneMapInput:
         return [self.inputVolume] + ([self.Mask] if self.Mask.get() is not None else [])
 
     def getShownVolume(self):
-        return volume_of(self.inputVolume)
+        return self._volume()
 
     def _validateMap(self):
         """Return lines about volumes that cannot be read; Scipion itself misses a missing one."""
-        volume, mask = volume_of(self.inputVolume), volume_of(self.Mask)
+        return self._eachVolume(self._validateVolume)
+
+    def _validateVolume(self):
+        volume, mask = self._volume(), volume_of(self.Mask)
         if volume is None:
             return []
         volumes = [("Input Volume", volume)] + ([("Binary Mask", mask)] if mask is not None else [])
@@ -140,10 +147,11 @@ class HalfMapInputs:
     """Parameters and volumes for protocols that read two half maps, as MonoRes asks for them."""
 
     @staticmethod
-    def _defineHalfParams(form, use_help, full_help, first_help):
+    def _defineHalfParams(form, use_help, full_help, first_help, full_kind="Volume"):
         """Add useHalfVolumes, hasHalfVolumesFile, associatedHalves, halfMap1 and halfMap2.
 
         use_help : of the first; "" leaves it out, where nothing can take their place
+        full_kind : what the third may be
         """
         used = "useHalfVolumes and " if use_help else ""
         if use_help:
@@ -163,19 +171,21 @@ class HalfMapInputs:
             help="As after a refinement, or an import with half maps.",
         )
         apart = f"{used}not hasHalfVolumesFile"
-        for name, condition, label, text in (
+        for name, kind, condition, label, text in (
             (
                 "associatedHalves",
+                full_kind,
                 f"{used}hasHalfVolumesFile",
                 "Volume with half maps",
                 full_help,
             ),
-            ("halfMap1", apart, "Half map 1", first_help),
-            ("halfMap2", apart, "Half map 2", "Second half map, of the same refinement."),
+            ("halfMap1", "Volume", apart, "Half map 1", first_help),
+            ("halfMap2", "Volume", apart, "Half map 2", "Of the same refinement."),
         ):
             add_volume(
-                form, name, label, text, condition=condition, allowsNull=True, important=True
-            )
+                form, name, label, text, kind=kind, condition=condition, allowsNull=True,
+                important=True,
+            )  # fmt: skip
 
     def _usesHalves(self):
         return not hasattr(self, "useHalfVolumes") or self.useHalfVolumes.get()
@@ -192,7 +202,11 @@ class HalfMapInputs:
             return []
         if not self.hasHalfVolumesFile.get():
             return [volume_of(p) for p in (self.halfMap1, self.halfMap2) if p.get() is not None]
-        return half_maps_of(volume_of(self.associatedHalves))
+        return half_maps_of(self._withHalves())
+
+    def _withHalves(self):
+        """Return the volume with which the half maps come."""
+        return volume_of(self.associatedHalves)
 
     def _describeMissingHalves(self):
         """Return a line that says what to do where half maps are asked for and not there."""

@@ -90,9 +90,13 @@ class CryodlProtBase(EMProtocol):
 
     # --------------------------- steps ------------------------------------
     def _insertAllSteps(self):
-        self._insertFunctionStep(self.convertInputStep, needsGPU=False)
-        self._insertFunctionStep(self.runStep, needsGPU=self._onGpu())
+        for step, needs_gpu in self._computing():
+            self._insertFunctionStep(step, needsGPU=needs_gpu)
         self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+
+    def _computing(self):
+        """Return the steps before the outputs: [(method, whether it computes on the GPU)]."""
+        return [(self.convertInputStep, False), (self.runStep, self._onGpu())]
 
     def convertInputStep(self):
         """Write the inputs whose files say anything else than Scipion, and what is no MRC file."""
@@ -159,6 +163,13 @@ class CryodlProtBase(EMProtocol):
             volume.setOrigin(origin)
         return volume
 
+    def createOutputStep(self):
+        self._defineWithSources(self._makeOutputs())
+        figures = self._figures()
+        for name, value in figures.items():
+            getattr(self, name).set(value)
+        self._store(*(getattr(self, name) for name in figures))
+
     def _defineWithSources(self, outputs):
         """Define outputs by name, each of them derived from every input."""
         self._defineOutputs(**outputs)
@@ -179,10 +190,22 @@ class CryodlProtBase(EMProtocol):
         """Return the pointers from which the outputs come."""
         raise NotImplementedError
 
+    def _makeOutputs(self):
+        """Return the outputs by name, of the files that the engine has written."""
+        raise NotImplementedError
+
+    def _figures(self):
+        """Return the values of the numbers among the outputs, by name."""
+        return {}
+
     # --------------------------- for viewers and subclasses ---------------
     def getExtraFile(self, name):
         """Return the path of a file that the engine wrote."""
         return self._getExtraPath(name)
+
+    def getOutput(self, name):
+        """Return an output; None where there is none yet."""
+        return getattr(self, name, None)
 
     def getStats(self):
         """Return the figures that the engine wrote; empty before the run."""
@@ -281,7 +304,7 @@ class CryodlProtResolutionBase(CryodlProtBase):
         """Return the volume whose grid the results lie on and which viewers colour."""
         raise NotImplementedError
 
-    def createOutputStep(self):
+    def _makeOutputs(self):
         shown = self.getShownVolume()
         outputs = {
             output: self._register(name, Volume, shown)
@@ -289,12 +312,10 @@ class CryodlProtResolutionBase(CryodlProtBase):
             if os.path.exists(self.getExtraFile(name))
         }
         outputs[MASK] = self._register("mask.mrc", VolumeMask, shown)
-        self._defineWithSources(outputs)
-        stats = self.getStats()
-        self.median_res_init.set(stats["median"])
-        self.min_res_init.set(stats["min"])
-        self.max_res_init.set(stats["max"])
-        self._store(self.median_res_init, self.min_res_init, self.max_res_init)
+        return outputs
+
+    def _figures(self):
+        return {f"{name}_res_init": self.getStats()[name] for name in ("median", "min", "max")}
 
     def _summary(self):
         stats = self.getStats()

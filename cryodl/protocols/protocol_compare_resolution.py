@@ -128,11 +128,9 @@ class CryodlProtCompareResolution(CryodlProtBase):
         pointers = [*self.inputResolutions, self.inputVolume, self.Mask, self.inputModel]
         return [pointer for pointer in pointers if pointer.get() is not None]
 
-    def createOutputStep(self):
+    def _makeOutputs(self):
         like, names = self._like(), ("consensus", "disagreement")
-        self._defineWithSources(
-            {f"{name}_Volume": self._register(f"{name}.mrc", Volume, like) for name in names}
-        )
+        return {f"{name}_Volume": self._register(f"{name}.mrc", Volume, like) for name in names}
 
     def _validate(self):
         for number, pointer in enumerate(self.inputResolutions, 1):

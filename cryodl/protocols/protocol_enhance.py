@@ -13,6 +13,7 @@ from cryodl.methods.enhance.options import MODELS, NORMALISATIONS
 from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import half_maps_of
+from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
 from cryodl.protocols.maps import (
     add_choice,
     add_option,
@@ -29,7 +30,7 @@ NORMALISE_AUTO, NORMALISE_STATS, NORMALISE_MASK = range(3)
 BEFORE, AFTER = "before", "after"  # folders of the local resolutions, beside the results
 
 
-class CryodlProtEnhance(CryodlProtBase):
+class CryodlProtEnhance(OneOrMany, CryodlProtBase):
     """Sharpen and clean a map with deep learning, in the manner of DeepEMhancer.
 
     A network that has learnt from pairs of experimental-like maps and maps sharpened against their
@@ -129,19 +130,22 @@ class CryodlProtEnhance(CryodlProtBase):
             help="As after a refinement, or an import with half maps.",
         )
         apart = "useHalfMapsInsteadVol and not halfMapsAttached"
-        for name, condition, label, text in (
+        for name, kind, condition, label, text in (
             (
                 "inputVolume",
+                SINGLE_OR_SET,
                 "not useHalfMapsInsteadVol or halfMapsAttached",
                 "Input Volume",
-                "The map to enhance, best neither masked nor sharpened.",
+                "The map to enhance, best neither masked nor sharpened. Or a set of such maps, "
+                "also one that is still being filled.",
             ),
-            ("inputHalf1", apart, "Half map 1", "First half map, neither masked nor sharpened."),
-            ("inputHalf2", apart, "Half map 2", "Second half map, of the same refinement."),
+            ("inputHalf1", "Volume", apart, "Half map 1", "Neither masked nor sharpened."),
+            ("inputHalf2", "Volume", apart, "Half map 2", "Of the same refinement."),
         ):
             add_volume(
-                form, name, label, text, condition=condition, allowsNull=True, important=True
-            )
+                form, name, label, text, kind=kind, condition=condition, allowsNull=True,
+                important=True,
+            )  # fmt: skip
 
     @staticmethod
     def _defineNormalisation(form):
@@ -177,18 +181,24 @@ class CryodlProtEnhance(CryodlProtBase):
         if not self.useHalfMapsInsteadVol.get():
             return []
         if self.halfMapsAttached.get():
-            return half_maps_of(volume_of(self.inputVolume))
+            return half_maps_of(self._volume())
         halves = [volume_of(self.inputHalf1), volume_of(self.inputHalf2)]
         return [half for half in halves if half is not None]
 
     def getShownVolume(self):
         """Return the volume on whose grid the result lies."""
-        apart = self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()
-        return volume_of(self.inputHalf1) if apart else volume_of(self.inputVolume)
+        return volume_of(self.inputHalf1) if self._apart() else self._volume()
+
+    def _apart(self):
+        """Whether the half maps are given each by itself."""
+        return self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()
+
+    def isOfMany(self):
+        return not self._apart() and super().isOfMany()
 
     def _engineInputs(self):
         halves = self.getHalves()
-        inputs = dict(zip(("half1", "half2"), halves)) or {"map": volume_of(self.inputVolume)}
+        inputs = dict(zip(("half1", "half2"), halves)) or {"map": self._volume()}
         if self.normalization.get() == NORMALISE_MASK and self.inputMask.get() is not None:
             inputs["mask"] = volume_of(self.inputMask)
         if self.protectMask.get() is not None:
@@ -196,8 +206,7 @@ class CryodlProtEnhance(CryodlProtBase):
         return inputs
 
     def _sources(self):
-        apart = self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()
-        used = [self.inputHalf1, self.inputHalf2] if apart else [self.inputVolume]
+        used = [self.inputHalf1, self.inputHalf2] if self._apart() else [self.inputVolume]
         if self.normalization.get() == NORMALISE_MASK:
             used.append(self.inputMask)
         return [pointer for pointer in (*used, self.protectMask) if pointer.get() is not None]
@@ -219,12 +228,9 @@ class CryodlProtEnhance(CryodlProtBase):
         return values
 
     # --------------------------- steps ------------------------------------
-    def _insertAllSteps(self):
-        self._insertFunctionStep(self.convertInputStep, needsGPU=False)
-        self._insertFunctionStep(self.runStep, needsGPU=self._onGpu())
-        if self.compareResolution.get():
-            self._insertFunctionStep(self.resolutionStep, needsGPU=self._onGpu())
-        self._insertFunctionStep(self.createOutputStep, needsGPU=False)
+    def _computing(self):
+        compares = self.compareResolution.get()
+        return super()._computing() + [(self.resolutionStep, self._onGpu())] * compares
 
     def resolutionStep(self):
         """Estimate the local resolution of the input, and of the result inside the same mask."""
@@ -240,29 +246,30 @@ class CryodlProtEnhance(CryodlProtBase):
         written = self.getExtraFile("density.mrc")
         return written if os.path.exists(written) else self._enginePath("map")
 
-    def createOutputStep(self):
+    def _makeOutputs(self):
         like = self.getShownVolume()
         outputs = {"Volume": self._register("enhanced.mrc", Volume, like)}
         if os.path.exists(self.getExtraFile("support.mrc")):
             outputs["support_Volume"] = self._register("support.mrc", Volume, like)
-        self._defineWithSources(outputs)
+        return outputs
 
     # --------------------------- info -------------------------------------
     def _validate(self):
         lines = self._validateDevice() + self._validateNetworkFolder() + self._validateValues()
         missing = self._describeMissing()
-        if missing:
-            return lines + missing
+        return lines + (missing or self._eachVolume(self._validateVolumes))
+
+    def _validateVolumes(self):
         labels = {
             "map": "Input Volume", "half1": "Half map 1", "half2": "Half map 2",
             "mask": "Binary Mask", "protect": "Protect",
         }  # fmt: skip
         inputs = self._engineInputs()
         volumes = [(labels[name], inputs[name]) for name in labels if name in inputs]
-        return lines + describe_inputs(volumes, volumes[0][0].lower())
+        return describe_inputs(volumes, volumes[0][0].lower())
 
     def _describeMissing(self):
-        if self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get():
+        if self._apart():
             if len(self.getHalves()) < 2:
                 return ["Half maps: give both."]
         elif self.inputVolume.get() is None:
@@ -354,8 +361,7 @@ class CryodlProtEnhance(CryodlProtBase):
         elif "bundle" in stats:
             how = f"network {stats['bundle']}, in the manner of [SanchezGarcia2021]"
         of = "The mean of the half maps of " if stats["source"] == "half maps" else ""
-        apart = self.useHalfMapsInsteadVol.get() and not self.halfMapsAttached.get()
-        given = self.getObjectTag("inputHalf1" if apart else "inputVolume")
+        given = self.getObjectTag("inputHalf1" if self._apart() else "inputVolume")
         return [
             f"{of}{given} was post-processed with cryodl "
             f"({how}); "

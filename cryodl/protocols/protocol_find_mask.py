@@ -9,14 +9,15 @@ from cryodl.methods.options import by_name
 from cryodl.methods.registry import options_of
 from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import describe_inputs
-from cryodl.protocols.maps import add_option, add_volume, describe_value, volume_of
+from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
+from cryodl.protocols.maps import add_option, add_volume, describe_value
 from cryodl.protocols.protocol_base import MASK, CryodlProtBase
 
 OPTIONS = by_name(options_of("mask"))
 VALUES = ("threshold", "dilate", "soft")
 
 
-class CryodlProtFindMask(CryodlProtBase):
+class CryodlProtFindMask(OneOrMany, CryodlProtBase):
     """Find the molecule in a map with deep learning, and make a mask of it.
 
     A network has learnt from simulated experiments where in a map there is molecule. It needs no
@@ -44,7 +45,8 @@ class CryodlProtFindMask(CryodlProtBase):
             form,
             "inputVolume",
             "Input Volume",
-            "A map, sharpened or not, best one that no mask has cut.",
+            "A map, sharpened or not, best one that no mask has cut; or a set of them.",
+            kind=SINGLE_OR_SET,
             important=True,
         )
         for name in VALUES:
@@ -55,7 +57,7 @@ class CryodlProtFindMask(CryodlProtBase):
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
     def _engineInputs(self):
-        return {"map": volume_of(self.inputVolume)}
+        return {"map": self._volume()}
 
     def _engineParams(self):
         return {
@@ -73,25 +75,27 @@ class CryodlProtFindMask(CryodlProtBase):
         return [self.inputVolume]
 
     def getShownVolume(self):
-        return volume_of(self.inputVolume)
+        return self._volume()
 
-    def createOutputStep(self):
-        mask = self._register("mask.mrc", VolumeMask, self.getShownVolume())
-        self._defineWithSources({MASK: mask})
+    def _makeOutputs(self):
+        return {MASK: self._register("mask.mrc", VolumeMask, self.getShownVolume())}
 
     def _validate(self):
         lines = self._validateDevice() + self._validateNetworkFolder()
         for name in VALUES:
             lines += describe_value(OPTIONS[name], getattr(self, name).get(), needed=True)
-        volume = volume_of(self.inputVolume)
-        return lines if volume is None else lines + describe_inputs([("Input Volume", volume)], "")
+        return lines + self._eachVolume(self._validateVolume)
+
+    def _validateVolume(self):
+        volume = self._volume()
+        return [] if volume is None else describe_inputs([("Input Volume", volume)], "")
 
     def _summary(self):
-        if not hasattr(self, MASK):
+        if self.getOutput(MASK) is None:
             return ["The mask is not found yet."]
         return [f"Molecule where the probability is above *{self.threshold.get():g}*"]
 
     def _methods(self):
-        if not hasattr(self, MASK):
+        if self.getOutput(MASK) is None:
             return []
         return [f"A mask of {self.getObjectTag('inputVolume')} was found by a network with cryodl."]

@@ -70,7 +70,7 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
     def getShownVolume(self):
         return volume_of(self._halfPointers()[0])
 
-    def createOutputStep(self):
+    def _makeOutputs(self):
         curves = self._createSetOfFSCs()
         with open(self.getExtraFile("fsc.csv"), encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
@@ -80,9 +80,10 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
             curve.setData(*([float(row[c]) for row in kept] for c in (FREQUENCY, column)))
             curves.append(curve)
         mask = self._register("mask.mrc", VolumeMask, self.getShownVolume())
-        self._defineWithSources({"outputFSC": curves, MASK: mask})
-        self.global_res.set(self.getStats()["resolution_0.143"])
-        self._store(self.global_res)
+        return {"outputFSC": curves, MASK: mask}
+
+    def _figures(self):
+        return {"global_res": self.getStats()["resolution_0.143"]}
 
     def _validate(self):
         missing = self._describeMissingHalves()

@@ -8,6 +8,7 @@ from cryodl.methods import half_map_resolution_options
 from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import HalfMapInputs
+from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
 from cryodl.protocols.maps import (
     add_choice,
     add_mask,
@@ -28,7 +29,7 @@ NAMES = ("monogenic amplitudes", "local FSC", "a local sinusoid model")
 CITATIONS = ("Vilas2018", "Cardone2013", "Kucukelbir2014")
 
 
-class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
+class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolutionBase):
     """Estimate the local resolution from half maps, as MonoRes, blocres and ResMap do.
 
     *Monogenic*: the frequency at which the map's local amplitude sinks into the noise, which is
@@ -51,6 +52,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
     _devStatus = BETA
     _command = "localres"
     _possibleOutputs = {RESOLUTION: Volume, MASK: VolumeMask}
+    _many = "associatedHalves"
 
     # --------------------------- form -------------------------------------
     def _defineParams(self, form):
@@ -62,8 +64,10 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         self._defineHalfParams(
             form,
             "Without half maps the noise is taken from outside the mask (not for local FSC).",
-            "The full map; its half maps come with it.",
+            "The full map; its half maps come with it. Or a set of such maps, also one that is "
+            "still being filled.",
             "First half map, not masked.",
+            SINGLE_OR_SET,
         )
         add_volume(
             form,
@@ -121,10 +125,16 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
         return self.maskThreshold.get() != THRESHOLD
 
     def _full(self):
-        pointer = self.associatedHalves if self.useHalfVolumes.get() else self.fullMap
-        if self.useHalfVolumes.get() and not self.hasHalfVolumesFile.get():
-            return None
-        return volume_of(pointer)
+        if not self.useHalfVolumes.get():
+            return volume_of(self.fullMap)
+        return self._withHalves() if self.hasHalfVolumesFile.get() else None
+
+    def _withHalves(self):
+        return self._volume()
+
+    def isOfMany(self):
+        come_with = self.useHalfVolumes.get() and self.hasHalfVolumesFile.get()
+        return come_with and super().isOfMany()
 
     def _engineInputs(self):
         inputs = dict(zip(("half1", "half2"), self._halves()))
@@ -155,6 +165,9 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
+        return self._eachVolume(self._validateVolumes) + self._validateValues()
+
+    def _validateVolumes(self):
         missing = self._describeMissingHalves()
         if missing:
             return missing
@@ -168,8 +181,10 @@ class CryodlProtHalfMapResolution(HalfMapInputs, CryodlProtResolutionBase):
             volumes.append(("Volume", self._full()))
         if self.mask.get() is not None:
             volumes.append(("Binary Mask", volume_of(self.mask)))
-        errors = describe_inputs(volumes, volumes[0][0].lower())
-        threshold = self.maskThreshold.get()
+        return describe_inputs(volumes, volumes[0][0].lower())
+
+    def _validateValues(self):
+        errors, threshold = [], self.maskThreshold.get()
         if threshold is None or not 0 <= threshold < 1:
             errors.append(f"Mask threshold: {threshold} is not at least 0 and below 1.")
         if self.method.get() != LOCAL_FSC:

@@ -70,9 +70,8 @@ class CryodlProtLocalFilter(CryodlProtBase):
     def getShownVolume(self):
         return volume_of(self.inputVolume)
 
-    def createOutputStep(self):
-        filtered = self._register("filtered.mrc", Volume, volume_of(self.inputVolume))
-        self._defineWithSources({"outputVolume": filtered})
+    def _makeOutputs(self):
+        return {"outputVolume": self._register("filtered.mrc", Volume, self.getShownVolume())}
 
     def _validate(self):
         volume = volume_of(self.inputVolume)

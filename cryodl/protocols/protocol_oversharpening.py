@@ -154,11 +154,11 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
             pointers[2:] = [self.inputVolume, self.inputResolution]
         return [pointer for pointer in pointers if pointer.get() is not None]
 
-    def createOutputStep(self):
-        sharpened = self._register("sharpened.mrc", Volume, self.getShownVolume())
-        self._defineWithSources({"outputVolume": sharpened})
-        self.best_bfactor.set(self.getStats()["best_bfactor"])
-        self._store(self.best_bfactor)
+    def _makeOutputs(self):
+        return {"outputVolume": self._register("sharpened.mrc", Volume, self.getShownVolume())}
+
+    def _figures(self):
+        return {"best_bfactor": self.getStats()["best_bfactor"]}
 
     # --------------------------- info -------------------------------------
     def _validate(self):

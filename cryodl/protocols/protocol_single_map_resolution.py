@@ -68,10 +68,8 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
             "batch-size": self.batchSize.get(),
         }
 
-    def createOutputStep(self):
-        super().createOutputStep()
-        self.global_res.set(self.getStats()["global_resolution"])
-        self._store(self.global_res)
+    def _figures(self):
+        return {**super()._figures(), "global_res": self.getStats()["global_resolution"]}
 
     # --------------------------- info -------------------------------------
     def _validate(self):

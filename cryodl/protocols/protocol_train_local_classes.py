@@ -232,8 +232,8 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
         with open(self.getExtraFile(TABLE), "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
 
-    def createOutputStep(self):
-        self._defineWithSources({"outputNetwork": CryodlNetwork(self.getNetworkFolder())})
+    def _makeOutputs(self):
+        return {"outputNetwork": CryodlNetwork(self.getNetworkFolder())}
 
     # --------------------------- info -------------------------------------
     def getStats(self):

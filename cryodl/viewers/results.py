@@ -55,7 +55,7 @@ class Results:
         """Return a map that the run has written, as a Map."""
         if name not in self._maps:
             path = self.protocol.getExtraFile(name)
-            output = getattr(self.protocol, self.output, None)
+            output = self.protocol.getOutput(self.output)
             if output is None or not os.path.exists(path):
                 raise ValueError(self._missing(name, output is not None))
             self._maps[name] = read_volume(output, path)
@@ -72,7 +72,7 @@ class Results:
                 f"{path} is no MRC file and cannot be shown here: convert it to MRC and import it "
                 "again."
             )
-        shown = read_volume(volume, like=getattr(self.protocol, self.output, None))
+        shown = read_volume(volume, like=self.protocol.getOutput(self.output))
         if shown.data.shape != other.data.shape:
             raise ValueError(f"{path} does not lie on the grid of the run: it has changed since.")
         return shown
