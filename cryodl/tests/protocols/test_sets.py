@@ -100,9 +100,9 @@ class TestSets(BaseTest):
         write_molecule(empty, SHAPE, VOXEL, ORIGINS[1], seed=1)
         run.runMode.set(MODE_RESUME)
         self.launchProtocol(run)
-        items = self.check(run.resolution_Volumes, ["map number 0", "map number 2", "map number 1"])
+        items = self.check(run.resolution_Volumes, [f"map number {i}" for i in range(3)])
         after = [os.stat(item.getFileName()).st_mtime_ns for item in items]
-        self.assertEqual(after[:2], before)
+        self.assertEqual(after[::2], before)
         self.assertNotIn("Failed", "\n".join(run.summary()))
 
     def test_a_set_is_worked_on_while_it_grows(self):
