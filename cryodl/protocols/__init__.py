@@ -14,6 +14,7 @@ from cryodl.protocols.protocol_oversharpening import CryodlProtOversharpening
 from cryodl.protocols.protocol_resolution_class import CryodlProtResolutionClass
 from cryodl.protocols.protocol_single_map_resolution import CryodlProtSingleMapResolution
 from cryodl.protocols.protocol_train_local_classes import CryodlProtTrainLocalClasses
+from cryodl.protocols.protocol_validate_map import CryodlProtValidateMap
 
 __all__ = [
     "CryodlProtBase",
@@ -31,4 +32,5 @@ __all__ = [
     "CryodlProtResolutionClass",
     "CryodlProtSingleMapResolution",
     "CryodlProtTrainLocalClasses",
+    "CryodlProtValidateMap",
 ]

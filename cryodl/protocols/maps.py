@@ -112,7 +112,7 @@ def origin_of(volume, like=None):
     own = volume.getOrigin().getShifts() if volume.hasOrigin() else None
     if like is None or not (own is None or _is_middle(volume, own)):
         return own
-    return origin_of(like) if _same_box(volume, like) else own
+    return origin_of(like) if same_box(volume, like) else own
 
 
 def _is_middle(volume, origin):
@@ -121,7 +121,8 @@ def _is_middle(volume, origin):
     return bool(shape) and all(abs(a - b) < 0.01 for a, b in zip(origin, middle))
 
 
-def _same_box(volume, like):
+def same_box(volume, like):
+    """Whether two volumes have boxes of one size and one sampling rate."""
     paths = plain_path(volume), plain_path(like)
     if not all(is_mrc(path) for path in paths):
         return volume.getDim() == like.getDim()

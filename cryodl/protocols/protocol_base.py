@@ -209,7 +209,11 @@ class CryodlProtBase(EMProtocol):
 
     def getStats(self):
         """Return the figures that the engine wrote; empty before the run."""
-        path = self.getExtraFile("stats.json")
+        return self.readStats("stats.json")
+
+    def readStats(self, name):
+        """Return the figures in a file that the engine wrote; {} where there is none."""
+        path = self.getExtraFile(name)
         if not os.path.exists(path):
             return {}
         with open(path, encoding="utf-8") as file:

@@ -1,6 +1,5 @@
 """A map post-processed by a network, with an account of what was added and removed."""
 
-import json
 import math
 import os
 
@@ -343,13 +342,8 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
 
     def getResolutionStats(self):
         """Return the figures of the local resolutions before and after; {} where not asked for."""
-        found = {}
-        for name in (BEFORE, AFTER):
-            path = os.path.join(self.getExtraFile(name), "stats.json")
-            if os.path.exists(path):
-                with open(path, encoding="utf-8") as file:
-                    found[name] = json.load(file)
-        return found
+        found = {n: self.readStats(os.path.join(n, "stats.json")) for n in (BEFORE, AFTER)}
+        return {name: stats for name, stats in found.items() if stats}
 
     def _methods(self):
         stats = self.getStats()

@@ -71,14 +71,7 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
         return volume_of(self._halfPointers()[0])
 
     def _makeOutputs(self):
-        curves = self._createSetOfFSCs()
-        with open(self.getExtraFile("fsc.csv"), encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        for column in CURVES:
-            curve = FSC(objLabel=column)
-            kept = [row for row in rows if row[column] and float(row[FREQUENCY]) > 0]
-            curve.setData(*([float(row[c]) for row in kept] for c in (FREQUENCY, column)))
-            curves.append(curve)
+        curves = read_curves(self, "fsc.csv")
         mask = self._register("mask.mrc", VolumeMask, self.getShownVolume())
         return {"outputFSC": curves, MASK: mask}
 
@@ -113,3 +106,16 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
         if not found:
             return []
         return [f"The FSC of the half maps falls below 0.143 at {found:.2f} Å (cryodl)."]
+
+
+def read_curves(protocol, name):
+    """Return the curves that the engine wrote into a file of a run, as a set of it."""
+    curves = protocol._createSetOfFSCs()
+    with open(protocol.getExtraFile(name), encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for column in CURVES:
+        curve = FSC(objLabel=column)
+        kept = [row for row in rows if row[column] and float(row[FREQUENCY]) > 0]
+        curve.setData(*([float(row[c]) for row in kept] for c in (FREQUENCY, column)))
+        curves.append(curve)
+    return curves

@@ -46,6 +46,7 @@ FORMS = {
     "CryodlProtImportResolution": (registry.COMMANDS["import"], {
         "background": ("background", ("auto", "value"))}),
     "CryodlProtLocalFilter": (registry.COMMANDS["filter"], {}),
+    "CryodlProtValidateMap": (registry.COMMANDS["report"], {"claimed": "claimed"}),
     "CryodlProtFsc": (registry.COMMANDS["fsc"], {"directional": "directional"}),
     "CryodlProtFindMask": (registry.COMMANDS["mask"], {
         "threshold": "threshold", "dilate": "dilate", "soft": "soft",
@@ -55,9 +56,10 @@ OWN_DEFAULT = {"sizeFraction_CC": "0.05"}  # another parameter switches the clea
 SHARED_HELP = ("thorough", "bundle")  # said of any network by the same words in every form
 # what a form asks beside, to lead to a volume, a network or a list that an option is given
 OF_THE_FORM = {
-    "bFactor", "backgroundValue", "compareResolution", "firstB", "halfMapsAttached",
-    "hasHalfVolumesFile", "lastB", "maskFinder", "maskThreshold", "network", "numberOfThreads",
-    "performCleaningStep", "runMode", "stepB", "useGpu", "useHalfMapsInsteadVol", "useHalfVolumes",
+    "bFactor", "backgroundValue", "compareResolution", "findResolutions", "firstB",
+    "halfMapsAttached", "hasHalfVolumesFile", "lastB", "maskFinder", "maskThreshold", "network",
+    "numberOfThreads", "performCleaningStep", "runMode", "stepB", "useGpu", "useHalfMapsInsteadVol",
+    "useHalfVolumes",
 }  # fmt: skip
 
 

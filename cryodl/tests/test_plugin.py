@@ -31,7 +31,7 @@ class TestPlugin(BaseTest):
         self.assertEqual(plugin.getName(), "cryodl")
         self.assertEqual(plugin.getPath(), cryodl.__path__[0])
         templates = sorted(template.getObjId() for template in plugin.getTemplates())
-        names = ("enhance", "local_resolution", "resolution_class", "single_map")
+        names = ("enhance", "local_resolution", "resolution_class", "single_map", "validate")
         self.assertEqual(templates, [f"cryodl-{name}" for name in names])
 
     def test_templates_name_protocols_and_parameters_that_there_are(self):

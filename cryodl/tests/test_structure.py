@@ -81,6 +81,7 @@ DIRECTIONS = {
         "cryodl.plugin",
         "cryodl.objects",
         "cryodl.constants",
+        "cryodl.report.batch_summary",
         *OPTIONS,
         "cryodl.methods.registry",
     ),

@@ -10,6 +10,7 @@ from cryodl.viewers.viewer_compare import CryodlCompareViewer
 from cryodl.viewers.viewer_enhance import CryodlEnhanceViewer
 from cryodl.viewers.viewer_half_maps import CryodlFscViewer, CryodlMaskViewer
 from cryodl.viewers.viewer_resolution import CryodlResolutionViewer
+from cryodl.viewers.viewer_validation import CryodlValidationViewer
 
 __all__ = [
     "CryodlCompareViewer",
@@ -22,4 +23,5 @@ __all__ = [
     "CryodlResolutionClassViewer",
     "CryodlResolutionViewer",
     "CryodlTrainingViewer",
+    "CryodlValidationViewer",
 ]

@@ -23,6 +23,8 @@ PICTURES = (  # part, file, title, caption, over the whole page
      "FSC in cones of 20 degrees; one side of the sphere, seen along z.", False),
     ("localfsc", "histogram.svg", "Local resolution from half maps", "FSC in a window.", False),
     ("cryores", "histogram.svg", "Local resolution from the map alone", "By a network.", False),
+    ("compare", "histograms.svg", "Local resolution by several packages",
+     "In the voxels known to all.", False),
     ("quality", "map_model_fsc.svg", "Map-model FSC", "In a soft mask about the model.", False),
     ("quality", "q_score.svg", "Q-score along the sequence",
      "Beside it the correlation of map and model.", True),
@@ -108,9 +110,14 @@ def pictures(results: dict[str, Any], work: Path) -> list[Any]:
 
 
 def method_rows(parts: dict[str, Any]) -> list[tuple[str, float, float, float]]:
-    """(method, median, 2.5 and 97.5 % percentile, Å) of each local resolution."""
+    """(method, median, 2.5 and 97.5 % percentile, Å) of each local resolution.
+
+    Those of other packages are among the ones that were compared.
+    """
+    found = {name: parts[part] for part, name in NAMES.items() if part in parts}
+    for one in parts.get("compare", {}).get("maps", ()):
+        found.setdefault(one["name"], one["own"])
     return [
-        (name, parts[part]["median"], parts[part]["percentiles"]["2.5"],
-         parts[part]["percentiles"]["97.5"])
-        for part, name in NAMES.items() if part in parts
-    ]  # fmt: skip
+        (name, one["median"], one["percentiles"]["2.5"], one["percentiles"]["97.5"])
+        for name, one in found.items()
+    ]

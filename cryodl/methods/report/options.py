@@ -21,6 +21,9 @@ OPTIONS = (
         label="Atomic model"),
     MASK._replace(help="mask on the map's grid; without it a simple rule finds one"),
     CLAIMED,
+    Option("resolution_maps", flag="resolution-map", metavar="FILE", many="repeat",
+        label="Local resolution maps", help="local resolution of another package, to be compared; "
+        "may be repeated"),
     *PROCESSOR,
     OVERWRITE,
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from cryodl.methods import registry
 from cryodl.methods.options import declared
 from cryodl.methods.output import figure_of, results_folder
 from cryodl.methods.report import words
-from cryodl.methods.report.display import make_display, method_rows, pictures
+from cryodl.methods.report.display import NAMES, make_display, method_rows, pictures
 from cryodl.methods.report.options import OPTIONS
 from cryodl.version import __version__
 
@@ -40,6 +40,7 @@ def run_report(
     model: str | Path | None = None,
     mask: Volume | np.ndarray | str | Path | None = None,
     claimed: float | None = None,
+    resolution_maps: Sequence[Volume | str | Path] | None = None,
     device: str = "auto",
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -50,7 +51,8 @@ def run_report(
 
     What applies is done: with half maps their FSC, by direction too, and local FSC; of the map, a
     network's local resolution; with a model, its fit; with map and half maps as files, whether
-    they are ready to be deposited. A part that fails is named on the page, and the others stay.
+    they are ready to be deposited; with other packages' local resolutions, how all compare. A part
+    that fails is named on the page, and the others stay.
 
     Parameters
     ----------
@@ -59,6 +61,7 @@ def run_report(
     model : PDB or mmCIF file of the fitted model
     mask : on the map's grid; None finds one by a rule
     claimed : Å, resolution of the map; None takes that of the half maps for the model's fit
+    resolution_maps : local resolutions of other packages, Å, on the map's grid
     device : "auto", "cpu" or "gpu", of the network
     output : folder for report.html (one file, which needs no network), report.json, stats.json and
         a folder for each part; None writes nothing
@@ -81,7 +84,8 @@ def run_report(
     if volume is None and half1 is None:
         raise SettingError("there is nothing to report on: give a map, or half1= and half2=")
     given = {"map": volume, "half1": half1, "half2": half2, "model": model, "mask": mask}
-    with results_folder(output, *given.values(), overwrite=overwrite) as work:
+    others = list(resolution_maps or ())
+    with results_folder(output, *given.values(), *others, overwrite=overwrite) as work:
         halves = read_halves(half1, half2) if half1 is not None else None
         if halves and volume is None:
             density = half_sum(*halves[:2])
@@ -104,6 +108,12 @@ def run_report(
         judged = density if volume is None else volume
         run("cryores", registry.LOCALRES["cryores"], judged, claimed=claimed, device=device,
             progress=progress, notify=lambda line: None)  # fmt: skip
+        if others:
+            ours = [name for name in NAMES if name in run.results]
+            known = [run.results[name].volumes["resolution"] for name in ours]
+            called = [NAMES[name] for name in ours] + _names(others)
+            run("compare", registry.COMMANDS["compare"], [*known, *others], names=called,
+                map=judged, mask=mask, claimed=claimed)  # fmt: skip
         if model is not None:
             local = run.results.get("localfsc") or run.results.get("cryores")
             resolution = claimed or (fsc.stats["resolution_0.143"] if fsc else None)
@@ -121,6 +131,15 @@ def summary(stats: dict[str, Any]) -> list[str]:
     failed = [f"{name}: {one['error']}" for name, one in stats["parts"].items() if one["error"]]
     lines = [f"{one['question']} {one['answer']}" for one in stats["verdict"]]
     return [*(f"warning: failed: {line}" for line in failed), *lines, f"look at {PAGE}"]
+
+
+def _names(others: Sequence[Any]) -> list[str]:
+    """What local resolutions of other packages are called: by their files, each differently."""
+    found: list[str] = []
+    for number, one in enumerate(others, 1):
+        name = Path(one).name.split(".")[0] if isinstance(one, (str, Path)) else f"map {number}"
+        found.append(f"{name} ({number})" if name in found else name)
+    return found
 
 
 class _Run:

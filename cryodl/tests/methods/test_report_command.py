@@ -36,6 +36,13 @@ def report(files, tmp_path_factory):
     far.write_text("\n".join(filter(None, lines)) + "\nEND\n")
     command = ["report", files / "map.mrc", "--half1", files / "half1.mrc", "--half2",
                files / "half2.mrc", "--model", far, "--claimed", "2.0", "-o", out]  # fmt: skip
+    for name in ("monores", "other/monores"):
+        other = cryodl.read_map(files / "map.mrc")
+        other = other.with_data(np.where(other.data > 0, 5, 0).astype(np.float32))
+        path = out.parent / f"{name}.mrc"
+        path.parent.mkdir(exist_ok=True)
+        cryodl.write_map(path, other)
+        command += ["--resolution-map", path]
     assert main([str(word) for word in command]) == 0
     return out
 
@@ -45,7 +52,7 @@ def test_a_part_that_fails_leaves_the_others_and_says_so(report):
     assert record["schema"] == "cryodl-report/1"
     parts = {name: one["result"] for name, one in record["parts"].items()}
     assert parts == {"preflight": "done", "fsc": "done", "localfsc": "done", "cryores": "done",
-                     "quality": "failed"}  # fmt: skip
+                     "compare": "done", "quality": "failed"}  # fmt: skip
     assert "0% of the model's atoms" in record["parts"]["quality"]["error"]
     for name in ("fsc/fsc.csv", "localfsc/resolution.mrc", "cryores/resolution.mrc",
                  "preflight/form.txt"):  # fmt: skip
@@ -60,6 +67,15 @@ def test_the_verdict_names_a_claim_that_is_finer(report):
         "How good is it?", "Where?", "How does it stand?", "What is wrong?"]  # fmt: skip
     assert "2 Å is claimed, which is finer" in lines[0]["answer"] and lines[0]["bad"]
     assert "(half maps)" in lines[1]["answer"]
+
+
+def test_local_resolutions_of_other_packages_are_compared(report):
+    compared = json.loads((report / "report.json").read_text())["results"]["compare"]["maps"]
+    assert [one["name"] for one in compared] == [
+        "FSC in a window (half maps)", "network (one map)", "monores", "monores (2)"]  # fmt: skip
+    text = (report / "report.html").read_text("utf-8")
+    assert "<td>monores (2)</td><td>5.00</td>" in text
+    assert "Local resolution by several packages" in text
 
 
 def test_the_page_holds_all_it_needs(report):

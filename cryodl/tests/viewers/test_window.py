@@ -23,6 +23,7 @@ FORMS = (
     "CryodlProtOversharpening",
     "CryodlProtFsc",
     "CryodlProtFindMask",
+    "CryodlProtValidateMap",
 )
 
 
