@@ -22,6 +22,22 @@ SHAPE, VOXEL = (32, 32, 32), 1.5
 ORIGINS = [(-24.0, 3.0, 6.0), (10.0, 0.0, 0.0), (0.0, 0.0, 5.0)]
 
 
+def make_set(case, volumes, growing=False):
+    """A set as the output of a protocol that may still be filling it."""
+    source = case.newProtocol(EMProtocol)
+    case.proj.saveProtocol(source)
+    source.makePathsAndClean()
+    made = source._createSetOfVolumes()
+    made.setSamplingRate(VOXEL)
+    for volume in volumes:
+        made.append(volume)
+    made.setStreamState(made.STREAM_OPEN if growing else made.STREAM_CLOSED)
+    source._defineOutputs(outputVolumes=made)
+    made.write()
+    made.close()
+    return source.outputVolumes
+
+
 class TestSets(BaseTest):
     @classmethod
     def setUpClass(cls):
@@ -40,21 +56,6 @@ class TestSets(BaseTest):
         if halves:
             volume.setHalfMaps(halves)
         return volume
-
-    def make_set(self, volumes, growing=False):
-        """A set as the output of a protocol that may still be filling it."""
-        source = self.newProtocol(EMProtocol)
-        self.proj.saveProtocol(source)
-        source.makePathsAndClean()
-        made = source._createSetOfVolumes()
-        made.setSamplingRate(VOXEL)
-        for volume in volumes:
-            made.append(volume)
-        made.setStreamState(made.STREAM_OPEN if growing else made.STREAM_CLOSED)
-        source._defineOutputs(outputVolumes=made)
-        made.write()
-        made.close()
-        return source.outputVolumes
 
     def run_with(self, kind, given, pointer="inputVolume", **values):
         run = self.newProtocol(kind, **values)
@@ -83,7 +84,7 @@ class TestSets(BaseTest):
         """Of three maps the second is empty; once it is mended, it alone is computed."""
         empty = self.getOutputPath("empty.mrc")
         write_map(empty, np.zeros(SHAPE), VOXEL, ORIGINS[1])
-        given = self.make_set([self.volume(0), self.volume(1, empty), self.volume(2)])
+        given = make_set(self, [self.volume(0), self.volume(1, empty), self.volume(2)])
         run = self.run_with(CryodlProtLocalResolution, given)
         self.launchProtocol(run)
         items = self.check(run.resolution_Volumes, ["map number 0", "map number 2"])
@@ -106,7 +107,7 @@ class TestSets(BaseTest):
         self.assertNotIn("Failed", "\n".join(run.summary()))
 
     def test_a_set_is_worked_on_while_it_grows(self):
-        given = self.make_set([self.volume(0)], growing=True)
+        given = make_set(self, [self.volume(0)], growing=True)
         run = self.run_with(CryodlProtFindMask, given)
         self.assertTrue(run.worksInStreaming())
         arriving = threading.Thread(target=self.fill, args=(given.getFileName(), run))
@@ -137,7 +138,7 @@ class TestSets(BaseTest):
                 noise = np.random.default_rng(9 * i + j).normal(0, 0.1, SHAPE)
                 write_map(path, data + noise, VOXEL, ORIGINS[i])
             volumes.append(self.volume(i, halves=halves))
-        given = self.make_set(volumes)
+        given = make_set(self, volumes)
         for kind, pointer, values, output in (
             (CryodlProtEnhance, "inputVolume", {"modelType": 3}, "Volumes"),
             (CryodlProtHalfMapResolution, "associatedHalves", {}, "resolution_Volumes"),
@@ -147,8 +148,8 @@ class TestSets(BaseTest):
 
     def test_bad_sets_are_told_before_the_run(self):
         run = self.newProtocol(CryodlProtFindMask, useGpu=False)
-        run.inputVolume.set(self.make_set([]))
+        run.inputVolume.set(make_set(self, []))
         self.assertEqual(run._validate(), ["Input Volume: the set is empty."])
-        run.inputVolume.set(self.make_set([self.volume(0), self.volume(1, "gone.mrc")]))
+        run.inputVolume.set(make_set(self, [self.volume(0), self.volume(1, "gone.mrc")]))
         (line,) = run._validate()
         self.assertIn("map number 1: Input Volume: the file gone.mrc is missing", line)
