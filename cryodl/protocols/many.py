@@ -37,6 +37,10 @@ class OneOrMany:
         """Let inputs, files and figures be those of a volume of the set; None, of none."""
         self._shown = number
 
+    def getShown(self):
+        """Return the id of the volume of the set that is shown; None where none is."""
+        return self._shown
+
     def _volume(self):
         """Return the volume to work on: of a set, the one that is shown, or the first."""
         given = volume_of(getattr(self, self._many))
@@ -207,6 +211,8 @@ class OneOrMany:
 
     def getVolumeNames(self):
         """Return what each volume of the set that has results is called, by its id."""
+        if not self.isOfMany():
+            return {}
         done = self._done()[0]
         return {v.getObjId(): volume_name(v) for v in self._arrived()[0] if v.getObjId() in done}
 
@@ -229,7 +235,7 @@ class OneOrMany:
     # --------------------------- info -------------------------------------
     def summary(self):
         lines = super().summary()
-        if not self.isOfMany() or self._shown is not None:
+        if not self.isOfMany():
             return lines
         return self._summaryOfMany() + lines[len(self._summary()) :]
 

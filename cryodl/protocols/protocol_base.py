@@ -199,6 +199,10 @@ class CryodlProtBase(EMProtocol):
         return {}
 
     # --------------------------- for viewers and subclasses ---------------
+    def getVolumeNames(self):
+        """Return what each volume of a set is called, by its id; {} where there is no set."""
+        return {}
+
     def getExtraFile(self, name):
         """Return the path of a file that the engine wrote."""
         return self._getExtraPath(name)

@@ -70,6 +70,9 @@ class CryodlViewerBase(ProtocolViewer):
     def visualize(self, obj, **args):
         """Open the results window; where there are no maps to scroll through, the form."""
         self.setProtocol(obj)
+        names = obj.getVolumeNames()
+        if names and obj.getShown() not in names:
+            obj.setShown(next(iter(names)))
         master = args.get("windows")
         self._tkRoot = master.root if master else None  # behind a message
         try:
@@ -98,6 +101,11 @@ class CryodlViewerBase(ProtocolViewer):
         def figures():
             self.open_form(self.protocol, windows=window)
 
+        def choose(number):
+            self.protocol.setShown(number)
+            window.close()
+            self.visualize(self.protocol, windows=master)
+
         def chimera():
             try:
                 self.live = window.scale()
@@ -117,6 +125,7 @@ class CryodlViewerBase(ProtocolViewer):
             notes=self.protocol.warningLines(),
             actions=actions,
             scale=(DEFAULT_PALETTE, *ends),
+            volumes=(self.protocol.getVolumeNames(), choose),
             master=master,
         )
         return window
@@ -132,7 +141,9 @@ class CryodlViewerBase(ProtocolViewer):
         return AXIS_NAMES[self.sliceAxis.get()]
 
     def _title(self):
-        return run_name(self.protocol)
+        names = self.protocol.getVolumeNames()
+        shown = f": {names.get(self.protocol.getShown(), '')}" if names else ""
+        return run_name(self.protocol) + shown
 
     def _plotter(self, window):
         plotter = EmPlotter(windowTitle=window, dpi=PLOT_DPI)

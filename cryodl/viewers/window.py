@@ -19,9 +19,12 @@ class ResultsWindow(pwgui.Window):
     notes : lines below the slices, such as the run's warnings
     actions : (label, function) of each button beside those of the window
     scale : its beginning, name of a colour map and two ends in Å
+    volumes : of a set, their names by their ids, and a function that shows the one of an id
     """
 
-    def __init__(self, title, results, *, notes=(), actions=(), scale, master=None):
+    def __init__(
+        self, title, results, *, notes=(), actions=(), scale, volumes=({}, None), master=None
+    ):
         super().__init__(title, master, weight=False, minsize=(900, 560))
         self.results, self.layers = results, results.layers()
         self._begin = Scale(*scale)
@@ -34,7 +37,7 @@ class ResultsWindow(pwgui.Window):
             look.configure(f"White.{kind}", background="white")
         self.root.columnconfigure(0, weight=1)
         self.root.rowconfigure(1, weight=1)
-        self._make_controls()
+        self._make_controls(*volumes)
         self._make_figure(title)
         self._make_slider()
         if notes:
@@ -47,9 +50,15 @@ class ResultsWindow(pwgui.Window):
         return min(wide - 20, 1860), min(high - 90, 980)
 
     # --------------------------- what it is made of -----------------------
-    def _make_controls(self):
+    def _make_controls(self, volumes, choose):
         bar = tk.Frame(self.root, bg="white")
         bar.grid(row=0, column=0, sticky="ew", padx=6, pady=4)
+        if len(volumes) > 1:
+            numbers, shown = list(volumes), self.results.protocol.getShown()
+            self.volume = self._choice(bar, "Of", list(volumes.values()), volumes[shown], 14)
+            self.volume.bind(
+                "<<ComboboxSelected>>", lambda event: choose(numbers[self.volume.current()])
+            )
         second = min(1, len(self._names) - 1)
         self.left = self._choice(bar, "Show", self._names, self._names[0], 22)
         self.right = self._choice(bar, "beside", self._names, self._names[second], 22)

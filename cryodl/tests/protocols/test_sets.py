@@ -17,6 +17,7 @@ from cryodl.protocols import (
 )
 from cryodl.protocols.maps import read_grid, read_header
 from cryodl.tests.scipion_maps import run_here, wait_for, write_map, write_molecule
+from cryodl.viewers.results import RunResults
 
 SHAPE, VOXEL = (32, 32, 32), 1.5
 ORIGINS = [(-24.0, 3.0, 6.0), (10.0, 0.0, 0.0), (0.0, 0.0, 5.0)]
@@ -97,6 +98,13 @@ class TestSets(BaseTest):
         (parent,) = self.proj.getSourceParents(run.resolution_Volumes)
         self.assertEqual(parent.getObjId(), given.getObjId())
 
+        self.assertEqual(run.getVolumeNames(), {1: "map number 0", 3: "map number 2"})
+        for number in (1, 3):  # as the results window shows them
+            run.setShown(number)
+            results = RunResults(run)
+            self.assertEqual(results.resolution.origin, ORIGINS[number - 1])
+            self.assertEqual(results.density(required=True).origin, ORIGINS[number - 1])
+        run.setShown(None)
         before = [os.stat(item.getFileName()).st_mtime_ns for item in items]
         write_molecule(empty, SHAPE, VOXEL, ORIGINS[1], seed=1)
         run.runMode.set(MODE_RESUME)
