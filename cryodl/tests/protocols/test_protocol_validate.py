@@ -102,7 +102,7 @@ class TestValidateMap(BaseTest):
         self.assertEqual(
             {name for name, _ in run.iterOutputAttributes()}, set(run.getPossibleOutputs())
         )
-        self.assertGreater(run.q_score.get(), 0)
+        self.assertAlmostEqual(run.q_score.get(), run.readStats("quality/stats.json")["q_score"])
         for name in ("resolution_Volume", "network_resolution_Volume", "consensus_Volume"):
             output = getattr(run, name)
             self.assertEqual(read_grid(output.getFileName())[0].shape, SHAPE)
