@@ -82,9 +82,8 @@ class TestValidateMap(BaseTest):
         model = self.getOutputPath("model.pdb")
         middle = np.array(ORIGIN) + VOXEL * 20
         with open(model, "w") as file:
-            for i, (x, y, z) in enumerate(
-                middle + np.random.default_rng(0).normal(0, 4, (9, 3)), 1
-            ):
+            places = middle + np.random.default_rng(0).normal(0, 4, (9, 3))
+            for i, (x, y, z) in enumerate(places, 1):
                 atom = f"ATOM  {i:5d}  CA  ALA A{i:4d}    {x:8.3f}{y:8.3f}{z:8.3f}  1.00  0.00\n"
                 file.write(atom)
         given = self.newProtocol(EMProtocol)
