@@ -35,10 +35,16 @@ MIDDLE = 5.0  # Å, resolution that the network reads as 0
 
 
 def on_network_grid(found: Linear) -> tuple[Volume, Volume, Volume]:
-    """The filtered map, its noise and its soft mask on the network's grid."""
+    """The filtered map, its noise and its soft mask on the network's grid.
+
+    The noise of one map is unknown: it is 0 everywhere, and so the network knows one map.
+    """
     size = found.resolution / VOXELS_PER_RESOLUTION
-    half1, half2 = found.halves
-    noise = found.full.with_data((half1.data - half2.data) / 2)
+    if found.halves:
+        half1, half2 = found.halves
+        noise = found.full.with_data((half1.data - half2.data) / 2)
+    else:
+        noise = found.full.with_data(np.zeros_like(found.full.data))
     full = resample(found.full, size)
     mask = resample_to(found.full.with_data(found.weights), full)
     return full, resample(noise, size), mask

@@ -1,5 +1,5 @@
 """Samples for the training of what a network adds to a filtered map: experiments from particles,
-filtered once and kept on disk, of which crops are taken."""
+filtered once as half maps and once as one deposited map, kept on disk, of which crops are taken."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.checks.finest import finest_possible
+from cryodl.checks.quiet import filled, quiet_rim
 from cryodl.errors import InputError
 from cryodl.features.local_spectrum import space_to_depth
 from cryodl.half_maps.fsc import mask_of_halves
 from cryodl.maps.crop import box_around
+from cryodl.maps.mask import automatic_mask
 from cryodl.maps.resample import resample
 from cryodl.maps.rotations import Rotation
-from cryodl.methods.enhance.linear import filter_half_maps
+from cryodl.methods.enhance.linear import Linear, filter_half_maps, filter_map
 from cryodl.methods.enhance.refined.correct import VOXELS_PER_RESOLUTION, features, on_network_grid
 from cryodl.resolution_maps.local_filter import low_pass
+from cryodl.simulation.deposition import deposit
 from cryodl.simulation.reconstruction_set import StoredReconstruction
+from cryodl.training.reconstructions import read_source
 
 LONGEST = 200.0  # Å of a box: larger ones take a minute to filter
 LARGEST = 160  # voxels of the network's grid that are kept along an axis
@@ -25,29 +30,62 @@ MARGIN = 8  # voxels around the molecule
 NAMES = "full", "noise", "mask", "target"
 
 
-def prepare(stored: StoredReconstruction, folder: Path) -> Path | None:
-    """Filter an experiment, and keep what is needed of it; None where no sample can come of it."""
-    path = folder / f"{stored.folder.name}.npz"
-    if path.is_file():
-        return path
+# One map as people deposit it, on the grid of its reconstruction.
+KEPT = {
+    "grid": "kept", "cropped": 0.0, "padded": 0.0, "thresholded": 0.0, "other_hand": 0.0,
+    "stored": "float32",
+}  # fmt: skip
+MISJUDGED = 0.12  # standard deviation of the logarithm of a resolution that a network finds
+
+
+def prepare(stored: StoredReconstruction, folder: Path) -> list[Path]:
+    """Filter an experiment, as half maps and as one map, and keep what is needed of it.
+
+    Returns the paths of what samples can come of.
+    """
+    ways = {"": _of_halves, ".one": _of_one_map}
+    paths = {folder / f"{stored.folder.name}{ending}.npz": way for ending, way in ways.items()}
+    for path, way in paths.items():
+        found = None if path.is_file() else way(stored)
+        if found is not None:
+            _keep(found, stored, path)
+    return [path for path in paths if path.is_file()]
+
+
+def _of_halves(stored: StoredReconstruction) -> Linear | None:
     half1, half2 = (stored.volume(name) for name in ("half1", "half2"))
     try:
-        found = filter_half_maps(half1, half2, mask_of_halves(half1, half2))
+        return filter_half_maps(half1, half2, mask_of_halves(half1, half2))
     except InputError:  # no signal in common
         return None
+
+
+def _of_one_map(stored: StoredReconstruction) -> Linear | None:
+    """A map as someone deposits it, filtered as if a network had judged its resolution."""
+    seed = int(stored.info["seed"])
+    made = deposit(read_source(stored), KEPT, seed)
+    volume = made.map
+    inside = automatic_mask(filled(volume, quiet_rim(volume)))
+    if not inside.any():
+        return None
+    judged = max(float(stored.info["resolution"]), made.finest)
+    judged *= float(np.exp(MISJUDGED * np.random.default_rng(seed).standard_normal()))
+    return filter_map(volume, inside, max(judged, finest_possible(volume)))
+
+
+def _keep(found: Linear, stored: StoredReconstruction, path: Path) -> None:
     full, noise, mask = on_network_grid(found)
     model, inside = stored.volume("model"), stored.volume("mask").data > 0.5
     target = low_pass(model, found.resolution)
     unit = np.float32(1 / max(float(np.sqrt(np.mean(np.square(target.data[inside])))), 1e-30))
     target = resample(target, found.resolution / VOXELS_PER_RESOLUTION)
     if target.shape != full.shape or not (mask.data > 0.5).any():
-        return None
+        return
     part = box_around(mask.data > 0.01, MARGIN, LARGEST)
     grids = full.data, noise.data, mask.data, target.data * unit
     arrays = {name: data[part].astype(np.float16) for name, data in zip(NAMES, grids)}
     np.savez(path.with_suffix(".part.npz"), resolution=found.resolution, **arrays)
     path.with_suffix(".part.npz").rename(path)
-    return path
 
 
 def samples(path: Path, rng: np.random.Generator, config: dict[str, Any]):
@@ -83,8 +121,7 @@ def prepare_all(experiments, folder: Path, say) -> list[Path]:
     short = [each for each in experiments if each.length <= LONGEST]
     found = []
     for number, stored in enumerate(short, 1):
-        path = prepare(stored, folder)
-        found += [] if path is None else [path]
+        found += prepare(stored, folder)
         if number % 200 == 0:
             say(f"filtered {number} of {len(short)}")
     if not found:
