@@ -29,6 +29,16 @@ def in_half_precision(wanted: bool) -> Iterator[None]:
         keras.mixed_precision.set_global_policy("float32")
 
 
+def optimizer(config):
+    """Adam, gradients clipped; with "averaging" in the config it also averages the weights.
+
+    averaging : share of the average that a step keeps: 0.999 averages about the last 1000 steps
+    """
+    momentum = config.get("averaging")
+    averaging = {"use_ema": True, "ema_momentum": momentum} if momentum else {}
+    return keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0, **averaging)
+
+
 def fit(
     model,
     data: Callable[[int], Iterator],
@@ -42,6 +52,9 @@ def fit(
     verbose: int = 1,
 ) -> Path:
     """Train until `steps` or `minutes` are used up, or validation stops improving.
+
+    Where the optimizer averages weights, the averaged network is validated and kept as the best;
+    the checkpoint holds both.
 
     model : compiled keras.Model to begin with; a resumed run takes its checkpoint's instead
     data : from the step to begin at to an endless iterator of batches (x, y)
@@ -78,6 +91,7 @@ def fit(
     # The first epoch of a sitting also compiles; it is logged like the others.
     epoch = state["step"] // config["epoch"]
     log = keras.callbacks.CSVLogger(str(out_dir / LOG), append=resume)
+    averaged = [keras.callbacks.SwapEMAWeights()] if model.optimizer.use_ema else []
     model.fit(
         data(state["step"]),
         initial_epoch=epoch,
@@ -85,7 +99,7 @@ def fit(
         steps_per_epoch=config["epoch"],
         validation_data=validation,
         validation_batch_size=1,
-        callbacks=[log, progress],
+        callbacks=[log, progress, *averaged],  # they end a validation in this order
         shuffle=False,  # what a generator yields cannot be
         verbose=verbose,
     )
@@ -155,15 +169,19 @@ class _Progress(keras.callbacks.Callback):
         if self.share() >= 1:
             self.model.stop_training = True
 
-    def on_epoch_end(self, epoch, logs=None):
-        state = self.state
-        state["seconds"] = self.seconds()
-        found = float(logs[_monitor(self.config)])
+    def on_test_end(self, logs=None):
+        # here, as averaged weights are in the network only while it is validated
+        state, name = self.state, _monitor(self.config).replace("val_", "", 1)
+        found = float(logs[name])
         if found < state["best"]:
             state["best"], state["epochs_since_best"] = found, 0
             self._store(BEST, self.model.save_weights)
         else:
             state["epochs_since_best"] += 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        state = self.state
+        state["seconds"] = self.seconds()
         self._store(CHECKPOINT, self.model.save)
         self._store(STATE, lambda path: path.write_text(json.dumps(state)))
         if state["epochs_since_best"] >= self.config["patience"] or self.share() >= 1:

@@ -9,6 +9,7 @@ from keras import ops
 
 from cryodl.errors import BundleError
 from cryodl.networks.backbone import build_unet3d, resolution_bins
+from cryodl.training.fit import optimizer
 
 
 def start_from(model, source, *, partly: bool = False) -> int:
@@ -137,7 +138,7 @@ def compiled_network(config, initial=None):
     if initial is not None:
         start_from(model, initial)
     model.compile(
-        optimizer=keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0),
+        optimizer=optimizer(config),
         loss=BinnedResolutionLoss(network, config["label_width"]),
         metrics=[ResolutionError(network)],
     )

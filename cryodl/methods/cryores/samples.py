@@ -17,6 +17,7 @@ from cryodl.networks.configs import BACKBONE, SINGLE_MAP
 from cryodl.networks.cryores import build_single_map, global_weight, ratio_bins
 from cryodl.simulation.reconstruction_set import StoredReconstruction
 from cryodl.training.augment import draw_input, random_crop, rough_mask
+from cryodl.training.fit import optimizer
 from cryodl.training.losses import start_from
 from cryodl.training.reconstructions import read_source, reconstruction_sample
 
@@ -179,6 +180,7 @@ PARTICLES: dict[str, Any] = {
 # one network for what is asked of a map, from experiments from particles
 BACKBONE_TRAINING: dict[str, Any] = {
     **PARTICLES,
+    "averaging": 0.998,
     "plain": 0.4,  # share of maps as refinement programs write them
     "network": BACKBONE,
 }
@@ -263,7 +265,7 @@ def compiled(config, initial=None):
     parts = ["error", "relative", "whole", "miou"]
     parts += ["aspect"] if is_backbone(config["network"]) else []
     model.compile(
-        optimizer=keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0),
+        optimizer=optimizer(config),
         loss=SingleMapLoss(config),
         metrics=[SingleMapError(config, part) for part in parts],
     )

@@ -13,6 +13,7 @@ from cryodl.features.context import CONTEXT_CHANNELS
 from cryodl.features.local_spectrum import CHANNELS
 from cryodl.networks.configs import POSTPROCESS
 from cryodl.networks.enhance import build_postprocess_unet
+from cryodl.training.fit import optimizer
 
 _COMMON: dict[str, Any] = {
     "voxel_size": 1.0,
@@ -123,7 +124,7 @@ def compiled_network(config, initial=None):
     if initial is not None:
         take_weights(model, initial)
     model.compile(
-        optimizer=keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0),
+        optimizer=optimizer(config),
         loss=InnerError(config["border"]),
         metrics=[InnerErrorMetric(config["border"]), InnerCorrelation(config["border"])],
     )

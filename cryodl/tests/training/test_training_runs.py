@@ -1,5 +1,6 @@
 """Runs of training that were cut off, that began badly or that came to nothing."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cryodl.errors import InputError, OutputError, SettingError
 from cryodl.training.run import conclude
 
 keras = pytest.importorskip("keras")
-fit = pytest.importorskip("cryodl.training.fit")
+from cryodl.training import fit  # noqa: E402
 
 CONFIG = {"learning_rate": 0.1, "warm_up": 1, "epoch": 2, "patience": 9}
 RNG = np.random.default_rng(0)
@@ -20,20 +21,20 @@ X = RNG.normal(size=(16, 3)).astype(np.float32)
 Y = X @ np.float32([[1.0], [2.0], [3.0]])
 
 
-def compiled(weight=0.0):
+def compiled(weight=0.0, optimizer=None):
     start = keras.initializers.Constant(weight)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, kernel_initializer=start)])
     error = keras.metrics.MeanSquaredError(name="error")
-    model.compile(keras.optimizers.SGD(0.1), "mse", metrics=[error])
+    model.compile(optimizer or keras.optimizers.SGD(0.1), "mse", metrics=[error])
     return model
 
 
-def train(folder, *, model=None, x=X, y=Y, config=CONFIG, **options):
-    def batches(start):
+def train(folder, *, model=None, x=X, y=Y, config=CONFIG, batches=None, **options):
+    def same(start):
         while True:
             yield x, y
 
-    return fit.fit(model or compiled(), batches, (X, Y), folder, config, verbose=0,
+    return fit.fit(model or compiled(), batches or same, (X, Y), folder, config, verbose=0,
                    **{"steps": 6, **options})  # fmt: skip
 
 
@@ -69,6 +70,26 @@ def test_a_rebuilt_state_has_the_best_of_the_log(tmp_path):
     state = fit._state_of(model, tmp_path, CONFIG)
     assert state["step"] == 6 and state["epochs_since_best"] == 0
     assert state["best"] == pytest.approx(best, rel=1e-5)
+
+
+def test_averaged_weights_are_what_is_validated_and_kept(tmp_path):
+    def swinging(start):
+        for step in itertools.count(start):
+            yield X, Y + (-1) ** step * 5  # a bias of the step, and none in the mean
+
+    def averaging():
+        return keras.optimizers.SGD(0.4, use_ema=True, ema_momentum=0.95)
+
+    train(tmp_path, model=compiled(optimizer=averaging()), batches=swinging, steps=80)
+    train(tmp_path, batches=swinging, steps=160, resume=True)
+    last = keras.models.load_model(tmp_path / fit.CHECKPOINT)
+    best = compiled(optimizer=averaging())
+    best.load_weights(tmp_path / fit.BEST)
+    errors = [model.evaluate(X, Y, verbose=0, return_dict=True)["error"] for model in (last, best)]
+    assert errors[1] < 0.2 * errors[0]
+    state = fit.read_state(tmp_path)
+    assert errors[1] == pytest.approx(state["best"], rel=1e-4) and state["step"] == 160
+    assert not fit.optimizer(CONFIG).use_ema and fit.optimizer({**CONFIG, "averaging": 0.9}).use_ema
 
 
 def test_a_damaged_checkpoint_says_what_to_do(tmp_path):

@@ -9,6 +9,7 @@ from keras import ops
 
 from cryodl.networks.configs import CORRECTION
 from cryodl.networks.enhance import VOXELS, build_correction
+from cryodl.training.fit import optimizer
 
 TRAINING: dict[str, Any] = {
     "voxel_size": 1.0,  # of maps of 3 Å; three voxels in one resolution
@@ -20,6 +21,7 @@ TRAINING: dict[str, Any] = {
     "border": 3,  # steps of the half grid at a crop's sides that the loss leaves out
     "learning_rate": 1.0e-3,
     "warm_up": 100,
+    "averaging": 0.998,
     "epoch": 100,
     "patience": 30,
     "monitor": "val_error",
@@ -92,7 +94,7 @@ def compiled_network(config, initial=None):
     if initial is not None:
         model.set_weights(initial.get_weights())
     model.compile(
-        optimizer=keras.optimizers.Adam(config["learning_rate"], clipnorm=1.0),
+        optimizer=optimizer(config),
         loss=CorrectionLoss(config["border"], config["doubt_weight"]),
         metrics=[CorrectionError(config["border"])],
     )
