@@ -77,18 +77,17 @@ def test_averaged_weights_are_what_is_validated_and_kept(tmp_path):
         for step in itertools.count(start):
             yield X, Y + (-1) ** step * 5  # a bias of the step, and none in the mean
 
-    def averaging():
-        return keras.optimizers.SGD(0.4, use_ema=True, ema_momentum=0.95)
-
-    train(tmp_path, model=compiled(optimizer=averaging()), batches=swinging, steps=80)
-    train(tmp_path, batches=swinging, steps=160, resume=True)
+    model = compiled(optimizer=keras.optimizers.SGD(0.4, use_ema=True, ema_momentum=0.95))
+    early = {"batches": swinging, "steps": 10**6, "config": {**CONFIG, "patience": 2}}
+    train(tmp_path, model=model, **early)  # ends with the rate still high
+    train(tmp_path, resume=True, **early)
     last = keras.models.load_model(tmp_path / fit.CHECKPOINT)
-    best = compiled(optimizer=averaging())
+    best = keras.models.clone_model(model)
     best.load_weights(tmp_path / fit.BEST)
-    errors = [model.evaluate(X, Y, verbose=0, return_dict=True)["error"] for model in (last, best)]
+    errors = [float(np.mean((net.predict(X, verbose=0) - Y) ** 2)) for net in (last, best)]
     assert errors[1] < 0.2 * errors[0]
     state = fit.read_state(tmp_path)
-    assert errors[1] == pytest.approx(state["best"], rel=1e-4) and state["step"] == 160
+    assert errors[1] == pytest.approx(state["best"], rel=1e-3) and state["step"] > 40
     assert not fit.optimizer(CONFIG).use_ema and fit.optimizer({**CONFIG, "averaging": 0.9}).use_ema
 
 
