@@ -20,18 +20,15 @@ from cryodl.methods.cost import Timer
 from cryodl.methods.enhance.audit import SURFACE, agreement
 from cryodl.methods.enhance.linear import Linear, filter_half_maps, filter_map
 from cryodl.methods.enhance.options import OPTIONS
-from cryodl.methods.enhance.refined.correct import changed
+from cryodl.methods.enhance.refined.correct import COARSEST, changed
 from cryodl.methods.options import option
 from cryodl.methods.registry import mask_or_finder, resolution_by_network
 
 FILTERING = "linear", "refined"
-COARSEST = 13.0  # Å, of maps that the network was trained on
 
 
-def check_filtering(model: str, half1: Any, others: dict[str, Any]) -> None:
-    """Raise SettingError where a model lacks its half maps, or is given what it has no use for."""
-    if half1 is None and model == "refined":
-        raise SettingError("model='refined' needs half maps: give half1= and half2=")
+def check_filtering(model: str, others: dict[str, Any]) -> None:
+    """Raise SettingError where a model is given what it has no use for."""
     for name in given(others):
         raise SettingError(f"model={model!r} has no use for {name}=: leave it out")
 

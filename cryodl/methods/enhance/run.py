@@ -125,7 +125,7 @@ def run_enhance(
     if model == "auto":
         model = choose_model(half1, others | {"bundle": bundle})
     if model in FILTERING:
-        check_filtering(model, half1, others | (network if model == "linear" else {}))
+        check_filtering(model, others | (network if model == "linear" else {}))
         shown = None if progress is None else partial(progress, "enhance")
         correct = partial(refine, device=device, progress=shown, **network)
         maps = [volume] if half1 is None else [half1, half2]

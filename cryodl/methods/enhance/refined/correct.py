@@ -30,6 +30,7 @@ VOXELS_PER_RESOLUTION = 3.0  # of the network's grid
 # Of the correction: simulated experiments ask for all of it, and of 0.4 to 1 this made twelve
 # reconstructions by RELION most like their models, none of them less than filters do.
 STRENGTH = np.float32(0.6)
+COARSEST = 13.0  # Å, of maps that the network learns from
 MULTIPLE = 8  # voxels: the network's total stride
 MIDDLE = 5.0  # Å, resolution that the network reads as 0
 

@@ -18,7 +18,12 @@ from cryodl.maps.mask import automatic_mask
 from cryodl.maps.resample import resample
 from cryodl.maps.rotations import Rotation
 from cryodl.methods.enhance.linear import Linear, filter_half_maps, filter_map
-from cryodl.methods.enhance.refined.correct import VOXELS_PER_RESOLUTION, features, on_network_grid
+from cryodl.methods.enhance.refined.correct import (
+    COARSEST,
+    VOXELS_PER_RESOLUTION,
+    features,
+    on_network_grid,
+)
 from cryodl.resolution_maps.local_filter import low_pass
 from cryodl.simulation.deposition import deposit
 from cryodl.simulation.reconstruction_set import StoredReconstruction
@@ -70,7 +75,8 @@ def _of_one_map(stored: StoredReconstruction) -> Linear | None:
         return None
     judged = max(float(stored.info["resolution"]), made.finest)
     judged *= float(np.exp(MISJUDGED * np.random.default_rng(seed).standard_normal()))
-    return filter_map(volume, inside, max(judged, finest_possible(volume)))
+    judged = max(judged, finest_possible(volume))
+    return filter_map(volume, inside, judged) if judged <= COARSEST else None
 
 
 def _keep(found: Linear, stored: StoredReconstruction, path: Path) -> None:

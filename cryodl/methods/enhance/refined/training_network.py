@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from cryodl.methods.enhance.refined.correct import COARSEST
 from cryodl.networks.configs import CORRECTION
 from cryodl.networks.enhance import VOXELS, build_correction
 from cryodl.training.fit import optimizer
@@ -25,7 +26,7 @@ TRAINING: dict[str, Any] = {
     "epoch": 100,
     "patience": 30,
     "monitor": "val_error",
-    "limits": [2.0, 13.0],  # Å
+    "limits": [2.0, COARSEST],  # Å
     "doubt_weight": 0.02,  # of the likelihood, from which the network learns how far it is off
     "model": "refined",
     "network": CORRECTION,
