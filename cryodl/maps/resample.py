@@ -144,11 +144,12 @@ def _plan(shape: tuple[int, ...], old: float, new: float) -> tuple[list[tuple[in
     fractions the one with the cheapest transforms is taken.
     """
     fractions = [(p, max(1, round(p * old / new))) for p in range(1, 161)]
+    fractions = [(p, q) for p, q in fractions if math.gcd(p, q) == 1]
     error = {(p, q): abs(p * old / (q * new) - 1) for p, q in fractions}
     allowed = max(TOLERANCE, min(error.values()))
     plans = []
     for p, q in fractions:
-        if error[p, q] <= allowed and math.gcd(p, q) == 1:
+        if error[p, q] <= allowed:
             lengths = [_cheapest(size + PADDING, p, q) for size in shape]
             plans.append((sum(_cost(a) + _cost(b) for a, b in lengths), old * p / q, lengths))
     _, achieved, lengths = min(plans)

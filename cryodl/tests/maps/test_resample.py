@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cryodl.errors import InputError
-from cryodl.maps.resample import resample, resample_to
+from cryodl.maps.resample import _plan, resample, resample_to
 from cryodl.maps.volume import Volume
 
 
@@ -87,13 +87,20 @@ def test_a_wave_survives_there_and_back():
 
 @pytest.mark.parametrize("old, new", [(1.0, 1.3), (0.65, 1.0), (1.06, 0.5), (3.54, 1.0)])
 def test_the_spacing_is_the_same_on_all_axes(old, new):
-    from cryodl.maps.resample import _plan
-
     lengths, achieved = _plan((97, 128, 61), old, new)
     assert achieved == pytest.approx(new, rel=0.002)
     for (padded, count), size in zip(lengths, (97, 128, 61)):
         assert padded * old / count == pytest.approx(achieved, rel=1e-12)
         assert size < padded < 2 * size + 40
+
+
+@pytest.mark.parametrize("old, new", [(2.86611206640839, 5.745706764668128), (5.0, 0.03)])
+def test_a_fraction_is_found_where_no_close_one_is_exact(old, new):
+    # 2 / 4 lies closer than 1 / 2 by a rounding error
+    lengths, achieved = _plan((20, 20, 20), old, new)
+    assert achieved == pytest.approx(new, rel=0.01)
+    assert all(before >= 20 and after * achieved == pytest.approx(before * old)
+               for before, after in lengths)  # fmt: skip
 
 
 def test_nearly_the_same_voxel_size_is_left_alone():
