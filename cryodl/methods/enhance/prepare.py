@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.errors import InputError, SettingError
+from cryodl.errors import BundleError, InputError, SettingError
 from cryodl.features.sub_bands import CHANNELS, GROUPS, VOXELS, normalise_sub_bands
 from cryodl.maps.mask import automatic_mask, existing_mask, outside_value
 from cryodl.maps.volume import Volume
@@ -44,16 +44,30 @@ def choose_bundle(model: str = "tight", bundle: Any = None) -> Bundle:
     return bundle
 
 
-def choose_refining(bundle: Any = None) -> Bundle:
-    """The bundle given, or the shipped one, of a network that corrects filtered half maps.
+TRUST, TRUST_ONE_MAP = "trust", "trust_one_map"  # tables of a spec
+
+
+def choose_refining(bundle: Any = None, table: str = TRUST) -> Bundle:
+    """The bundle given, or the shipped one, of a network that corrects filtered maps.
+
+    table : of the trust, which it has for what it has learnt from
 
     Raises BundleError for one that cannot be found, or is for something else.
     """
-    table = {**LIMITS, "trust": OBJECT, "trust.departure": numbers(0, 1e3, ascending=True),
-             "trust.share": numbers(0, 1)}  # fmt: skip
-    found = bundle_for(METHOD, REFINED if bundle is None else bundle, table, READS_HALVES)
+    needed = {**LIMITS, TRUST: OBJECT, **_table(TRUST)}
+    found = bundle_for(METHOD, REFINED if bundle is None else bundle, needed, READS_HALVES)
+    if table not in found.spec:
+        raise BundleError(
+            f"the network '{found.spec['name']}' corrects half maps alone: give those, or another "
+            "network"
+        )
+    bundle_for(METHOD, found, {table: OBJECT, **_table(table)}, READS_HALVES)
     check_tiles(found)
     return found
+
+
+def _table(name: str) -> dict[str, Any]:
+    return {f"{name}.departure": numbers(0, 1e3, ascending=True), f"{name}.share": numbers(0, 1)}
 
 
 WAYS = ("auto", "stats", "mask")

@@ -23,7 +23,7 @@ from cryodl.training.export import write_bundle
 TABLE = {"departure": [0.0, 1.0, 3.0], "share": [0.5, 0.8, 1.0]}
 
 
-def bundle(path, strength):
+def bundle(path, strength, **tables):
     """An untrained network, whose answer is random and about so strong."""
     import keras
 
@@ -38,7 +38,7 @@ def bundle(path, strength):
         path, model, {"voxel_size": 1.0, "crop": 48, "batch": 1}, lambda spec: "", data="none",
         method="postprocess", network=network, normalisation="filtered half maps",
         citation="SanchezGarcia2021", metrics={}, seconds=0, steps=0, model="refined",
-        resolution_limits=[2.0, 13.0], trust=TABLE,
+        resolution_limits=[2.0, 13.0], trust=TABLE, **tables,
     )  # fmt: skip
 
 
@@ -103,6 +103,16 @@ def test_the_command_s_results(case, random, tmp_path):  # noqa: F811
     assert {"enhanced.mrc", "trust.mrc", "audit.mrc", "support.mrc"} <= set(stats["files"])
 
 
+def test_one_map_is_corrected_by_a_network_that_learnt_of_one(case, tmp_path):  # noqa: F811
+    network = bundle(tmp_path / "both", 3.0, trust_one_map={**TABLE, "share": [0.6, 0.8, 0.9]})
+    made = run_enhance(case.full, model="refined", bundle=network, device="cpu").volumes
+    plain = run_enhance(case.full, model="linear").volumes
+    assert {"enhanced", "trust", "audit"} == set(made)
+    assert np.abs(made["enhanced"].data - plain["enhanced"].data).max() > 0.05
+    trust = made["trust"].data[made["trust"].data > 0]
+    assert trust.min() >= 0.6 and trust.max() <= 0.9  # its own table
+
+
 def test_beyond_its_resolutions_the_network_is_left_out(case, random, monkeypatch):  # noqa: F811
     monkeypatch.setattr(filtered, "COARSEST", 5.0)
     halves = dict(zip(("half1", "half2"), case.halves))
@@ -113,10 +123,10 @@ def test_beyond_its_resolutions_the_network_is_left_out(case, random, monkeypatc
     assert np.array_equal(result.volumes["enhanced"].data, plain.volumes["enhanced"].data)
 
 
-def test_what_it_cannot_use_is_refused(case):  # noqa: F811
+def test_what_it_cannot_use_is_refused(case, random):  # noqa: F811
     halves = dict(zip(("half1", "half2"), case.halves))
-    with pytest.raises(SettingError, match="model='refined' needs half maps"):
-        run_enhance(case.full, model="refined")
+    with pytest.raises(BundleError, match="'random' corrects half maps alone: give those"):
+        run_enhance(case.full, model="refined", bundle=random)
     with pytest.raises(SettingError, match="no use for clean="):
         run_enhance(model="refined", clean=0.1, **halves)
     with pytest.raises(BundleError, match="filtered half maps"):
@@ -130,9 +140,12 @@ def test_it_trains_on_experiments_from_particles(made_set, tmp_path):  # noqa: F
         tmp_path / "net", experiments=made_set, validation=made_set, network="half-maps",
         steps=2, epoch=1, batch_size=2, workers=0, log=lines.append,
     )  # fmt: skip
-    assert made.spec["metrics"]["experiments"] == 1 and any("filtering 2" in each for each in lines)
-    share = made.spec["trust"]["share"]
-    assert list(share) == sorted(share) and 0.5 <= share[0] and share[-1] <= 1
+    metrics = made.spec["metrics"]
+    assert metrics["experiments"] == metrics["one_map"]["experiments"] == 1
+    assert any("filtering 2" in each for each in lines)
+    for table in ("trust", "trust_one_map"):
+        share = made.spec[table]["share"]
+        assert list(share) == sorted(share) and 0.5 <= share[0] and share[-1] <= 1
     assert choose_refining(tmp_path / "net").spec["name"] == "net"
     with pytest.raises(SettingError, match="learns from experiments= alone"):
         train_enhance(tmp_path / "other", network="half-maps", pairs="pairs.tsv")

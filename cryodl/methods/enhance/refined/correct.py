@@ -1,9 +1,9 @@
 """What a network adds to a filtered map: nothing beyond the resolution, and with a trust.
 
-The network reads a map that `linear` made, and half the difference of its halves, on a grid of
-three voxels in one resolution: maps of 2 Å and of 10 Å then look alike to it. It corrects the
-filtered map towards the density of atoms, and predicts how far it may be off. Its correction is
-low-passed to the resolution of the half maps, so what lies beyond is nobody's guess.
+The network reads a map that `linear` made, and half the difference of its halves where it has any,
+on a grid of three voxels in one resolution: maps of 2 Å and of 10 Å then look alike to it. It
+corrects the filtered map towards the density of atoms, and predicts how far it may be off. Its
+correction is low-passed to the resolution of the map, so what lies beyond is nobody's guess.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.audit import SURFACE
 from cryodl.methods.enhance.estimate import ACTIVATIONS, BYTES_PER_STEP
 from cryodl.methods.enhance.linear import Linear
-from cryodl.methods.enhance.prepare import choose_refining, to_density
+from cryodl.methods.enhance.prepare import (
+    TRUST,
+    TRUST_ONE_MAP,
+    choose_refining,
+    to_density,
+)
 from cryodl.networks.architectures import VOXELS
 from cryodl.networks.bundle import Bundle
 from cryodl.networks.tiles import fitting_grid, predict_tiled
@@ -84,7 +89,8 @@ def refine(
     to 1, is how likely a voxel's density departs to the right side from that around it, as it was
     calibrated on experiments; 0 where the mask is.
     """
-    bundle = choose_refining(bundle)
+    table = TRUST if found.halves else TRUST_ONE_MAP
+    bundle = choose_refining(bundle, table)
     network, device = load_network(bundle, device)
     full, noise, mask = on_network_grid(found)
     x = features([padded(each.data) for each in (full, noise, mask)], found.resolution)
@@ -98,7 +104,7 @@ def refine(
     change, doubt = (to_density(blocks[..., part], full.shape) for part in (FIRST, SECOND))
     correction = low_pass(full.with_data(STRENGTH * change), found.resolution)
     added = density_at(correction, found.full).data * found.weights
-    trust = trusted(full.data + correction.data, doubt, bundle.spec["trust"])
+    trust = trusted(full.data + correction.data, doubt, bundle.spec[table])
     trust *= mask.data > 0.5
     density = found.full.with_data(found.full.data + added)
     return density, resample_to(full.with_data(trust), found.full, "nearest"), bundle

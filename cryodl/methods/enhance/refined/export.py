@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.errors import InputError
 from cryodl.maps.volume import Volume
-from cryodl.methods.enhance.prepare import to_density
+from cryodl.methods.enhance.prepare import TRUST, TRUST_ONE_MAP, to_density
 from cryodl.methods.enhance.refined.correct import (
     FIRST,
     SECOND,
@@ -17,6 +18,7 @@ from cryodl.methods.enhance.refined.correct import (
     features,
     padded,
 )
+from cryodl.methods.enhance.refined.samples import is_one_map
 from cryodl.networks import build
 from cryodl.resolution_maps.local_filter import low_pass
 from cryodl.training.export import model_card, write_bundle
@@ -33,13 +35,21 @@ def make_bundle(weights, config, paths, output, **origin):
     network = config["network"]
     model = build(network)
     model.load_weights(weights)
-    judged = [judge(model, path) for path in paths]
-    table = calibrate(judged[::2])
+    kinds = {TRUST: [path for path in paths if not is_one_map(path)],
+             TRUST_ONE_MAP: [path for path in paths if is_one_map(path)]}  # fmt: skip
+    tables, measured = {}, {}
+    for name, own in kinds.items():
+        judged = [judge(model, path) for path in own]
+        if len(judged) > 1:
+            tables[name] = calibrate(judged[::2])
+            measured[name] = measure(judged[1::2], tables[name])
+    if TRUST not in tables:
+        raise InputError("two validation experiments with half maps are needed, at least")
+    metrics = {**measured[TRUST], "one_map": measured.get(TRUST_ONE_MAP)}
     return write_bundle(
         output, model, config, card, method="postprocess", network=network,
         normalisation="filtered half maps", citation="SanchezGarcia2021",
-        metrics=measure(judged[1::2], table), model="refined", resolution_limits=config["limits"],
-        trust=table, **origin,
+        metrics=metrics, model="refined", resolution_limits=config["limits"], **tables, **origin,
     )  # fmt: skip
 
 
@@ -106,18 +116,23 @@ def card(spec) -> str:
     metrics = spec["metrics"]
     measured = [
         f"On {metrics['experiments']} experiments from particles on structures that were not "
-        "trained on (they chose when it was best; others calibrated the trust), in the mask that "
-        "the half maps give:",
+        "trained on (they chose when it was best; others calibrated the trust), in the mask of the "
+        "map:",
         "",
-        f"- correlation with the model: median {metrics['correlation']:.3f}, of the filtered map "
-        f"alone {metrics['correlation_before']:.3f}; the gain is {metrics['gain']:+.3f} in the "
-        f"median and {metrics['least_gain']:+.3f} at least;",
-        f"- the trust is off by {metrics['trust_off']:.3f} at most in ten bins.",
     ]
+    kinds = {"half maps": metrics, "one map, as deposited": metrics["one_map"]}
+    for kind, own in kinds.items():
+        if own:
+            measured.append(
+                f"- {kind}: correlation with the model {own['correlation']:.3f} in the median, of "
+                f"the filtered map alone {own['correlation_before']:.3f}; the gain is "
+                f"{own['gain']:+.3f} in the median and {own['least_gain']:+.3f} at least; the "
+                f"trust is off by {own['trust_off']:.3f} at most in ten bins."
+            )
     best, worst = spec["resolution_limits"]
     return model_card(
         spec,
-        f"Corrects maps that filters made of two half maps of {best:g} to {worst:g} Å, within "
-        "their resolution, and says how far it is to be trusted.",
+        f"Corrects maps that filters made of two half maps, or of one map, of {best:g} to "
+        f"{worst:g} Å, within their resolution, and says how far it is to be trusted.",
         measured,
     )

@@ -40,6 +40,7 @@ KEPT = {
     "grid": "kept", "cropped": 0.0, "padded": 0.0, "thresholded": 0.0, "other_hand": 0.0,
     "stored": "float32",
 }  # fmt: skip
+ONE_MAP = ".one"  # end of the name of what is kept of one
 MISJUDGED = 0.12  # standard deviation of the logarithm of a resolution that a network finds
 
 
@@ -48,13 +49,18 @@ def prepare(stored: StoredReconstruction, folder: Path) -> list[Path]:
 
     Returns the paths of what samples can come of.
     """
-    ways = {"": _of_halves, ".one": _of_one_map}
+    ways = {"": _of_halves, ONE_MAP: _of_one_map}
     paths = {folder / f"{stored.folder.name}{ending}.npz": way for ending, way in ways.items()}
     for path, way in paths.items():
         found = None if path.is_file() else way(stored)
         if found is not None:
             _keep(found, stored, path)
     return [path for path in paths if path.is_file()]
+
+
+def is_one_map(path: Path) -> bool:
+    """Whether what `prepare` kept is one map's."""
+    return path.stem.endswith(ONE_MAP)
 
 
 def _of_halves(stored: StoredReconstruction) -> Linear | None:
