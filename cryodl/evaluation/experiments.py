@@ -11,13 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cryodl.errors import OutputError, SettingError
+from cryodl.evaluation.enhancement import enhancement_tables, judge_enhanced
 from cryodl.evaluation.reconstructions import (
-    BANDS,
     ENHANCING,
-    Experiment,
     Method,
     judge,
     load,
@@ -28,15 +25,9 @@ from cryodl.evaluation.reconstructions import (
 from cryodl.evaluation.tables import markdown
 from cryodl.files.folder import whole_file
 from cryodl.files.record import write_json
-from cryodl.filters.sharpen import apply_bfactor
-from cryodl.half_maps.fsc import estimate_fsc, resolution_at, soft_mask
-from cryodl.half_maps.pair import half_sum
-from cryodl.maps.volume import Volume
-from cryodl.methods.enhance.evaluate import uphill, weight_by_fsc
 from cryodl.methods.options import Option, declared, option
 from cryodl.methods.training_options import OPTIONS as TRAINING
 from cryodl.methods.training_options import TABLES
-from cryodl.simulation.filters import FourierBox, raised_cosine
 from cryodl.training.run import print_line
 
 # "linear" and "refined" are enhancement by the models of these names
@@ -50,7 +41,8 @@ Prediction = tuple[Any, Any]  # Å, shape (z, y, x); half-width of its interval,
 OPTIONS = (
     Option("experiments", help="sets that 'cryodl experiments' wrote, or folders of "
         "reconstructions by RELION with half1, half2, signal, model and mask (.mrc) and "
-        "experiment.json", metavar="FOLDER", argument=True, required=True, many="list"),
+        "experiment.json, and atoms.cif for Q-scores", metavar="FOLDER", argument=True,
+        required=True, many="list"),
     option(TABLES, "output", help="folder for tables; experiments that it has judged are kept"),
     Option("methods", help=f"of {', '.join(METHODS)} (default: all)", metavar="NAME,...",
         many="commas"),
@@ -218,11 +210,12 @@ def _half_maps(name: str, half1, half2) -> Prediction:
 
 
 def _enhance(model: str, bundle: str | None, *maps):
+    """The enhanced density and, of what has one, its trust; Volumes."""
     from cryodl.methods.enhance.run import run_enhance
 
     names = ("volume",) if len(maps) == 1 else ("half1", "half2")
     result = run_enhance(**dict(zip(names, maps)), model=model, bundle=bundle)
-    return result.volumes["enhanced"].data
+    return result.volumes["enhanced"], result.volumes.get("trust")
 
 
 def write_summaries(
@@ -230,11 +223,7 @@ def write_summaries(
 ) -> dict[str, list[dict]]:
     """Say and write the tables of rows; returns them by name."""
     found = tables([r for r in rows if r["method"] not in ENHANCING])
-    for name in ENHANCING:
-        own = [r for r in rows if r["method"] == name]
-        for kind in dict.fromkeys(r["map"] for r in own):
-            title = name if kind == HALVES else f"{name}-{kind}"
-            found[title] = enhanced_table([r for r in own if r["map"] == kind])
+    found |= enhancement_tables([r for r in rows if r["method"] in ENHANCING])
     written = {name: table for name, table in found.items() if table}
     for name, table in written.items():
         text = markdown(table)
@@ -244,90 +233,3 @@ def write_summaries(
     with whole_file(folder / "tables.json", overwrite=True) as part:
         write_json(part, written, indent=1)
     return written
-
-
-HALVES = "half maps"  # what a row's "map" is of these
-ONE_MAP = "unfiltered", "post-processed"  # single maps that lie on the model's grid
-OF_HALF_MAPS = ("refined",)  # that enhance no single map
-STEPS = 160.0, 40.0, 10.0  # Å², of the search for the best B-factor
-LARGEST = 1200.0  # Å²
-
-
-def judge_enhanced(
-    experiment: Experiment, enhance: Callable[..., Any], method: str = "enhance"
-) -> list[dict]:
-    """Rows: correlations of the mean of two half maps, and of what is made of them, with the model,
-    and the resolution of both by it ("fsc_input", "fsc_enhanced", Å); and of single maps on their
-    grid, from which not every method makes one.
-
-    enhance : of two half maps, or of one map, the enhanced density, ndarray (z, y, x)
-    method : of ENHANCING, for the rows
-    """
-    full = half_sum(experiment.half1, experiment.half2)
-    wanted = low_passed(experiment.model, experiment.resolution)[experiment.mask]
-
-    def correlation(data) -> float:
-        return float(np.corrcoef(data[experiment.mask], wanted)[0, 1])
-
-    weighted, _ = weight_by_fsc(full, (experiment.half1, experiment.half2),
-                                experiment.mask.astype(np.float32))  # fmt: skip
-    bfactor, best = best_bfactor(weighted, correlation)
-    post = next((v for name, _, v, _ in experiment.maps if name == "post-processed"), None)
-    common = {
-        "experiment": experiment.name, "method": method, "words": [], "fsc": experiment.resolution,
-        "truth": float(np.median(experiment.snr[experiment.mask])),
-        "best_bfactor": best, "bfactor": bfactor,
-        "relion": correlation(post.data) if post is not None else None,
-    }  # fmt: skip
-    weights = soft_mask(experiment.mask, full.voxel_size)
-
-    def row(name: str, given: Volume, made) -> dict:
-        before, after = (model_fsc(data, experiment.model, weights) for data in (given.data, made))
-        return {**common, "map": name, "input": correlation(given.data),
-                "enhanced": correlation(made), "fsc_input": before,
-                "fsc_enhanced": after}  # fmt: skip
-
-    rows = [row(HALVES, full, enhance(experiment.half1, experiment.half2))]
-    if method not in OF_HALF_MAPS:
-        for name, _, volume, _ in experiment.maps:
-            if name in ONE_MAP:
-                rows.append(row(name, volume, enhance(volume)))
-    return rows
-
-
-def model_fsc(data, model: Volume, weights) -> float:
-    """Resolution (Å) at which the FSC of a map with its model falls to 0.5 within a soft mask."""
-    curve = estimate_fsc(model.with_data(data), model, weights)
-    return float(resolution_at(curve.frequencies, curve.masked, 0.5) or model.box[0])
-
-
-def best_bfactor(volume: Volume, score: Callable[[np.ndarray], float]) -> tuple[float, float]:
-    """The B-factor in Å² with which a map scores best, and that score; uphill from none."""
-    return uphill(lambda b: score(apply_bfactor(volume, b).data), 0.0, STEPS, LARGEST)
-
-
-def low_passed(volume: Volume, resolution: float) -> np.ndarray:
-    """A cubic map with nothing finer than a resolution in Å, softly ended; ndarray (n, n, n)."""
-    box = FourierBox(volume.shape[0], volume.voxel_size)
-    gain = raised_cosine(box.frequencies, resolution, 0.1 / resolution)
-    return box.to_map(box.to_spectrum(volume.data), gain)
-
-
-def enhanced_table(rows: Sequence[dict[str, Any]]) -> list[dict]:
-    """Mean correlations by band of the true median resolution."""
-    table = []
-    for low, high in [*zip(BANDS[:-1], BANDS[1:]), (BANDS[0], BANDS[-1])]:
-        held = [r for r in rows if low <= r["truth"] < high]
-        if not held:
-            continue
-        entry: dict[str, Any] = {"band": f"{low:g}-{high:g}", "experiments": len(held)}
-        for key in ("enhanced", "input", "best_bfactor", "relion"):
-            values = [r[key] for r in held if r[key] is not None]
-            entry[key] = round(float(np.mean(values)), 3) if values else None
-        for key in ("fsc_input", "fsc_enhanced"):
-            values = [r[key] for r in held if r.get(key)]
-            entry[key] = round(float(np.median(values)), 2) if values else None
-        entry["better_than_best_bfactor"] = sum(r["enhanced"] > r["best_bfactor"] for r in held)
-        entry["worse_than_input"] = sum(r["enhanced"] < r["input"] for r in held)
-        table.append(entry)
-    return table

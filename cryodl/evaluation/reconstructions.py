@@ -45,7 +45,7 @@ def read_judged(path: Path) -> list[dict[str, Any]]:
 
 
 def _is_row(row: Any) -> bool:
-    """Whether this is a row as `judge` makes them, or as `experiments.judge_enhanced` does."""
+    """Whether this is a row as `judge` makes them, or as `enhancement.judge_enhanced` does."""
     if not isinstance(row, dict) or not isinstance(row.get("words"), list):
         return False
     if not all(isinstance(text, str) for text in [*map(row.get, NAMES), *row["words"]]):
@@ -81,6 +81,7 @@ class Experiment:
     half1, half2, model : Volumes on one grid;  mask, snr : ndarrays on it, bool and Å
     maps : (name, words, map, truth): Volumes as deposited, and their true resolution, Å, 0 outside
         the molecule
+    atoms : file of the model's atoms in this frame, or None
     """
 
     name: str
@@ -91,6 +92,7 @@ class Experiment:
     mask: np.ndarray
     snr: np.ndarray
     maps: list[tuple[str, list[str], Volume, np.ndarray]]
+    atoms: Path | None = None
 
 
 def open_experiments(folders: Iterable[str | Path]) -> list[StoredReconstruction]:
@@ -149,7 +151,9 @@ def load(stored: StoredReconstruction) -> Experiment:
     resolution = info.get("resolution") or info.get("fsc_masked_relion")
     if not resolution:
         raise InputError(f"{stored.folder} does not say the resolution of its half maps")
-    return Experiment(stored.folder.name, float(resolution), half1, half2, model, mask, snr, maps)
+    return Experiment(
+        stored.folder.name, float(resolution), half1, half2, model, mask, snr, maps, stored.atoms()
+    )
 
 
 def _finite(stored: StoredReconstruction, name: str) -> Volume:

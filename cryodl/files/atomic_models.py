@@ -60,6 +60,24 @@ def read_model(path: str | Path) -> Any:
     return model
 
 
+def write_atoms(path: Path, positions: np.ndarray, elements: np.ndarray) -> None:
+    """Write atoms as an mmCIF file, each a residue of its own.
+
+    positions : ndarray (n, 3), x y z in Å;  elements : ndarray (n,), atomic numbers
+    """
+    import gemmi
+
+    symbols = {int(number): gemmi.Element(int(number)).name for number in np.unique(elements)}
+    columns = "group_PDB", "id", "type_symbol", "label_atom_id", "label_comp_id", "label_asym_id", \
+        "label_seq_id", "Cartn_x", "Cartn_y", "Cartn_z"  # fmt: skip
+    lines = ["data_atoms", "loop_", *(f"_atom_site.{name}" for name in columns)]
+    for number, (element, place) in enumerate(zip(elements, positions), 1):
+        symbol = symbols[int(element)]
+        where = " ".join(f"{value:.3f}" for value in place)
+        lines.append(f"HETATM {number} {symbol} {symbol} UNK A {number} {where}")
+    path.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+
 def _in_ascii(held: bytes) -> bytes:
     """As both formats are defined. gemmi cuts names out of columns of bytes, and half a letter of
     UTF-8 is none; such letters stand in titles and remarks."""

@@ -41,6 +41,7 @@ class Reconstruction:
     voxel_size : Å
     origin : x y z in Å of the first voxel in the model's frame
     resolution : Å, at which the half maps' FSC falls to 0.143 within `fsc_mask`
+    atoms : Structure, the resting atoms in the frame of the maps, where they were placed
     drawn : with the same seed, a config that repeats the experiment
     measured : what came of it
     """
@@ -54,6 +55,7 @@ class Reconstruction:
     voxel_size: float
     origin: tuple[float, float, float]
     resolution: float
+    atoms: Structure
     drawn: dict[str, Any]
     measured: dict[str, Any]
 
@@ -130,6 +132,7 @@ def simulate_particles(
         voxel_size=voxel,
         origin=specimen.origin,
         resolution=resolution,
+        atoms=specimen.as_structure(structure.name),
         drawn=drawn,
         measured={
             "structure": structure.name,

@@ -4,8 +4,8 @@ half1, half2, signal, model, mask and belt lie on the reconstruction's grid (par
 map is deposited, on a grid of its own, with its true resolutions snr and aspect (deposition.py).
 half1, half2 and signal are in one unit, that of the signal inside the molecule. Densities are in
 half precision (mode 12), masks in bytes; map keeps every bit, since rounding is noise that a
-low-passed map has not. experiment.json holds what was drawn and measured, and
-tells a finished experiment.
+low-passed map has not. atoms.cif holds the resting atoms. experiment.json holds
+what was drawn and measured, and tells a finished experiment.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.errors import InputError
+from cryodl.files.atomic_models import write_atoms
 from cryodl.files.folder import cannot_write, whole_folder
 from cryodl.files.record import write_json
 from cryodl.maps.mrc import read_values, write_map
@@ -34,6 +35,7 @@ from cryodl.simulation.particle_experiment import (
     simulate_particles,
 )
 
+ATOMS = "atoms.cif"
 NUMBERS = "voxel_size", "apix", "box", "resolution", "fsc_masked_relion"  # all above 0
 TRIES, CLOSE = 3, 0.05
 LARGEST_ATOMS = 60_000  # of larger structures a part is taken before they are placed
@@ -67,6 +69,11 @@ class StoredReconstruction:
             if path.is_file():
                 return read_values(path)
         raise InputError(f"experiment {self.folder} holds no {name}.mrc")
+
+    def atoms(self) -> Path | None:
+        """The file of its atoms, in the frame of its half maps; None where it has none."""
+        paths = (self.folder / f"{ATOMS}{ending}" for ending in ("", ".gz"))
+        return next((path for path in paths if path.is_file()), None)
 
     def _paths(self, name: str):
         return (self.folder / f"{name}{ending}" for ending in (".mrc", ".mrc.gz"))
@@ -170,6 +177,7 @@ def store(made: Reconstruction, deposited: Deposited, folder: Path) -> None:
         for name in ("map", "snr", "aspect"):
             volume = getattr(deposited, name)
             write_map(work / f"{name}.mrc", volume, kind=_kind(volume.data, exact=name == "map"))
+        write_atoms(work / ATOMS, made.atoms.positions, made.atoms.elements)
         write_json(work / RECORD, info, indent=1)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.maps.edges import cosine_edge
+from cryodl.simulation.structure import Structure
 
 MASK_DISTANCE = 3.0  # Å from an atom's centre to where solvent begins
 
@@ -32,6 +33,11 @@ class Specimen:
     normal: np.ndarray
     box: int
     origin: tuple[float, float, float]
+
+    def as_structure(self, name: str) -> Structure:
+        """The atoms in the model's frame, of one chain."""
+        placed = (self.positions + np.float64(self.origin)).astype(np.float32)
+        return Structure(placed, self.elements, np.zeros(len(placed), np.int16), name)
 
 
 def make_specimen(structure, drawn: dict[str, Any], rng: np.random.Generator) -> Specimen:

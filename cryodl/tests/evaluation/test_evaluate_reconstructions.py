@@ -6,14 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 import cryodl
 from cryodl.cli.main import main
-from cryodl.evaluation.experiments import best_bfactor, judge_enhanced, low_passed
+from cryodl.evaluation.enhancement import (
+    best_bfactor,
+    enhancement_tables,
+    judge_enhanced,
+    low_passed,
+    trust_table,
+)
 from cryodl.evaluation.reconstructions import judge, load, measures, tables
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.mrc import read_map, write_map
+from cryodl.methods.quality.model import read_atoms
 from cryodl.networks.spec import SHIPPED
 from cryodl.simulation.deposition import Source, deposit
 from cryodl.simulation.deposition_config import CHANCES
@@ -91,9 +99,21 @@ def test_the_best_bfactor_undoes_one(experiments):
     assert bfactor == pytest.approx(-80, abs=10) and best > 0.999
 
 
+def test_the_atoms_of_an_experiment_lie_in_its_maps(made_set):  # noqa: F811
+    for stored in open_reconstructions(made_set):
+        atoms = read_atoms(stored.atoms())
+        model = stored.volume("model")
+        place = (atoms.positions - model.origin) / model.voxel_size
+        here = map_coordinates(model.data, place.T[::-1], order=1)
+        away = map_coordinates(model.data, place.T[::-1] + 2, order=1)
+        assert here.mean() > 2 * away.mean() and set(atoms.elements) <= {6, 7, 8, 16}
+
+
 def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
     plain = experiments[0]
-    perfect, *_ = judge_enhanced(plain, lambda *_: low_passed(plain.model, plain.resolution))
+    ideal = plain.model.with_data(low_passed(plain.model, plain.resolution))
+    trust = ideal.with_data(np.full(ideal.shape, np.float32(0.93)))
+    perfect, *_ = judge_enhanced(plain, lambda *_: (ideal, trust))
     assert perfect["enhanced"] == pytest.approx(1) and perfect["relion"] is None
     assert (
         perfect["fsc_enhanced"] < 1.2 * plain.resolution
@@ -103,10 +123,18 @@ def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
     assert perfect["input"] <= perfect["best_bfactor"] + 0.02 < 1
     full = half_sum(plain.half1, plain.half2)
     plain = replace(plain, maps=[("unfiltered", ["raw"], full, plain.snr)])
-    same, one = judge_enhanced(plain, lambda a, b=None: (a if b is None else half_sum(a, b)).data)
+    same, one = judge_enhanced(plain, lambda a, b=None: (a if b is None else half_sum(a, b), None))
     assert one["map"] == "unfiltered" and one["enhanced"] == pytest.approx(one["input"])
-    assert len(judge_enhanced(plain, lambda a, b: a.data, "refined")) == 1
     assert same["enhanced"] == pytest.approx(same["input"])
+    assert same["q_enhanced"] == same["q_input"] < perfect["q_enhanced"]
+    assert trust_table([perfect]) == [
+        {"trust": 0.93, "right": 1.0, "off": -0.07, "voxels": perfect["voxels_8"]}
+    ]
+    tables = enhancement_tables([same, one])
+    assert tables["enhance"][-1]["gain_least"] == pytest.approx(
+        same["input"] - max(same["input"], same["best_bfactor"]), abs=1e-3
+    )
+    assert tables["enhance-unfiltered"][-1]["q_gain_least"] == 0
 
 
 def test_what_is_judged_is_kept_and_what_is_cut_off_is_made_again(made_set, tmp_path, capsys):

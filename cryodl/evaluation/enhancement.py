@@ -1,0 +1,187 @@
+"""Enhanced maps of experiments from particles, beside their models: correlation, FSC, Q, trust.
+
+Beside each stands what one B-factor reaches that knows the truth, what RELION made where it did,
+and the map that went in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from cryodl.evaluation.reconstructions import BANDS, Experiment
+from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps.fsc import estimate_fsc, resolution_at, soft_mask
+from cryodl.half_maps.pair import half_sum
+from cryodl.maps.resample import resample
+from cryodl.maps.volume import Volume
+from cryodl.methods.enhance.evaluate import uphill, weight_by_fsc
+from cryodl.methods.enhance.refined.correct import VOXELS_PER_RESOLUTION, departure
+from cryodl.methods.quality.model import read_atoms
+from cryodl.methods.quality.q_score import q_scores
+from cryodl.simulation.filters import FourierBox, raised_cosine
+
+HALVES = "half maps"  # what a row's "map" is of these
+ONE_MAP = "unfiltered", "post-processed"  # single maps that lie on the model's grid
+STEPS = 160.0, 40.0, 10.0  # Å², of the search for the best B-factor
+LARGEST = 1200.0  # Å²
+TRUSTS = np.linspace(0.5, 1.0, 11)  # edges of bins
+
+
+def judge_enhanced(
+    experiment: Experiment, enhance: Callable[..., Any], method: str = "enhance"
+) -> list[dict]:
+    """Rows of half maps and of single maps on their grid: of what went in and of what was made of
+    it the correlation with the model, the resolution by it ("fsc_input", "fsc_enhanced", Å), the
+    mean Q-score of its atoms where the experiment holds them, and how often a trust was right.
+
+    enhance : of two half maps, or of one map, the enhanced density and its trust or None, Volumes
+    method : for the rows
+    """
+    full = half_sum(experiment.half1, experiment.half2)
+    wanted = low_passed(experiment.model, experiment.resolution)
+    model = wanted[experiment.mask]
+    atoms = None if experiment.atoms is None else read_atoms(experiment.atoms).positions
+
+    def correlation(data) -> float:
+        return float(np.corrcoef(data[experiment.mask], model)[0, 1])
+
+    def q_score(volume: Volume) -> float | None:
+        return None if atoms is None else float(np.mean(q_scores(atoms, volume)))
+
+    weighted, _ = weight_by_fsc(full, (experiment.half1, experiment.half2),
+                                experiment.mask.astype(np.float32))  # fmt: skip
+    bfactor, best = best_bfactor(weighted, correlation)
+    post = next((v for name, _, v, _ in experiment.maps if name == "post-processed"), None)
+    common = {
+        "experiment": experiment.name, "method": method, "words": [], "fsc": experiment.resolution,
+        "truth": float(np.median(experiment.snr[experiment.mask])),
+        "best_bfactor": best, "bfactor": bfactor,
+        "relion": None if post is None else correlation(post.data),
+        "q_relion": None if post is None else q_score(post),
+    }  # fmt: skip
+    weights = soft_mask(experiment.mask, full.voxel_size)
+    given = {HALVES: full} | {n: volume for n, _, volume, _ in experiment.maps if n in ONE_MAP}
+    rows = []
+    for name, volume in given.items():
+        halves = experiment.half1, experiment.half2
+        made, trust = enhance(*halves) if name == HALVES else enhance(volume)
+        before, after = (model_fsc(each.data, experiment.model, weights) for each in (volume, made))
+        rows.append({
+            **common, "map": name, "input": correlation(volume.data),
+            "enhanced": correlation(made.data), "fsc_input": before, "fsc_enhanced": after,
+            "q_input": q_score(volume), "q_enhanced": q_score(made),
+        })  # fmt: skip
+        if trust is not None:
+            rows[-1] |= _trusted(made, trust, full.with_data(wanted), experiment.resolution)
+    return rows
+
+
+def _trusted(made: Volume, trust: Volume, model: Volume, resolution: float) -> dict[str, float]:
+    """Voxels by bin of trust, the trust that they have in the mean, and how often it was right."""
+    size = resolution / VOXELS_PER_RESOLUTION
+    away, true, told = (resample(volume, size).data for volume in (made, model, trust))
+    right = np.sign(departure(away)) == np.sign(departure(true))
+    found: dict[str, float] = {}
+    for number, (low, high) in enumerate(zip(TRUSTS[:-1], TRUSTS[1:])):
+        held = (told >= low) & ((told < high) | (number == len(TRUSTS) - 2))
+        if held.any():
+            found |= {f"voxels_{number}": int(held.sum()),
+                      f"trust_{number}": float(told[held].mean()),
+                      f"right_{number}": float(right[held].mean())}  # fmt: skip
+    return found
+
+
+def model_fsc(data, model: Volume, weights) -> float:
+    """Resolution (Å) at which the FSC of a map with its model falls to 0.5 within a soft mask."""
+    curve = estimate_fsc(model.with_data(data), model, weights)
+    return float(resolution_at(curve.frequencies, curve.masked, 0.5) or model.box[0])
+
+
+def best_bfactor(volume: Volume, score: Callable[[np.ndarray], float]) -> tuple[float, float]:
+    """The B-factor in Å² with which a map scores best, and that score; uphill from none."""
+    return uphill(lambda b: score(apply_bfactor(volume, b).data), 0.0, STEPS, LARGEST)
+
+
+def low_passed(volume: Volume, resolution: float) -> np.ndarray:
+    """A cubic map with nothing finer than a resolution in Å, softly ended; ndarray (n, n, n)."""
+    box = FourierBox(volume.shape[0], volume.voxel_size)
+    gain = raised_cosine(box.frequencies, resolution, 0.1 / resolution)
+    return box.to_map(box.to_spectrum(volume.data), gain)
+
+
+def enhancement_tables(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict]]:
+    """Tables by name: of each method and kind of map, and of its trust."""
+    found = {}
+    for name in dict.fromkeys(r["method"] for r in rows):
+        for kind in dict.fromkeys(r["map"] for r in rows):
+            own = [r for r in rows if (r["method"], r["map"]) == (name, kind)]
+            title = name if kind == HALVES else f"{name}-{kind}"
+            found[title] = enhanced_table(own)
+            found[f"{title}-trust"] = trust_table(own)
+    return found
+
+
+def trust_table(rows: Sequence[dict[str, Any]]) -> list[dict]:
+    """Of all voxels in a bin of trust: the trust in the mean, and the share that was right."""
+    table = []
+    for number in range(len(TRUSTS) - 1):
+        held = [r for r in rows if r.get(f"voxels_{number}")]
+        voxels = [r[f"voxels_{number}"] for r in held]
+        if not held:
+            continue
+        trust, right = (
+            float(np.average([r[f"{name}_{number}"] for r in held], weights=voxels))
+            for name in ("trust", "right")
+        )
+        table.append({"trust": round(trust, 3), "right": round(right, 3),
+                      "off": round(trust - right, 3), "voxels": sum(voxels)})  # fmt: skip
+    return table
+
+
+def enhanced_table(rows: Sequence[dict[str, Any]]) -> list[dict]:
+    """Mean correlations by band of the true median resolution."""
+    table = []
+    for low, high in [*zip(BANDS[:-1], BANDS[1:]), (BANDS[0], BANDS[-1])]:
+        held = [r for r in rows if low <= r["truth"] < high]
+        if not held:
+            continue
+        entry: dict[str, Any] = {"band": f"{low:g}-{high:g}", "experiments": len(held)}
+        for key in ("enhanced", "input", "best_bfactor", "relion"):
+            values = [r[key] for r in held if r[key] is not None]
+            entry[key] = round(float(np.mean(values)), 3) if values else None
+        gains = [r["enhanced"] - _best(r) for r in held]
+        entry["gain_median"], entry["gain_least"] = _rounded(np.median(gains), np.min(gains))
+        pairs = [(r["fsc_input"], r["fsc_enhanced"]) for r in held if r.get("fsc_input")]
+        if pairs:
+            before, after = np.array(pairs).T
+            entry["fsc_input"], entry["fsc_enhanced"] = _rounded(
+                np.median(before), np.median(after)
+            )
+            entry["fsc_gain"], entry["fsc_least"] = _rounded(
+                np.median(before - after), np.min(before - after)
+            )
+        scored = [r for r in held if r.get("q_enhanced") is not None]
+        if scored:
+            for key in ("q_input", "q_enhanced", "q_relion"):
+                values = [r[key] for r in scored if r.get(key) is not None]
+                entry[key] = round(float(np.mean(values)), 3) if values else None
+            gains = [r["q_enhanced"] - r["q_input"] for r in scored]
+            entry["q_gain_median"], entry["q_gain_least"] = _rounded(np.median(gains), min(gains))
+        entry["better_than_best_bfactor"] = sum(r["enhanced"] > r["best_bfactor"] for r in held)
+        entry["worse_than_input"] = sum(r["enhanced"] < r["input"] for r in held)
+        table.append(entry)
+    return table
+
+
+def _best(row: dict[str, Any]) -> float:
+    """The best correlation of the maps beside an enhanced one: of half maps all of them, of one map
+    that which went in."""
+    names = ("input", "best_bfactor", "relion") if row["map"] == HALVES else ("input",)
+    return max(row[name] for name in names if row[name] is not None)
+
+
+def _rounded(*values) -> tuple[float, ...]:
+    return tuple(round(float(value), 3) for value in values)
