@@ -36,7 +36,7 @@ class Specimen:
 
     def as_structure(self, name: str) -> Structure:
         """The atoms in the model's frame, of one chain."""
-        placed = (self.positions + np.float64(self.origin)).astype(np.float32)
+        placed = (self.positions + np.asarray(self.origin)).astype(np.float32)
         return Structure(placed, self.elements, np.zeros(len(placed), np.int16), name)
 
 

@@ -37,7 +37,8 @@ def make_bundle(weights, config, paths, output, **origin):
     model.load_weights(weights)
     kinds = {TRUST: [path for path in paths if not is_one_map(path)],
              TRUST_ONE_MAP: [path for path in paths if is_one_map(path)]}  # fmt: skip
-    tables, measured = {}, {}
+    tables: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     for name, own in kinds.items():
         judged = [judge(model, path) for path in own]
         if len(judged) > 1:
