@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cryodl.errors import InputError, SettingError
-from cryodl.evaluation.experiments import best_bfactor, low_passed
+from cryodl.evaluation.enhancement import best_bfactor, low_passed
 from cryodl.filters.sharpen import apply_bfactor, radial_amplitude
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.linear import filter_half_maps, filter_map
