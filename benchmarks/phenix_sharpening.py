@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from scitbx.array_family import flex  # before scipy, whose libraries make it crash
 
-from cryodl.evaluation.experiments import best_bfactor, low_passed
+from cryodl.evaluation.enhancement import best_bfactor, low_passed
 from cryodl.evaluation.reconstructions import load
 from cryodl.half_maps.pair import half_sum
 from cryodl.methods.enhance.evaluate import weight_by_fsc

@@ -59,6 +59,7 @@ DIRECTIONS = {
         "cryodl.report",
     ),
     "cryodl.evaluation.experiments": (*METHOD, *LEARNING, "cryodl.methods"),
+    "cryodl.evaluation.enhancement": (*METHOD, *LEARNING, "cryodl.methods"),
     "cryodl.evaluation": (*MAPS, "cryodl.simulation"),
     **{options: ("cryodl.errors", "cryodl.methods.options") for options in OPTIONS},
     "cryodl.methods.cost": (*MAPS, "cryodl.features", "cryodl.networks"),
