@@ -45,18 +45,17 @@ def _share(data: np.ndarray, axis: int, holds) -> float:
         lines = planes[k - 1 : k + 2, ::step]
         if lines[1].min() == lines[1].max():  # nothing but what a mask left
             continue
-        spread = float(lines[1].std())
         counted += 1
-        held += bool(holds(lines, spread) and holds(planes[k - 1 : k + 2], spread))
+        held += bool(holds(lines, lines) and holds(planes[k - 1 : k + 2], lines))
     return held / counted if counted > 8 else 0.0
 
 
-def _repeated(three: np.ndarray, spread: float) -> bool:
+def _repeated(three: np.ndarray, lines: np.ndarray) -> bool:
     return np.array_equal(three[0], three[1])
 
 
-def _straight(three: np.ndarray, spread: float) -> bool:
-    off = np.abs(three[1] - (three[0] + three[2]) / 2)
+def _straight(three: np.ndarray, lines: np.ndarray) -> bool:
+    off, spread = np.abs(three[1] - (three[0] + three[2]) / 2), float(lines[1].std())
     return float(off.max()) < ROUNDING * spread and not np.array_equal(three[0], three[2])
 
 

@@ -8,11 +8,13 @@ over the box. A map computed from a model, or thresholded, is known by the missi
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
 
 from cryodl.filters.shells import radial_frequencies
+from cryodl.maps.crop import box_around
 from cryodl.maps.mask import coarse_mask, outside_value
 from cryodl.maps.normalise import block_mean
 from cryodl.maps.volume import Volume
@@ -53,14 +55,23 @@ def differences(blocks: np.ndarray) -> np.ndarray | None:
     if blocks.size < SURROGATE_LEAST or not np.ptp(blocks) > 0:
         return None
     amplitude = np.abs(scipy.fft.rfftn(blocks - blocks.mean()))
-    rng = np.random.default_rng(0)
-    copies = []
+    copies = [scipy.fft.irfftn(amplitude * p, s=blocks.shape) for p in _random_phases(blocks.shape)]
+    (own,), found = _moments(blocks[None]), _moments(np.stack(copies))
+    scatter = np.hypot(np.std(found, axis=0), TOLERANCE)
+    return (own - np.mean(found, axis=0)) / scatter
+
+
+@lru_cache(maxsize=1)
+def _random_phases(shape: tuple[int, ...]) -> list[np.ndarray]:
+    """Coefficients of absolute value 1, the same at every call; COPIES of a real transform."""
+    import scipy.fft
+
+    rng, found = np.random.default_rng(0), []
     for _ in range(COPIES):
-        phases = scipy.fft.rfftn(rng.normal(size=blocks.shape))
+        phases = scipy.fft.rfftn(rng.normal(size=shape))
         phases /= np.abs(phases) + 1e-30
-        copies.append(_moments(scipy.fft.irfftn(amplitude * phases, s=blocks.shape)))
-    scatter = np.hypot(np.std(copies, axis=0), TOLERANCE)
-    return (_moments(blocks) - np.mean(copies, axis=0)) / scatter
+        found.append(phases)
+    return found
 
 
 def is_ordered(blocks: np.ndarray) -> bool:
@@ -82,19 +93,25 @@ def is_ordered(blocks: np.ndarray) -> bool:
 
 
 def _moments(blocks: np.ndarray) -> np.ndarray:
+    """What `differences` compares: ndarray (maps, 6) of maps, ndarray (maps, z, y, x)."""
     from scipy.ndimage import gaussian_filter
 
-    blocks = blocks - blocks.mean()
-    skewness, kurtosis = [], []
-    for scale in SCALES:
-        smooth = gaussian_filter(blocks, scale, mode="wrap") if scale else blocks
-        smooth = (smooth - smooth.mean()) / max(smooth.std(), 1e-30)
-        squares = smooth * smooth
-        skewness.append(float(np.mean(squares * smooth)))
-        kurtosis.append(float(np.mean(squares * squares)))
-    power = gaussian_filter(blocks * blocks, POWER, mode="wrap")
-    # single blocks of noise need not be Gaussian: the kurtosis of those says nothing
-    return np.array([*skewness, *kurtosis[1:], power.std() / max(power.mean(), 1e-30)])
+    def smoothed(maps: np.ndarray, scale: float) -> np.ndarray:  # all maps at once
+        return gaussian_filter(maps, (0, scale, scale, scale), mode="wrap")
+
+    blocks = np.stack([one - one.mean() for one in blocks])
+    scales = [smoothed(blocks, scale) if scale else blocks for scale in SCALES]
+    found = []
+    for power, *at_scales in zip(smoothed(blocks * blocks, POWER), *scales):
+        skewness, kurtosis = [], []
+        for smooth in at_scales:
+            smooth = (smooth - smooth.mean()) / max(smooth.std(), 1e-30)
+            squares = smooth * smooth
+            skewness.append(float(np.mean(squares * smooth)))
+            kurtosis.append(float(np.mean(squares * squares)))
+        # single blocks of noise need not be Gaussian: the kurtosis of those says nothing
+        found.append([*skewness, *kurtosis[1:], power.std() / max(power.mean(), 1e-30)])
+    return np.array(found)
 
 
 BLOCK = 8.0  # Å; densities are averaged over so much, where a molecule is more than its atoms
@@ -215,8 +232,12 @@ def _fades(data: np.ndarray, support: np.ndarray) -> bool:
 def _ripples(volume: Volume, inside: np.ndarray) -> bool:
     from scipy.ndimage import distance_transform_edt, uniform_filter
 
-    away = distance_transform_edt(~inside) * volume.voxel_size
+    if not inside.any():
+        return False
     squares = np.square(volume.data - uniform_filter(volume.data, 3, mode="nearest"))
+    part = box_around(inside, ceil(FAR[1] / volume.voxel_size))  # farther is not looked at
+    squares, inside = squares[part], inside[part]
+    away = distance_transform_edt(~inside) * volume.voxel_size
     spreads = []
     for where in (inside, *((away >= low) & (away < high) for low, high in (NEAR, FAR))):
         if np.count_nonzero(where) < VOXELS:

@@ -143,7 +143,7 @@ def automatic_mask(volume: Volume) -> np.ndarray:
     support = existing_mask(volume.data)
     left = np.ones(smooth.shape, bool)
     if support is not None:
-        whole = ndimage.binary_fill_holes(block_mean(support, factor) == 1)
+        whole = _fill_holes(block_mean(support, factor) == 1)
         support |= _enlarge(whole, factor, volume.shape)
         left = block_mean(support, factor) > 0.5
         if not left.any():
@@ -223,7 +223,20 @@ def _close(mask: np.ndarray, reach: int) -> np.ndarray:
 
     grown = ndimage.binary_dilation(mask, iterations=reach)
     closed = ndimage.binary_erosion(grown, iterations=reach, border_value=1)
-    return ndimage.binary_fill_holes(closed | mask)
+    return _fill_holes(closed | mask)
+
+
+def _fill_holes(mask: np.ndarray) -> np.ndarray:
+    """As scipy's `binary_fill_holes`, which takes four times as long."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(~mask)
+    outside = np.zeros(count + 1, bool)
+    for axis in range(3):
+        for end in (0, -1):
+            outside[labels.take(end, axis)] = True
+    outside[0] = False  # the mask itself
+    return ~outside[labels]
 
 
 def check_mask(mask: Volume, volume: Volume, threshold: float = 0.5) -> np.ndarray:
