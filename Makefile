@@ -11,7 +11,7 @@
 # WORKERS=1 how many processes run the tests (as many as processor cores, up to 4: each needs 2 GB).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
-EXTRAS ?= cpu,scipion,train,test,docs
+EXTRAS ?= cpu,scipion,train,batch,test,docs
 VENV   ?= .venv
 WORKERS ?= $(shell n=$$(nproc 2>/dev/null || echo 1); echo $$((n < 4 ? n : 4)))
 

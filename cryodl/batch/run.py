@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from importlib.util import find_spec
@@ -15,11 +16,13 @@ from shutil import rmtree
 from typing import Any
 
 from cryodl.batch.options import JUDGES, OPTIONS
+from cryodl.cli.common import duration
 from cryodl.errors import CryodlError, OutputError, SettingError
 from cryodl.methods.options import declared
 
 AHEAD = 3  # rows that are sent for each worker, so that none waits for the next
 PAUSE = 10.0  # seconds between two words on how far it is
+RECENT = 100  # rows whose rate tells the time left
 
 
 @declared(OPTIONS)
@@ -219,41 +222,31 @@ class _State:
     def __init__(self, rows: int, tell: Callable[[str], None]) -> None:
         self.counts = {"done": 0, "kept": 0, "failed": 0}
         self._rows, self._tell = rows, tell
-        self._start = self._said = time.monotonic()
+        self._said = time.monotonic()
+        self._recent = deque([self._said], RECENT)  # when rows were judged
 
     def add(self, outcome: dict[str, Any]) -> None:
         self.counts[outcome["status"]] += 1
         if outcome["error"]:
             self._tell(f"failed: {outcome['name']}: {outcome['error']}")
         now, left = time.monotonic(), self._rows - sum(self.counts.values())
+        judged = self.counts["done"] + self.counts["failed"]
+        if outcome["status"] != "kept":
+            self._recent.append(now)
         if left and now - self._said < PAUSE:
             return
         self._said = now
-        judged = self.counts["done"] + self.counts["failed"]
-        rate = judged / max(now - self._start, 1e-3)
+        # of the rows judged last: the machine may have become busier, or workers more
+        rate = (len(self._recent) - 1) / max(now - self._recent[0], 1e-3)
         words = [f"{self.counts['done']} done", f"{self.counts['failed']} failed"]
         words += [f"{self.counts['kept']} done before"] * (self.counts["kept"] > 0)
         words += [f"{left} left", f"{60 * rate:.1f} maps a minute"]
-        words += [f"about {_duration(left / rate)}"] if left and judged else []
+        words += [f"about {duration(left / rate)}"] if left and judged else []
         self._tell(", ".join(words))
 
     def left(self) -> str:
         ready = self.counts["done"] + self.counts["kept"]
         return f"{ready} of {self._rows} rows are done, {self.counts['failed']} failed"
-
-
-def _duration(seconds: float) -> str:
-    """Time in words.
-
-    >>> _duration(42), _duration(4000), _duration(400000)
-    ('42 s', '1 h 7 min', '4 d 15 h')
-    """
-    minutes, hours = round(seconds / 60), round(seconds / 3600)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if hours >= 48:
-        return f"{hours // 24} d {hours % 24} h"
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _where(scheduler: str, client: Any, workers: int) -> str:

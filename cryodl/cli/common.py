@@ -191,18 +191,34 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+def duration(seconds: float) -> str:
+    """Time in words.
+
+    >>> duration(42), duration(4000), duration(400000)
+    ('42 s', '1 h 7 min', '4 d 15 h')
+    """
+    minutes, hours = round(seconds / 60), round(seconds / 3600)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24} h"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
 class Progress:
     """A bar on a terminal; in a log, a line at every tenth and at most one a second.
 
-    Used as a context, at whose end the bar goes. unit : what is counted
+    Both tell the time left by what the stage has taken of late, on a busy machine too. Used as a
+    context, at whose end the bar goes. unit : what is counted
     """
 
     def __init__(self, unit: str = "tile") -> None:
         self._unit = unit
         self._bar: Any = None
         self._stage = ""
-        self._last = 0.0
         self._tenth = 0
+        self._last = self._from = 0.0  # when a line was said, and since when the rate is told
+        self._before = 0  # what was done then
 
     def __enter__(self) -> Progress:
         return self
@@ -214,12 +230,17 @@ class Progress:
         if stage != self._stage:
             self.close()
             self._stage, self._tenth = stage, 0
+            self._from, self._before = time.monotonic(), done
         if sys.stderr.isatty():
             self._draw(done, total)
         elif 10 * done // total > self._tenth:
-            if done == total or time.monotonic() - self._last > 1:
-                print(f"{stage}: {100 * done // total} %", flush=True)
-                self._last, self._tenth = time.monotonic(), 10 * done // total
+            now = time.monotonic()
+            if done == total or now - self._last > 1:
+                left = (now - self._from) / max(done - self._before, 1) * (total - done)
+                more = f", about {duration(left)} left" if left >= 1 else ""
+                print(f"{stage}: {100 * done // total} %{more}", flush=True)
+                self._tenth, self._before = 10 * done // total, done
+                self._last = self._from = now
 
     def _draw(self, done: int, total: int) -> None:
         from tqdm import tqdm

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 pytest.importorskip("distributed", reason="the extra [batch] is not installed")
 
 import cryodl
-from cryodl.batch import worker
+from cryodl.batch import run, worker
 from cryodl.batch.memory import Share
 from cryodl.batch.rows import Row, parse, read_rows
 from cryodl.batch.worker import BATCH, Job, do_row, identity, lost_row, mark
@@ -201,6 +202,11 @@ def test_a_batch_gives_what_single_commands_give_and_does_nothing_twice(maps, ca
         same = (Path(f"{place}/mask.mrc") for place in (f"out/maps/{name}1", f"one-{name}"))
         assert len({path.read_bytes()[1024:] for path in same}) == 1
         assert float(line["resolution_0.5"]) == figures(f"one-{name}")["resolution_0.5"]
+    if find_spec("pyarrow"):
+        from pyarrow import parquet
+
+        found = parquet.read_table("out/table.parquet")
+        assert (found.num_rows, found.column_names) == (3, list(lines[0]))
     before = Path("out/maps/a1/stats.json").stat()
     os.replace("c2.mrc", "b1.mrc")
     os.link("a2.mrc", "c2.mrc")
@@ -256,7 +262,7 @@ def test_a_row_whose_workers_died_has_its_line(maps):
 
 
 TAKE = """
-from cryodl.batch import worker
+from cryodl.batch import run, worker
 from cryodl.batch.memory import Share
 Share({name!r}, 10).take(6)
 print("taken", flush=True)
@@ -306,6 +312,17 @@ def test_what_a_large_map_left_in_memory_goes(maps, monkeypatch, most, kept):
     [row] = read_rows("a1*.mrc", ["classify", "--model", "dnn"])
     assert do_row(job_of(row))["status"] == "done"
     assert len(device._kept) == kept
+
+
+def test_time_left_is_told_by_the_rows_judged_last(monkeypatch):
+    now, said = [0.0], []
+    monkeypatch.setattr(run.time, "monotonic", lambda: now[0])
+    state = run._State(1000, said.append)
+    for seconds in 200 * [1] + 200 * [60]:  # other programs begin
+        now[0] += seconds
+        state.add({"name": "a", "status": "done", "error": None})
+    assert said[1].endswith("60.0 maps a minute, about 16 min")
+    assert said[-1] == "400 done, 0 failed, 600 left, 1.0 maps a minute, about 10 h 0 min"
 
 
 def test_a_bug_in_a_row_is_that_rows_alone(maps):

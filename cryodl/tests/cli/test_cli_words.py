@@ -2,6 +2,7 @@
 
 import pytest
 
+from cryodl.cli import common
 from cryodl.cli.common import read_params
 from cryodl.cli.main import main, make_parser
 
@@ -80,3 +81,15 @@ def test_positional_parameters_come_in_the_order_of_the_command(tmp_path):
     parser = make_parser("fsc")
     args = parser.parse_args(read_params(parser, ["fsc", "--params", str(file)]))
     assert (args.half1, args.half2) == ("a.mrc", "b.mrc")
+
+
+def test_progress_tells_the_time_left_by_what_it_took_of_late(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(common.time, "monotonic", lambda: now[0])
+    with common.Progress() as progress:
+        for done in range(1, 21):
+            now[0] += 30 if done < 12 else 300  # other programs begin
+            progress("predict", done, 20)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "predict: 10 %, about 9 min left"
+    assert printed[-2] == "predict: 90 %, about 10 min left" and printed[-1] == "predict: 100 %"
