@@ -34,7 +34,9 @@ EXTRAS = {
     "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.12", "mypy>=1.10"],
 }
 EXTRAS["all"] = [
-    package for name in ("cpu", "scipion", "train", "batch", "test", "docs") for package in EXTRAS[name]
+    package
+    for name in ("cpu", "scipion", "train", "batch", "test", "docs")
+    for package in EXTRAS[name]
 ]
 
 setup(
