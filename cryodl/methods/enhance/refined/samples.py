@@ -31,6 +31,7 @@ from cryodl.training.reconstructions import read_source
 
 LONGEST = 200.0  # Å of a box: larger ones take a minute to filter
 LARGEST = 160  # voxels of the network's grid that are kept along an axis
+STRIDE = 64  # of the voxels about which crops are taken
 MARGIN = 8  # voxels around the molecule
 NAMES = "full", "noise", "mask", "target"
 
@@ -108,10 +109,10 @@ def samples(path: Path, rng: np.random.Generator, config: dict[str, Any]):
     size = config["crop"]
     short = [(0, max(0, size - n)) for n in maps[0].shape]
     maps = [np.pad(data, short) for data in maps]
-    inside = np.argwhere(maps[2][::4, ::4, ::4] > 0.5)
+    inside = np.argwhere(maps[2] > 0.5)[::STRIDE]
     made = []
     for _ in range(config["crops"]):
-        middle = 4 * inside[rng.integers(len(inside))] + rng.integers(-size // 4, size // 4 + 1, 3)
+        middle = inside[rng.integers(len(inside))] + rng.integers(-size // 4, size // 4 + 1, 3)
         start = [int(np.clip(m - size // 2, 0, n - size)) for m, n in zip(middle, maps[0].shape)]
         turn = Rotation.draw(rng).turn
         part = tuple(slice(s, s + size) for s in start)
