@@ -166,6 +166,14 @@ def resolution_by_network(volume: Any, **settings: Any) -> float:
     return float(LOCALRES["cryores"].load()(volume, **settings).stats["median"])
 
 
+def model_fit(volume: Any, model: Any, level: float | None = None) -> Any:
+    """The QualityResult of a model in a map, as `cryodl quality` has it.
+
+    level : contour level of the map, or None for that of a rule
+    """
+    return COMMANDS["quality"].load()(volume, model, level=level)
+
+
 def options_of(command: str, method: str = "deepres") -> tuple:
     """The options of a command; of localres, those of a method. () for a command of its own."""
     line = LOCALRES.get(method) if command == "localres" else COMMANDS.get(command)

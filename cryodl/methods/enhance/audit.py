@@ -210,7 +210,7 @@ def _warnings(enhanced: Enhanced, spec, nothing: bool, added: float, removed: fl
     if added > MUCH:
         notes.append(
             f"{added:.0%} of the enhanced density lies where the input shows none above its noise: "
-            "the network may have invented it; look at audit.mrc before you interpret it"
+            "the network may have invented it; look at audit.mrc, and do not build into this map"
         )
     if removed > MUCH_REMOVED:
         notes.append(

@@ -20,6 +20,7 @@ from cryodl.methods.cost import Timer
 from cryodl.methods.enhance.audit import SURFACE, agreement
 from cryodl.methods.enhance.linear import Linear, filter_half_maps, filter_map
 from cryodl.methods.enhance.options import OPTIONS
+from cryodl.methods.enhance.reference import ModelFit
 from cryodl.methods.enhance.refined.correct import COARSEST, changed
 from cryodl.methods.options import option
 from cryodl.methods.registry import mask_or_finder, resolution_by_network
@@ -56,19 +57,22 @@ def enhance_by_filters(
     mask: Any = None,
     voxel_size: float | None = None,
     device: str = "auto",
+    fit: ModelFit,
     tell: Callable[[str], None],
 ) -> Result:
     """What `run_enhance` returns, of these models.
 
     inputs : a map, or two half maps
     correct : of a Linear its correction by a network (`refined.correct.refine`), or None
-    mask, voxel_size, device : as of `run_enhance`;  tell : called with each line worth telling
+    mask, voxel_size, device : as of `run_enhance`;  fit : of its reference model
+    tell : called with each line worth telling
     """
     timer = Timer()
     with timer("read"):
         original, halves, inside, notes = _read(inputs, mask, voxel_size, device, tell)
     for note in notes:
         tell(f"warning: {note}")
+    fit.judge_before(original)
     with timer("enhance"):
         if halves:
             found = filter_half_maps(halves[0], halves[1], inside)
@@ -115,6 +119,11 @@ def enhance_by_filters(
     }
     if found.curve is not None:
         stats["fsc"] = _fsc(found.curve, moved=correct is not None)
+    with timer("model"):
+        worse = fit.judge_after(density, stats)
+    for note in worse:
+        tell(f"warning: {note}")
+    notes.extend(worse)
     volumes |= {"enhanced": density, "audit": density.with_data(change)}
     return Result(volumes, stats, original)
 

@@ -38,6 +38,9 @@ OPTIONS = (
         "one that cryodl mask finds"),
     Option("protect_mask", flag="protect", metavar="FILE", label="Protect", help="mask of what is "
         "kept as it is in the input, sharpened to match, such as a ligand, a glycan or lipids"),
+    Option("reference_model", metavar="FILE", label="Reference model", help="model that is fitted "
+        "into the map (PDB or mmCIF): the audit tells its Q-score, correlation and FSC before and "
+        "after, residue by residue, and of its ligands"),
     Option("clean", 0.0, "remove pieces smaller than this fraction of the largest one", float,
         least=0, below=1, metavar="FRACTION", label="Relative size"),
     BUNDLE._replace(help="trained network to use instead of the model's"),

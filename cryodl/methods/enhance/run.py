@@ -45,6 +45,7 @@ from cryodl.methods.enhance.filtered import (
 )
 from cryodl.methods.enhance.options import OPTIONS
 from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
+from cryodl.methods.enhance.reference import ModelFit
 from cryodl.methods.enhance.refined.correct import refine
 from cryodl.methods.options import declared
 from cryodl.methods.output import figure_of, finish, place_density, results_folder
@@ -67,6 +68,7 @@ def run_enhance(
     noise_std: float | None = None,
     mask: MapLike | np.ndarray | None = None,
     protect_mask: MapLike | np.ndarray | None = None,
+    reference_model: str | Path | None = None,
     clean: float = 0.0,
     voxel_size: float | None = None,
     thorough: bool = False,
@@ -95,6 +97,8 @@ def run_enhance(
     mask : on the map's grid, not 0 in the molecule, or "network": found as `run_mask` does; also
         used with "auto" if given
     protect_mask : where the input's density is kept, sharpened to match, such as at a ligand
+    reference_model : PDB or mmCIF file, fitted into the map: the audit tells how it fits before and
+        after, and residues.csv of every residue
     clean : pieces below this fraction of the largest one are removed
     voxel_size : Å, where the headers are wrong
     thorough : average over the 24 rotations of the cube, at 24 times the time
@@ -122,6 +126,7 @@ def run_enhance(
         "noise_mean": noise_mean, "noise_std": noise_std, "normalisation": normalisation,
     }  # fmt: skip
     network = {"bundle": bundle, "batch_size": batch_size}
+    fit = ModelFit(reference_model)
     if model == "auto":
         model = choose_model(half1, others | {"bundle": bundle})
     if model in FILTERING:
@@ -129,21 +134,21 @@ def run_enhance(
         shown = None if progress is None else partial(progress, "enhance")
         correct = partial(refine, device=device, progress=shown, **network)
         maps = [volume] if half1 is None else [half1, half2]
-        with results_folder(output, *maps, mask, overwrite=overwrite) as work:
+        with results_folder(output, *maps, mask, reference_model, overwrite=overwrite) as work:
             result = enhance_by_filters(
                 maps, model, correct if model == "refined" else None, mask=mask,
-                voxel_size=voxel_size, device=device, tell=notify or (lambda line: None),
+                voxel_size=voxel_size, device=device, fit=fit, tell=notify or (lambda line: None),
             )  # fmt: skip
             source = volume if isinstance(volume, (str, Path)) else None
             drawn = partial(_draw, result, output=output, source=source)
-            finish(result, work, start, drawn, tell=notify)
+            finish(result, work, start, drawn, write=fit.write, tell=notify)
         return result
     way = check_normalisation(normalisation, noise_mean, noise_std, mask)
     tell = notify or (lambda line: None)
     show = progress or (lambda stage, done, total: None)
     timer = Timer()
     source = volume if half1 is None and isinstance(volume, (str, Path)) else None
-    inputs = (volume, half1, half2, mask, protect_mask)
+    inputs = (volume, half1, half2, mask, protect_mask, reference_model)
     with results_folder(output, *inputs, overwrite=overwrite) as work:
         with timer("read"):
             enhancer = Enhancer(
@@ -159,6 +164,7 @@ def run_enhance(
             judged = filled(original, rim)
             notes += more + ([rim.sentence] if rim else []) + check_map(original, inside)
         refuse_out_of_range(original, notes)
+        fit.judge_before(original)
         tell(enhancer.describe(original, 3 if halves else 1))
         for note in notes:
             tell(f"warning: {note}")
@@ -205,6 +211,8 @@ def run_enhance(
             }
         if rim is not None:
             volumes = {k: v.with_data(v.data * rim.inside) for k, v in volumes.items()}
+        with timer("model"):
+            found.warnings.extend(fit.judge_after(volumes["enhanced"], stats))
         for note in found.warnings:
             tell(f"warning: {note}")
         stats |= {
@@ -223,7 +231,7 @@ def run_enhance(
         timer.seconds["total"] = round(time.perf_counter() - start, 3)
         result = Result(volumes, stats, original)
         draw = partial(_draw, result, output=output, source=source)
-        finish(result, work, start, draw, tell=tell)
+        finish(result, work, start, draw, write=fit.write, tell=tell)
     return result
 
 
@@ -302,6 +310,9 @@ def summary(stats: dict[str, Any]) -> list[str]:
         words += "; halves agree to " + " and ".join(
             f"{'none' if r is None else f'{r:.2f} Å'} {name}" for r, name in told
         )
+    if "reference_model" in stats:
+        q = stats["reference_model"]["q_score"]
+        words += f"; Q-score of the model {q['before']:.3f} before, {q['after']:.3f} after"
     if stats.get("trust_median") is not None:
         words += f"; trust {stats['trust_median']:.2f} in the median where it shows something"
     return [f"{words}; {stats['seconds']['total']:.1f} s"]
