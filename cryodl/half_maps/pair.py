@@ -122,10 +122,17 @@ def _place(volume: Volume) -> str:
     return ", ".join(f"{value:g}" for value in volume.origin)
 
 
-def read_halves(half1: Any, half2: Any, voxel_size: float | None = None):
-    """Two half maps as Volumes on one scale, checked; and what is unusual about them."""
+def read_halves(
+    half1: Any, half2: Any, voxel_size: float | None = None, *, independent: bool = False
+):
+    """Two half maps as Volumes on one scale, checked; and what is unusual about them.
+
+    independent : nothing true can be said of identical ones: raise InputError for them
+    """
     first, second = (input_map(half, voxel_size) for half in (half1, half2))
     notes = check_half_maps(first, second)
+    if independent and IDENTICAL in notes:
+        raise InputError(IDENTICAL)
     return first, on_one_scale(first, second), notes
 
 

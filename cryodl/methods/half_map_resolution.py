@@ -19,7 +19,7 @@ from cryodl.half_maps.bands import LEAST_RANGE
 from cryodl.half_maps.fsc import FscCurve, curve_notes, estimate_within, mask_of_halves
 from cryodl.half_maps.local_fsc import WINDOW, local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
-from cryodl.half_maps.pair import IDENTICAL, NO_SIGNAL, half_difference, half_sum, read_halves
+from cryodl.half_maps.pair import NO_SIGNAL, half_difference, half_sum, read_halves
 from cryodl.half_maps.sinusoid import sinusoid_resolution
 from cryodl.maps.inputs import APART, input_map, mask_source, mask_weights, origins_apart
 from cryodl.maps.mask import automatic_mask
@@ -167,7 +167,7 @@ def estimate_half_map_resolution(
     notes: list[str] = []
     halves = None
     if half1 is not None:
-        first, second, notes = read_halves(half1, half2, voxel_size)
+        first, second, notes = read_halves(half1, half2, voxel_size, independent=True)
         halves = first, second
         full = half_sum(first, second)
         volume = full if volume is None else volume
@@ -277,7 +277,7 @@ def estimate_half_map_resolution(
         "min_resolution": numbers["min_resolution"],
         "max_resolution": coarsest,
         "without_signal": round(unseen, 4),
-        "identical_half_maps": IDENTICAL in notes,
+        "identical_half_maps": False,  # those are refused
         "claimed": claimed,
         "voxel_size": full.voxel_size,
         "voxel_size_given": voxel_size is not None,

@@ -134,7 +134,7 @@ def _read(inputs, mask, voxel_size, device, tell):
     halves: list[Any] = []
     rim = None
     if len(inputs) == 2:
-        first, second, notes = read_halves(inputs[0], inputs[1], voxel_size)
+        first, second, notes = read_halves(*inputs, voxel_size, independent=True)
         original, halves = half_sum(first, second), [first, second]
     else:
         original = input_map(inputs[0], voxel_size)

@@ -247,7 +247,7 @@ def _check_inputs(volume, half1, half2) -> None:
 def _read(volume, half1, half2, voxel_size: float | None):
     """The map to enhance, both halves or none, and what is unusual about them."""
     if half1 is not None:
-        first, second, notes = read_halves(half1, half2, voxel_size)
+        first, second, notes = read_halves(half1, half2, voxel_size, independent=True)
         return half_sum(first, second), (first, second), notes
     return input_map(volume, voxel_size), (), []
 

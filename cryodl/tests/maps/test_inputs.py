@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +13,11 @@ import pytest
 
 from cryodl.errors import InputError, OutputError
 from cryodl.files.folder import whole_folder
-from cryodl.half_maps.pair import IDENTICAL
 from cryodl.maps.inputs import input_map, input_mask
 from cryodl.maps.mrc import write_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.compare import run_compare
+from cryodl.methods.enhance.run import run_enhance
 from cryodl.methods.filter import run_filter
 from cryodl.methods.fsc import run_fsc
 from cryodl.methods.half_map_resolution import run_half_map_resolution
@@ -143,13 +142,18 @@ def test_a_map_beside_its_half_maps_is_shown_where_they_are(maps, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["monogenic", "localfsc"])
-def test_identical_half_maps_are_named_and_python_is_quiet(maps, method):
+def test_identical_half_maps_have_no_local_resolution(maps, method):
     (half1, _), _, inside = maps
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = run_half_map_resolution(half1, half1, method=method, mask=inside)
-    assert IDENTICAL in found.stats["warnings"] and found.stats["identical_half_maps"]
-    assert not any("the finest that is looked at" in note for note in found.stats["warnings"])
+    scaled = half1.with_data(half1.data * 3 + 1)
+    with pytest.raises(InputError, match="half maps are identical"):
+        run_half_map_resolution(half1, scaled, method=method, mask=inside)
+
+
+@pytest.mark.parametrize("model", ["linear", "refined", "tight"])
+def test_identical_half_maps_are_not_enhanced(maps, model):
+    (half1, _), _, inside = maps
+    with pytest.raises(InputError, match="half maps are identical"):
+        run_enhance(half1=half1, half2=half1, model=model, mask=inside)
 
 
 def test_noise_stronger_in_the_molecule_is_no_silent_signal(maps):
