@@ -16,7 +16,7 @@ import numpy as np
 
 from cryodl.filters.sharpen import Shells
 from cryodl.filters.shells import inverse, transform
-from cryodl.maps.mask import coarse_mask, existing_mask
+from cryodl.maps.mask import automatic_mask, coarse_mask, existing_mask
 from cryodl.maps.volume import Volume
 
 SAMPLED = 64  # places along each axis at which texture is taken
@@ -132,6 +132,18 @@ def emptied(volume: Volume, rim: Rim | None, given: Volume) -> Volume:
     if rim is None:
         return volume
     return volume.with_data(np.where(rim.inside, volume.data, given.data))
+
+
+def molecule_within(volume: Volume, rim: Rim | None) -> np.ndarray:
+    """The molecule by `automatic_mask`, in a map whose rim is filled; ndarray (z, y, x), bool.
+
+    A molecule that fills its soft mask looks as if it had a rim. Filled with noise as strong as the
+    molecule that rim would pass for one: the map is then taken as it is.
+    """
+    found = automatic_mask(filled(volume, rim))
+    if rim is None or (found & rim.inside).any():
+        return within_rim(found, rim)
+    return automatic_mask(volume)
 
 
 def within_rim(mask: np.ndarray, rim: Rim | None) -> np.ndarray:

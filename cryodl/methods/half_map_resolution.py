@@ -248,7 +248,7 @@ def estimate_half_map_resolution(
     np.maximum(values, np.float32(possible), out=values, where=inside)
     finest = numbers["min_resolution"]
     most = float((values[inside] <= finest * 1.02).mean())
-    if most > AT_FINEST and IDENTICAL not in notes:
+    if most > AT_FINEST:
         last = (
             f"{most:.0%} of the voxels lie within 2 % of {finest:.3g} Å, the finest that is looked "
             "at: "

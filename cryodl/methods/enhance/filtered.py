@@ -9,12 +9,11 @@ import numpy as np
 
 from cryodl.checks.finest import finest_possible
 from cryodl.checks.input import check_map
-from cryodl.checks.quiet import filled, quiet_rim
+from cryodl.checks.quiet import molecule_within, quiet_rim
 from cryodl.errors import SettingError
 from cryodl.half_maps.fsc import THRESHOLDS, mask_of_halves
 from cryodl.half_maps.pair import half_sum, read_halves
 from cryodl.maps.inputs import input_map, input_mask, mask_source
-from cryodl.maps.mask import automatic_mask
 from cryodl.maps.result import Result
 from cryodl.methods.cost import Timer
 from cryodl.methods.enhance.audit import SURFACE, agreement
@@ -134,7 +133,7 @@ def _read(inputs, mask, voxel_size, device, tell):
     halves: list[Any] = []
     rim = None
     if len(inputs) == 2:
-        first, second, notes = read_halves(*inputs, voxel_size, independent=True)
+        first, second, notes = read_halves(inputs[0], inputs[1], voxel_size, independent=True)
         original, halves = half_sum(first, second), [first, second]
     else:
         original = input_map(inputs[0], voxel_size)
@@ -142,7 +141,7 @@ def _read(inputs, mask, voxel_size, device, tell):
         notes = [rim.sentence] if rim else []
     inside, more = input_mask(mask, original)
     if inside is None:
-        inside = mask_of_halves(first, second) if halves else automatic_mask(filled(original, rim))
+        inside = mask_of_halves(first, second) if halves else molecule_within(original, rim)
     return original, halves, inside, notes + more + check_map(original, inside)
 
 

@@ -113,6 +113,8 @@ def optimal_gain(full: Volume, weights: np.ndarray, s, share, resolution: float)
     share[beyond] = np.minimum(share[beyond], THRESHOLDS[0]) * fall
     background = np.float32(np.median(full.data))
     found = np.sqrt(power_spectrum(transform((full.data - background) * weights), full.shape))
+    if not found.max() > 0:
+        raise InputError("the map holds one value everywhere in the mask: give another mask")
     atoms = np.exp(reference_log_amplitude(s) - ATOMS_B * (resolution * s) ** 2 / 4)
     gain = atoms * signal_amplitude(share) / np.maximum(found, found.max() * 1e-12)
     return np.maximum(gain, gain.max() * LEAST_GAIN)

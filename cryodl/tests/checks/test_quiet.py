@@ -8,7 +8,8 @@ from scipy.ndimage import gaussian_filter
 
 from cryodl.checks.input import check_map
 from cryodl.checks.noise import NOISE
-from cryodl.checks.quiet import emptied, filled, quiet_rim, within_rim
+from cryodl.checks.quiet import Rim, emptied, filled, molecule_within, quiet_rim, within_rim
+from cryodl.maps.mask import automatic_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.estimate import estimate_single_map_resolution
@@ -72,6 +73,17 @@ def test_masks_and_models_and_ordinary_maps_have_none():
     for name in ("emd_3186.map.gz", "emd_30342_zone.mrc.gz"):
         volume = read_map(EXAMPLES / name)
         assert quiet_rim(volume) is None and filled(volume, None) is volume
+
+
+def test_a_rim_without_any_molecule_is_none():
+    volume = rimmed(molecule() + 0.5 * noise(), SPHERE, 22, 5)
+    rim = quiet_rim(volume)
+    found = molecule_within(volume, rim)
+    assert not (found & ~rim.inside).any() and found[SPHERE < 10].all()
+    corner = np.zeros((N,) * 3, np.float32)
+    corner[:8, :8, :8] = 1
+    wrong = Rim("sphere", None, 12.0, corner)
+    assert np.array_equal(molecule_within(volume, wrong), automatic_mask(volume))
 
 
 def test_nothing_is_told_of_a_rim():

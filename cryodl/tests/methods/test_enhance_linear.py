@@ -68,6 +68,14 @@ def test_noise_has_nothing_to_show():
         filter_half_maps(*halves, inside)
 
 
+def test_a_mask_beside_the_map_is_refused(case):
+    empty = case.full.with_data(np.where(case.inside, case.full.data, np.float32(0)))
+    beside = np.zeros_like(case.inside)
+    beside[:6, :6, :6] = True
+    with pytest.raises(InputError, match="one value everywhere in the mask"):
+        filter_map(empty, beside, 6.0)
+
+
 def test_the_command_s_results(case, tmp_path):
     mask = case.full.with_data(case.inside.astype(np.float32))
     first, second = case.halves

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.finest import finest_possible
-from cryodl.checks.quiet import filled, quiet_rim
+from cryodl.checks.quiet import molecule_within, quiet_rim
 from cryodl.errors import InputError
 from cryodl.features.local_spectrum import space_to_depth
 from cryodl.half_maps.fsc import mask_of_halves
 from cryodl.maps.crop import box_around
-from cryodl.maps.mask import automatic_mask
 from cryodl.maps.resample import resample
 from cryodl.maps.rotations import Rotation
 from cryodl.methods.enhance.linear import Linear, filter_half_maps, filter_map
@@ -77,7 +76,7 @@ def _of_one_map(stored: StoredReconstruction) -> Linear | None:
     seed = int(stored.info["seed"])
     made = deposit(read_source(stored), KEPT, seed)
     volume = made.map
-    inside = automatic_mask(filled(volume, quiet_rim(volume)))
+    inside = molecule_within(volume, quiet_rim(volume))
     if not inside.any():
         return None
     judged = max(float(stored.info["resolution"]), made.finest)
