@@ -5,11 +5,17 @@ about every direction the FSC of the half maps tells its resolution (Tan et al. 
 14, 793). Cones have a half-angle of 20 degrees. The ratio of the smallest to the largest area under
 their curves is cryoSPARC's cFAR. It is never 1: a cone holds few coefficients of a small molecule,
 so areas differ by chance. By how much is told by leaving out an eighth of every cone in turn.
+
+Where the curve of a cone crosses the threshold is chance even more: few coefficients lie about one
+shell. So all shells about the resolution are asked for one number: by what factor the ratio of
+signal to noise in the cone differs from that of the whole map, as missing views make it differ
+(Baldwin & Lyumkis 2020, Prog. Biophys. Mol. Biol. 150, 160). That factor moves the resolution of
+the whole map, in which the ratio falls off as exp(-B s²).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +39,11 @@ SECTORS = 8  # of a cone, left out in turn
 APART = 40.0  # degrees, at least, between the directions that are named as the worst
 FULL = 3  # shells from the middle that hold too few coefficients for cones
 BEYOND = 1.3  # times the frequency of the resolution: beyond, curves are chance and count as 0
-SURE, UNEVEN = 3.0, 0.85  # spread over that of chance, and ratio of areas, of an anisotropic map
+FIT_FROM = 0.6  # times that frequency, from which on shells tell the ratio of signal to noise
+FACTORS = np.linspace(-6, 6, 241)  # logarithms of the factors that are tried
+LEAST_REACH = 0.02  # of the squared frequency of the resolution, below which there is no signal
+SURE, UNEVEN = 2.3, 0.88  # spread over that of chance, and finest over coarsest resolution, of an
+# anisotropic map
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,10 @@ class DirectionalFsc:
     directions : ndarray (n, 3), unit vectors z, y, x with x >= 0, evenly spread
     frequencies : ndarray (shells,), 1/Å
     fsc : ndarray (n, shells), within the mask, corrected for it; 0 beyond what can be told
-    resolutions : ndarray (n,), Å, where the curves fall below 0.143; nan where there is no signal
+    resolutions : ndarray (n,), Å, drawn to their mean by as much as chance spreads them; nan where
+        there is no signal
     areas : ndarray (n,), 1/Å, under the curves;  chance : spread (SD) that they have by chance
+    certainty : spread of how far cones reach, over that by chance
     """
 
     directions: np.ndarray
@@ -53,24 +65,23 @@ class DirectionalFsc:
     resolutions: np.ndarray
     areas: np.ndarray
     chance: float
+    certainty: float
 
     @property
     def area_ratio(self) -> float:
         """Smallest over largest area: cFAR, which small maps have low by chance."""
-        return _ratio(self.areas)
+        return float(self.areas.min() / max(self.areas.max(), 1e-30))
 
     @property
     def true_areas(self) -> np.ndarray:
         """Areas drawn to their mean by as much as chance spreads them; ndarray (n,), 1/Å."""
-        mean, variance = self.areas.mean(), self.areas.var()
-        true = max(variance - self.chance**2, 0.0)
-        return mean + np.sqrt(true / max(variance, 1e-30)) * (self.areas - mean)
+        return _less_chance(self.areas, self.chance)
 
     @property
     def anisotropic(self) -> bool:
         """Whether directions differ, and more than by chance."""
-        sure = self.areas.std() > SURE * self.chance
-        return bool(sure and _ratio(self.true_areas) < UNEVEN)
+        ratio = np.nanmin(self.resolutions) / np.nanmax(self.resolutions)
+        return bool(self.certainty > SURE and (ratio < UNEVEN or np.isnan(self.resolutions).any()))
 
     @property
     def sphericity(self) -> float:
@@ -82,10 +93,24 @@ class DirectionalFsc:
         surface = np.mean(radius**2 * np.sqrt(1 + np.square(slopes)))
         return float(min(np.mean(radius**3) ** (2 / 3) / max(surface, 1e-30), 1.0))
 
+    def volume(self) -> Volume:
+        """FSC by frequency, in the cone of its direction: a cube with frequency 0 in the middle,
+        whose voxels stand for one Fourier voxel of the maps, 0 beyond what can be told."""
+        many = max(int(np.flatnonzero(self.fsc.any(axis=0))[-1]), 1)
+        size = 2 * many + 1
+        planes = []
+        for cell, shell in cells_and_shells((size,) * 3):
+            inside = shell <= many
+            planes.append(np.where(inside, self.fsc[cell, np.where(inside, shell, 0)], 0))
+        right = np.fft.fftshift(np.array(planes, np.float32), axes=(0, 1))  # of x = 0
+        left = right[::-1, ::-1, :0:-1]
+        return Volume(np.concatenate([left, right], axis=2), 1.0)
+
     def worst(self, count: int = 3) -> list[dict[str, Any]]:
-        """The worst directions, apart from one another: "axis" (x, y, z) and "resolution" (Å)."""
+        """The worst directions, apart from one another: "axis" (x, y, z) and "resolution" (Å, None
+        where there is no signal)."""
         found: list[int] = []
-        for i in np.argsort(self.areas):
+        for i in np.argsort(-np.nan_to_num(self.resolutions, nan=np.inf)):
             angles = _angles(self.directions[[i]], self.directions[found])
             if not found or np.degrees(angles.min()) >= APART:
                 found.append(int(i))
@@ -94,7 +119,7 @@ class DirectionalFsc:
         return [
             {
                 "axis": [round(float(v), 3) for v in self.directions[i][::-1]],
-                "resolution": round(float(self.resolutions[i]), 4),
+                "resolution": _or_none(self.resolutions[i]),
             }
             for i in found
         ]
@@ -115,15 +140,18 @@ def directional_fsc(
     end = len(frequencies)
     if resolution is not None:
         end = int(np.searchsorted(frequencies, BEYOND / resolution))
-    sums = _cell_sums(half1, half2, weights, len(directions))[..., :end]
+    spectra = [transform(half.data) for half in (half1, half2)]
+    level_shells(spectra, half1.shape)
+    powers = products(*within(spectra, half1.shape, weights))
+    *sums, counts = cell_sums(half1.shape, *powers)[..., :end]
     added = curve.randomised[:end] if curve.randomised_from else np.zeros(end)
     added = np.where(frequencies[:end] * (curve.randomised_from or 0) > 1, added, 0)
-    cones = _angles(directions, directions) <= np.radians(HALF_ANGLE)
+    cones = in_cones(directions)
     sectors = _sectors(directions)
     step = frequencies[1]
 
     def curves(where: np.ndarray) -> np.ndarray:
-        cross, power1, power2 = where.astype(float) @ sums
+        cross, power1, power2 = (where.astype(float) @ each for each in sums)
         fsc = correct(cross / np.sqrt(np.maximum(power1 * power2, 1e-30)), added)
         fsc[:, :FULL] = curve.corrected[:FULL]
         return fsc
@@ -132,30 +160,104 @@ def directional_fsc(
         return fsc[:, 1:].clip(0).sum(axis=1) * step
 
     fsc = curves(cones)
-    left = np.stack([areas(curves(cones & (sectors != k))) for k in range(SECTORS)])
-    chance = np.sqrt(np.mean(left.var(axis=0)) * (SECTORS - 1))  # jackknife
+    parts = [cones & (sectors != k) for k in range(SECTORS)]
+    without = [curves(part) for part in parts]
     whole = np.zeros((len(directions), len(frequencies)))
     whole[:, :end] = fsc
-    resolutions = [resolution_at(frequencies, line, THRESHOLDS[0]) or np.nan for line in whole]
+    reach = _reach(curve.corrected[:end], frequencies[:end], resolution, counts.sum(axis=0))
+    measure = reach or (lambda fsc, held: areas(fsc))
+    squares = measure(fsc, cones @ counts)
+    spread = _jackknife(measure(each, part @ counts) for each, part in zip(without, parts))
+    certainty = float(squares.std() / max(spread, 1e-30))
+    if reach:
+        squares = _less_chance(squares, spread)
+        squares[squares < LEAST_REACH] = np.nan
+        resolutions = np.maximum(resolution / np.sqrt(squares), 1 / frequencies[-1])
+    else:
+        crossings = [resolution_at(frequencies, line, THRESHOLDS[0]) or np.nan for line in whole]
+        resolutions = np.array(crossings)
     return DirectionalFsc(
-        directions, frequencies, whole, np.array(resolutions), areas(fsc), float(chance)
-    )
+        directions, frequencies, whole, resolutions, areas(fsc), _jackknife(map(areas, without)),
+        certainty,
+    )  # fmt: skip
 
 
-def _cell_sums(half1: Volume, half2: Volume, weights: np.ndarray, cells: int) -> np.ndarray:
-    """Cross and own powers of the masked maps: ndarray (3, cells, shells)."""
-    shape = half1.shape
-    spectra = [transform(half.data) for half in (half1, half2)]
-    level_shells(spectra, shape)
-    powers = products(*within(spectra, shape, weights))
-    count = max(shape) // 2 + 1
-    sums = np.zeros((3, cells * count))
+def _reach(
+    fsc: np.ndarray, frequencies: np.ndarray, resolution: float | None, counts: np.ndarray
+) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
+    """How far cones reach: a function of their FSC and counts, ndarrays (n, shells), that gives the
+    squared frequency of their resolution over that of the whole map, ndarray (n,).
+
+    fsc, counts : ndarrays (shells,), of the whole map. None where it does not fall off.
+    """
+    from scipy.optimize import curve_fit
+
+    def model(squares: np.ndarray, start: Any, fall: float) -> np.ndarray:
+        return 1 / (1 + np.exp(np.clip(fall * squares - start, -50, 50)))
+
+    if resolution is None:
+        return None
+    window = slice(max(FULL, int(np.searchsorted(frequencies, FIT_FROM / resolution))), None)
+    squares, count = frequencies[window] ** 2, counts[window]
+    if len(squares) < FULL + 1:
+        return None
+    at = float(np.log(THRESHOLDS[0] / (1 - THRESHOLDS[0])))  # of the ratio, at the resolution
+    guess = (2 - at) * 0.5, (2 - at) * resolution**2
+    try:
+        (start, fall), _ = curve_fit(model, squares, fsc[window], guess, 1 / np.sqrt(count))
+    except RuntimeError:  # it does not converge
+        return None
+    if fall <= 0 or start <= at:
+        return None
+    known = model(squares, start, fall)
+    weight = 1 / np.maximum(1 - known**2, 0.05) ** 2  # of a correlation's variance
+    models = model(squares, start + FACTORS[:, None], fall)
+
+    def reach(cones: np.ndarray, held: np.ndarray) -> np.ndarray:
+        own = held[:, window] * weight
+        off = own @ (models**2).T - 2 * (own * cones[:, window]) @ models.T
+        best = np.clip(off.argmin(axis=1), 1, len(FACTORS) - 2)
+        below, here, above = (off[np.arange(len(off)), best + k] for k in (-1, 0, 1))
+        bend = np.maximum(below - 2 * here + above, 1e-30)
+        factor = FACTORS[best] + np.clip((below - above) / (2 * bend), -1, 1) * np.ptp(FACTORS[:2])
+        return 1 + factor / (start - at)
+
+    return reach
+
+
+def _jackknife(left: Iterable[np.ndarray]) -> float:
+    """Spread by chance of figures of all cones, from those without each of their sectors."""
+    variance = np.mean(np.var(list(left), axis=0))
+    return float(np.sqrt(variance * (SECTORS - 1)))
+
+
+def _less_chance(values: np.ndarray, chance: float) -> np.ndarray:
+    """Values drawn to their mean until their spread is what chance does not explain."""
+    mean, variance = values.mean(), values.var()
+    true = max(variance - chance**2, 0.0)
+    return mean + np.sqrt(true / max(variance, 1e-30)) * (values - mean)
+
+
+def in_cones(directions: np.ndarray) -> np.ndarray:
+    """Whether direction j lies in the cone about direction i: ndarray (n, n), bool."""
+    return _angles(directions, directions) <= np.radians(HALF_ANGLE)
+
+
+def cell_sums(shape: tuple[int, ...], *powers: Callable[[int], np.ndarray]) -> np.ndarray:
+    """Sums over the coefficients of every cell and shell, and at last their count.
+
+    powers : functions of the number of a plane, as `products` makes them
+    Returns ndarray (powers + 1, cells, shells)
+    """
+    cells, count = len(cell_centres()), max(shape) // 2 + 1
+    sums = np.zeros((len(powers) + 1, cells * count))
     for k, (cell, shell) in enumerate(cells_and_shells(shape)):
         inside = shell < count
         index = cell[inside] * count + shell[inside]
         for row, power in zip(sums, powers):
             row += np.bincount(index, power(k)[inside], sums.shape[1])
-    return sums.reshape(3, cells, count)
+        sums[-1] += np.bincount(index, minlength=sums.shape[1])
+    return sums.reshape(-1, cells, count)
 
 
 def cell_centres() -> np.ndarray:
@@ -211,8 +313,8 @@ def _angles(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.arccos(np.clip(np.abs(first @ second.T), 0, 1))
 
 
-def _ratio(areas: np.ndarray) -> float:
-    return float(areas.min() / max(areas.max(), 1e-30))
+def _or_none(value: float) -> float | None:
+    return round(float(value), 4) if np.isfinite(value) else None
 
 
 def _slope(radius: np.ndarray, i: int, near: np.ndarray, directions: np.ndarray) -> float:

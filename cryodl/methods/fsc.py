@@ -30,6 +30,7 @@ from cryodl.half_maps.pair import (
     read_halves,
 )
 from cryodl.maps.inputs import mask_source, mask_weights
+from cryodl.maps.mrc import write_map
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.fsc_options import OPTIONS
@@ -72,8 +73,9 @@ def run_fsc(
         `run_mask` does; None finds one by a rule
     directional : FSC in cones too, which tells whether the map is as good in all directions
     voxel_size : Å, where the headers are wrong
-    output : folder for stats.json, fsc.csv, fsc.png and .svg, mask.mrc, and directional.csv, .png
-        and .svg; None writes nothing
+    output : folder for stats.json, fsc.csv, fsc.png and .svg, mask.mrc, and directional.csv (Å of
+        each direction), .mrc (FSC by frequency, 0 in the middle), .png and .svg; None writes
+        nothing
     overwrite : replace results of an earlier run
     device : "auto", "cpu" or "gpu", of a network that is asked for the mask
     notify : called with each line worth telling of that
@@ -179,8 +181,9 @@ def _in_directions(cones: DirectionalFsc, notes: list[str]) -> dict[str, Any]:
     if cones.anisotropic:
         worst = found["worst"][0]
         axis = ", ".join(f"{value:.2f}" for value in worst["axis"])
+        there = f"{worst['resolution']:.1f} Å" if worst["resolution"] else "no signal"
         notes.append(
-            f"anisotropic: {worst['resolution']:.1f} Å along ({axis}), {finest:.1f} Å at best; "
+            f"anisotropic: {there} along ({axis}), {finest:.1f} Å at best; "
             "views from some side are rare, so do not trust detail along that direction"
         )
     return found
@@ -190,7 +193,7 @@ def _rounded(number: float | None) -> float | None:
     return None if number is None else round(number, 4)
 
 
-CSV, DIRECTIONAL_CSV = "fsc.csv", "directional.csv"
+CSV, DIRECTIONAL_CSV, DIRECTIONAL_MAP = "fsc.csv", "directional.csv", "directional.mrc"
 CURVES = ("unmasked", "masked", "randomised", "corrected")
 
 
@@ -204,6 +207,7 @@ def _write_tables(result: FscResult, folder: Path) -> None:
             for axis, resolution, area in zip(cones.directions, cones.resolutions, cones.areas):
                 axis = (f"{value:.4f}" for value in axis[::-1])
                 table.writerow([*axis, f"{resolution:.4f}", f"{area:.5f}"])
+        write_map(folder / DIRECTIONAL_MAP, cones.volume(), kind="float16")
 
 
 def _write_csv(curve: FscCurve, path: Path) -> None:

@@ -23,6 +23,7 @@ LABELS = {"randomised": "phases randomised"}
 #: Resolutions (Å) that may be marked on the upper axis.
 ROUND = (100, 30, 20, 15, 10, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2, 1, 0.8, 0.6)
 CLOSEST = 0.055  # share of the axis between two such marks
+ENDS = 2, 98  # percentiles of the resolutions of cones, between which colours run
 WIDTH, FSC_HEIGHT, SCAN_HEIGHT = 4.6, 3.1, 3.0  # inches
 
 
@@ -126,7 +127,11 @@ def _draw_half_sphere(figure: Any, directions: np.ndarray, resolutions: np.ndarr
     scale = np.sqrt(1 / (1 + axis[:, 0]))
     x, y = axis[:, 2] * scale, axis[:, 1] * scale
     axes = figure.add_axes((0.005, 0.2, 0.4, 0.78))
-    drawn = axes.scatter(x, y, c=resolutions, s=16, lw=0, marker="o", cmap=colour_map("viridis"))
+    low, high = np.nanpercentile(resolutions, ENDS)  # no single cone leads the colours
+    drawn = axes.scatter(
+        x, y, c=resolutions, s=16, lw=0, marker="o", cmap=colour_map("viridis"), vmin=low,
+        vmax=max(high, low + 1e-3),
+    )  # fmt: skip
     turn = np.linspace(0, 2 * np.pi, 200)
     axes.plot(1.02 * np.cos(turn), 1.02 * np.sin(turn), color="0.4", lw=0.7)
     for text, place in (("x", (1.1, 0)), ("y", (0, 1.1)), ("z", (0.05, 0.05))):
@@ -135,8 +140,10 @@ def _draw_half_sphere(figure: Any, directions: np.ndarray, resolutions: np.ndarr
     axes.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
     axes.set_axis_off()
     key = figure.colorbar(
-        drawn, cax=figure.add_axes((0.075, 0.145, 0.26, 0.03)), orientation="horizontal"
-    )
+        drawn, cax=figure.add_axes((0.075, 0.145, 0.26, 0.03)), orientation="horizontal",
+        extend="both",
+    )  # fmt: skip
+
     key.outline.set_linewidth(0.5)
     key.set_label("Resolution along the axis (Å)")
 

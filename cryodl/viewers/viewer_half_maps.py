@@ -74,7 +74,8 @@ class CryodlFscViewer(CryodlViewerBase):
         notes = [f"Warning: {line}" for line in stats["warnings"]]
         for worst in stats.get("directional", {}).get("worst", []):
             axis = ", ".join(f"{value:.2f}" for value in worst["axis"])
-            notes.append(f"Along ({axis}): {worst['resolution']:.2f} Å")
+            there = worst["resolution"]
+            notes.append(f"Along ({axis}): {f'{there:.2f} Å' if there else 'no signal'}")
         plotter = self._plotter("Resolutions")
         columns = ["FSC", "at 0.143 (Å)", "at 0.5 (Å)"]
         draw_table(plotter.getFigure(), columns, rows, notes=notes, title=self._title())

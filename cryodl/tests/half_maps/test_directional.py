@@ -58,6 +58,36 @@ def test_even_noise_is_not_called_anisotropic(seed):
     result = found(1.0, seed)
     assert not result.anisotropic and result.sphericity > 0.99
     assert result.areas.std() < 3 * result.chance
+    # of four hundred cones not one is far off
+    assert result.resolutions == pytest.approx(known(1.0), rel=0.05)
+
+
+def test_the_map_of_directions_holds_the_curve_of_each_cone():
+    result = found(3.0)
+    data = result.volume().data
+    middle = len(data) // 2
+    assert data.shape == (2 * middle + 1,) * 3 and data[middle, middle, middle] == 1
+    assert np.array_equal(data[..., :middle], data[::-1, ::-1, :middle:-1])
+    for i in range(0, len(result.directions), 50):
+        for shell in (12, 24):
+            at = np.rint(middle + shell * result.directions[i]).astype(int)
+            near = np.abs(result.directions @ result.directions[i]) > np.cos(np.radians(10))
+            low, high = result.fsc[near, shell - 1 : shell + 2].min(), result.fsc[near].max()
+            assert low - 1e-6 <= data[tuple(at)] <= high + 1e-6
+
+
+def test_one_cone_does_not_lead_the_colours(tmp_path):
+    from matplotlib.image import imread
+
+    from cryodl.report.half_map_curves import draw_directional
+
+    directions, curves = cell_centres(), np.ones((len(cell_centres()), 9))
+    values = 4 + directions[:, 0] * 0.2
+    for name, odd in (("without", 4.0), ("with", 40.0)):
+        draw_directional(directions, np.append(values[:-1], odd), np.arange(9) / 20, curves,
+                         tmp_path / name)  # fmt: skip
+    first, second = (imread(tmp_path / f"{name}.png")[:, :900] for name in ("without", "with"))
+    assert np.mean(np.abs(first - second).max(axis=2) > 0.1) < 0.01
 
 
 def test_worst_directions_are_apart():
