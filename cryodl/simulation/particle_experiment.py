@@ -34,8 +34,8 @@ class Reconstruction:
     """What an experiment gives, and its truth; ndarrays (z, y, x) on one cubic grid.
 
     half1, half2 : float32, half maps, neither filtered nor sharpened nor masked
-    signal : float32, their mean without its noise;  signals : float32, each without its noise, which
-        views and errors make differ
+    signal : float32, their mean without its noise
+    signals : float32, each half without its noise, which views and errors make differ
     model : float32, density of the resting atoms without B-factors; its maximum is 1
     mask : bool, within 3 Å of a resting atom
     belt : bool, detergent or lipid around it
