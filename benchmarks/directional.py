@@ -1,7 +1,7 @@
 """FSC in cones on reconstructions from particles, beside the answer that is known of them.
 
     python benchmarks/directional.py STRUCTURES -o benchmarks/directional.md
-    python benchmarks/directional.py STRUCTURES --count 5 --seed 21 --stored RELION_EXPERIMENT...
+    python benchmarks/directional.py STRUCTURES --count 5 --seed 61 --stored RELION_EXPERIMENT...
 
 STRUCTURES : a folder of models; half of the experiments have 60 to 80 % of their views from one
 side, the other half even views. --stored adds experiments on disk, of which no answer is known.
@@ -118,7 +118,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("structures", type=Path)
     parser.add_argument("--count", type=int, default=5, help="experiments of each kind")
-    parser.add_argument("--seed", type=int, default=21)
+    parser.add_argument("--seed", type=int, default=61)
     parser.add_argument("--stored", type=Path, nargs="*", default=[])
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()

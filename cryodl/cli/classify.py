@@ -67,10 +67,8 @@ def sentence(entry: dict[str, Any]) -> str:
     """What was found of one map, in a line."""
     shares = ", ".join(f"{name} {100 * p:.0f} %" for name, p in entry["probabilities"].items())
     low, high = entry["interval"]
-    text = (
-        f"{entry['map']}: {entry['class']} ({shares}); {entry['resolution']:.1f} Å "
-        f"(90 %: {low:.1f}-{high:.1f})"
-    )
+    sure = f"(90 %: {low:.1f}-{high:.1f})" if low < high else "or better (its voxels hold no more)"
+    text = f"{entry['map']}: {entry['class']} ({shares}); {entry['resolution']:.1f} Å {sure}"
     words = {"agrees": "agrees with", "worse": "looks worse than", "better": "looks better than"}
     if entry["verdict"]:
         text += f"; {words[entry['verdict']]} the claimed {entry['claimed']:g} Å"

@@ -10,7 +10,7 @@ Where the curve of a cone crosses the threshold is chance even more: few coeffic
 shell. So all shells about the resolution are asked for one number: by what factor the ratio of
 signal to noise in the cone differs from that of the whole map, as missing views make it differ
 (Baldwin & Lyumkis 2020, Prog. Biophys. Mol. Biol. 150, 160). That factor moves the resolution of
-the whole map, in which the ratio falls off as exp(-B s²).
+the whole map: coarser along its own curve, finer as if the ratio fell off on as exp(-B s²).
 """
 
 from __future__ import annotations
@@ -39,10 +39,9 @@ SECTORS = 8  # of a cone, left out in turn
 APART = 40.0  # degrees, at least, between the directions that are named as the worst
 FULL = 3  # shells from the middle that hold too few coefficients for cones
 BEYOND = 1.3  # times the frequency of the resolution: beyond, curves are chance and count as 0
-FIT_FROM = 0.6  # times that frequency, from which on shells tell the ratio of signal to noise
+FIT_FROM = 0.55  # times that frequency, from which on shells tell the ratio of signal to noise
 FACTORS = np.linspace(-6, 6, 241)  # logarithms of the factors that are tried
-LEAST_REACH = 0.02  # of the squared frequency of the resolution, below which there is no signal
-SURE, UNEVEN = 2.3, 0.88  # spread over that of chance, and finest over coarsest resolution, of an
+SURE, UNEVEN = 2.7, 0.88  # spread over that of chance, and finest over coarsest resolution, of an
 # anisotropic map
 
 
@@ -164,70 +163,111 @@ def directional_fsc(
     without = [curves(part) for part in parts]
     whole = np.zeros((len(directions), len(frequencies)))
     whole[:, :end] = fsc
-    reach = _reach(curve.corrected[:end], frequencies[:end], resolution, counts.sum(axis=0))
-    measure = reach or (lambda fsc, held: areas(fsc))
-    squares = measure(fsc, cones @ counts)
+    model = _Model.of(curve.corrected[:end], frequencies[:end], resolution, counts.sum(axis=0))
+    measure = model.factors if model else (lambda fsc, held: areas(fsc))
+    figures = measure(fsc, cones @ counts)
     spread = _jackknife(measure(each, part @ counts) for each, part in zip(without, parts))
-    certainty = float(squares.std() / max(spread, 1e-30))
-    if reach:
-        squares = _less_chance(squares, spread)
-        squares[squares < LEAST_REACH] = np.nan
-        resolutions = np.maximum(resolution / np.sqrt(squares), 1 / frequencies[-1])
+    certainty = float(figures.std() / max(spread, 1e-30))
+    if model:
+        resolutions = model.resolutions(_less_chance(figures, spread))
     else:
         crossings = [resolution_at(frequencies, line, THRESHOLDS[0]) or np.nan for line in whole]
         resolutions = np.array(crossings)
+    resolutions = np.maximum(resolutions, 1 / frequencies[-1])
     return DirectionalFsc(
         directions, frequencies, whole, resolutions, areas(fsc), _jackknife(map(areas, without)),
         certainty,
     )  # fmt: skip
 
 
-def _reach(
-    fsc: np.ndarray, frequencies: np.ndarray, resolution: float | None, counts: np.ndarray
-) -> Callable[[np.ndarray, np.ndarray], np.ndarray] | None:
-    """How far cones reach: a function of their FSC and counts, ndarrays (n, shells), that gives the
-    squared frequency of their resolution over that of the whole map, ndarray (n,).
+@dataclass(frozen=True)
+class _Model:
+    """The whole map's ratio of signal to noise: its own up to its resolution, made to fall, and
+    exp(start - fall s²), as fitted about the resolution, beyond.
 
-    fsc, counts : ndarrays (shells,), of the whole map. None where it does not fall off.
+    frequencies, ratio : ndarrays (shells,), 1/Å and logarithm;  resolution : Å
+    at : logarithm of the ratio at the resolution;  fall : Å²
     """
-    from scipy.optimize import curve_fit
 
-    def model(squares: np.ndarray, start: Any, fall: float) -> np.ndarray:
-        return 1 / (1 + np.exp(np.clip(fall * squares - start, -50, 50)))
+    frequencies: np.ndarray
+    ratio: np.ndarray
+    resolution: float
+    fall: float
+    at: float = float(np.log(THRESHOLDS[0] / (1 - THRESHOLDS[0])))
 
-    if resolution is None:
-        return None
-    window = slice(max(FULL, int(np.searchsorted(frequencies, FIT_FROM / resolution))), None)
-    squares, count = frequencies[window] ** 2, counts[window]
-    if len(squares) < FULL + 1:
-        return None
-    at = float(np.log(THRESHOLDS[0] / (1 - THRESHOLDS[0])))  # of the ratio, at the resolution
-    guess = (2 - at) * 0.5, (2 - at) * resolution**2
-    try:
-        (start, fall), _ = curve_fit(model, squares, fsc[window], guess, 1 / np.sqrt(count))
-    except RuntimeError:  # it does not converge
-        return None
-    if fall <= 0 or start <= at:
-        return None
-    known = model(squares, start, fall)
-    weight = 1 / np.maximum(1 - known**2, 0.05) ** 2  # of a correlation's variance
-    models = model(squares, start + FACTORS[:, None], fall)
+    @classmethod
+    def of(cls, fsc, frequencies, resolution: float | None, counts) -> _Model | None:
+        """Of an FSC and its counts, ndarrays (shells,); None where it does not fall off."""
+        from scipy.optimize import curve_fit
 
-    def reach(cones: np.ndarray, held: np.ndarray) -> np.ndarray:
-        own = held[:, window] * weight
-        off = own @ (models**2).T - 2 * (own * cones[:, window]) @ models.T
+        if resolution is None:
+            return None
+        first = _first(frequencies, resolution)
+        squares = frequencies[first:] ** 2
+        if len(squares) < FULL + 1:
+            return None
+        guess = (2 - cls.at) * 0.5, (2 - cls.at) * resolution**2
+        error = 1 / np.sqrt(counts[first:])
+        try:
+            (start, fall), _ = curve_fit(
+                lambda s, start, fall: _sigmoid(start - fall * s),
+                squares,
+                fsc[first:],
+                guess,
+                error,
+            )
+        except RuntimeError:  # it does not converge
+            return None
+        if fall <= 0 or start <= cls.at:
+            return None
+        before = frequencies < 1 / resolution
+        held = fsc[before].clip(1e-3, 1 - 1e-3)
+        ratio = np.log(held / (1 - held)).clip(cls.at)
+        falling = np.minimum.accumulate(ratio) + np.maximum.accumulate(ratio[::-1])[::-1]
+        beyond = cls.at - fall * (frequencies[~before] ** 2 - resolution**-2)
+        return cls(frequencies, np.append(falling / 2, beyond), resolution, float(fall))
+
+    def factors(self, cones: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Logarithms of the ratio in cones over the whole map's, by least squares; ndarray (n,).
+
+        cones, counts : ndarrays (n, shells), FSC and coefficients
+        """
+        window = slice(_first(self.frequencies, self.resolution), None)
+        models = _sigmoid(self.ratio[window] + FACTORS[:, None])
+        known = _sigmoid(self.ratio[window])
+        weight = counts[:, window] / np.maximum(1 - known**2, 0.05) ** 2  # by its variance
+        off = weight @ (models**2).T - 2 * (weight * cones[:, window]) @ models.T
         best = np.clip(off.argmin(axis=1), 1, len(FACTORS) - 2)
         below, here, above = (off[np.arange(len(off)), best + k] for k in (-1, 0, 1))
         bend = np.maximum(below - 2 * here + above, 1e-30)
-        factor = FACTORS[best] + np.clip((below - above) / (2 * bend), -1, 1) * np.ptp(FACTORS[:2])
-        return 1 + factor / (start - at)
+        step = np.clip((below - above) / (2 * bend), -1, 1)
+        return FACTORS[best] + step * (FACTORS[1] - FACTORS[0])
 
-    return reach
+    def resolutions(self, factors: np.ndarray) -> np.ndarray:
+        """Å, to which factors move the resolution; nan where nothing is left; ndarray (n,)."""
+        finer = np.sqrt(self.resolution**-2 + factors.clip(0) / self.fall)
+        before = self.frequencies < 1 / self.resolution
+        places = np.append(self.frequencies[before], 1 / self.resolution)[1:]
+        levels = np.append(self.ratio[before], self.at)[1:]
+        coarser = np.interp(factors - self.at, -levels, places)
+        coarser[self.at - factors > levels[0]] = np.nan
+        return 1 / np.where(factors > 0, finer, coarser)
+
+
+def _first(frequencies: np.ndarray, resolution: float) -> int:
+    """Shell from which on the ratio of signal to noise is looked at."""
+    return max(FULL, int(np.searchsorted(frequencies, FIT_FROM / resolution)))
+
+
+def _sigmoid(ratio: np.ndarray) -> np.ndarray:
+    """FSC of half maps whose logarithm of signal over noise this is."""
+    return 1 / (1 + np.exp(-np.clip(ratio, -50, 50)))
 
 
 def _jackknife(left: Iterable[np.ndarray]) -> float:
-    """Spread by chance of figures of all cones, from those without each of their sectors."""
-    variance = np.mean(np.var(list(left), axis=0))
+    """Spread by chance of figures of all cones, from those without each of their sectors: that of
+    the median cone, since the worst ones of an uneven map have more of it."""
+    variance = np.median(np.var(list(left), axis=0))
     return float(np.sqrt(variance * (SECTORS - 1)))
 
 

@@ -226,6 +226,12 @@ def resolution_at(frequencies: np.ndarray, curve: np.ndarray, threshold: float) 
     return 1 / found.frequency if found else None
 
 
+def in_words(resolution: float, voxel_size: float) -> str:
+    """A resolution (Å); one that the voxels end, within 1 %, may be better than they can show."""
+    end = " or better (Nyquist)" if resolution <= 2.02 * voxel_size else ""
+    return f"{resolution:.2f} Å{end}"
+
+
 def _randomise_from(unmasked: np.ndarray) -> int:
     """First shell whose phases are made random; as many as there are shells if none is.
 

@@ -20,6 +20,7 @@ from cryodl.half_maps.fsc import (
     curve_notes,
     estimate_fsc,
     estimate_within,
+    in_words,
     mask_of_halves,
 )
 from cryodl.half_maps.pair import (
@@ -109,7 +110,8 @@ def summary(stats: dict[str, Any]) -> list[str]:
 
 def _resolutions(stats: dict[str, Any], suffix: str) -> str:
     found = [(t, stats[f"resolution_{t}{suffix}"]) for t in ("0.143", "0.5")]
-    return ", ".join(f"{r:.2f} Å (FSC {t})" if r else f"none (FSC {t})" for t, r in found)
+    voxel = stats["voxel_size"]
+    return ", ".join(f"{in_words(r, voxel) if r else 'none'} (FSC {t})" for t, r in found)
 
 
 def _estimate(half1, half2, mask, voxel_size, directional) -> FscResult:

@@ -16,7 +16,13 @@ from cryodl.checks.input import check_map, check_one_grid
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.errors import InputError, SettingError
 from cryodl.half_maps.bands import LEAST_RANGE
-from cryodl.half_maps.fsc import FscCurve, curve_notes, estimate_within, mask_of_halves
+from cryodl.half_maps.fsc import (
+    FscCurve,
+    curve_notes,
+    estimate_within,
+    in_words,
+    mask_of_halves,
+)
 from cryodl.half_maps.local_fsc import WINDOW, local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import NO_SIGNAL, half_difference, half_sum, read_halves
@@ -210,7 +216,7 @@ def estimate_half_map_resolution(
         found["fsc_resolution"] = round(whole, 4)
         notes += curve_notes(curve)
         gaps = _gaps(curve, max(whole, numbers["min_resolution"]))
-        notify(f"resolution of the whole map {whole:.2f} Å (FSC 0.143)")
+        notify(f"resolution of the whole map {in_words(whole, full.voxel_size)} (FSC 0.143)")
     for note in notes:
         notify(f"warning: {note}")
     estimating = time.perf_counter()

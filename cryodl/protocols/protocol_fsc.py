@@ -92,7 +92,8 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
         if not stats:
             return ["The FSC is not computed yet."]
         found = stats["resolution_0.143"]
-        lines = [f"Resolution (FSC 0.143): *{found:.2f} Å*" if found else "No common signal"]
+        end = " or better (Nyquist)" if found and found <= 2.02 * stats["voxel_size"] else ""
+        lines = [f"Resolution (FSC 0.143): *{found:.2f} Å*{end}" if found else "No common signal"]
         cones = stats.get("directional")
         if cones:
             lines.append(

@@ -181,10 +181,11 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
         lines = []
         for name, entry in list(zip(self.getMapNames(), stats))[:SHOWN]:
             low, high = entry["interval"]
+            sure = f"({low:.2f} - {high:.2f} Å)" if low < high else "or better (Nyquist)"
             kind = entry["class"]
             lines.append(
                 f"{name}: *{kind}* ({RANGES[kind]}, {100 * entry['probabilities'][kind]:.0f} %), "
-                f"{entry['resolution']:.2f} Å ({low:.2f} - {high:.2f} Å){self._verdict(entry)}"
+                f"{entry['resolution']:.2f} Å {sure}{self._verdict(entry)}"
             )
             lines += [f"Warning: {line}" for line in entry["warnings"]]
         if len(stats) > SHOWN:

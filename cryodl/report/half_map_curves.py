@@ -157,7 +157,8 @@ def _mark(axes: Any, threshold: float, resolution: float | None, end: float) -> 
         place = 1 / resolution
         axes.plot([place, place], [-2, threshold], color="0.6", lw=0.7, ls=(0, (2, 2)), zorder=1)
         axes.plot([place], [threshold], "o", color="black", ms=3, zorder=4)
-        text = f"{threshold:g}: {resolution:.2f} Å"
+        better = " or better" if place > 0.99 * end else ""  # the curve does not cross
+        text = f"{threshold:g}: {resolution:.2f} Å{better}"
         if place > 0.72 * end:  # no room to its right
             side, shift = "right", -4
     axes.annotate(

@@ -172,7 +172,10 @@ class CryodlResolutionClassViewer(CryodlViewerBase):
         for name, entry in results:
             low, high = entry["interval"]
             shares = [f"{100 * entry['probabilities'][kind]:.1f}" for kind in CLASSES]
-            found = [f"{entry['resolution']:.2f}", f"{low:.2f} - {high:.2f}"]
+            found = [
+                f"{entry['resolution']:.2f}",
+                f"{low:.2f} - {high:.2f}" if low < high else "or better",
+            ]
             verdict = [entry["verdict"]] if claimed else []
             rows.append([name, entry["class"], *shares, *found, *verdict])
         plotter = self._plotter("Resolution classes")

@@ -11,7 +11,13 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.voxel_size import voxel_size_warning
-from cryodl.half_maps.fsc import FscCurve, estimate_fsc, estimate_within, mask_of_halves
+from cryodl.half_maps.fsc import (
+    FscCurve,
+    estimate_fsc,
+    estimate_within,
+    in_words,
+    mask_of_halves,
+)
 from cryodl.half_maps.pair import on_one_scale
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.mrc import write_map
@@ -128,7 +134,8 @@ def summary(stats: dict[str, Any]) -> list[str]:
     ]
     count = sum(one["verdict"] == FAULT for one in stats["checks"])
     resolution = stats["resolution_0.143"]
-    said = f"resolution {resolution:.2f} Å (FSC 0.143)" if resolution else "no resolution"
+    reached = in_words(resolution, stats["voxel_size"]) if resolution else ""
+    said = f"resolution {reached} (FSC 0.143)" if resolution else "no resolution"
     ready = "ready to be deposited" if not count else f"{count} fault{'s' * (count > 1)} found"
     return [*lines, f"{ready}; {len(stats['checks'])} checks; {said}"]
 
@@ -210,13 +217,14 @@ def _fsc(maps, files, found: list[Check]) -> FscCurve | None:
 
 def _stated(fsc: FscCurve | None, claimed: float | None, found: list[Check]) -> dict[str, Any]:
     resolution = fsc.resolution() if fsc else None
+    voxel = 0.5 / float(fsc.frequencies[-1]) if fsc else 0.0
     if claimed and resolution and claimed < FINER * resolution:
         verdict = FAULT if claimed < FAR_FINER * resolution else WARNING
-        found.append(Check("resolution", verdict, f"{claimed:g} Å is claimed, and the FSC of the "
-            f"half maps gives {resolution:.2f} Å", "state that, or give the mask it was found "
-            "with"))  # fmt: skip
+        said = f"{claimed:g} Å is claimed, and the half maps' FSC gives "
+        found.append(Check("resolution", verdict, said + in_words(resolution, voxel),
+            "state that, or give the mask it was found with"))  # fmt: skip
     elif resolution:
-        found.append(Check("resolution", OK, f"{resolution:.2f} Å (FSC 0.143)"))
+        found.append(Check("resolution", OK, f"{in_words(resolution, voxel)} (FSC 0.143)"))
     coarser = fsc.resolution(0.5) if fsc else None
     return {
         "resolution_0.143": resolution and round(resolution, 4),

@@ -7,6 +7,7 @@ import shlex
 from typing import Any
 
 from cryodl import bibtex
+from cryodl.half_maps.fsc import in_words
 
 Stats = dict[str, Any]
 FINER = 0.95  # times the resolution found, below which a claim is finer
@@ -59,7 +60,7 @@ def _how_good(parts: dict[str, Stats], claimed: float | None) -> tuple[str, str,
     found = fsc.get("resolution_0.143")
     bad, said = False, "not judged: give half maps"
     if found:
-        said = f"{found:.2f} Å by the half maps (FSC 0.143)"
+        said = f"{in_words(found, fsc['voxel_size'])} by the half maps (FSC 0.143)"
         directions = fsc.get("directional", {})
         if directions.get("anisotropic"):
             bad = True
@@ -171,7 +172,7 @@ def methods_text(parts: dict[str, Stats], version: str) -> str:
     lines += [METHOD[name] for name in METHOD if name in parts]
     found = parts.get("fsc", {}).get("resolution_0.143")
     if found:
-        lines.append(f"The resolution is {found:.2f} Å.")
+        lines.append(f"The resolution is {in_words(found, parts['fsc']['voxel_size'])}.")
     return " ".join(lines)
 
 

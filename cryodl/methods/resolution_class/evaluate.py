@@ -315,7 +315,7 @@ def class_tables(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
             "published": CLASSES[truth],
             "predicted": entry["class"],
             "resolution": entry["resolution"],
-            "interval": "{:.1f}-{:.1f}".format(*entry["interval"]),
+            "interval": _in_words(*entry["interval"]),
         }
         for entry, truth in zip(found, published)
     ]
@@ -370,6 +370,11 @@ def measures(matrix: np.ndarray, names: Sequence[str] = CLASSES) -> list[dict[st
 def agreement(matrix: np.ndarray) -> float | None:
     """Share of maps whose predicted class is the published one, %."""
     return _percent(np.trace(matrix), matrix.sum())
+
+
+def _in_words(low: float, high: float) -> str:
+    """An interval, Å; of no width where voxels hold nothing finer."""
+    return f"{low:.1f}-{high:.1f}" if low < high else f"{low:.1f} or better"
 
 
 def _percent(part, whole) -> float | None:

@@ -216,3 +216,8 @@ def test_maps_that_are_no_two_halves(other, message):
     with pytest.raises(InputError, match=message):
         halves.check_half_maps(noise(), other)
     assert halves.check_half_maps(noise(), noise(seed=1)) == []
+
+
+def test_what_voxels_end_may_be_better():
+    assert fsc.in_words(3.2, 1.0) == "3.20 Å"
+    assert fsc.in_words(2.0, 1.0) == "2.00 Å or better (Nyquist)"

@@ -285,6 +285,8 @@ def test_command_writes_what_it_says(bundle, volume, tmp_path, capsys):
     said = capsys.readouterr().out
     for entry in found:
         assert sentence(entry) in said
+        fine = sentence({**entry, "resolution": 2.0, "interval": [2.0, 2.0], "verdict": None})
+        assert fine.endswith("2.0 Å or better (its voxels hold no more)")
         assert entry["class"] in bins.CLASSES
         assert sum(entry["probabilities"].values()) == pytest.approx(1, abs=1e-3)
         low, high = entry["interval"]
