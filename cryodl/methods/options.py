@@ -212,9 +212,20 @@ BUNDLE = Option("bundle", metavar="NAME_OR_FOLDER", label="Network of your own",
     help="trained network to use instead of the shipped one")  # fmt: skip
 HALF1 = Option("half1", help="first half map", metavar="FILE", label="Half map 1")
 HALF2 = Option("half2", help="second half map", metavar="FILE", label="Half map 2")
+MODEL = Option("model", metavar="FILE", label="Atomic model",
+    help="atomic model that is fitted into the map (PDB or mmCIF, also .gz)")  # fmt: skip
 THOROUGH = Option("thorough", False, "average the network's answer over the 24 rotations of the "
     "cube, in 24 times the time: a map that is turned by 90 degrees then gives the turned answer",
     bool, label="Average over 24 rotations")  # fmt: skip
+JUDGED = (  # a map with all that says how good it is
+    MAP._replace(required=False, help="density map; without it the mean of the half maps"),
+    HALF1,
+    HALF2,
+    OUTPUT,
+    MASK._replace(help="mask on the map's grid; without it a simple rule finds one"),
+    MODEL,
+    CLAIMED,
+)
 BATCH_SIZE = Option("batch_size", 1, "tiles predicted at a time", int, 1, 1024, metavar="N",
     label="Tiles at a time")  # fmt: skip
 DEVICE = Option("device", "auto", "where to compute", choices=("auto", "cpu", "gpu"))

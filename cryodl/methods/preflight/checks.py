@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cryodl.checks.finest import finest_possible
+from cryodl.errors import InputError
 from cryodl.filters.shells import inverse, power_spectrum, shell_frequencies, transform
 from cryodl.half_maps.fsc import correlate
-from cryodl.half_maps.pair import half_difference, half_sum, have_signal, identical
+from cryodl.half_maps.pair import have_signal, identical
 from cryodl.maps.mask import existing_mask
-from cryodl.maps.mrc import read_header, read_values
+from cryodl.maps.mrc import header_voxel_size, read_header, read_values
 from cryodl.maps.volume import Volume, in_plain_units
 
 OK, WARNING, FAULT = "ok", "warning", "fault"
 PRIMARY, HALVES, MASK = "primary map", ("half map 1", "half map 2"), "mask"
 MODES = {0: "int8", 1: "int16", 2: "float32", 6: "uint16", 12: "float16"}
+FURTHEST = 1e5  # Å, of an origin: no box lies further away
 APART = 0.01  # of a voxel, by which places may differ
 BALL = 0.9  # of the ball that fits into the box, within which half maps are full
 CONSTANT = 0.1  # share of it with one and the same value, from which a map is masked
@@ -43,44 +46,68 @@ class Check(NamedTuple):
 
 
 class File(NamedTuple):
-    """path, volume : of a map, whose values may be NaN or infinite;  header : as it is stored"""
+    """path, volume : of a map, whose values may be NaN or infinite;  header : as it is stored
+    stored : Å, voxel size that the header says, 0 for none"""
 
     path: Path
     volume: Volume
     header: Any
+    stored: float
+
+    @property
+    def origin(self) -> np.ndarray:
+        """x y z in Å as the header has it where that is no place, else where the map lies."""
+        held = np.array([float(self.header["origin"][axis]) for axis in "xyz"])
+        return held if not _is_place(held) else np.array(self.volume.origin)
 
 
-def read_file(path: str | Path) -> File:
-    """Raises InputError where it is no map."""
-    return File(Path(path), read_values(path), read_header(path))
+def read_file(path: str | Path, voxel_size: float | None = None) -> File:
+    """voxel_size : Å, where the header is wrong.  Raises InputError where it is no map."""
+    size = header_voxel_size(path)
+    if not size and voxel_size is None:
+        why = f"'{path}' says no voxel size: give the true one as voxel_size="
+        raise InputError(why) if size == 0 else InputError(f"'{path}' cannot be read as a map")
+    return File(Path(path), read_values(path, voxel_size), read_header(path), size or 0.0)
 
 
-def check_grids(files: dict[str, File]) -> list[Check]:
-    """Same box, voxel size and origin of all."""
-    first = files[PRIMARY].volume
+def _is_place(origin: np.ndarray) -> bool:
+    return bool(np.isfinite(origin).all() and np.abs(origin).max() <= FURTHEST)
+
+
+def check_grids(files: dict[str, File], voxel_size: float | None = None) -> list[Check]:
+    """Same box, voxel size and origin of all.  voxel_size : Å, the true one where it is given"""
+    first = files[PRIMARY]
+    size = voxel_size or first.stored
     found = []
     for title, value, differs, remedy in (
-        ("box", lambda v: v.size, lambda v: v.shape != first.shape,
+        ("box", lambda f: f.volume.size, lambda f: f.volume.shape != first.volume.shape,
          "deposit maps of one box, as refinement wrote them"),
-        ("voxel size", lambda v: f"{v.voxel_size:.5g} Å",
-         lambda v: abs(v.voxel_size / first.voxel_size - 1) > 1e-3,
+        ("voxel size", lambda f: f"{f.stored:.5g} Å",
+         lambda f: abs(f.stored / size - 1) > 1e-3,
+         f"give all maps the true voxel size (--fix writes copies with {voxel_size:g} Å)"
+         if voxel_size else
          "give all maps the true voxel size (--fix writes copies with that of most)"),
-        ("origin", lambda v: "({:.5g}, {:.5g}, {:.5g}) Å".format(*v.origin),
-         lambda v: max(abs(a - b) for a, b in zip(v.origin, first.origin))
-         > APART * first.voxel_size,
+        ("origin", lambda f: "({:.5g}, {:.5g}, {:.5g}) Å".format(*f.origin),
+         lambda f: not np.abs(f.origin - first.origin).max() <= APART * first.volume.voxel_size,
          "give all maps one origin (--fix writes copies with that of the primary map)"),
     ):  # fmt: skip
-        other = [name for name, file in files.items() if differs(file.volume)]
+        other = [name for name, file in files.items() if differs(file)]
         if other:
-            said = "; ".join(f"{name}: {value(files[name].volume)}" for name in (PRIMARY, *other))
+            named = dict.fromkeys((PRIMARY, *other))
+            said = "; ".join(f"{name}: {value(files[name])}" for name in named)
             found.append(Check(f"one {title}", FAULT, said, remedy))
         else:
             found.append(Check(f"one {title}", OK, value(first)))
+    odd = [name for name, file in files.items() if not _is_place(file.origin)]
+    if odd:
+        said = "; ".join("{}: ({:.4g}, {:.4g}, {:.4g}) Å".format(n, *files[n].origin) for n in odd)
+        found.append(Check("plausible origin", FAULT, said, "give the maps an origin near their "
+            "model's (--fix writes copies with that of another map, or 0)"))  # fmt: skip
     return found
 
 
 def check_values(files: dict[str, File]) -> list[Check]:
-    """Numbers, and none cut off."""
+    """Numbers that are densities, and none cut off."""
     found = []
     for name, file in files.items():
         data = file.volume.data
@@ -89,6 +116,10 @@ def check_values(files: dict[str, File]) -> list[Check]:
             why = ", as values above 65,504 become in float16" if np.isinf(data).any() else ""
             found.append(Check(f"values of the {name}", FAULT, f"{bad} of {data.size} voxels are "
                 f"infinite or no numbers{why}", "write the map again in float32"))  # fmt: skip
+            continue
+        wrong = _no_densities(file.volume) if name != MASK else ""
+        if wrong:
+            found.append(Check(f"values of the {name}", FAULT, wrong, "write the map again"))
             continue
         support = existing_mask(data) if name != MASK else None
         if support is not None and data[~support].max() <= data.min():
@@ -100,6 +131,26 @@ def check_values(files: dict[str, File]) -> list[Check]:
             found.append(Check(f"values of the {name}", OK, f"{data.min():.4g} to "
                 f"{data.max():.4g}"))  # fmt: skip
     return found
+
+
+def _no_densities(volume: Volume) -> str:
+    """Why finite values are no map; "" where they are."""
+    if volume.data.min() == volume.data.max():
+        return f"all voxels hold {volume.data.flat[0]:.4g}"
+    try:
+        in_plain_units(volume)
+    except InputError as error:
+        return str(error).removeprefix("the map has ").split("; mend")[0]
+    return ""
+
+
+def comparable(files: dict[str, File]) -> bool:
+    """Whether all maps have one box, and values that can be compared."""
+    shapes = {file.volume.shape for file in files.values()}
+    return len(shapes) == 1 and all(
+        np.isfinite(file.volume.data).all() and (name == MASK or not _no_densities(file.volume))
+        for name, file in files.items()
+    )
 
 
 def check_headers(files: dict[str, File]) -> list[Check]:
@@ -117,8 +168,9 @@ def check_headers(files: dict[str, File]) -> list[Check]:
             odd.append("no word MAP")
         if int(header["ispg"]) != 1:
             odd.append(f"space group {int(header['ispg'])}, not 1")
-        spread = float(np.ptp(data)) or 1.0
-        for field, value in (("dmin", data.min()), ("dmax", data.max()), ("dmean", data.mean())):
+        spread = float(data.max()) - float(data.min()) or 1.0
+        mean = data.mean(dtype=np.float64)
+        for field, value in (("dmin", data.min()), ("dmax", data.max()), ("dmean", mean)):
             if not abs(float(header[field]) - float(value)) <= 1e-3 * spread:
                 odd.append(f"{field} {float(header[field]):.4g}, not {float(value):.4g}")
         if odd:
@@ -129,7 +181,66 @@ def check_headers(files: dict[str, File]) -> list[Check]:
     return found
 
 
-def check_halves(first: Volume, second: Volume) -> list[Check]:
+@dataclass(frozen=True)
+class Spectra:
+    """Transforms of the primary map and its half maps, each made once.
+
+    shape : (z, y, x);  voxel_size : Å;  primary, first, second : as `transform` gives them
+    """
+
+    shape: tuple[int, ...]
+    voxel_size: float
+    primary: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    @classmethod
+    def of(cls, primary: Volume, first: Volume, second: Volume) -> Spectra:
+        spectra = (transform(each.data) for each in (primary, first, second))
+        return cls(primary.shape, primary.voxel_size, *spectra)
+
+    @cached_property
+    def signal(self) -> np.ndarray:
+        """FSC of the half maps; ndarray (shells,)."""
+        return self.fsc(self.first, self.second)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """Coefficients in each shell; ndarray (shells,)."""
+        return correlate((self.first, self.second), self.shape)[0]
+
+    def fsc(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return correlate((one, other), self.shape)[1]
+
+    def best_shift(self, spectrum: np.ndarray, other: np.ndarray) -> tuple[int, int, int]:
+        """Shift of a map, z y x in voxels, at which it lies best on another."""
+        cross = other * np.conj(spectrum)
+        cross[0, 0, 0] = 0
+        cross /= np.sqrt(np.abs(cross)) + 1e-20  # half-way to phases alone: no shell rules
+        peak = np.unravel_index(np.argmax(inverse(cross, self.shape)), self.shape)
+        z, y, x = (int(p) if p <= n // 2 else int(p) - n for p, n in zip(peak, self.shape))
+        return z, y, x
+
+    def shifted(self, spectrum: np.ndarray, shift: tuple[int, int, int]) -> np.ndarray:
+        frequencies = [np.fft.fftfreq(n) for n in self.shape[:2]] + [np.fft.rfftfreq(self.shape[2])]
+        z, y, x = (
+            np.exp(-2j * np.pi * f * s).astype(np.complex64) for f, s in zip(frequencies, shift)
+        )
+        return spectrum * z[:, None, None] * (y[:, None] * x)
+
+    def mirrored(self, spectrum: np.ndarray, like: np.ndarray) -> list[np.ndarray]:
+        """A map mirrored along each axis, where each lies best on another: mirrored along two, it
+        is turned, which no shift makes good."""
+
+        def backwards(values: np.ndarray, axis: int) -> np.ndarray:
+            return np.roll(np.flip(values, axis), 1, axis)
+
+        along = [backwards(spectrum, 0), backwards(spectrum, 1)]
+        along.append(np.conj(backwards(along[0], 1)))
+        return [self.shifted(each, self.best_shift(each, like)) for each in along]
+
+
+def check_halves(first: Volume, second: Volume, spectra: Spectra) -> list[Check]:
     """Independent, of one hand, unmasked, unfiltered and unsharpened."""
     same = identical(first, second)
     found = [Check("independent half maps", FAULT, "they differ by nothing but a scale",
@@ -155,34 +266,35 @@ def check_halves(first: Volume, second: Volume) -> list[Check]:
         else:
             found.append(Check(f"unfiltered {name}", OK, "its spectrum reaches two voxels"))
     if not same:
-        fall = noise_fall_off(first, second)
-        said = f"the noise (half their difference) falls off with B = {fall:.0f} Å²"
-        bad = fall < SHARPENED
+        falls = [noise_fall_off(each, spectra) for each in (spectra.first, spectra.second)]
+        said = "noise falls off with B = " + ", ".join(f"{fall:.0f} Å² ({name})"
+            for fall, name in zip(falls, HALVES))  # fmt: skip
+        bad = min(falls) < SHARPENED
         found.append(Check("unsharpened half maps", FAULT if bad else OK, said,
             "deposit the half maps before any B-factor was applied" if bad else ""))  # fmt: skip
-        found.append(_hand_of_halves(first, second))
+        found.append(_hand_of_halves(spectra))
     return found
 
 
-def noise_fall_off(first: Volume, second: Volume) -> float:
-    """B-factor (Å²) with which the noise of half maps falls off; negative where it rises."""
-    noise = half_difference(first, second)
-    power = power_spectrum(transform(noise.data), noise.shape)
-    s = shell_frequencies(noise.shape, noise.voxel_size)
+def noise_fall_off(half: np.ndarray, spectra: Spectra) -> float:
+    """B-factor (Å²) with which the noise of a half map falls off; negative where it rises.
+
+    Its noise is what its FSC with the other one leaves of its power, whatever their scales are.
+    """
+    power = power_spectrum(half, spectra.shape) * (1 - spectra.signal.clip(0, 0.99))
+    s = shell_frequencies(spectra.shape, spectra.voxel_size)
     part = (s > 0.3 * s[-1]) & (s < 0.9 * s[-1]) & (power > 0)
     if part.sum() < 3:
         return 0.0
     return float(-2 * np.polyfit(s[part] ** 2, np.log(power[part]), 1)[0])
 
 
-def _hand_of_halves(first: Volume, second: Volume) -> Check:
+def _hand_of_halves(spectra: Spectra) -> Check:
     name = "hand of the half maps"
-    signal, counts = _fsc(first, second.data)
-    shift = best_shift(second.data, first)
-    moved = signal
-    if any(shift):
-        moved, _ = _fsc(first, np.roll(second.data, shift, (0, 1, 2)))
-    turned = max((_fsc(first, data)[0] for data in _mirrored(second.data, first)),
+    first, second, signal, counts = spectra.first, spectra.second, spectra.signal, spectra.counts
+    shift = spectra.best_shift(second, first)
+    moved = spectra.fsc(first, spectra.shifted(second, shift)) if any(shift) else signal
+    turned = max((spectra.fsc(first, each) for each in spectra.mirrored(second, first)),
                  key=lambda fsc: _common(fsc, counts))  # fmt: skip
     here, beside, there = (_common(fsc, counts) for fsc in (signal, moved, turned))
     if have_signal(moved, counts) and beside > CLEARLY * max(here, there / CLEARLY):
@@ -199,37 +311,30 @@ def _hand_of_halves(first: Volume, second: Volume) -> Check:
         "give the two half maps of one refinement")  # fmt: skip
 
 
-def _mirrored(data: np.ndarray, like: Volume) -> list[np.ndarray]:
-    """A map mirrored along each axis, where each lies best on another: mirrored along two, it is
-    turned, which no shift makes good."""
-    mirrored = [np.flip(data, axis) for axis in range(3)]
-    return [np.roll(each, best_shift(each, like), (0, 1, 2)) for each in mirrored]
-
-
 def _common(fsc: np.ndarray, counts: np.ndarray) -> float:
     """Coefficients that two maps have in common, up to the shell where most are."""
     return float(np.cumsum((fsc * counts)[1:]).max())
 
 
-def check_primary(primary: Volume, first: Volume, second: Volume) -> Check:
+def check_primary(spectra: Spectra) -> Check:
     """Whether the primary map is made of the half maps: filters, sharpening and masks pass.
 
     Shells with much signal tell whether it is; all with any, whether it is turned or moved.
     """
     name = "primary map made of the half maps"
-    full = half_sum(first, second).data
-    signal = _fsc(first, second.data)[0]
-    shift = best_shift(full, primary)
+    primary, counts, signal = spectra.primary, spectra.counts, spectra.signal
+    full = (spectra.first + spectra.second) / 2
+    shift = spectra.best_shift(full, primary)
     much, any_signal = _down_to(signal, MUCH), _down_to(signal, ANY)
-    for number, half in enumerate((first, second), 1):
-        if float(_fsc(primary, half.data)[0][1:].min()) > SAME:
+    for number, half in enumerate((spectra.first, spectra.second), 1):
+        if float(spectra.fsc(primary, half)[1:].min()) > SAME:
             return Check(name, FAULT, f"it is half map {number}, or a filtered copy of it",
                 "give the map of both half maps")  # fmt: skip
-    curves = [_fsc(primary, data) for data in (full, np.roll(full, shift, (0, 1, 2)))]
-    turned_curves = [_fsc(primary, data) for data in _mirrored(full, primary)]
-    curves.append(max(turned_curves, key=lambda curve: _mean(curve[0], curve[1], much)))
-    here, moved, turned = (_mean(*curve, much) for curve in curves)
-    fine = [_mean(*curve, any_signal) for curve in curves]
+    curves = [spectra.fsc(primary, each) for each in (full, spectra.shifted(full, shift))]
+    turned_curves = [spectra.fsc(primary, each) for each in spectra.mirrored(full, primary)]
+    curves.append(max(turned_curves, key=lambda fsc: _mean(fsc, counts, much)))
+    here, moved, turned = (_mean(curve, counts, much) for curve in curves)
+    fine = [_mean(curve, counts, any_signal) for curve in curves]
     said = f"its FSC with their sum is {here:.2f} where they have signal"
     if turned >= ALIKE and fine[2] > max(fine[:2]) + BETTER:
         return Check(name, FAULT, f"{said}, and {turned:.2f} when it is mirrored: it has the other "
@@ -242,22 +347,6 @@ def check_primary(primary: Volume, first: Volume, second: Volume) -> Check:
         return Check(name, OK, said)
     return Check(name, FAULT, f"{said}, shifted {moved:.2f} and mirrored {turned:.2f} at best: it "
         "is not made of them", "give the half maps of this map")  # fmt: skip
-
-
-def best_shift(data: np.ndarray, other: Volume) -> tuple[int, int, int]:
-    """Shift of data, z y x in voxels, at which they lie best on a map."""
-    spectra = [transform(values - values.mean()) for values in (data, other.data)]
-    cross = spectra[1] * np.conj(spectra[0])
-    cross /= np.sqrt(np.abs(cross)) + 1e-20  # half-way to phases alone, so that no shell rules
-    peak = np.unravel_index(np.argmax(inverse(cross, data.shape)), data.shape)
-    z, y, x = (int(p) if p <= n // 2 else int(p) - n for p, n in zip(peak, data.shape))
-    return z, y, x
-
-
-def _fsc(volume: Volume, data: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """FSC, and coefficients in each shell; ndarrays (shells,)."""
-    counts, fsc = correlate([transform(values) for values in (volume.data, data)], volume.shape)
-    return fsc, counts
 
 
 def _down_to(fsc: np.ndarray, threshold: float) -> np.ndarray:
@@ -277,12 +366,18 @@ def _ball(shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(squares < (BALL * min(shape) / 2) ** 2)
 
 
-def mended(files: dict[str, File]) -> dict[str, Volume]:
-    """Copies with the origin of the primary map and the voxel size of most; densities stay."""
-    size = Counter(round(file.volume.voxel_size, 4) for file in files.values()).most_common(1)[0][0]
-    first = replace(files[PRIMARY].volume, voxel_size=size, header_spacing=None)
+def mended(files: dict[str, File], voxel_size: float | None = None) -> dict[str, Volume]:
+    """Copies with the origin of the primary map, or of the first that has a possible one, and the
+    voxel size that is given, or of most; densities stay."""
+    size = voxel_size
+    if size is None:
+        sizes = Counter(round(file.stored, 4) for file in files.values())
+        size = sizes.most_common(1)[0][0]
+    places = [file.volume for file in files.values() if _is_place(file.origin)]
+    grid = Volume(np.zeros((1, 1, 1)), size) if not places else places[0]
+    first = files[PRIMARY].volume
     return {
-        name: replace(first, data=file.volume.data)
+        name: replace(grid, data=file.volume.data, voxel_size=size, header_spacing=None)
         for name, file in files.items()
         if file.volume.shape == first.shape and np.isfinite(file.volume.data).all()
     }

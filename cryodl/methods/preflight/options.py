@@ -1,31 +1,27 @@
 """What `run_preflight` and `cryodl preflight` take."""
 
 from cryodl.methods.options import (
-    CLAIMED,
-    HALF1,
-    HALF2,
-    MAP,
-    MASK,
-    OUTPUT,
+    JUDGED,
     OVERWRITE,
     THREADS,
+    VOXEL_SIZES,
     Option,
 )
 
-FIX = Option("fix", False, "write corrected copies of what can be mended without touching a "
-    "density (header, origin, voxel size) into OUT/fixed", bool, label="Correct")  # fmt: skip
-
+HELP = {
+    "volume": "primary map, as it is to be deposited",
+    "half1": "first half map, unfiltered, unmasked and unsharpened",
+    "half2": "second half map",
+    "mask": "mask that is deposited too, on the maps' grid",
+}
 OPTIONS = (
-    MAP._replace(help="primary map, as it is to be deposited"),
-    HALF1._replace(required=True, help="first half map, unfiltered, unmasked and unsharpened"),
-    HALF2._replace(required=True, help="second half map"),
-    OUTPUT,
-    MASK._replace(help="mask that is deposited too, on the maps' grid"),
-    Option("model", metavar="FILE", help="fitted atomic model (PDB or mmCIF, also .gz)"),
-    CLAIMED,
+    *(one._replace(help=HELP.get(one.name, one.help),
+        required=one.required or one.name in ("volume", "half1", "half2")) for one in JUDGED),
     Option("level", help="contour level that is recommended; without it a rule finds one",
         kind=float, metavar="L"),
-    FIX,
+    VOXEL_SIZES,
+    Option("fix", False, "write corrected copies of what can be mended without touching a density "
+        "(header, origin, voxel size) into OUT/fixed", bool, label="Correct"),
     THREADS,
     OVERWRITE,
 )  # fmt: skip

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import re
 import time
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,7 @@ def run_preflight(
     model: str | Path | None = None,
     claimed: float | None = None,
     level: float | None = None,
+    voxel_size: float | None = None,
     fix: bool = False,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -68,6 +71,7 @@ def run_preflight(
     model : PDB or mmCIF file of the fitted model
     claimed : Å, resolution to be stated; None takes that of the half maps
     level : contour level to be recommended; None finds one by a rule
+    voxel_size : Å, the true one, where headers say another or none
     fix : write copies with corrected headers and origins into "fixed"
     output : folder for stats.json, form.txt, fsc.xml, fsc.csv, image.png and copies; None writes
         nothing
@@ -87,15 +91,19 @@ def run_preflight(
     if mask is not None:
         paths[MASK] = mask
     with results_folder(output, *paths.values(), model, overwrite=overwrite) as work:
-        files = {name: checks.read_file(path) for name, path in paths.items()}
-        found = [*checks.check_grids(files), *checks.check_values(files)]
+        files = {name: checks.read_file(path, voxel_size) for name, path in paths.items()}
+        found = [*checks.check_grids(files, voxel_size), *checks.check_values(files)]
         found += checks.check_headers(files)
-        stats: dict[str, Any] = {"method": "preflight", "claimed": claimed}
+        stats: dict[str, Any] = {
+            "method": "preflight", "claimed": claimed, "voxel_size_given": voxel_size,
+        }  # fmt: skip
         fsc = None
-        if _comparable(files):
+        if checks.comparable(files):
             maps = {name: checks.plain(files[name]) for name in (PRIMARY, *HALVES)}
-            found += checks.check_halves(maps[HALVES[0]], maps[HALVES[1]])
-            found.append(checks.check_primary(*maps.values()))
+            spectra = checks.Spectra.of(*maps.values())
+            found += checks.check_halves(maps[HALVES[0]], maps[HALVES[1]], spectra)
+            found.append(checks.check_primary(spectra))
+            del spectra
             stats["levels"], levelled = _levels(files, maps, level)
             found += [levelled, _voxel_size(maps[PRIMARY])]
             if mask is not None:
@@ -105,7 +113,7 @@ def run_preflight(
             fsc = _fsc(maps, files, found)
         else:
             found.append(Check("contents", WARNING, "not compared, since maps differ in box or "
-                "hold infinite values", "mend these first"))  # fmt: skip
+                "hold values that are no densities", "mend these first"))  # fmt: skip
         stats.update(_stated(fsc, claimed, found))
         faults = [one for one in found if one.verdict == FAULT]
         first = files[PRIMARY].volume
@@ -115,7 +123,7 @@ def run_preflight(
             checks=[one._asdict() for one in found],
             voxel_size=first.voxel_size,
             box=first.size,
-            fixed=sorted(f"fixed/{_copy(file)}" for file in files.values()) if fix else [],
+            fixed=[],
             warnings=[],
             seconds={},
         )
@@ -138,11 +146,6 @@ def summary(stats: dict[str, Any]) -> list[str]:
     said = f"resolution {reached} (FSC 0.143)" if resolution else "no resolution"
     ready = "ready to be deposited" if not count else f"{count} fault{'s' * (count > 1)} found"
     return [*lines, f"{ready}; {len(stats['checks'])} checks; {said}"]
-
-
-def _comparable(files: dict[str, File]) -> bool:
-    shapes = {file.volume.shape for file in files.values()}
-    return len(shapes) == 1 and all(np.isfinite(f.volume.data).all() for f in files.values())
 
 
 def _levels(files, maps, level: float | None) -> tuple[dict[str, float], Check]:
@@ -245,17 +248,21 @@ def _write(
             table.writerows([[f"{value:.6f}" for value in row] for row in zip(*columns)])
     if fix:
         (work / "fixed").mkdir()
-        copies = checks.mended(files)
+        copies = checks.mended(files, stats["voxel_size_given"])
+        names = _names_of_copies(files)
         for name, volume in copies.items():
-            write_map(work / "fixed" / _copy(files[name]), volume)
-        stats["fixed"] = sorted(f"fixed/{_copy(files[name])}" for name in copies)
+            write_map(work / "fixed" / names[name], volume)
+        stats["fixed"] = sorted(f"fixed/{names[name]}" for name in copies)
 
 
-def _copy(file: File) -> str:
-    name = file.path.name
-    for ending in (".gz", ".bz2"):
-        name = name.removesuffix(ending)
-    return name
+def _names_of_copies(files: dict[str, File]) -> dict[str, str]:
+    """Names as the files have, led by what they are where two files have one name."""
+    names = {key: re.sub(r"\.(gz|bz2)$", "", file.path.name) for key, file in files.items()}
+    count = Counter(name.casefold() for name in names.values())
+    return {
+        key: f"{key.replace(' ', '_')}_{name}" if count[name.casefold()] > 1 else name
+        for key, name in names.items()
+    }
 
 
 def write_fsc_xml(path: Path, frequencies: np.ndarray, fsc: np.ndarray) -> None:

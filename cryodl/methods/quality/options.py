@@ -1,9 +1,16 @@
 """What `run_quality` and `cryodl quality` take."""
 
-from cryodl.methods.options import CLAIMED, MAP, OUTPUT, OVERWRITE, THREADS, VOXEL_SIZE, Option
+from cryodl.methods.options import (
+    CLAIMED,
+    MAP,
+    MODEL,
+    OUTPUT,
+    OVERWRITE,
+    THREADS,
+    VOXEL_SIZE,
+    Option,
+)
 
-MODEL = Option("model", metavar="MODEL", label="Atomic model",
-    help="atomic model that is fitted into the map (PDB or mmCIF, also .gz)")  # fmt: skip
 LEVEL = Option("level", help="contour level of the map, for atom inclusion; without it a rule "
     "finds one", kind=float, metavar="L", label="Contour level")  # fmt: skip
 SIGMA = Option("sigma", 0.6, "of the Gaussian that an atom is compared with; 0.6 as MapQ, and 0.4 "
@@ -14,7 +21,7 @@ RESOLUTION_MAP = Option("resolution_map", metavar="FILE", label="Local resolutio
 
 OPTIONS = (
     MAP,
-    MODEL._replace(argument=True, required=True),
+    MODEL._replace(argument=True, required=True, metavar="MODEL"),
     OUTPUT,
     CLAIMED,
     LEVEL,
