@@ -2,8 +2,10 @@
 
 import importlib.util
 import json
+import warnings
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +20,23 @@ from cryodl.methods.quality.model import read_atoms
 
 TESTS = Path(__file__).resolve().parents[1]
 PROTEIN = TESTS / "data" / "1c75.pdb"
-VOXEL, SHAPE = 1.5, (34, 36, 40)
+LARGE = TESTS.parents[1] / "examples" / "7cec_chain_A.cif.gz"
+PARTS = (PROTEIN, 0, None), (LARGE, 0, 900), (LARGE, 2600, 3500)  # atoms from, to
+VOXEL, ROOM = 1.5, 9.0
 NAMES = "primary.mrc", "half1.mrc", "half2.mrc"
 
 
-def simulated():
-    path = TESTS / "half_maps" / "simulated_half_maps.py"
-    spec = importlib.util.spec_from_file_location("simulated_half_maps", path)
+def simulated(path, first, last):
+    source = TESTS / "half_maps" / "simulated_half_maps.py"
+    spec = importlib.util.spec_from_file_location("simulated_half_maps", source)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    atoms = read_atoms(PROTEIN)
-    positions = atoms.positions - atoms.positions.mean(axis=0)
+    atoms = read_atoms(path)
+    positions = atoms.positions[first:last]
+    positions = positions - positions.mean(axis=0)
+    shape = tuple(2 * int((np.abs(positions[:, i]).max() + ROOM) / VOXEL) + i for i in (2, 1, 0))
     return module.simulate_half_maps(
-        positions, atoms.elements, np.zeros(len(positions), int), [3.5], VOXEL, SHAPE
+        positions, atoms.elements[first:last], np.zeros(len(positions), int), [3.5], VOXEL, shape
     )[:3]
 
 
@@ -50,12 +56,18 @@ def sharpen(bfactor):
     return lambda s: np.exp(-bfactor * s**2 / 4)
 
 
-@pytest.fixture(scope="module")
-def base():
-    half1, half2, inside = simulated()
+@lru_cache
+def submission(number):
+    """Primary map, half maps and mask of one of three molecules."""
+    half1, half2, inside = simulated(*PARTS[number])
     mean = half1.with_data((half1.data + half2.data) / 2)
     primary = filtered(filtered(mean, sharpen(-60)), low_pass(4.0))
     return primary, half1, half2, soft_mask(inside, VOXEL)
+
+
+@pytest.fixture
+def base():
+    return submission(0)
 
 
 def changed(maps, which, change):
@@ -124,7 +136,7 @@ FAULTY = {  # with the check that must fail, and what its evidence says
     "identical halves": (lambda maps, mask: changed(maps, (2,), lambda v: maps[1]),
         "independent half maps", "nothing but a scale"),
     "other box": (lambda maps, mask: changed(maps, (0,), padded),
-        "one box", "44 x 40 x 38"),
+        "one box", "primary map: "),
     "thresholded": (lambda maps, mask: changed(
         maps, (0,), lambda v: v.with_data(v.data.clip(v.data.std()))),
         "values of the primary map", "none holds less: the map was thresholded"),
@@ -169,24 +181,120 @@ def prepare(base, change, folder, kind=""):
     return paths, more
 
 
-@pytest.mark.parametrize("kind", SOUND)
-def test_a_sound_submission_is_ready(base, kind, tmp_path):
-    paths, more = prepare(base, SOUND[kind], tmp_path, kind)
+@pytest.mark.parametrize(("number", "kind"), enumerate(SOUND))
+def test_a_sound_submission_is_ready(number, kind, tmp_path):
+    paths, more = prepare(submission(number % 3), SOUND[kind], tmp_path, kind)
     stats = run_preflight(*paths, **more).stats
     assert stats["verdict"] == "ready" and stats["exit_status"] == 0, [
         one for one in stats["checks"] if one["verdict"] == "fault"]  # fmt: skip
     assert 3.1 < stats["resolution_0.143"] < 4.8
 
 
-@pytest.mark.parametrize("kind", FAULTY)
-def test_a_fault_is_found_and_shown(base, kind, tmp_path):
+@pytest.mark.parametrize(("number", "kind"), enumerate(FAULTY))
+def test_a_fault_is_found_and_shown(number, kind, tmp_path):
     change, name, evidence = FAULTY[kind]
-    paths, more = prepare(base, change, tmp_path, kind)
+    paths, more = prepare(submission(number % 3), change, tmp_path, kind)
     stats = run_preflight(*paths, **more).stats
     assert stats["exit_status"] == 1
     faults = {one["name"]: one for one in stats["checks"] if one["verdict"] == "fault"}
     assert list(faults) == [name]  # that one and no other
     assert evidence in faults[name]["evidence"] and faults[name]["remedy"]
+
+
+def copies(paths, folder, *which, **changes):
+    """Paths of a submission, those of `which` maps written again with changes of the header."""
+    import mrcfile
+
+    found = list(paths)
+    for i in which:
+        found[i] = folder / f"changed_{paths[i].name}"
+        found[i].write_bytes(paths[i].read_bytes())
+        with mrcfile.open(found[i], "r+", permissive=True) as file:
+            for field, value in changes.items():
+                file.header[field] = value
+    return found
+
+
+def blown(volume):
+    data = volume.data.copy()
+    data[5:9, 5:9, 5:9] = 1e30
+    return volume.with_data(data)
+
+
+ODD = {  # what no map holds: the change, of which maps, and the check that says so
+    "empty half": (lambda v: v.with_data(0 * v.data + 2.5), (1,), "values of the half map 1"),
+    "empty maps": (lambda v: v.with_data(0 * v.data), (0, 1, 2), "values of the primary map"),
+    "voxels of 1e30": (blown, (0,), "values of the primary map"),
+    "half map in units of 1e30": (lambda v: v.with_data(1e30 * v.data), (2,), None),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_values_that_are_no_densities(base, kind, tmp_path):
+    change, which, name = ODD[kind]
+    paths, _ = prepare(base, lambda maps, mask: changed(maps, which, change), tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        stats = run_preflight(*paths, fix=True, output=tmp_path / "out").stats
+    faults = [one["name"] for one in stats["checks"] if one["verdict"] == "fault"]
+    assert name in faults if name else not faults
+
+
+@pytest.mark.parametrize("place", [1e30, float("nan")])
+def test_an_impossible_origin_is_a_fault_and_not_copied(base, place, tmp_path):
+    paths, _ = prepare(base, SOUND["away from the origin"], tmp_path)
+    paths = copies(paths, tmp_path, 0, origin=(place, 0, 0))
+    stats = run_preflight(*paths, fix=True, output=tmp_path / "out").stats
+    faults = {one["name"] for one in stats["checks"] if one["verdict"] == "fault"}
+    assert {"plausible origin", "one origin"} <= faults
+    origins = {read_map(tmp_path / "out" / name).origin for name in stats["fixed"]}
+    assert origins == {(30.0, -12.0, 7.5)} and len(stats["fixed"]) == 3
+
+
+def test_a_header_without_a_voxel_size_and_one_that_is_given(base, tmp_path, capsys):
+    paths, _ = prepare(base, SOUND["as refinement writes them"], tmp_path)
+    paths = copies(paths, tmp_path, 0, 1, 2, cella=(0, 0, 0))
+    command = ["preflight", str(paths[0]), "--half1", str(paths[1]), "--half2", str(paths[2]),
+               "-o", str(tmp_path / "out"), "--fix"]  # fmt: skip
+    assert main(command) == 2
+    said = capsys.readouterr().err
+    assert "--voxel-size" in said and "voxel_size" not in said
+    assert main([*command, "--voxel-size", "1.5"]) == 1
+    fixed = [tmp_path / "out" / "fixed" / path.name for path in paths]
+    assert {read_map(path).voxel_size for path in fixed} == {1.5}
+    assert run_preflight(*fixed).stats["exit_status"] == 0
+
+
+def test_copies_of_files_with_one_name_stay_apart(base, tmp_path):
+    paths, _ = prepare(base, FAULTY["shifted origin"][0], tmp_path)
+    for i in (1, 2):
+        (tmp_path / str(i)).mkdir()
+        paths[i] = paths[i].rename(tmp_path / str(i) / "half.mrc")
+    stats = run_preflight(*paths, fix=True, output=tmp_path / "out").stats
+    assert stats["fixed"] == ["fixed/half_map_1_half.mrc", "fixed/half_map_2_half.mrc",
+                              "fixed/primary.mrc"]  # fmt: skip
+    for i, name in enumerate(stats["fixed"][:2], 1):
+        assert np.array_equal(read_map(tmp_path / "out" / name).data, read_map(paths[i]).data)
+
+
+def test_a_scale_does_not_hide_that_one_half_was_sharpened(base, tmp_path):
+    def change(maps, mask):
+        half = filtered(maps[1], sharpen(-120))
+        return [maps[0], half.with_data(half.data * 1e-3), maps[2]]
+
+    paths, _ = prepare(base, change, tmp_path)
+    faults = [o for o in run_preflight(*paths).stats["checks"] if o["verdict"] == "fault"]
+    assert [one["name"] for one in faults] == ["unsharpened half maps"]
+
+
+def test_each_map_is_transformed_once(base, tmp_path, monkeypatch):
+    from cryodl.methods.preflight import checks
+
+    calls = []
+    monkeypatch.setattr(checks, "transform", lambda data: calls.append(1) or transform(data))
+    paths, _ = prepare(base, SOUND["as refinement writes them"], tmp_path)
+    run_preflight(*paths)
+    assert len(calls) == 3
 
 
 def test_what_is_written_and_the_exit_status(base, tmp_path, capsys):
