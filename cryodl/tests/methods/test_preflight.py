@@ -217,7 +217,7 @@ def copies(paths, folder, *which, **changes):
 
 def blown(volume):
     data = volume.data.copy()
-    data[5:9, 5:9, 5:9] = 1e30
+    data[5:8, 5:8, 5:8] = 1e30
     return volume.with_data(data)
 
 
