@@ -276,23 +276,12 @@ def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
 def test_command_writes_what_it_says(bundle, volume, tmp_path, capsys):
     write_map(tmp_path / "a.mrc", volume)
     write_map(tmp_path / "b.mrc", Volume(volume.data[:40], 1.0))
-    command = [
-        "classify",
-        tmp_path / "a.mrc",
-        tmp_path / "b.mrc",
-        "--bundle",
-        bundle.path,
-        "--json",
-        (out := tmp_path / "found.json"),
-        "--claimed",
-        "4",
-        "--device",
-        "cpu",
-    ]
+    command = ["classify", tmp_path / "a.mrc", tmp_path / "b.mrc", "--claimed", "4", "--device",
+               "cpu", "--bundle", bundle.path, "--json", (out := tmp_path / "f")]  # fmt: skip
     assert main(command) == 0
     found = json.loads(out.read_text(encoding="utf-8"))
     assert "0 Å or better" in sentence({**found[0], "resolution": 4.0, "interval": [4.0, 4.0]})
-    assert [entry["map"] for entry in found] == [*map(str, (command[1], command[2]))]
+    assert [entry["map"] for entry in found] == [*map(str, command[1:3])]
     said = capsys.readouterr().out
     for entry in found:
         assert sentence(entry) in said
