@@ -3,7 +3,7 @@
     python benchmarks/batch.py rate --maps 1000 --broken 20 FOLDER
     python benchmarks/batch.py workers --maps 12 --size 128 FOLDER
     python benchmarks/batch.py overhead
-    python benchmarks/batch.py simulate --workers 1000 --seconds 30
+    python benchmarks/batch.py simulate --workers 1000 --slots 50 --seconds 60
 
 FOLDER is made, for maps and results. Processor seconds are given beside those of the clock, which
 other programs on the machine lengthen.
@@ -155,7 +155,11 @@ async def sleeping(seconds: float) -> float:
 
 
 def simulate(args: argparse.Namespace) -> None:
-    """As many workers in one process as a cluster has; each sleeps as long as a map takes."""
+    """As many workers in one process as a cluster has; each sleeps as long as a map takes.
+
+    A worker of several slots stands for as many: it runs so many tasks at a time, and Dask's
+    scheduler hands each out, and hears of its end, by itself.
+    """
     import dask
     from distributed import Client, LocalCluster
 
@@ -166,12 +170,13 @@ def simulate(args: argparse.Namespace) -> None:
     dask.config.set(SETTINGS)
     for count in args.workers:
         jobs = [args.seconds * rng.uniform(0.5, 1.5) for _ in range(args.rounds * count)]
+        slots = max(1, min(args.slots, count))
         with (
-            LocalCluster(n_workers=count, threads_per_worker=1, processes=False, silence_logs=50,
-                         dashboard_address=None, memory_limit=None) as cluster,
+            LocalCluster(n_workers=count // slots, threads_per_worker=slots, processes=False,
+                         silence_logs=50, dashboard_address=None, memory_limit=None) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):  # fmt: skip
-            client.wait_for_workers(count, timeout=900)
+            client.wait_for_workers(count // slots, timeout=900)
             busy, start = time.process_time(), time.perf_counter()
             list(outcomes(client, sleeping, jobs, AHEAD * count))
             seconds, busy = time.perf_counter() - start, time.process_time() - busy
@@ -179,9 +184,10 @@ def simulate(args: argparse.Namespace) -> None:
         for duration in jobs:
             heapq.heapreplace(free, free[0] + duration)
         ideal = max(free)
-        print(f"{count} workers, {len(jobs)} tasks of {args.seconds:g} s: {seconds:.1f} s, "
-              f"{100 * ideal / seconds:.0f} % of {ideal:.1f} s without overhead; "
-              f"{1000 * busy / len(jobs):.1f} ms of one processor each", flush=True)  # fmt: skip
+        print(f"{count} workers ({count // slots} of {slots} slots), {len(jobs)} tasks of "
+              f"{args.seconds:g} s: {seconds:.1f} s, {100 * ideal / seconds:.0f} % of {ideal:.1f} "
+              f"s without overhead; {1000 * busy / len(jobs):.1f} ms of one processor each, "
+              f"scheduler and workers together", flush=True)  # fmt: skip
 
 
 def main() -> None:
@@ -209,6 +215,7 @@ def main() -> None:
     four.add_argument("--workers", type=int, nargs="+", default=[10, 100, 1000])
     four.add_argument("--seconds", type=float, default=30)
     four.add_argument("--rounds", type=int, default=4)
+    four.add_argument("--slots", type=int, default=1, help="of a worker, which stands for so many")
     four.set_defaults(run=simulate)
     args = parser.parse_args()
     args.run(args)
