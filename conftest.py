@@ -1,4 +1,4 @@
-"""What pyworkflow reads from the environment at its first import, set here before any test runs.
+"""What pyworkflow and cryodl read from the environment, set here before any test runs.
 
 Everything lives in a folder of its own, which is removed at the end: no configuration of a Scipion
 that is installed on the machine is read or changed.
@@ -35,6 +35,7 @@ def _scipion_environment() -> dict[str, str]:
         "SCIPION_NOTIFY": "False",
         "SCIPION_TEST_NOSYNC": "True",
         "MPLBACKEND": "Agg",
+        "CRYODL_PRECISION": "single",  # the same figures on all processors
     }
 
 

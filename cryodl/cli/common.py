@@ -178,12 +178,14 @@ def _find_action(parser: argparse.ArgumentParser, key: str) -> argparse.Action |
 
 
 def apply_compute_options(args: argparse.Namespace) -> None:
-    """Make this process keep to `--gpus`, where the command has it, and `--threads`."""
+    """Make this process keep to `--threads`, and to `--gpus` and `--precision` if it has them."""
     from cryodl.compute.device import choose_gpus
     from cryodl.compute.parallel import limit_threads
+    from cryodl.compute.precision import choose_precision
 
     choose_gpus(getattr(args, "gpus", None))
     limit_threads(args.threads)
+    choose_precision(getattr(args, "precision", None))
 
 
 def say(line: str) -> None:

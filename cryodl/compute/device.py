@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 
 from cryodl.compute.memory import check_network_memory
+from cryodl.compute.precision import in_half
 from cryodl.errors import SettingError
 from cryodl.networks.openvino_backend import (
     WHOLE,
@@ -168,6 +169,14 @@ def _load_parts(bundle, device):
         model = bundle.model
         model.trainable = False  # else PyTorch keeps what gradients would need
         return parts_of(model), device
+
+
+def precision_on(device: str) -> str:
+    """The precision in which networks compute, "single" or "half".
+
+    device : "cpu" or "gpu", as `load_network` gave it
+    """
+    return "half" if device == "cpu" and in_half() and _openvino_will_do(device) else "single"
 
 
 def _openvino_will_do(device: str) -> bool:

@@ -171,7 +171,8 @@ def keras_answers(model: Any) -> Answer:
 
         found = ops.stop_gradient(parts[part](given, training=False))
         where = str(getattr(found, "device", "")).lower()
-        return ops.convert_to_numpy(found), "gpu" in where or "cuda" in where
+        on_gpu = "gpu" in where or "cuda" in where
+        return ops.convert_to_numpy(found), "gpu" if on_gpu else "single"
 
     return answer
 

@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from cryodl.compute.parallel import thread_count
+from cryodl.compute.precision import in_half
 from cryodl.errors import BundleError, is_shortage
 
 WHOLE = "network"  # name of the part where a network is not cut into parts
@@ -85,8 +86,8 @@ class OpenVINONetwork:
     def _compiled(self) -> Any:
         openvino = import_openvino()
         hints = {
-            # some processors would compute in half precision, and answers move by a tenth
-            "INFERENCE_PRECISION_HINT": "f32",
+            # some processors would choose half precision by themselves
+            "INFERENCE_PRECISION_HINT": "bf16" if in_half() else "f32",
             "INFERENCE_NUM_THREADS": thread_count(),
             # runs side by side do not know of each other, and would take the same cores
             "ENABLE_CPU_PINNING": False,
@@ -135,8 +136,9 @@ def read_openvino(folder: Path) -> dict[str, OpenVINONetwork]:
 
 
 def openvino_answers(parts: Mapping[str, OpenVINONetwork]) -> Callable:
-    """What asks these networks: part, input (batch, ...) to answer, and False: no GPU computes."""
-    return lambda part, given: (parts[part].predict_on_batch(given), False)
+    """What asks these networks: part, input (batch, ...) to answer, and its precision."""
+    precision = "half" if in_half() else "single"
+    return lambda part, given: (parts[part].predict_on_batch(given), precision)
 
 
 def _last_line(error: Exception) -> str:

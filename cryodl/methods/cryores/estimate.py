@@ -21,7 +21,7 @@ from cryodl.checks.input import (
     widening_warning,
 )
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
-from cryodl.compute.device import device_scope, load_network
+from cryodl.compute.device import device_scope, load_network, precision_on
 from cryodl.features.context import BACKBONE_CHANNELS, CONTEXT_CHANNELS, prepare_context
 from cryodl.maps.inputs import input_map, input_mask, mask_source
 from cryodl.maps.mask import automatic_mask, coarse_mask
@@ -197,6 +197,7 @@ def estimate_single_map_resolution(
             "rotations": len(chosen),
             "mask": origin,
             "device": device,
+            "precision": precision_on(device),
             "warnings": notes,
         }
     stats["seconds"] = timer.seconds

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from cryodl.maps.volume import Volume
     from cryodl.networks.bundle import Bundle
 
-FROM_NETWORK = ("rotations", "bundle", "bundle_sha256", "device", "warnings")  # of its stats
+# of its stats
+FROM_NETWORK = ("rotations", "bundle", "bundle_sha256", "device", "precision", "warnings")
 
 
 @declared(OPTIONS)

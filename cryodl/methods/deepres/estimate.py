@@ -13,7 +13,7 @@ import numpy as np
 from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
 from cryodl.checks.input import beyond_training, check_map, kind_of, widening, widening_warning
 from cryodl.checks.quiet import emptied, filled, quiet_rim, within_rim
-from cryodl.compute.device import load_network
+from cryodl.compute.device import load_network, precision_on
 from cryodl.maps.crop import bounding_box
 from cryodl.maps.inputs import input_map, input_mask, mask_source
 from cryodl.maps.mask import automatic_mask, coarse_mask
@@ -139,6 +139,7 @@ def estimate_local_resolution(
             "rotations": len(chosen),
             "mask": mask_source(mask),
             "device": device,
+            "precision": precision_on(device),
             "warnings": notes + last,
         }
     stats["seconds"] = timer.seconds

@@ -17,6 +17,7 @@ import numpy as np
 from cryodl.checks.finest import finest_possible
 from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim
+from cryodl.compute.device import precision_on
 from cryodl.errors import SettingError
 from cryodl.half_maps.fsc import THRESHOLDS, estimate_fsc, soft_mask
 from cryodl.half_maps.pair import half_sum, read_halves
@@ -225,6 +226,7 @@ def run_enhance(
             "network_steps": enhanced.steps,
             "rotations": len(enhancer.rotations),
             "device": enhancer.device,
+            "precision": precision_on(enhancer.device),
             "warnings": notes + found.warnings,
             "seconds": timer.seconds,
         }

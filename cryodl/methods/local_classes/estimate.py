@@ -13,7 +13,7 @@ import numpy as np
 from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
 from cryodl.checks.input import check_map
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
-from cryodl.compute.device import load_network
+from cryodl.compute.device import load_network, precision_on
 from cryodl.features.context import CONTEXT_CHANNELS
 from cryodl.maps.crop import bounding_box
 from cryodl.maps.inputs import input_map, input_mask, mask_source
@@ -136,6 +136,7 @@ def estimate_local_classes(
         "mask": mask_source(mask),
         "rotations": len(chosen),
         "device": device,
+        "precision": precision_on(device),
         "warnings": notes,
         "seconds": timer.seconds,
     }

@@ -293,14 +293,14 @@ def test_a_library_is_asked_once_in_a_process(small):
 
     def ask(part, given):
         asked.append(part)
-        return answer, False
+        return answer, "single"
 
     for _ in range(2):
         bundle.prove(ask, "a library")
         load_bundle(small).prove(ask, "a library")
     assert asked == ["network"]
     with pytest.raises(BundleError, match="another library does not answer"):
-        bundle.prove(lambda part, given: (answer + np.nan, False), "another library")
+        bundle.prove(lambda part, given: (answer + np.nan, "single"), "another library")
     with pytest.raises(BundleError, match="a broken one cannot compute with"):
         bundle.prove(lambda part, given: {}[part], "a broken one")
 
