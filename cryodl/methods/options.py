@@ -236,7 +236,8 @@ THREADS = Option("threads", help="processor cores to use; all by default", kind=
     process=True)  # fmt: skip
 PRECISION = Option("precision", help="of networks on processors: half takes half the time, and "
     "moves resolutions by 0.02 to 0.05 Å in the mean; auto (the default) takes it where the "
-    "processor has matrix units (AMX)", choices=("auto", "single", "half"), process=True)  # fmt: skip
+    "processor has matrix units (AMX)", choices=("auto", "single", "half"),
+    process=True)  # fmt: skip
 PROCESSOR = DEVICE, GPUS, THREADS, PRECISION
 NETWORK = THOROUGH, *PROCESSOR, BATCH_SIZE
 ONE_MAP = MAP, OUTPUT, MASK, CLAIMED, VOXEL_SIZE, *NETWORK
