@@ -36,7 +36,7 @@ from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.fsc_options import OPTIONS
 from cryodl.methods.options import declared
-from cryodl.methods.output import figure_of, finish, results_folder, warnings
+from cryodl.methods.output import figure_of, finish, names_of, results_folder, warnings
 from cryodl.methods.registry import mask_or_finder
 
 
@@ -98,7 +98,7 @@ def run_fsc(
     with results_folder(output, half1, half2, mask, overwrite=overwrite) as work:
         mask = mask_or_finder(mask, device=device, notify=notify)
         result = _estimate(half1, half2, mask, voxel_size, directional)
-        draw = partial(_draw, result, source=half1)
+        draw = partial(_draw, result, title=names_of(half1, half2))
         finish(result, work, start, draw, write=partial(_write_tables, result))
     return result
 
@@ -222,7 +222,7 @@ def _write_csv(curve: FscCurve, path: Path) -> None:
             table.writerow([f"{frequency:.6f}", resolution, *(f"{value:.5f}" for value in values)])
 
 
-def _draw(result: FscResult, work: Path, *, source: Any) -> None:
+def _draw(result: FscResult, work: Path, *, title: str) -> None:
     if result.directional:
         from cryodl.report.half_map_curves import draw_directional
 
@@ -230,7 +230,7 @@ def _draw(result: FscResult, work: Path, *, source: Any) -> None:
         with figure_of(result.stats, "directional"):
             draw_directional(
                 cones.directions, cones.resolutions, cones.frequencies, cones.fsc,
-                work / "directional",
+                work / "directional", title=title,
             )  # fmt: skip
     from cryodl.report.half_map_curves import draw_fsc
 
@@ -241,5 +241,5 @@ def _draw(result: FscResult, work: Path, *, source: Any) -> None:
         work / "fsc",
         resolutions={t: result.stats[f"resolution_{t:g}"] for t in THRESHOLDS},
         randomised_from=curve.randomised_from,
-        title=Path(source).name if isinstance(source, (str, Path)) else "",
+        title=title,
     )

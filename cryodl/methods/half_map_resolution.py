@@ -34,7 +34,13 @@ from cryodl.maps.volume import Volume
 from cryodl.methods.cost import needs
 from cryodl.methods.half_map_resolution_options import OPTIONS
 from cryodl.methods.options import declared, option
-from cryodl.methods.output import check_palette, draw_local_resolution, finish, results_folder
+from cryodl.methods.output import (
+    check_palette,
+    draw_local_resolution,
+    finish,
+    names_of,
+    results_folder,
+)
 from cryodl.methods.registry import LOCALRES, NETWORK, mask_or_finder
 from cryodl.resolution_maps.statistics import resolution_stats
 
@@ -118,7 +124,9 @@ def run_half_map_resolution(
         )  # fmt: skip
         if volume is not None and origins_apart(volume, result.density):
             shown = None  # the file lies elsewhere than the result
-        draw = partial(draw_local_resolution, result, output=output, source=shown, palette=palette)
+        title = names_of(half1, half2) if half1 is not None else ""
+        draw = partial(draw_local_resolution, result, output=output, source=shown, palette=palette,
+                       title=title)  # fmt: skip
         finish(result, work, start, draw, tell=notify)
     return result
 

@@ -105,6 +105,13 @@ def figure_of(stats: dict[str, Any], name: str) -> Iterator[None]:
         )
 
 
+def names_of(*maps: Any) -> str:
+    """The files' names of maps, "" where one is none; titles of figures."""
+    if not all(isinstance(one, (str, Path)) for one in maps):
+        return ""
+    return ", ".join(Path(one).name for one in maps)
+
+
 def draw_local_resolution(
     result: Result,
     work: Path,
@@ -112,6 +119,7 @@ def draw_local_resolution(
     output: str | Path | None = None,
     source: Path | None = None,
     palette: str = "viridis",
+    title: str = "",
 ) -> Path:
     """Write histogram.png and .svg, slices.png and view.cxc.
 
@@ -121,7 +129,7 @@ def draw_local_resolution(
     work : folder that is written now
     output : folder that it will be: the script names the map as seen from there; None for the same
     source : file of the density; None, or a map that was changed, has it written as density.mrc
-    palette : colours of the figures
+    palette : colours of the figures;  title : "" takes the name of the source
 
     Returns the file of the density, as scripts in `work` name it.
     """
@@ -134,7 +142,7 @@ def draw_local_resolution(
     uncertainty = result.volumes.get("uncertainty")
     values = resolution[mask]
     vmin, vmax = resolution_range(values)
-    title = source.name if source else ""
+    title = title or (source.name if source else "")
     changed = result.stats.get("sharpen", "none") != "none" or result.stats.get("voxel_size_given")
     shown = place_density(density, None if changed else source, work, output)
     with figure_of(result.stats, "histogram.png"):

@@ -88,6 +88,8 @@ def draw_directional(
     frequencies: np.ndarray,
     fsc: np.ndarray,
     out_base: str | os.PathLike[str],
+    *,
+    title: str = "",
 ) -> None:
     """Write resolution by direction, and the FSC in cones, as ``out_base``.png and .svg.
 
@@ -97,11 +99,12 @@ def draw_directional(
     resolutions : ndarray, shape (n,), Å
     frequencies : ndarray, shape (shells,), 1/Å
     fsc : ndarray, shape (n, shells), in a cone about each direction
+    title : such as the maps' names
     """
     with style():
-        figure = new_figure(WIDTH + 2.6, FSC_HEIGHT)
+        figure = new_figure(WIDTH + 2.6, FSC_HEIGHT + 0.2)
         _draw_half_sphere(figure, directions, resolutions)
-        axes = figure.add_axes((0.48, 0.145, 0.505, 0.71))
+        axes = figure.add_axes((0.48, 0.14, 0.505, 0.66))
         shown = frequencies <= 1.25 * np.nanmax(1 / resolutions)
         end = float(frequencies[shown][-1])
         low, high = np.percentile(fsc, (5, 95), axis=0)
@@ -117,6 +120,7 @@ def draw_directional(
         axes.set_ylabel("FSC in cones of 20°")
         _resolution_axis(axes, end)
         axes.legend(frameon=False, loc="upper right", handlelength=1.8)
+        write_title(figure, 0.05, 0.05, title, right=WIDTH + 2.5)
         for kind in (".png", ".svg"):
             save_figure(figure, os.fspath(out_base) + kind)
 
@@ -126,7 +130,7 @@ def _draw_half_sphere(figure: Any, directions: np.ndarray, resolutions: np.ndarr
     axis = directions * np.where(directions[:, :1] < 0, -1, 1)
     scale = np.sqrt(1 / (1 + axis[:, 0]))
     x, y = axis[:, 2] * scale, axis[:, 1] * scale
-    axes = figure.add_axes((0.005, 0.2, 0.4, 0.78))
+    axes = figure.add_axes((0.005, 0.19, 0.4, 0.73))
     low, high = np.nanpercentile(resolutions, ENDS)  # no single cone leads the colours
     drawn = axes.scatter(
         x, y, c=resolutions, s=16, lw=0, marker="o", cmap=colour_map("viridis"), vmin=low,

@@ -27,7 +27,7 @@ from cryodl.maps.normalise import block_mean
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.options import declared
-from cryodl.methods.output import figure_of, finish, results_folder
+from cryodl.methods.output import figure_of, finish, names_of, results_folder
 from cryodl.methods.preflight import checks
 from cryodl.methods.preflight.checks import (
     FAULT,
@@ -129,7 +129,8 @@ def run_preflight(
         )
         result = Result({}, stats, first.with_data(np.nan_to_num(first.data)))
         write = partial(_write, files=files, stats=stats, curve=fsc, fix=fix)
-        finish(result, work, start, partial(_draw, result, fsc), write=write)
+        draw = partial(_draw, result, fsc, title=names_of(half1, half2))
+        finish(result, work, start, draw, write=write)
     return result
 
 
@@ -297,7 +298,7 @@ def _form(files: dict[str, File], stats: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _draw(result: Result, fsc: FscCurve | None, work: Path) -> None:
+def _draw(result: Result, fsc: FscCurve | None, work: Path, *, title: str) -> None:
     from cryodl.report.half_map_curves import draw_fsc
     from cryodl.report.surface import draw_surface
 
@@ -314,4 +315,5 @@ def _draw(result: Result, fsc: FscCurve | None, work: Path) -> None:
                 {name: getattr(fsc, name) for name in ("unmasked", "masked", "corrected")},
                 work / "fsc",
                 resolutions={t: fsc.resolution(t) for t in (0.143, 0.5)},
+                title=title,
             )

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -95,6 +95,7 @@ def run_report(
         say = notify or print
         run = _Run(work, say)
         names = {k: str(v) for k, v in given.items() if isinstance(v, (str, Path))}
+        quiet: Callable[[str], None] = lambda line: None  # noqa: E731
         if {"map", "half1", "half2"} <= set(names):
             extra = {key: given[key] for key in ("mask", "model") if key in names}
             run("preflight", registry.COMMANDS["preflight"], volume, half1, half2,
@@ -105,11 +106,13 @@ def run_report(
             found = fsc.volumes["mask"] if fsc and mask is None else mask
             run("localfsc", registry.LOCALRES["localfsc"], half1, half2,
                 volume=volume, mask=found, claimed=claimed, progress=progress)  # fmt: skip
+            run("enhance", registry.COMMANDS["enhance"], half1=half1, half2=half2, device=device,
+                progress=progress, notify=quiet)  # fmt: skip
         judged = density if volume is None else volume
         run("cryores", registry.LOCALRES["cryores"], judged, claimed=claimed, device=device,
-            progress=progress, notify=lambda line: None)  # fmt: skip
-        if others:
-            ours = [name for name in NAMES if name in run.results]
+            progress=progress, notify=quiet)  # fmt: skip
+        ours = [name for name in NAMES if name in run.results]
+        if len(ours) + len(others) > 1:
             known = [run.results[name].volumes["resolution"] for name in ours]
             called = [NAMES[name] for name in ours] + _names(others)
             run("compare", registry.COMMANDS["compare"], [*known, *others], names=called,
@@ -142,24 +145,36 @@ def _names(others: Sequence[Any]) -> list[str]:
     return found
 
 
+class _Part(NamedTuple):
+    """What is kept of a part's result: its other maps are in its folder.
+
+    volumes : "resolution" and "mask" where it has them;  atoms : of a model, or None
+    """
+
+    stats: dict[str, Any]
+    volumes: dict[str, Volume]
+    atoms: Any
+
+
 class _Run:
     """The parts that were run: their results, or why there are none."""
 
     def __init__(self, work: Path | None, say: Callable[[str], Any]) -> None:
         self.work, self.say = work, say
-        self.results: dict[str, Any] = {}
+        self.results: dict[str, _Part] = {}
         self.errors: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
 
     def __call__(self, name: str, line: registry.Method, *given: Any, **options: Any) -> Any:
-        """The result of a method, written into a folder of its name; None where it fails."""
+        """What a method found, written into a folder of its name; None where it fails."""
         began = time.perf_counter()
         output = None if self.work is None else self.work / name
         try:
             result = line.load()(*given, output=output, **{**line.sets, **options})
-            self.results[name] = result
+            kept = {k: v for k, v in result.volumes.items() if k in ("resolution", "mask")}
+            self.results[name] = _Part(result.stats, kept, getattr(result, "atoms", None))
             self.say(f"{name}: {'; '.join(line.summary(result.stats)[-1:])}")
-            return result
+            return self.results[name]
         except Exception as error:  # of a part: the others shall not be lost by it
             if is_shortage(error):
                 why = "memory or threads ran out"
@@ -178,7 +193,7 @@ class _Run:
 
 def _gather(run: _Run, density: Volume, inside: np.ndarray, claimed, names) -> Result:
     parts = run.stats()
-    lines = words.verdict(parts, claimed)
+    lines = words.verdict(parts, claimed, run.errors)
     best = run.results.get("localfsc") or run.results.get("cryores")
     volumes = {key: best.volumes[key] for key in ("resolution", "mask")} if best else {}
     stats: dict[str, Any] = {
@@ -211,7 +226,8 @@ def _write(run: _Run, result: Result, inside: np.ndarray, names, work: Path) -> 
     display = None
     with figure_of(stats, "the view of the map"):
         display = make_display(result, inside, parts.get("quality"), run.results.get("quality"))
-    warnings = words.warnings(parts, names)
+    claim = {"claimed": f"{stats['claimed']:g}"} if stats["claimed"] else {}
+    warnings = words.warnings(parts, {**names, **claim})
     page = Page(
         title=names and Path(names.get("map", names.get("half1", ""))).name or "a map",
         subtitle=f"cryodl {__version__}, {time.strftime('%Y-%m-%d')}; {result.density.size} voxels "

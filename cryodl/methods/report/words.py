@@ -17,6 +17,7 @@ CITED = {  # by part
     "localfsc": ("Cardone2013",),
     "cryores": ("Dai2023",),
     "quality": ("Pintilie2020",),
+    "enhance": ("SanchezGarcia2021",),
 }
 ALWAYS = ("Rose2018",)
 
@@ -30,35 +31,49 @@ METHOD = {
     "of CryoRes (Dai et al., 2023).",
     "quality": "The fit of the model was judged by Q-scores (Pintilie et al., 2020; sigma 0.6 Å), "
     "by the correlation of map and model within 3 Å of its atoms, and by map-model FSC.",
+    "enhance": "The half maps were post-processed within their resolution (after Sanchez-Garcia et "
+    "al., 2021), and what was changed was audited.",
     "preflight": "The submission was checked with cryodl preflight.",
 }
 
-MENDED = (  # a pattern in a warning, and the command that mends it; the first that fits counts
+# A pattern in a warning, and the command that mends it; the first that fits counts. [mask] and
+# [claimed] are the options as the user gave them, or nothing.
+MENDED = (
     (r"looks masked already|thresholded|one and the same value", ""),
-    (r"^anisotropic", "cryodl fsc {half1} {half2} --directional -o fsc"),
+    (r"^anisotropic", "cryodl fsc {half1} {half2}[mask] --directional -o fsc"),
     (r"^(one origin|one voxel size|header)",
-     "cryodl preflight {map} --half1 {half1} --half2 {half2} --fix -o deposit"),
-    (r"voxel size", "cryodl localres {map} --voxel-size TRUE_SIZE -o local"),
+     "cryodl preflight {map} --half1 {half1} --half2 {half2}[mask][claimed] --fix -o deposit"),
+    (r"voxel size", "cryodl localres {map}[mask][claimed] --voxel-size TRUE_SIZE -o local"),
     (r"falls off|unsharpened (?!half)|not sharpened|contrast",
-     "cryodl localres {map} --sharpen auto -o local"),
-    (r"^resolution|claimed", "cryodl fsc {half1} {half2} --mask MASK -o fsc"),
+     "cryodl localres {map}[mask][claimed] --sharpen auto -o local"),
+    (r"^resolution|claimed", "cryodl fsc {half1} {half2}[mask] -o fsc"),
     (r"^contour level",
-     "cryodl preflight {map} --half1 {half1} --half2 {half2} --level LEVEL -o deposit"),
+     "cryodl preflight {map} --half1 {half1} --half2 {half2}[mask][claimed] --level LEVEL "
+     "-o deposit"),
 )  # fmt: skip
 
 
-def verdict(parts: dict[str, Stats], claimed: float | None) -> list[tuple[str, str, bool]]:
+def verdict(
+    parts: dict[str, Stats], claimed: float | None, errors: dict[str, str] | None = None
+) -> list[tuple[str, str, bool]]:
     """Four lines: (question, answer, whether it is bad).
 
-    parts : stats of each part that was done, by its name
+    parts : stats of each part that was done, by its name;  errors : why others failed, by theirs
     """
-    return [_how_good(parts, claimed), _where(parts), _standing(parts), _wrong(parts, claimed)]
+    errors = errors or {}
+    return [
+        _how_good(parts, claimed, errors), _where(parts), _standing(parts, errors), _wrong(parts),
+    ]  # fmt: skip
 
 
-def _how_good(parts: dict[str, Stats], claimed: float | None) -> tuple[str, str, bool]:
+def _how_good(
+    parts: dict[str, Stats], claimed: float | None, errors: dict[str, str]
+) -> tuple[str, str, bool]:
     fsc, network = parts.get("fsc", {}), parts.get("cryores", {})
     found = fsc.get("resolution_0.143")
     bad, said = False, "not judged: give half maps"
+    if "fsc" in errors:
+        bad, said = True, f"the half maps were not judged: {errors['fsc']}"
     if found:
         said = f"{in_words(found, fsc['voxel_size'])} by the half maps (FSC 0.143)"
         directions = fsc.get("directional", {})
@@ -70,7 +85,7 @@ def _how_good(parts: dict[str, Stats], claimed: float | None) -> tuple[str, str,
             )
     elif "fsc" in parts:
         bad, said = True, "the half maps have no signal in common"
-    elif network:
+    elif network and "fsc" not in errors:
         found = network["global_resolution"]
         said = f"about {found:.1f} Å, by a network from this map alone; half maps would tell"
     if claimed and found:
@@ -89,8 +104,10 @@ def _where(parts: dict[str, Stats]) -> tuple[str, str, bool]:
     return "Where?", "local resolution was not judged", False
 
 
-def _standing(parts: dict[str, Stats]) -> tuple[str, str, bool]:
+def _standing(parts: dict[str, Stats], errors: dict[str, str]) -> tuple[str, str, bool]:
     ask, fit = "How does it stand?", parts.get("quality")
+    if "quality" in errors:
+        return ask, f"the model was not judged: {errors['quality']}", True
     if fit is None:
         return ask, "no model was given", False
     said = f"Q-score {fit['q_score']:.3f}"
@@ -104,7 +121,7 @@ def _standing(parts: dict[str, Stats]) -> tuple[str, str, bool]:
     return ask, said, percentile is not None and percentile < 10
 
 
-def _wrong(parts: dict[str, Stats], claimed: float | None) -> tuple[str, str, bool]:
+def _wrong(parts: dict[str, Stats]) -> tuple[str, str, bool]:
     ask = "What is wrong?"
     faults = [one for one in parts.get("preflight", {}).get("checks", ()) if
               one["verdict"] == "fault"]  # fmt: skip
@@ -113,15 +130,18 @@ def _wrong(parts: dict[str, Stats], claimed: float | None) -> tuple[str, str, bo
         first = f"{faults[0]['name']}: {faults[0]['evidence']}"
         return ask, f"not ready to be deposited: {first}{more}", True
     count = len(warnings(parts, {}))
-    ready = "ready to be deposited; " if "preflight" in parts else ""
-    said = f"{count} warning{'s' * (count > 1)} below" if count else "nothing was found"
-    return ask, ready + said, False
+    if not count:
+        ready = ": ready to be deposited" if "preflight" in parts else " was found"
+        return ask, f"nothing{ready}", False
+    ready = "no fault that keeps it from being deposited, but " if "preflight" in parts else ""
+    return ask, f"{ready}{count} warning{'s' * (count > 1)} below", False
 
 
 def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, str]]:
     """All warnings, faults first, with the command that mends each, or "".
 
-    names : "map", "half1", "half2", "model" as they were given, for the commands
+    names : "map", "half1", "half2", "model", "mask", "claimed" as they were given, for the commands
+    A command that mends several stands at the first.
     """
     found: dict[str, str] = {}
     for one in sorted(parts.get("preflight", {}).get("checks", ()), key=lambda c: c["verdict"]):
@@ -131,7 +151,10 @@ def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, 
     for stats in parts.values():
         for text in stats.get("warnings", ()):
             found.setdefault(text, mending(text, names))
-    return list(found.items())
+    first: dict[str, str] = {}
+    for text, command in found.items():
+        first.setdefault(command, text)
+    return [(text, command if first[command] == text else "") for text, command in found.items()]
 
 
 def mending(text: str, names: dict[str, str]) -> str:
@@ -139,8 +162,14 @@ def mending(text: str, names: dict[str, str]) -> str:
     for pattern, command in MENDED:
         if re.search(pattern, text, re.IGNORECASE):
             needed = re.findall(r"{(\w+)}", command)
-            if all(names.get(name) for name in needed):
-                return command.format(**{name: shlex.quote(names[name]) for name in needed})
+            if not all(names.get(name) for name in needed):
+                continue
+            quoted = {name: shlex.quote(value) for name, value in names.items()}
+            options = {f"[{name}]": f" --{name} {quoted[name]}" if name in quoted else ""
+                       for name in ("mask", "claimed")}  # fmt: skip
+            words = re.split(r"(\[\w+\])", command)
+            return "".join(options[word] if word in options else word.format(**quoted)
+                           for word in words)  # fmt: skip
     return ""
 
 
@@ -162,7 +191,7 @@ def standing(fit: Stats | None) -> list[tuple[str, float | None, str]]:
         lines.append(("Q-score", percentile, said))
     said = (
         f"{q}, the median of the entries at {archive['resolution_of_q']:.1f} Å. "
-        f"Source: {archive['source']}, {archive['date']}."
+        f"Source: {archive['source']}, {archive['date']}, which holds no map-model FSC."
     )
     return [*lines, ("Resolution by Q", None, said)]
 

@@ -51,14 +51,18 @@ def test_a_part_that_fails_leaves_the_others_and_says_so(report):
     record = json.loads((report / "report.json").read_text())
     assert record["schema"] == "cryodl-report/1"
     parts = {name: one["result"] for name, one in record["parts"].items()}
-    assert parts == {"preflight": "done", "fsc": "done", "localfsc": "done", "cryores": "done",
-                     "compare": "done", "quality": "failed"}  # fmt: skip
+    assert parts == {"preflight": "done", "fsc": "done", "localfsc": "done",
+                     "enhance": "done", "cryores": "done", "compare": "done",
+                     "quality": "failed"}  # fmt: skip
     assert "0% of the model's atoms" in record["parts"]["quality"]["error"]
     for name in ("fsc/fsc.csv", "localfsc/resolution.mrc", "cryores/resolution.mrc",
                  "preflight/form.txt"):  # fmt: skip
         assert (report / name).is_file()
     text = (report / "report.html").read_text("utf-8")
     assert "quality failed: 0% of the model" in text
+    assert "the model was not judged: 0% of the model" in text and "no model was given" not in text
+    for title in ("Post-processed", "Where methods agree", "Resolution by direction"):
+        assert f"<b>{title}.</b>" in text
 
 
 def test_the_verdict_names_a_claim_that_is_finer(report):
@@ -100,12 +104,18 @@ def test_what_a_warning_says_and_the_command_that_mends_it():
     assert words.mending(said, {"map": "m.mrc"}) == ""  # half maps that were not given
     assert words.mending("one origin (1, 2, 3)", names).startswith(
         "cryodl preflight 'my map.mrc' --half1 a.mrc --half2 b.mrc --fix")  # fmt: skip
+    given = {**names, "mask": "my {mask}.mrc", "claimed": "3.1"}
+    assert words.mending(said, given).endswith("b.mrc --mask 'my {mask}.mrc' --directional -o fsc")
+    assert " --claimed 3.1 --fix" in words.mending("one origin (1, 2, 3)", given)
+    twice = words.warnings({"a": {"warnings": [said]}, "b": {"warnings": [f"{said}."]}}, names)
+    assert [bool(command) for _, command in twice] == [True, False]  # said once
     assert words.mending("the map looks masked already: 80% of its voxels", names) == ""
     for _, command in words.MENDED:  # all of them are commands that there are
         if command:
             from cryodl.cli.main import make_parser
 
             line = command.format(map="m", half1="a", half2="b", model="c")
+            line = line.replace("[mask]", " --mask k").replace("[claimed]", " --claimed 3")
             line = line.replace("TRUE_SIZE", "1").replace("LEVEL", "1").split()[1:]
             assert make_parser("all").parse_args(line).command == line[0]
 
