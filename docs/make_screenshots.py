@@ -44,6 +44,25 @@ def main():
         )
         if done.returncode:
             sys.exit(done.stderr)
+    newcomer()
+
+
+def newcomer():
+    """The stations of a first run, in few colours, which are small files."""
+    import tempfile
+
+    from PIL import Image
+
+    from cryodl.tests.viewers.newcomer import take_the_path
+
+    with tempfile.TemporaryDirectory() as folder:
+        done = take_the_path(Path(folder), (1366, 768))
+        if done.returncode:
+            sys.exit(done.stderr)
+        for name in ("import", "form", "colours", "again"):
+            with Image.open(Path(folder) / f"{name}.png") as image:
+                few = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+                few.save(IMAGES / f"newcomer_{name}.png", optimize=True)
 
 
 def unpacked(folder):

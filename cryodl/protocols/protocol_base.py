@@ -284,7 +284,8 @@ class CryodlProtBase(EMProtocol):
 
     def _options(self, method):
         """Return the options of the command; method : of `localres`, None where the run tells."""
-        return options_of(self._command, method or self.getStats().get("method", "deepres"))
+        found = options_of(self._command, method or self.getStats().get("method", ""))
+        return found or options_of(self._command)
 
     def _inFormWords(self, message, method=None):
         """Return what the engine says with the labels of the form in place of options."""

@@ -108,6 +108,7 @@ class TestLocalResolution(BaseTest):
     def test_summary_and_methods_tell_the_figures(self):
         summary = "\n".join(self.run_._summary())
         self.assertIn(f"{self.run_.median_res_init.get():.2f} Å", summary)
+        self.assertIn("consider 'Judge the map: flattened'", summary)  # a warning of this map
         self.assertIn("a given mask", self.run_._methods()[0])
         self.assertEqual(self.run_._citations(), ["RamirezAportela2019"])
 
