@@ -42,6 +42,7 @@ class CryodlViewerBase(ProtocolViewer):
     """A viewer whose form's entries are functions that return views."""
 
     _environments = [DESKTOP_TKINTER]
+    _isDefined = False  # the form
 
     def _shows(self):
         """Return the function of every entry that shows something, by the entry's name."""
@@ -65,6 +66,13 @@ class CryodlViewerBase(ProtocolViewer):
                 return [self.errorMessage(str(error), "Nothing to show")]
 
         return guarded
+
+    def setProtocol(self, protocol):
+        """Take a run, and define the form by it; once, or the form would show all of it twice."""
+        if not self._isDefined:
+            self._isDefined = True
+            super().setProtocol(protocol)
+        self.protocol = protocol
 
     # --------------------------- the results window -----------------------
     def visualize(self, obj, **args):

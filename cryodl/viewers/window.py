@@ -59,9 +59,9 @@ class ResultsWindow(pwgui.Window):
             self.volume.bind(
                 "<<ComboboxSelected>>", lambda event: choose(numbers[self.volume.current()])
             )
-        second = min(1, len(self._names) - 1)
-        self.left = self._choice(bar, "Show", self._names, self._names[0], 22)
-        self.right = self._choice(bar, "beside", self._names, self._names[second], 22)
+        second, wide = min(1, len(self._names) - 1), 22 if len(volumes) < 2 else 14
+        self.left = self._choice(bar, "Show", self._names, self._names[0], wide)
+        self.right = self._choice(bar, "beside", self._names, self._names[second], wide)
         self._label(bar, "across")
         self.axis = tk.StringVar(self.root, "z")
         for name in "xyz":

@@ -44,6 +44,9 @@ class TestPictures(ViewerCase):
         viewer = self.viewer(self.run_)
         shown = [name for name, _ in viewer._definition.iterAllParams() if name.startswith("doSh")]
         self.assertEqual(sorted(shown), sorted(viewer._getVisualizeDict()))
+        viewer.setProtocol(self.run_)  # as when its form is opened from the results window
+        titles = [section.getLabel() for section in viewer._definition.iterSections()]
+        self.assertEqual(len(titles), len(set(titles)), titles)
 
     def test_scale_begins_as_in_the_pictures_of_the_run(self):
         viewer = self.viewer(self.run_)
