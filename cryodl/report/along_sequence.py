@@ -58,23 +58,23 @@ def draw_along_sequence(
         for row, chain in enumerate(drawn):
             bottom = height - HEAD - PANEL * (row + 1) + 0.16
             axes = figure.add_axes((0.075, bottom / height, 0.905, (PANEL - 0.2) / height))
-            _draw(axes, chain, expected, labelled=row == 0)
+            _draw(axes, chain, expected, sigma, labelled=row == 0)
         axes.set_xlabel("Residue", labelpad=1)
-        figure.text(
-            0.012, 0.5, f"Q-score (sigma {sigma:g} Å)", rotation=90, va="center", fontsize=8
-        )
+        middle = height - HEAD - PANEL * len(drawn) / 2 + 0.06
+        figure.text(0.012, middle / height, "Q-score, correlation", rotation=90, va="center",
+            fontsize=8)  # fmt: skip
         write_title(figure, 0.075 * WIDTH, 0.05, title, right=0.6 * WIDTH)
         for kind in (".png", ".svg"):
             save_figure(figure, os.fspath(out_base) + kind)
 
 
-def _draw(axes: Any, chain: Line, expected: float | None, labelled: bool) -> None:
+def _draw(axes: Any, chain: Line, expected: float | None, sigma: float, labelled: bool) -> None:
     numbers, score, other = _broken(chain)
     if expected is not None:
         label = f"expected: {expected:.2f}"
         axes.axhline(expected, color=EXPECTED, lw=0.8, ls=(0, (4, 2)), label=label)
     axes.plot(numbers, other, color=OTHER, lw=0.7, label="correlation")
-    axes.plot(numbers, score, color=SCORE, lw=1.0, label="Q-score")
+    axes.plot(numbers, score, color=SCORE, lw=1.0, label=f"Q-score (sigma {sigma:g} Å)")
     least = min(0.0, float(np.nanmin(chain.score)) if np.isfinite(chain.score).any() else 0.0)
     first, last = float(np.min(chain.numbers)), float(np.max(chain.numbers))
     axes.set(ylim=(max(least, -1) - 0.02, 1.0), xlim=(first - 1, last + 1), yticks=(0, 0.5, 1))

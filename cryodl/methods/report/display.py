@@ -23,8 +23,8 @@ PICTURES = (  # part, file, title, caption, over the whole page
      "FSC in cones of 20 degrees; one side of the sphere, seen along z.", False),
     ("localfsc", "histogram.svg", "Local resolution from half maps", "FSC in a window.", False),
     ("enhance", "slices.png", "Post-processed",
-     "Before and after, how far the result can be trusted, and what density was added or "
-     "removed.", True),
+     "Before, and filtered as the FSC and the spectrum of atoms ask for; how far both halves "
+     "agree, and what density was added or removed.", True),
     ("cryores", "histogram.svg", "Local resolution from the map alone", "By a network.", False),
     ("compare", "histograms.svg", "Local resolution by several packages",
      "In the voxels known to all.", False),

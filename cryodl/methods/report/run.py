@@ -49,10 +49,11 @@ def run_report(
 ) -> Result:
     """Say all that can be said of a map, and write one page of it.
 
-    What applies is done: with half maps their FSC, by direction too, and local FSC; of the map, a
-    network's local resolution; with a model, its fit; with map and half maps as files, whether
-    they are ready to be deposited; with other packages' local resolutions, how all compare. A part
-    that fails is named on the page, and the others stay.
+    What applies is done: with half maps their FSC, by direction too, local FSC, and the map as its
+    FSC asks to be filtered; of the map, a network's local resolution; how all local resolutions
+    compare, those of other packages too; with a model, its fit; with map and half maps as files,
+    whether they are ready to be deposited. A part that fails is named on the page, and the others
+    stay.
 
     Parameters
     ----------
@@ -106,8 +107,8 @@ def run_report(
             found = fsc.volumes["mask"] if fsc and mask is None else mask
             run("localfsc", registry.LOCALRES["localfsc"], half1, half2,
                 volume=volume, mask=found, claimed=claimed, progress=progress)  # fmt: skip
-            run("enhance", registry.COMMANDS["enhance"], half1=half1, half2=half2, device=device,
-                progress=progress, notify=quiet)  # fmt: skip
+            run("enhance", registry.COMMANDS["enhance"], half1=half1, half2=half2, model="linear",
+                mask=mask, notify=quiet)  # fmt: skip
         judged = density if volume is None else volume
         run("cryores", registry.LOCALRES["cryores"], judged, claimed=claimed, device=device,
             progress=progress, notify=quiet)  # fmt: skip

@@ -17,7 +17,7 @@ CITED = {  # by part
     "localfsc": ("Cardone2013",),
     "cryores": ("Dai2023",),
     "quality": ("Pintilie2020",),
-    "enhance": ("SanchezGarcia2021",),
+    "enhance": ("Rosenthal2003",),
 }
 ALWAYS = ("Rose2018",)
 
@@ -31,8 +31,8 @@ METHOD = {
     "of CryoRes (Dai et al., 2023).",
     "quality": "The fit of the model was judged by Q-scores (Pintilie et al., 2020; sigma 0.6 Å), "
     "by the correlation of map and model within 3 Å of its atoms, and by map-model FSC.",
-    "enhance": "The half maps were post-processed within their resolution (after Sanchez-Garcia et "
-    "al., 2021), and what was changed was audited.",
+    "enhance": "The map was filtered as the FSC and the spectrum of atoms ask for (after Rosenthal "
+    "& Henderson, 2003), and what that changed was audited.",
     "preflight": "The submission was checked with cryodl preflight.",
 }
 
@@ -211,7 +211,7 @@ def citations(parts: dict[str, Stats]) -> str:
     entries = re.split(r"\n(?=@)", str(bibtex.__doc__).strip())
     chosen = [
         entry.strip()
-        for key in (*wanted, *ALWAYS)
+        for key in dict.fromkeys((*wanted, *ALWAYS))
         for entry in entries
         if entry.split("{", 1)[1].startswith(f"{key},")
     ]
