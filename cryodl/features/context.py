@@ -72,6 +72,12 @@ def context_features(
     bands, (z / 2, y / 2, x / 2, BANDS), of the local power; the other channels, (z / 2, y / 2,
     x / 2, EXTRA).
     """
+    normalised, whole = _stacked(density, voxel_size, inside, flatten, map_voxel_size, threads)
+    return normalised, whole[..., 8:CHANNELS], whole[..., CHANNELS:]
+
+
+def _stacked(density, voxel_size, inside=None, flatten=True, map_voxel_size=None, threads=None):
+    """The density as the network reads it, and all channels, as `stack` puts them together."""
     if inside is None:
         inside = coarse_mask(Volume(density, voxel_size))
     if map_voxel_size is not None:
@@ -79,10 +85,12 @@ def context_features(
     else:
         shown = flatten_to_power_law(density, inside) if flatten else _in_spreads(density, inside)
     normalised, power = _normalise(shown)
-    bands = band_powers(normalised, threads=threads)
     inner = block_mean(inside, 2)
     more = 0 if map_voxel_size is None else BANDS + 1
-    extra = np.empty((*bands.shape[:3], EXTRA + more), np.float32)
+    whole = np.empty((*inner.shape, CHANNELS + EXTRA + more), np.float32)
+    whole[..., :8] = space_to_depth(normalised)
+    bands, extra = whole[..., 8:CHANNELS], whole[..., CHANNELS:]
+    band_powers(normalised, out=bands, threads=threads)
     extra[..., 0] = _at_10(density, inner)
     power = np.log(block_mean(power, 2) + 1e-6)
     middle = np.median(power[inner > 0.5]) if (inner > 0.5).any() else 0.0
@@ -91,7 +99,7 @@ def context_features(
     if map_voxel_size is not None:
         extra[..., EXTRA:-1] = 1 - 2 * spectrum / np.log(EMPTY)
         extra[..., -1] = np.clip(np.log(map_voxel_size), -1, 2) / 2
-    return normalised, bands, extra
+    return normalised, whole
 
 
 def stack(normalised, bands, extra):
@@ -282,11 +290,9 @@ def refresh_features(given: ContextFeatures, inside: np.ndarray) -> ContextFeatu
 
 
 def _with_features(grid, inside, part, flatten=True, map_voxel_size=None) -> ContextFeatures:
-    found = context_features(
-        grid.data, grid.voxel_size, inside, flatten=flatten, map_voxel_size=map_voxel_size
-    )
+    _, whole = _stacked(grid.data, grid.voxel_size, inside, flatten, map_voxel_size)
     place = 2 * grid.voxel_size, half_grid_origin(grid)
-    return ContextFeatures(stack(*found), part, *place, grid, inside, map_voxel_size)
+    return ContextFeatures(whole, part, *place, grid, inside, map_voxel_size)
 
 
 def pad_to_stride(data: np.ndarray, *more: np.ndarray) -> tuple[np.ndarray, ...]:

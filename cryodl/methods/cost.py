@@ -10,6 +10,7 @@ from typing import Any
 
 from cryodl.features.context import ContextFeatures
 from cryodl.maps.volume import Volume
+from cryodl.networks.architectures import is_backbone
 from cryodl.networks.tiles import TileGrid, fitting_grid
 
 
@@ -95,11 +96,24 @@ TILE_MEMORY = {"cpu": 0.7e9, "gpu": 1.2e10}
 # step that the network reads.
 SECONDS = {"start": 2.0, "voxel": 1.5e-7, "feature": 4e-7, "step": 2.3e-6}
 BYTES = {"start": 0.2e9, "voxel": 16.0, "feature": 35.0, "step": 1000.0}
+# of a step that a backbone reads; what a tile may take
+OF_BACKBONE = {"seconds": 6e-6, "bytes": 2800.0, "memory": 1.2e9}
+
+
+def _of_step(spec: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
+    """SECONDS and BYTES of a bundle's network."""
+    if not is_backbone(spec["network"]):
+        return SECONDS, BYTES
+    return {**SECONDS, "step": OF_BACKBONE["seconds"]}, {**BYTES, "step": OF_BACKBONE["bytes"]}
 
 
 def tile_grid(prepared: ContextFeatures, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
     """The tiles in which what was prepared is predicted."""
-    return fitting_grid(prepared.data.shape[:3], spec, TILE_MEMORY[device], BYTES["step"])
+    _, needed = _of_step(spec)
+    memory = TILE_MEMORY[device]
+    if is_backbone(spec["network"]):
+        memory = max(memory, OF_BACKBONE["memory"])
+    return fitting_grid(prepared.data.shape[:3], spec, memory, needed["step"])
 
 
 def cost_estimate(
@@ -116,5 +130,5 @@ def cost_estimate(
     """
     grid = tile_grid(prepared, spec)
     shape = prepared.grid.shape
-    needs = expected(volume, shape, grid, SECONDS, BYTES, passes=passes, means=means)
+    needs = expected(volume, shape, grid, *_of_step(spec), passes=passes, means=means)
     return cost_sentence(volume, spec, shape, len(grid), *needs, passes=passes)
