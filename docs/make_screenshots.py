@@ -36,6 +36,7 @@ def main():
     pictures += [
         ("form", "CryodlProtEnhance", "enhance"),
         ("form", "CryodlProtResolutionClass", "classes"),
+        ("form", "CryodlProtValidateMap", "validate"),
     ]
     with virtual_display():
         done = take_pictures(

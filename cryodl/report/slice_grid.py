@@ -267,7 +267,7 @@ class _Panels:
     """Panels of equal size on a page, placed in inches; one length scale for all."""
 
     LEFT, FOOT, HEAD, TITLE = 0.62, 0.44, 0.08, 0.22
-    NUMBER = 0.5, 0.35  # room that a number needs across and upwards
+    NUMBER = 0.36, 0.35  # room that a number needs across and upwards
 
     figure: Any
     width = height = panel_width = panel_height = 0.0
@@ -363,7 +363,7 @@ class _Rows(_Panels):
 
     RIGHT, HEADING, GAP = 1.0, 0.22, 0.16
     WIDEST, TALLEST, NARROWEST = 7.4, 8.4, 0.95  # the last is room for the heading
-    NUMBER = 0.4, 0.25
+    NUMBER = 0.25, 0.25
 
     def __init__(
         self, figure: Any, extent: list[float], columns: int, rows: int, titled: bool

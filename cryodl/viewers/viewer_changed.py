@@ -96,7 +96,7 @@ class CryodlOversharpeningViewer(ChangedViewer):
         figure = plotter.getFigure()
         figure.set_size_inches(6.4, 4.0)
         with style():
-            results.draw_scan(figure.add_axes((0.1, 0.12, 0.87, 0.72)))
+            results.draw_scan(figure.add_axes((0.15, 0.12, 0.82, 0.72)))
             figure.draw_without_rendering()  # texts are made now, in this package's sizes
         return [plotter]
 

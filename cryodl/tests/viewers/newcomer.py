@@ -306,6 +306,8 @@ def walk(hand, path, voxel_size):
     hand.see("Confirm RESTART")
     hand.press("Confirm RESTART", "Yes")
     hand.finished("CryodlProtLocalResolution", 2)
+    hand.click(hand.ask(hand.nowhere))
+    hand.key("F5")
     hand.picture("again")
 
 
