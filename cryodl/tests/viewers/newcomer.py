@@ -157,8 +157,8 @@ class Hand:
                     return tree.winfo_rootx() + x + 60, tree.winfo_rooty() + y + high // 2
         return None
 
-    def box(self, text):
-        """Middle of a run's box in the graph."""
+    def boxes(self, text):
+        """Middles of the boxes in the graph that say a text."""
         canvas = self.window.getViewWidget().runsGraphCanvas
         found = []
         for item in canvas.find_all():
@@ -169,12 +169,16 @@ class Hand:
                     (top + bottom) / 2 - canvas.canvasy(0),
                 )
                 found.append((canvas.winfo_rootx() + int(x), canvas.winfo_rooty() + int(y)))
-        return found[0] if found else None
+        return found
+
+    def box(self, text):
+        return next(iter(self.boxes(text)), None)
 
     def nowhere(self):
         """A corner of the graph without boxes."""
         canvas = self.window.getViewWidget().runsGraphCanvas
-        return canvas.winfo_rootx() + 15, canvas.winfo_rooty() + canvas.winfo_height() - 25
+        right, bottom = canvas.winfo_width() - 40, canvas.winfo_height() - 25
+        return canvas.winfo_rootx() + right, canvas.winfo_rooty() + bottom
 
     def picture(self, name):
         from PIL import ImageGrab
@@ -307,7 +311,12 @@ def walk(hand, path, voxel_size):
     hand.press("Confirm RESTART", "Yes")
     hand.finished("CryodlProtLocalResolution", 2)
     hand.click(hand.ask(hand.nowhere))
-    hand.key("F5")
+
+    def all_green():
+        hand.window.getViewWidget().refreshRuns()
+        return len(hand.boxes("finished")) == 4
+
+    hand.until("four runs that are finished", all_green)
     hand.picture("again")
 
 
