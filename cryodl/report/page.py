@@ -150,7 +150,8 @@ def _views(display: Display | None) -> list[str]:
         f'<img id="still" alt="Surface of the map, coloured by local resolution" src="{still}">'
         if still
         else "",
-        f"<figcaption>Turn with the mouse or the arrow keys. {escape(display.note)} Density "
+        '<figcaption><span class="screen">Turn with the mouse or the arrow keys.</span> '
+        f"{escape(display.note)} Density "
         "away from what was judged is not shown.</figcaption>",
         "</figure><figure>",
         '<canvas id="slice" width="640" height="640" role="img" aria-label="Slice of the map">'

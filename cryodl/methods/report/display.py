@@ -17,20 +17,20 @@ AROUND = 8.0  # Å kept about the molecule
 STILL = 700  # pixels of the picture for paper
 AWAY = 4  # voxels from what was judged, beyond which no surface is shown, as in the page
 MOST = 20_000  # atoms of a model that the page shows
-PICTURES = (  # part, file, title, caption, over the whole page
+PICTURES = (  # part, file, title, caption, over the whole page: these last
     ("fsc", "fsc.svg", "FSC of the half maps", "Corrected by randomised phases.", False),
-    ("fsc", "directional.svg", "Resolution by direction",
-     "FSC in cones of 20 degrees; one side of the sphere, seen along z.", False),
     ("localfsc", "histogram.svg", "Local resolution from half maps", "FSC in a window.", False),
-    ("enhance", "slices.png", "Post-processed",
-     "Before, and filtered as the FSC and the spectrum of atoms ask for; how far both halves "
-     "agree, and what density was added or removed.", True),
     ("cryores", "histogram.svg", "Local resolution from the map alone", "By a network.", False),
     ("compare", "histograms.svg", "Local resolution by several packages",
      "In the voxels known to all.", False),
+    ("quality", "map_model_fsc.svg", "Map-model FSC", "In a soft mask about the model.", False),
+    ("fsc", "directional.svg", "Resolution by direction",
+     "FSC in cones of 20 degrees; one side of the sphere, seen along z.", True),
+    ("enhance", "slices.png", "Post-processed",
+     "Before, and filtered as the FSC and the spectrum of atoms ask for; how far both halves "
+     "agree, and what density was added or removed.", True),
     ("compare", "slices.png", "Where methods agree",
      "Local resolution of each, and by how much they differ.", True),
-    ("quality", "map_model_fsc.svg", "Map-model FSC", "In a soft mask about the model.", False),
     ("quality", "q_score.svg", "Q-score along the sequence",
      "Beside it the correlation of map and model.", True),
 )  # fmt: skip

@@ -105,8 +105,9 @@ def run_report(
         if halves:
             fsc = run("fsc", registry.COMMANDS["fsc"], half1, half2, mask=mask, directional=True)
             found = fsc.volumes["mask"] if fsc and mask is None else mask
+            shown = volume if density.shape == halves[0].shape else None  # else the halves' mean
             run("localfsc", registry.LOCALRES["localfsc"], half1, half2,
-                volume=volume, mask=found, claimed=claimed, progress=progress)  # fmt: skip
+                volume=shown, mask=found, claimed=claimed, progress=progress)  # fmt: skip
             run("enhance", registry.COMMANDS["enhance"], half1=half1, half2=half2, model="linear",
                 mask=mask, notify=quiet)  # fmt: skip
         judged = density if volume is None else volume

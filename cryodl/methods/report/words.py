@@ -115,7 +115,7 @@ def _standing(parts: dict[str, Stats], errors: dict[str, str]) -> tuple[str, str
         said += f", expected {fit['expected_q']:.3f}"
     percentile = fit["archive"].get("q_percentile")
     if percentile is not None:
-        said += f"; better than {percentile:.0f} % of the EMDB's entries at {fit['claimed']:g} Å"
+        said += f"; better than {percentile:.0f} % of the EMDB's entries at {fit['claimed']:.3g} Å"
     end = fit["fsc_0.5"]
     said += f"; map-model FSC 0.5 at {end:.2f} Å" if end else "; map and model have no FSC of 0.5"
     return ask, said, percentile is not None and percentile < 10
@@ -184,7 +184,7 @@ def standing(fit: Stats | None) -> list[tuple[str, float | None, str]]:
     if percentile is not None:
         low, high = archive["resolutions_alike"]
         said = (
-            f"{q}: better than {percentile:.0f} % at {fit['claimed']:g} Å "
+            f"{q}: better than {percentile:.0f} % at {fit['claimed']:.3g} Å "
             f"({archive['entries_alike']} entries of {low:g} to {high:g} Å; the median is "
             f"{archive['expected_q']:.3f})."
         )
