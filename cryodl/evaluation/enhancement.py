@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import binary_dilation
 
 from cryodl.evaluation.reconstructions import BANDS, Experiment
 from cryodl.filters.sharpen import apply_bfactor
@@ -27,6 +28,7 @@ HALVES = "half maps"  # what a row's "map" is of these
 ONE_MAP = "unfiltered", "post-processed"  # single maps that lie on the model's grid
 STEPS = 160.0, 40.0, 10.0  # Å², of the search for the best B-factor
 LARGEST = 1200.0  # Å²
+NEAR = 3.0  # Å around the mask that are still the molecule's
 TRUSTS = np.linspace(0.5, 1.0, 11)  # edges of bins
 
 
@@ -35,7 +37,8 @@ def judge_enhanced(
 ) -> list[dict]:
     """Rows of half maps and of single maps on their grid: of what went in and of what was made of
     it the correlation with the model, the resolution by it ("fsc_input", "fsc_enhanced", Å), the
-    mean Q-score of its atoms where the experiment holds them, and how often a trust was right.
+    mean Q-score of its atoms where the experiment holds them, the share of the density made that
+    lies outside the molecule, and how often a trust was right.
 
     enhance : of two half maps, or of one map, the enhanced density and its trust or None, Volumes
     method : for the rows
@@ -63,6 +66,7 @@ def judge_enhanced(
         "q_relion": None if post is None else q_score(post),
     }  # fmt: skip
     weights = soft_mask(experiment.mask, full.voxel_size)
+    away = ~binary_dilation(experiment.mask, iterations=max(1, round(NEAR / full.voxel_size)))
     given = {HALVES: full} | {n: volume for n, _, volume, _ in experiment.maps if n in ONE_MAP}
     rows = []
     for name, volume in given.items():
@@ -73,10 +77,17 @@ def judge_enhanced(
             **common, "map": name, "input": correlation(volume.data),
             "enhanced": correlation(made.data), "fsc_input": before, "fsc_enhanced": after,
             "q_input": q_score(volume), "q_enhanced": q_score(made),
+            "outside": _outside(made.data, away),
         })  # fmt: skip
         if trust is not None:
             rows[-1] |= _trusted(made, trust, full.with_data(wanted), experiment.resolution)
     return rows
+
+
+def _outside(data: np.ndarray, away: np.ndarray) -> float:
+    """Share of the positive density that lies away from the molecule."""
+    shown = np.maximum(data, 0)
+    return float(shown[away].sum() / max(float(shown.sum()), 1e-30))
 
 
 def _trusted(made: Volume, trust: Volume, model: Volume, resolution: float) -> dict[str, float]:
@@ -170,6 +181,11 @@ def enhanced_table(rows: Sequence[dict[str, Any]]) -> list[dict]:
                 entry[key] = round(float(np.mean(values)), 3) if values else None
             gains = [r["q_enhanced"] - r["q_input"] for r in scored]
             entry["q_gain_median"], entry["q_gain_least"] = _rounded(np.median(gains), min(gains))
+        outside = [r["outside"] for r in held if r.get("outside") is not None]
+        if outside:
+            entry["outside_median"], entry["outside_most"] = _rounded(
+                np.median(outside), np.max(outside)
+            )
         entry["better_than_best_bfactor"] = sum(r["enhanced"] > r["best_bfactor"] for r in held)
         entry["worse_than_input"] = sum(r["enhanced"] < r["input"] for r in held)
         table.append(entry)

@@ -127,6 +127,7 @@ def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
     assert one["map"] == "unfiltered" and one["enhanced"] == pytest.approx(one["input"])
     assert same["enhanced"] == pytest.approx(same["input"])
     assert same["q_enhanced"] == same["q_input"] < perfect["q_enhanced"]
+    assert perfect["outside"] < 0.2 < same["outside"] < 1
     assert trust_table([perfect]) == [
         {"trust": 0.93, "right": 1.0, "off": -0.07, "voxels": perfect["voxels_8"]}
     ]
