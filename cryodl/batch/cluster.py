@@ -160,9 +160,9 @@ def _jobs(
         ]  # fmt: skip
     made = getattr(dask_jobqueue, QUEUES[scheduler])
     of_cluster = signature(dask_jobqueue.core.JobQueueCluster.__init__).parameters
-    try:
+    secret.mkdir(mode=0o700, exist_ok=True)
+    try:  # a job alone first: a cluster of wrong words would leave certificates open
         made.job_cls("", "", **{k: v for k, v in values.items() if k not in of_cluster})
-        secret.mkdir(mode=0o700, exist_ok=True)  # when the words are known to be right
         return made(
             protocol="tls://",
             security=Security.temporary(),

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("distributed", reason="the extra [batch] is not installed")
 
 import cryodl
-from cryodl.batch import run, worker
+from cryodl.batch import cluster, run, worker
 from cryodl.batch.memory import Share
 from cryodl.batch.rows import Row, parse, read_rows
 from cryodl.batch.worker import BATCH, Job, do_row, identity, lost_row, mark
@@ -126,6 +126,11 @@ def test_where_to_compute_is_checked_and_nobody_spoken_to_without_certificates(
     with pytest.raises(SettingError, match=said):
         cryodl.run_batch(table_of(GOOD), "fsc", output="out", **settings)
     assert not any(Path("out").iterdir())
+
+
+def test_certificates_of_jobs_are_the_users_alone(tmp_path):
+    with cluster._jobs("slurm", tmp_path, None, 1, "1GB", None, None):
+        assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_is_of_no_batch_is_left_alone(maps):
@@ -262,7 +267,7 @@ def test_a_row_whose_workers_died_has_its_line(maps):
 
 
 TAKE = """
-from cryodl.batch import run, worker
+from cryodl.batch import cluster, run, worker
 from cryodl.batch.memory import Share
 Share({name!r}, 10).take(6)
 print("taken", flush=True)
