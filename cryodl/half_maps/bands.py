@@ -241,7 +241,11 @@ class NoiseModel:
 
 
 def noise_model(
-    volume: Volume, inside: np.ndarray, difference: Volume | None, coarsest: float
+    volume: Volume,
+    inside: np.ndarray,
+    difference: Volume | None,
+    coarsest: float,
+    excluded: np.ndarray | None = None,
 ) -> NoiseModel:
     """Cut a map out around its molecule and measure its noise.
 
@@ -249,6 +253,7 @@ def noise_model(
     inside : ndarray, shape (z, y, x), bool
     difference : half the difference of the half maps; None takes the noise outside the mask
     coarsest : Å, by which the molecule's surroundings are wide
+    excluded : ndarray, shape (z, y, x), bool, where no noise outside the mask is measured
 
     Raises
     ------
@@ -264,7 +269,7 @@ def noise_model(
     if difference is None:
         noisy = np.zeros(data.shape, bool)  # where the map fades away its noise is no measure
         kept = untapered(box, volume.shape, reach // 2)
-        noisy[kept] = outside_of(volume, inside)[box][kept]
+        noisy[kept] = outside_of(volume, inside, excluded)[box][kept]
         if noisy.mean() < _LEAST_NOISE / 10:
             raise InputError(
                 "too little lies beside the mask to measure the noise in: give a tighter mask, a "
@@ -285,13 +290,17 @@ def _margin(voxel_size: float) -> int:
     return max(1, round(5 / voxel_size))
 
 
-def outside_of(volume: Volume, inside: np.ndarray) -> np.ndarray:
+def outside_of(
+    volume: Volume, inside: np.ndarray, excluded: np.ndarray | None = None
+) -> np.ndarray:
     """Voxels from which the noise of a single map is measured."""
     from scipy.ndimage import binary_dilation
 
     support = existing_mask(volume.data)
     grown = binary_dilation(inside, iterations=_margin(volume.voxel_size))
     outside = ~grown if support is None else ~grown & support
+    if excluded is not None:
+        outside &= ~excluded
     if outside.mean() < _LEAST_NOISE:
         raise InputError(
             f"only {outside.mean():.1%} of the box lies outside the mask and holds density: no "

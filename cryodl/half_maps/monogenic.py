@@ -41,6 +41,7 @@ def monogenic_resolution(
     inside: np.ndarray,
     difference: Volume | None = None,
     *,
+    excluded: np.ndarray | None = None,
     significance: float = 0.95,
     min_resolution: float | None = None,
     max_resolution: float | None = None,
@@ -54,6 +55,7 @@ def monogenic_resolution(
     volume : the map; of two half maps, their mean
     inside : ndarray, shape (z, y, x), bool; the result is made for these voxels
     difference : half the difference of the half maps; None takes the noise outside the mask
+    excluded : ndarray, shape (z, y, x), bool, where no noise outside the mask is measured
     significance : share of noise that a voxel's amplitude must exceed
     min_resolution, max_resolution : Å, finest (at best Nyquist) and coarsest that are looked at
     gaps : (coarser, finer) Å, dips of the FSC, whose bands are left out
@@ -71,7 +73,7 @@ def monogenic_resolution(
     """
     voxel = volume.voxel_size
     finest, coarsest = resolution_range(volume, min_resolution, max_resolution, COARSEST)
-    found = noise_model(volume, inside, difference, coarsest)
+    found = noise_model(volume, inside, difference, coarsest, excluded)
     points = Points(found.inside, point_step(PERIODS * finest / voxel))
 
     def margins(frequency: float, workers: int) -> np.ndarray:

@@ -53,6 +53,7 @@ def sinusoid_resolution(
     inside: np.ndarray,
     difference: Volume | None = None,
     *,
+    excluded: np.ndarray | None = None,
     p_value: float = 0.05,
     min_resolution: float | None = None,
     max_resolution: float | None = None,
@@ -64,14 +65,14 @@ def sinusoid_resolution(
     Parameters
     ----------
     p_value : probability with which noise passes for a sinusoid
-    volume, inside, difference, min_resolution, max_resolution, gaps, progress : as
+    volume, inside, difference, excluded, min_resolution, max_resolution, gaps, progress : as
         `monogenic.monogenic_resolution` takes them
 
     Returns what that returns, and raises the same errors.
     """
     voxel = volume.voxel_size
     finest, coarsest = resolution_range(volume, min_resolution, max_resolution, COARSEST)
-    found = noise_model(volume, inside, difference, coarsest)
+    found = noise_model(volume, inside, difference, coarsest, excluded)
     points = Points(found.inside, point_step(AROUND * finest / voxel))
     least = threshold(p_value)
 

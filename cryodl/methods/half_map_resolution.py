@@ -27,7 +27,14 @@ from cryodl.half_maps.local_fsc import WINDOW, local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import NO_SIGNAL, half_difference, half_sum, read_halves
 from cryodl.half_maps.sinusoid import sinusoid_resolution
-from cryodl.maps.inputs import APART, input_map, mask_source, mask_weights, origins_apart
+from cryodl.maps.inputs import (
+    APART,
+    checked_mask,
+    input_map,
+    mask_source,
+    mask_weights,
+    origins_apart,
+)
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
@@ -63,6 +70,7 @@ def run_half_map_resolution(
     max_resolution: float | None = None,
     significance: float = 0.95,
     window: float | None = None,
+    exclude: MapLike | np.ndarray | None = None,
     claimed: float | None = None,
     voxel_size: float | None = None,
     output: str | Path | None = None,
@@ -86,6 +94,7 @@ def run_half_map_resolution(
     significance : of "monogenic" and "sinusoid": share of noise that a voxel must exceed
     window : Å, of "localfsc": edge of the box whose volume the window has; None takes seven times
         the resolution of the whole map
+    exclude : above 0.5 where the noise of a single map is not measured, such as a detergent belt
     claimed : resolution claimed for the map, Å, shown in the histogram
     voxel_size : Å, where the headers are wrong
     output : folder for maps, stats.json, figures and ChimeraX script; None writes nothing
@@ -104,6 +113,10 @@ def run_half_map_resolution(
     start = time.perf_counter()
     check_palette(palette)
     _check_inputs(half1, half2, volume, method, min_resolution, max_resolution)
+    if exclude is not None and half1 is not None:
+        raise SettingError(
+            "exclude= does nothing with half maps, whose difference is the noise: leave it out"
+        )
     given = {"significance": significance, "window": window}
     for name in LOCALRES[method].without:
         if given[name] != option(OPTIONS, name).default:
@@ -112,14 +125,16 @@ def run_half_map_resolution(
     if half1 is None and mask is None:  # beyond a rule's mask there may be molecule, not noise
         wanted = NETWORK
     shown = Path(volume) if isinstance(volume, (str, Path)) else None
-    with results_folder(output, half1, half2, volume, mask, overwrite=overwrite) as work:
+    inputs = half1, half2, volume, mask, exclude
+    with results_folder(output, *inputs, overwrite=overwrite) as work:
         if volume is not None:
             volume = input_map(volume, voxel_size)
         result = estimate_half_map_resolution(
             half1, half2, method=method, volume=volume,
             mask=mask_or_finder(wanted, device=device, progress=progress, notify=notify),
             min_resolution=min_resolution, max_resolution=max_resolution,
-            significance=significance, window=window, claimed=claimed, voxel_size=voxel_size,
+            significance=significance, window=window, exclude=exclude, claimed=claimed,
+            voxel_size=voxel_size,
             progress=progress, notify=notify,
         )  # fmt: skip
         if volume is not None and origins_apart(volume, result.density):
@@ -163,6 +178,7 @@ def estimate_half_map_resolution(
     max_resolution: float | None = None,
     significance: float = 0.95,
     window: float | None = None,
+    exclude: Any = None,
     claimed: float | None = None,
     voxel_size: float | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -173,6 +189,7 @@ def estimate_half_map_resolution(
 
     volume : Volume, or None with half maps
     mask : Volume, array, path or a function that finds one in a Volume; None finds one by a rule
+    exclude : as mask, or None
     announced : say first what the run will need; a command of which it is a part has its own word
     Others, and what is returned, as in `run_half_map_resolution`.
     """
@@ -207,6 +224,7 @@ def estimate_half_map_resolution(
     else:
         weights, _, more = mask_weights(mask, full)
         inside, notes = weights > 0.5, notes + more
+    excluded = None if exclude is None else checked_mask(exclude, full)[1]
     curve = estimate_within(*halves, inside)[1] if halves else None
     notes += check_map(
         full if halves else volume, inside, signal=curve is not None and curve.signal
@@ -246,14 +264,15 @@ def estimate_half_map_resolution(
         difference = half_difference(*halves) if halves else None
         if method == "monogenic":
             values, unseen = monogenic_resolution(
-                full, inside, difference, significance=significance, gaps=gaps, progress=progress,
-                **numbers,
+                full, inside, difference, excluded=excluded, significance=significance, gaps=gaps,
+                progress=progress, **numbers,
             )  # fmt: skip
         else:
             values, unseen = sinusoid_resolution(
                 full,
                 inside,
                 difference,
+                excluded=excluded,
                 p_value=1 - significance,
                 gaps=gaps,
                 progress=progress,

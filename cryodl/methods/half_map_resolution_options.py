@@ -35,6 +35,8 @@ OPTIONS = (
     Option("window", help="edge of the box whose volume the window has; seven times the "
         "FSC resolution by default", kind=float, least=0.5, most=500, unit="Å",
         label="Window"),
+    Option("exclude", metavar="FILE", label="Exclude area", help="mask of what is neither molecule "
+        "nor solvent, such as a detergent belt: no noise of a single map is measured in it"),
     CLAIMED,
     VOXEL_SIZES,
     *PROCESSOR,

@@ -16,6 +16,7 @@ from cryodl.protocols.maps import (
     add_volume,
     describe_inputs,
     describe_value,
+    sentence,
     volume_of,
     write_above,
 )
@@ -84,6 +85,16 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
             "Local resolution is given inside it. Left empty, a mask "
             "is found; in a single map by the network of single-map resolution.",
         )
+        add_volume(
+            form,
+            "maskExcl",
+            OPTIONS["exclude"].label,
+            sentence(OPTIONS["exclude"]),
+            kind="VolumeMask",
+            condition="not useHalfVolumes",
+            expertLevel=params.LEVEL_ADVANCED,
+            allowsNull=True,
+        )
         form.addParam(
             "maskThreshold",
             params.FloatParam,
@@ -142,6 +153,8 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
             inputs["map"] = self._full()
         if self.mask.get() is not None:
             inputs["mask"] = volume_of(self.mask)
+        if self.maskExcl.get() is not None and not self.useHalfVolumes.get():
+            inputs["exclude"] = volume_of(self.maskExcl)
         return inputs
 
     def _engineParams(self):
@@ -157,7 +170,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
         }
 
     def _sources(self):
-        used = self._halfPointers() if self.useHalfVolumes.get() else [self.fullMap]
+        used = self._halfPointers() if self.useHalfVolumes.get() else [self.fullMap, self.maskExcl]
         return [pointer for pointer in (*used, self.mask) if pointer.get() is not None]
 
     def getShownVolume(self):
@@ -181,6 +194,8 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
             volumes.append(("Volume", self._full()))
         if self.mask.get() is not None:
             volumes.append(("Binary Mask", volume_of(self.mask)))
+        if "exclude" in self._engineInputs():
+            volumes.append((OPTIONS["exclude"].label, volume_of(self.maskExcl)))
         return describe_inputs(volumes, volumes[0][0].lower())
 
     def _validateValues(self):

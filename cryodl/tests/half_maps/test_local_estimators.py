@@ -125,6 +125,26 @@ def test_one_map_needs_noise_around_it(estimate, made):
         estimate(masked, inside)
 
 
+@pytest.mark.parametrize("estimate", ONE_MAP)
+def test_in_an_excluded_area_no_noise_is_measured(estimate, made):
+    """Beside the molecule lies what is stronger than noise, such as a detergent belt."""
+    half1, half2, inside, _ = made
+    volume = halves.half_sum(half1, half2)
+    belt, excluded = np.zeros((2, *inside.shape), bool)
+    belt[10:-10, 10:-10, :10] = True
+    excluded[6:-6, 6:-6, :14] = True  # filters smear the belt
+    rng = np.random.default_rng(0)
+    strong = belt * rng.standard_normal(belt.shape) * 2 * volume.data[~inside].std()
+    disturbed = volume.with_data((volume.data + strong).astype(np.float32))
+
+    def median(map_, **how):
+        return np.median(estimate(map_, inside, **how)[0][inside])
+
+    alone = median(volume)
+    assert median(disturbed) > alone + 0.5
+    assert abs(median(disturbed, excluded=excluded) - alone) < 0.25
+
+
 def test_what_is_looked_at_fits_the_box_and_the_voxels():
     volume = Volume(np.zeros((30, 60, 70), np.float32), 1.5)  # an edge of 45 Å
     assert bands.resolution_range(volume, None, None, 20.0) == (3.0, 20.0)

@@ -106,6 +106,20 @@ class TestHalfMaps(BaseTest):
             self.assertEqual(run._engineParams()["method"], method)
             self.assertEqual(run._citations(), [source])
 
+    def test_an_area_is_excluded_from_the_noise_of_a_single_map(self):
+        area = self.getOutputPath("area.mrc")
+        write_map(area, np.zeros(SHAPE) + 1, VOXEL, ORIGIN)
+        run = self.half_map_run(useHalfVolumes=False)
+        run.fullMap.set(self.volume)
+        run.maskExcl.set(VolumeMask(location=area))
+        run.maskExcl.get().setSamplingRate(VOXEL)
+        self.assertEqual(run._validate(), [])
+        self.assertEqual(run._engineParams()["exclude"], area)
+        run.maskExcl.get().setSamplingRate(2 * VOXEL)
+        self.assertIn("Exclude area has 3 Å/pixel", "\n".join(run._validate()))
+        run.useHalfVolumes.set(True)
+        self.assertNotIn("exclude", run._engineParams())
+
     def test_items_of_one_set_are_volumes_of_their_own(self):
         """Scipion hands out all items of a set as one object."""
         imported = import_volumes(self, self.getOutputPath("*.mrc"), VOXEL)

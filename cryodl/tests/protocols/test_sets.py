@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 from pwem.objects import SetOfVolumes, Transform, Volume, VolumeMask
@@ -128,6 +129,7 @@ class TestSets(BaseTest):
     def fill(self, path, run):
         """Once the first is done, add another one and close the set."""
         wait_for(lambda: hasattr(run, "outputMasks") and run.outputMasks.getSize() == 1)
+        time.sleep(4)  # nothing is left to do, and the set is still open: the run waits
         self.states = [run.outputMasks.getStreamState(), run.outputMasks.getSize()]
         made = SetOfVolumes(filename=path)
         made.loadAllProperties()
