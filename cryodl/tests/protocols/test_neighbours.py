@@ -7,6 +7,7 @@ cryodl, and RELION's programs on the PATH.
 import os
 import shutil
 import unittest
+from importlib.metadata import version
 from importlib.util import find_spec
 
 import numpy as np
@@ -15,13 +16,16 @@ from pwem import Domain
 from pwem.objects import Volume
 from pwem.protocols import ProtRefine3D
 from pyworkflow.tests import BaseTest, setupTestProject
+from pyworkflow.viewer import DESKTOP_TKINTER
 
+from cryodl import protocols
 from cryodl.protocols import (
     CryodlProtCompareResolution,
     CryodlProtHalfMapResolution,
     CryodlProtImportResolution,
     CryodlProtLocalFilter,
     CryodlProtOversharpening,
+    CryodlProtValidateMap,
 )
 from cryodl.protocols.maps import read_grid, read_header
 from cryodl.tests.scipion_maps import import_volumes, run_here, write_map, write_molecule
@@ -76,6 +80,8 @@ class TestRelion(BaseTest):
 
     def run_with(self, kind, **pointers):
         protocol = self.newProtocol(kind)
+        if hasattr(protocol, "useGpu"):
+            protocol.useGpu.set(False)
         for name, given in pointers.items():
             getattr(protocol, name).set(given)
         self.assertEqual(protocol._validate(), [])
@@ -122,6 +128,37 @@ class TestRelion(BaseTest):
         self.assertEqual(run._validate(), [])
         run_here(self, run)
         self.assertTrue(os.path.exists(run.outputVolume.getFileName()))
+
+    def test_validate_map_finds_it_by_what_the_project_knows(self):
+        run = self.run_with(CryodlProtValidateMap, inputVolume=self.volume)
+        compared = run.readStats("compare/stats.json")["maps"]
+        names = [one["name"] for one in compared]
+        self.assertIn("relion", " ".join(names).lower())
+        self.assertIn("half-map local resolution", names)
+        (relion,) = (one for one in compared if "relion" in one["name"].lower())
+        known = self.resolutions()
+        self.assertTrue(known.min() <= relion["own"]["median"] <= known.max())
+
+
+@pytest.mark.neighbours
+class TestCoexistence(BaseTest):
+    """Our protocols and viewers are found as ours beside whatever other plugins are installed."""
+
+    def test_protocols_viewers_and_pins(self):
+        others = {"relion", "xmipp3", "bsoft", "resmap", "eman2", "chimera", "phenix"}
+        installed = others & set(Domain.getPlugins())
+        if len(installed) < 3:
+            self.skipTest(f"of other plugins only {sorted(installed)} are installed")
+        found = Domain.getProtocols()
+        ours = [name for name in protocols.__all__ if not name.endswith("Base")]
+        labels = [found[name]._label for name in ours]
+        self.assertEqual(len(labels), len(set(labels)), labels)
+        for name in ours:
+            kind = getattr(protocols, name)
+            self.assertIs(found[name], kind)
+            viewers = Domain.findViewers(kind(), DESKTOP_TKINTER)
+            self.assertTrue(viewers[0].__module__.startswith("cryodl."), (name, viewers))
+        self.assertEqual(version("numpy"), "1.26.1")  # which pyworkflow pins
 
 
 # package, class, its input, the name of its output's file, the output, and its background

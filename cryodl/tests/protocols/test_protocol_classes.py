@@ -4,6 +4,7 @@ import json
 
 import mrcfile
 import numpy as np
+import pytest
 from pwem.objects import SetOfVolumes, Volume
 from pwem.protocols import EMProtocol
 from pyworkflow.object import Pointer
@@ -213,6 +214,48 @@ class TestLocalClasses(ClassesCase):
         self.assertIn("[Avramov2019]", run._methods()[0])
         parents = {p.getObjId() for p in self.proj.getSourceParents(run.classes_Volume)}
         self.assertEqual(parents, {self.volumes[0].getObjId(), network.getObjId()})
+
+    def failed_training(self, resolutions, **values):
+        """What a run that fails says, and what its viewer shows for a table."""
+        given = {"startFrom": 0, "steps": 1, "batchSize": 1, "minutes": 5, **values}
+        training = self.newProtocol(CryodlProtTrainLocalClasses, **given)
+        training.inputVolumes.set(self.volumes)
+        training.inputResolutions.set(resolutions)
+        self.assertEqual(training._validate(), [])
+        self.proj.launchProtocol(training, wait=True)
+        failed = self.proj.getProtocol(training.getObjId())
+        self.proj._updateProtocol(failed, checkPid=False)
+        self.assertTrue(failed.isFailed())
+        self.assertFalse(hasattr(failed, "outputNetwork"))
+        self.assertNotIn("Traceback", failed.getErrorMessage())
+        viewer = viewer_case.ViewerCase.viewer(self, failed)
+        (view,) = viewer._getVisualizeDict()["doShowTable"]("doShowTable")
+        return failed.getErrorMessage(), view
+
+    @pytest.mark.slow
+    def test_a_training_without_a_useful_step_fails_and_says_what_to_do(self):
+        """It starts from the network whose own answers it is taught, and strides away from it."""
+        estimated = []
+        for volume in self.volumes:
+            run = self.newProtocol(CryodlProtLocalClasses, useGpu=False)
+            run.inputVolume.set(volume)
+            estimated.append(run_here(self, run).resolution_Volume)
+        said, _ = self.failed_training(estimated, learningRate=10.0, steps=8)
+        self.assertRegex(said, r"No step of this training was useful: the error on maps held out")
+        self.assertIn("Give it more minutes or more maps", said)
+
+    def test_a_training_that_the_engine_refuses_says_why(self):
+        """The local resolutions hold no voxel of the molecule."""
+        given = self.newProtocol(EMProtocol)
+        self.proj.saveProtocol(given)
+        names = [f"nothing{number}" for number in range(len(self.volumes))]
+        for name in names:
+            write_map(self.getOutputPath(f"{name}.mrc"), np.zeros(SHAPE), VOXEL, ORIGIN)
+        given._defineOutputs(**{name: self.plain(f"{name}.mrc") for name in names})
+        nothing = [getattr(given, name) for name in names]
+        said, view = self.failed_training(nothing)
+        self.assertRegex(said, r"nothing\d.mrc is constant: every voxel is 0")
+        self.assertIn("This run failed", viewer_case.ViewerCase.message(self, view))
 
     def look_at(self, training):
         viewer = viewer_case.ViewerCase.viewer(self, training)
