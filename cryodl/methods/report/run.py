@@ -99,8 +99,10 @@ def run_report(
         quiet: Callable[[str], None] = lambda line: None  # noqa: E731
         if {"map", "half1", "half2"} <= set(names):
             extra = {key: given[key] for key in ("mask", "model") if key in names}
-            run("preflight", registry.COMMANDS["preflight"], volume, half1, half2,
-                claimed=claimed, **extra)  # fmt: skip
+            line = registry.COMMANDS["preflight"]
+            found = run("preflight", line, volume, half1, half2, claimed=claimed, **extra)
+            if found is None and extra.pop("model", None):  # the maps can be judged without it
+                run("preflight", line, volume, half1, half2, claimed=claimed, **extra)
         fsc = None
         if halves:
             fsc = run("fsc", registry.COMMANDS["fsc"], half1, half2, mask=mask, directional=True)
@@ -174,6 +176,7 @@ class _Run:
         try:
             result = line.load()(*given, output=output, **{**line.sets, **options})
             kept = {k: v for k, v in result.volumes.items() if k in ("resolution", "mask")}
+            self.errors.pop(name, None)  # of an earlier try
             self.results[name] = _Part(result.stats, kept, getattr(result, "atoms", None))
             self.say(f"{name}: {'; '.join(line.summary(result.stats)[-1:])}")
             return self.results[name]

@@ -62,7 +62,8 @@ def verdict(
     """
     errors = errors or {}
     return [
-        _how_good(parts, claimed, errors), _where(parts), _standing(parts, errors), _wrong(parts),
+        _how_good(parts, claimed, errors), _where(parts), _standing(parts, errors),
+        _wrong(parts, claimed, errors),
     ]  # fmt: skip
 
 
@@ -89,10 +90,16 @@ def _how_good(
         found = network["global_resolution"]
         said = f"about {found:.1f} Å, by a network from this map alone; half maps would tell"
     if claimed and found:
-        finer = "fsc" in parts and claimed < FINER * found
+        finer = _is_finer(parts, claimed)
         said += f"; {claimed:g} Å is claimed" + (", which is finer" if finer else "")
         bad = bad or finer
     return "How good is it?", said, bad
+
+
+def _is_finer(parts: dict[str, Stats], claimed: float | None) -> bool:
+    """Whether a claim is finer than the half maps' FSC."""
+    found = parts.get("fsc", {}).get("resolution_0.143")
+    return bool(claimed and found and claimed < FINER * found)
 
 
 def _where(parts: dict[str, Stats]) -> tuple[str, str, bool]:
@@ -121,20 +128,27 @@ def _standing(parts: dict[str, Stats], errors: dict[str, str]) -> tuple[str, str
     return ask, said, percentile is not None and percentile < 10
 
 
-def _wrong(parts: dict[str, Stats]) -> tuple[str, str, bool]:
+def _wrong(
+    parts: dict[str, Stats], claimed: float | None, errors: dict[str, str]
+) -> tuple[str, str, bool]:
     ask = "What is wrong?"
     faults = [one for one in parts.get("preflight", {}).get("checks", ()) if
               one["verdict"] == "fault"]  # fmt: skip
+    count = len(warnings(parts, {})) + len(errors)
+    below = f"{count} warning{'s' * (count > 1)} below"
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         first = f"{faults[0]['name']}: {faults[0]['evidence']}"
         return ask, f"not ready to be deposited: {first}{more}", True
-    count = len(warnings(parts, {}))
+    if errors:
+        return ask, f"{', '.join(errors)} failed; {below}", True
+    if _is_finer(parts, claimed):
+        return ask, "the claim is finer than the half maps show" + f"; {below}" * bool(count), True
     if not count:
         ready = ": ready to be deposited" if "preflight" in parts else " was found"
         return ask, f"nothing{ready}", False
     ready = "no fault that keeps it from being deposited, but " if "preflight" in parts else ""
-    return ask, f"{ready}{count} warning{'s' * (count > 1)} below", False
+    return ask, f"{ready}{below}", False
 
 
 def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, str]]:

@@ -73,6 +73,22 @@ def test_the_verdict_names_a_claim_that_is_finer(report):
     assert "(half maps)" in lines[1]["answer"]
 
 
+def test_what_is_wrong_is_never_nothing_where_something_failed():
+    fsc = {"resolution_0.143": 4.0, "voxel_size": 1.0}
+    ready = {"checks": [], "warnings": []}
+
+    def wrong(parts, claimed=None, errors=None):
+        return words.verdict(parts, claimed, errors)[3][1:]
+
+    assert wrong({"fsc": fsc}) == ("nothing was found", False)
+    assert wrong({"fsc": fsc, "preflight": ready}) == ("nothing: ready to be deposited", False)
+    assert wrong({"fsc": fsc}, 3.0) == ("the claim is finer than the half maps show", True)
+    assert wrong({"fsc": fsc}, None, {"quality": "why"}) == (
+        "quality failed; 1 warning below", True)  # fmt: skip
+    said, bad = wrong({"fsc": {**fsc, "warnings": ["a"]}, "preflight": ready})
+    assert said == "no fault that keeps it from being deposited, but 1 warning below" and not bad
+
+
 def test_local_resolutions_of_other_packages_are_compared(report):
     compared = json.loads((report / "report.json").read_text())["results"]["compare"]["maps"]
     assert [one["name"] for one in compared] == [
