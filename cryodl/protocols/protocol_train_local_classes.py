@@ -82,8 +82,8 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
                 label=label,
                 help=text,
             )
-        group = form.addGroup("Training")
-        group.addParam(
+        form.addSection(label="Training")
+        form.addParam(
             "startFrom",
             params.EnumParam,
             default=FROM_MONORES,
@@ -93,7 +93,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             help="A network that is trained on needs fewer maps and less time than one that starts "
             "from nothing: take the one whose labels are most like yours.",
         )
-        group.addParam(
+        form.addParam(
             "inputNetwork",
             params.PointerParam,
             pointerClass="CryodlNetwork",
@@ -103,7 +103,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             help="Output of another run of this protocol.",
         )
         add_option(
-            group, "minutes", OPTIONS["minutes"], "They are counted from the end of the first "
+            form, "minutes", OPTIONS["minutes"], "They are counted from the end of the first "
             "step. Two processor cores train on from a network of this plugin in half an hour.",
             default=30,
         )  # fmt: skip
@@ -122,7 +122,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             ("seed", "Which maps are held out, and in what order they come."),
         ):
             option = OPTIONS[TRAINING.get(name, name)]
-            add_option(group, name, option, more, expertLevel=params.LEVEL_ADVANCED)
+            add_option(form, name, option, more, expertLevel=params.LEVEL_ADVANCED)
 
     # --------------------------- inputs -----------------------------------
     def getPairs(self):
