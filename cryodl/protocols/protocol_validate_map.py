@@ -143,16 +143,18 @@ class CryodlProtValidateMap(OneMapInput, CryodlProtBase):
         return "".join(c if c.isalnum() or c in " -_" else "_" for c in run_name(run)).strip()
 
     def _related(self):
-        """Return outputs of other runs that are local resolutions of the volume."""
+        """Return outputs of other runs that are local resolutions of the volume, or its halves."""
         volume = self._volume()
-        if volume is None or not self.inputVolume.get().hasObjId():
-            return []
-        found = []
-        for child in self.getProject().getSourceChilds(self.inputVolume.get()):
-            own = child.getObjParentId() == self.getObjId()
-            if not own and isinstance(child, Volume) and self._isResolution(child, volume):
-                found.append(child)
-        return found
+        given = [p.get() for p in (self.inputVolume, self.halfMap1, self.halfMap2)]
+        known = [one for one in given if one is not None and one.hasObjId()]
+        children = [child for one in known for child in self.getProject().getSourceChilds(one)]
+        return [
+            child
+            for child in children
+            if isinstance(child, Volume)
+            and child.getObjParentId() != self.getObjId()
+            and self._isResolution(child, volume)
+        ]
 
     def _isResolution(self, child, volume):
         if isinstance(child, VolumeMask) or not os.path.exists(plain_path(child)):
