@@ -49,7 +49,7 @@ from cryodl.methods.enhance.prepare import APART, Noise, check_normalisation
 from cryodl.methods.enhance.reference import ModelFit
 from cryodl.methods.enhance.refined.correct import refine
 from cryodl.methods.options import declared
-from cryodl.methods.output import figure_of, finish, place_density, results_folder
+from cryodl.methods.output import figure_of, finish, names_of, place_density, results_folder
 from cryodl.methods.registry import mask_or_finder
 
 MapLike = Volume | str | Path
@@ -141,7 +141,8 @@ def run_enhance(
                 voxel_size=voxel_size, device=device, fit=fit, tell=notify or (lambda line: None),
             )  # fmt: skip
             source = volume if isinstance(volume, (str, Path)) else None
-            drawn = partial(_draw, result, output=output, source=source)
+            title = names_of(*maps)
+            drawn = partial(_draw, result, output=output, source=source, title=title)
             finish(result, work, start, drawn, write=fit.write, tell=notify)
         return result
     way = check_normalisation(normalisation, noise_mean, noise_std, mask)
@@ -232,7 +233,8 @@ def run_enhance(
         }
         timer.seconds["total"] = round(time.perf_counter() - start, 3)
         result = Result(volumes, stats, original)
-        draw = partial(_draw, result, output=output, source=source)
+        title = names_of(*([volume] if half1 is None else [half1, half2]))
+        draw = partial(_draw, result, output=output, source=source, title=title)
         finish(result, work, start, draw, write=fit.write, tell=tell)
     return result
 
@@ -321,7 +323,12 @@ def summary(stats: dict[str, Any]) -> list[str]:
 
 
 def _draw(
-    result: Result, work: Path, *, output: str | Path | None, source: str | Path | None
+    result: Result,
+    work: Path,
+    *,
+    output: str | Path | None,
+    source: str | Path | None,
+    title: str,
 ) -> None:
     from cryodl.report.chimerax import surface_level
     from cryodl.report.enhancement import draw_before_after, write_before_after_view
@@ -343,7 +350,7 @@ def _draw(
             change=result.volumes["audit"].data,
             support=None if support is None else support.data,
             supported="Trust" if name == "trust" else "Halves agree",
-            title=Path(source).name if source else "",
+            title=title,
         )
     mask = enhanced > SURFACE / 2
     write_before_after_view(
