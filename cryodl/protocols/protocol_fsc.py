@@ -96,8 +96,9 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
         lines = [f"Resolution (FSC 0.143): *{found:.2f} Å*{end}" if found else "No common signal"]
         cones = stats.get("directional")
         if cones:
+            ends = [f"{cones[end]:.2f}" for end in ("finest", "coarsest")]
             lines.append(
-                f"In cones: {cones['finest']:.2f} to {cones['coarsest']:.2f} Å, cFAR "
+                f"In cones: {' to '.join(dict.fromkeys(ends))} Å, cFAR "
                 f"{cones['area_ratio']:.2f}, " + ("anisotropic" if cones["anisotropic"] else "even")
             )
         return lines + self.warningLines()

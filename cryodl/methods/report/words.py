@@ -106,7 +106,9 @@ def _where(parts: dict[str, Stats]) -> tuple[str, str, bool]:
     for name, how in (("localfsc", "half maps"), ("cryores", "a network")):
         if name in parts:
             low, high = (parts[name]["percentiles"][q] for q in ("2.5", "97.5"))
-            said = f"{low:.1f} to {high:.1f} Å, median {parts[name]['median']:.1f} Å ({how})"
+            ends = f"{low:.1f}", f"{high:.1f}"
+            spread = f"{ends[0]} to {ends[1]} Å, median {parts[name]['median']:.1f} Å"
+            said = f"{spread if ends[0] != ends[1] else f'{ends[0]} Å throughout'} ({how})"
             return "Where?", said, False
     return "Where?", "local resolution was not judged", False
 
