@@ -24,6 +24,7 @@ from cryodl.errors import SettingError
 HERE = re.compile(r"tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+")
 SETTINGS = {
     "distributed.scheduler.allowed-failures": 1,  # of its worker, after which a row is tried again
+    "distributed.scheduler.worker-saturation": 1.0,  # a worker has the row that it judges alone
     # Dask looks at itself a hundred times a second, for tasks of milliseconds; ours take seconds
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
