@@ -49,6 +49,17 @@ class ResultsWindow(pwgui.Window):
         wide, high = self.root.winfo_screenwidth(), self.root.winfo_screenheight()
         return min(wide - 20, 1860), min(high - 90, 980)
 
+    def show(self, center=True, modal=False):
+        self.root.after_idle(self._keep_on_screen)
+        super().show(center, modal)
+
+    def _keep_on_screen(self):
+        """Scipion centres a window on its own, which may lie half beside the screen."""
+        wide, high = self.desiredDimensions()
+        left = min(self.root.winfo_x(), self.root.winfo_screenwidth() - wide)
+        top = min(self.root.winfo_y(), self.root.winfo_screenheight() - high)
+        self.root.geometry(f"+{max(0, left)}+{max(0, top)}")
+
     # --------------------------- what it is made of -----------------------
     def _make_controls(self, volumes, choose):
         bar = tk.Frame(self.root, bg="white")
