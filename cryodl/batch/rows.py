@@ -10,6 +10,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,8 +85,11 @@ def read_rows(table: str | os.PathLike[str], words: Sequence[str]) -> list[Row]:
 
 def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[Option]]:
     """A command's arguments, parsed, and the options that they are of."""
-    args = make_parser(arguments[0]).parse_args(list(arguments))
+    args = _whole_parser(arguments[0]).parse_args(list(arguments))
     return args, list(args.options)
+
+
+_whole_parser = lru_cache(make_parser)  # a worker reads the same command's words row after row
 
 
 def _maps(place: str) -> list[str]:
@@ -140,7 +144,7 @@ def _read_table(place: str) -> list[tuple[int, dict[str, str]]]:
 
 
 def _parser(command: str) -> tuple[argparse.ArgumentParser, list[Option]]:
-    parser = make_parser(command)
+    parser = _whole_parser(command)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             its_parser = action.choices[command]

@@ -356,7 +356,7 @@ def _stands_in(folder: Path) -> bool:
 def _entries(folder: Path, begin: str) -> list[Path]:
     """What a folder holds under names that begin so; nothing where it cannot be read."""
     try:
-        return sorted(path for path in folder.iterdir() if path.name.startswith(begin))
+        return [folder / name for name in sorted(os.listdir(folder)) if name.startswith(begin)]
     except OSError:
         return []
 
