@@ -39,7 +39,13 @@ def table(tmp_path_factory):
 def begin(table, output, *more):
     call = ["batch", table, "-o", output, "--workers", "2", *more, "fsc"]
     return subprocess.Popen([sys.executable, "-m", "cryodl", *map(str, call)], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            preexec_fn=_heed_ctrl_c)  # fmt: skip
+
+
+def _heed_ctrl_c():
+    """Also where the tests run in the background of a shell, which has its children ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def rows(output):
