@@ -50,15 +50,12 @@ class ResultsWindow(pwgui.Window):
         return min(wide - 20, 1860), min(high - 90, 980)
 
     def show(self, center=True, modal=False):
-        self.root.after_idle(self._keep_on_screen)
-        super().show(center, modal)
-
-    def _keep_on_screen(self):
-        """Scipion centres a window on its own, which may lie half beside the screen."""
+        """Open in the middle of the screen: Scipion's would be that of the project window."""
         wide, high = self.desiredDimensions()
-        left = min(self.root.winfo_x(), self.root.winfo_screenwidth() - wide)
-        top = min(self.root.winfo_y(), self.root.winfo_screenheight() - high)
-        self.root.geometry(f"+{max(0, left)}+{max(0, top)}")
+        left = (self.root.winfo_screenwidth() - wide) // 2
+        top = max(0, (self.root.winfo_screenheight() - high) // 2 - 20)
+        self.root.geometry(f"{wide}x{high}+{left}+{top}")
+        super().show(center=False, modal=modal)
 
     # --------------------------- what it is made of -----------------------
     def _make_controls(self, volumes, choose):
