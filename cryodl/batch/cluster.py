@@ -30,6 +30,9 @@ SETTINGS = {
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",
 }
+# A worker of this machine is begun again when it dies; on a busy machine that takes more than the
+# 15 s after which Dask would give it up, and the row that it has by then.
+RESTART = {"distributed.deploy.lost-worker-timeout": "1 hour"}
 
 
 @contextmanager
@@ -57,7 +60,7 @@ def cluster_client(
     _check(scheduler, gpus, jobqueue)
     numbers = tuple(gpus.split(",")) if gpus and scheduler == "local" else ()
     count = workers or len(numbers) or (1 if scheduler in QUEUES else thread_count())
-    with dask.config.set(SETTINGS), _quiet():
+    with dask.config.set({**SETTINGS, **(RESTART if scheduler == "local" else {})}), _quiet():
         if "://" in scheduler:
             with _connected(scheduler) as client:
                 _set_up(client, Setup(None))
