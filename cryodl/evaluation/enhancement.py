@@ -16,7 +16,7 @@ from cryodl.evaluation.reconstructions import BANDS, Experiment
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.half_maps.fsc import estimate_fsc, resolution_at, soft_mask
 from cryodl.half_maps.pair import half_sum
-from cryodl.maps.resample import resample
+from cryodl.maps.resample import resample, resample_to
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.evaluate import uphill, weight_by_fsc
 from cryodl.methods.enhance.refined.correct import VOXELS_PER_RESOLUTION, departure
@@ -93,8 +93,9 @@ def _outside(data: np.ndarray, away: np.ndarray) -> float:
 def _trusted(made: Volume, trust: Volume, model: Volume, resolution: float) -> dict[str, float]:
     """Voxels by bin of trust, the trust that they have in the mean, and how often it was right."""
     size = resolution / VOXELS_PER_RESOLUTION
-    away, true, told = (resample(volume, size).data for volume in (made, model, trust))
-    right = np.sign(departure(away)) == np.sign(departure(true))
+    shown, true = (resample(volume, size) for volume in (made, model))
+    told = resample_to(trust, shown, "nearest").data
+    right = np.sign(departure(shown.data)) == np.sign(departure(true.data))
     found: dict[str, float] = {}
     for number, (low, high) in enumerate(zip(TRUSTS[:-1], TRUSTS[1:])):
         held = (told >= low) & ((told < high) | (number == len(TRUSTS) - 2))

@@ -65,8 +65,8 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
             OPTIONS["model"],
             MODELS,
             ["tight", "wide", "highRes", "linear", "refined", "automatic"],
-            "*automatic* takes *refined* for half maps, which comes closest to the molecule; and "
-            "*tight* for one map, and where a mask to protect, another normalization or a "
+            "*automatic* takes *refined*, which comes closest to the molecule, most of all from "
+            "half maps; and *tight* where a mask to protect, another normalization or a "
             "cleaning is asked for. *tight* masks closely, in the manner of "
             "DeepEMhancer; try *wide* where it has cut something off, such as glycans and loops.",
         )
@@ -294,11 +294,6 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
 
     def _describeFiltering(self, model):
         """Return lines about what the models linear and refined lack and have no use for."""
-        if model == "refined" and len(self.getHalves()) < 2:
-            return [
-                "Model: refined works on two half maps, and there are none here: give them, or "
-                "choose another model."
-            ]
         unused = {
             OPTIONS["normalisation"].label: self.normalization.get() != NORMALISE_AUTO,
             OPTIONS["protect_mask"].label: self.protectMask.get() is not None,

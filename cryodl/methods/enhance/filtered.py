@@ -9,8 +9,9 @@ import numpy as np
 
 from cryodl.checks.finest import finest_possible
 from cryodl.checks.input import check_map
+from cryodl.checks.noise import NOISE
 from cryodl.checks.quiet import molecule_within, quiet_rim
-from cryodl.errors import SettingError
+from cryodl.errors import InputError, SettingError
 from cryodl.half_maps.fsc import THRESHOLDS, mask_of_halves
 from cryodl.half_maps.pair import half_sum, read_halves
 from cryodl.maps.inputs import input_map, input_mask, mask_source
@@ -43,9 +44,9 @@ def given(others: dict[str, Any]) -> list[str]:
     return found
 
 
-def choose_model(half1: Any, others: dict[str, Any]) -> str:
+def choose_model(others: dict[str, Any]) -> str:
     """The model for what is given; others : keywords that filters have no use for."""
-    return "tight" if half1 is None or given(others) else "refined"
+    return "tight" if given(others) else "refined"
 
 
 def enhance_by_filters(
@@ -71,6 +72,8 @@ def enhance_by_filters(
         original, halves, inside, notes = _read(inputs, mask, voxel_size, device, tell)
     for note in notes:
         tell(f"warning: {note}")
+    if not halves and NOISE in notes:
+        raise InputError(f"{NOISE}; give another map, or half maps")
     fit.judge_before(original)
     with timer("enhance"):
         if halves:

@@ -23,11 +23,11 @@ OPTIONS = (
     OUTPUT,
     HALF1._replace(help="first half map; the mean of both is enhanced, and each for the audit"),
     HALF2,
-    Option("model", "auto", "refined: half maps, filtered by what they hold and corrected by a "
-        "network within their resolution; linear: filtered alone, half maps or one map; tight: as "
-        "DeepEMhancer, masks closely; wide: leaves a margin; highres: for maps of 4 Å and better; "
-        "auto: refined for half maps, or tight for one map and with options that filters have no "
-        "use for", choices=MODELS, label="Model"),
+    Option("model", "auto", "refined: filtered by what half maps hold, or as the resolution of one "
+        "map asks for, and corrected by a network within that resolution; linear: filtered alone; "
+        "tight: as DeepEMhancer, masks closely; wide: leaves a margin; highres: for maps of 4 Å "
+        "and better; auto: refined, or tight with options that filters have no use for",
+        choices=MODELS, label="Model"),
     Option("normalisation", "auto", "how the noise is found: by itself, from its statistics, or "
         "outside a mask", choices=NORMALISATIONS, label="Normalization"),
     Option("noise_mean", help="mean of the noise, in the map's unit", kind=float, metavar="X",

@@ -56,12 +56,14 @@ def choose_refining(bundle: Any = None, table: str = TRUST) -> Bundle:
     """
     needed = {**LIMITS, TRUST: OBJECT, **_table(TRUST)}
     found = bundle_for(METHOD, REFINED if bundle is None else bundle, needed, READS_HALVES)
+    if TRUST_ONE_MAP in found.spec:
+        more = {TRUST_ONE_MAP: OBJECT, **_table(TRUST_ONE_MAP)}
+        bundle_for(METHOD, found, more, READS_HALVES)
     if table not in found.spec:
         raise BundleError(
             f"the network '{found.spec['name']}' corrects half maps alone: give those, or another "
             "network"
         )
-    bundle_for(METHOD, found, {table: OBJECT, **_table(table)}, READS_HALVES)
     check_tiles(found)
     return found
 

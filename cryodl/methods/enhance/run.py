@@ -86,11 +86,11 @@ def run_enhance(
     ----------
     volume : a map, best neither sharpened nor masked; or else half maps:
     half1, half2 : their mean is enhanced, and for the audit each of them
-    model : "refined": of half maps, the filter that their FSC and the spectrum of atoms ask for,
-        and what a network corrects about it within their resolution; "linear": the filter alone, of
-        one map by the resolution that a network finds; as DeepEMhancer, "tight" (masks closely),
-        "wide" (leaves a margin) or "highres" (for 4 Å and better). "auto" takes "refined" for half
-        maps and "tight" for one map, and where an option asks for what filters have no use for
+    model : "refined": the filter that the FSC of half maps and the spectrum of atoms ask for, of
+        one map by the resolution that a network finds, and what a network corrects about it within
+        that resolution; "linear": the filter alone; as DeepEMhancer, "tight" (masks closely),
+        "wide" (leaves a margin) or "highres" (for 4 Å and better). "auto" takes "refined", and
+        "tight" where an option asks for what filters have no use for
     bundle : Bundle, name or folder in place of the shipped one of the model
     normalisation : how the noise is found: "auto", "stats" (noise_mean and noise_std) or "mask"
         (outside of it)
@@ -129,7 +129,7 @@ def run_enhance(
     network = {"bundle": bundle, "batch_size": batch_size}
     fit = ModelFit(reference_model)
     if model == "auto":
-        model = choose_model(half1, others | {"bundle": bundle})
+        model = choose_model(others | {"bundle": bundle})
     if model in FILTERING:
         check_filtering(model, others | (network if model == "linear" else {}))
         shown = None if progress is None else partial(progress, "enhance")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cryodl.errors import BundleError, SettingError
+from cryodl.errors import BundleError, InputError, SettingError
 from cryodl.filters.sharpen import radial_amplitude
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance import filtered
@@ -111,6 +111,13 @@ def test_one_map_is_corrected_by_a_network_that_learnt_of_one(case, tmp_path):  
     assert np.abs(made["enhanced"].data - plain["enhanced"].data).max() > 0.05
     trust = made["trust"].data[made["trust"].data > 0]
     assert trust.min() >= 0.6 and trust.max() <= 0.9  # its own table
+
+
+@pytest.mark.parametrize("model", ["auto", "linear"])
+def test_noise_is_refused(model):
+    noise = Volume(np.random.default_rng(3).normal(size=(48,) * 3).astype(np.float32), 1.5)
+    with pytest.raises(InputError, match="no molecule stands out of the noise.*; give another map"):
+        run_enhance(noise, model=model, device="cpu")
 
 
 def test_beyond_its_resolutions_the_network_is_left_out(case, random, monkeypatch):  # noqa: F811

@@ -44,6 +44,7 @@ POSSIBLE = (
         for key in ("trained", "trained.voxel_sizes", "trained.kinds", "trained.widening")
     ],
     ("trained", {}),
+    ("trust_one_map", DELETED),  # of networks that learnt from half maps alone
     ("trained.kinds", []),
     ("normalisation.parameters.level", True),
     ("normalisation.parameters.floor", 0),
