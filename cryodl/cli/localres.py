@@ -67,7 +67,8 @@ def run(args: argparse.Namespace) -> None:
     own = {one.name for one in OF_METHODS[args.method]}
     if "half1" not in own and (args.half1 or args.half2):
         raise SettingError(
-            f"method {args.method} takes one map: choose {_listed(owners('half1'))} for half maps"
+            f"method {args.method} takes one map; half maps are read by "
+            f"{_listed(owners('half1'))}: choose one, such as localfsc"
         )
     if not args.map and not args.half1:
         raise SettingError("no map is given: give MAP, or half maps and their --method")

@@ -151,7 +151,7 @@ def load_parts(bundle, device: str = "auto"):
     """As `load_network`, of all the networks that a bundle's is made of, by name."""
     if _kept is None:
         return _load_parts(bundle, device)
-    name = str(bundle.path), bundle.sha256, device
+    name = str(bundle.path), bundle.sha256, device, in_half()
     if name not in _kept:
         _kept[name] = _load_parts(bundle, device)
     return _kept[name]

@@ -29,7 +29,7 @@ from cryodl.maps.result import Result
 from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import Timer, cost_estimate
-from cryodl.methods.cryores.options import OPTIONS
+from cryodl.methods.cryores.options import DEFAULT, OPTIONS
 from cryodl.methods.cryores.predict import INSIDE, LEAST, predict
 from cryodl.methods.options import declared
 from cryodl.networks.architectures import is_backbone, number, one_of, optional
@@ -45,7 +45,6 @@ from cryodl.networks.method_bundle import (
 from cryodl.resolution_maps.statistics import resolution_stats
 
 METHOD = "single-map-resolution"
-BUNDLE = "cryores-backbone"
 MASK_BUNDLE = "cryores-single"  # whose masks are no worse, and known to the networks that use them
 REQUIRED = {
     **LIMITS,
@@ -67,7 +66,7 @@ def choose_bundle(bundle: Any = None) -> Bundle:
     ------
     BundleError : unknown or damaged, or not a bundle of this method
     """
-    bundle = bundle_for(METHOD, BUNDLE if bundle is None else bundle, REQUIRED, READS)
+    bundle = bundle_for(METHOD, DEFAULT if bundle is None else bundle, REQUIRED, READS)
     check_tiles(bundle)
     check_curve(bundle)
     return bundle

@@ -19,6 +19,7 @@ from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.estimate import estimate_single_map_resolution
+from cryodl.methods.cryores.options import DEFAULT
 from cryodl.methods.cryores.predict import predict
 from cryodl.methods.options import Option, declared
 from cryodl.methods.training_options import MAPS, TABLES
@@ -35,7 +36,7 @@ OPTIONS = (
     Option("halves", 30, "of them also judged by the methods of half maps, which take longer", int,
         least=0, metavar="N"),
     MAPS,
-    Option("bundle", "cryores-single", "the network", metavar="BUNDLE"),
+    Option("bundle", DEFAULT, "the network", metavar="BUNDLE"),
     *TABLES,
 )  # fmt: skip
 
@@ -53,7 +54,7 @@ def evaluate_single_map_resolution(
     count: int | None = None,
     halves: int = 30,
     maps: str | Path | None = None,
-    bundle: str | Path = "cryores-single",
+    bundle: str | Path = DEFAULT,
     overwrite: bool = False,
     log: Callable[[str], object] | None = print_line,
 ) -> dict[str, list[dict]]:

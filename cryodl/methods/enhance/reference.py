@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.errors import InputError
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.audit import SURFACE
 from cryodl.methods.registry import model_fit
 
-WORSE = 0.01  # of Q, from which on a map is worse to build into
+WORSE, LESS = 0.01, 0.05  # of Q and of correlation, from which on a map is worse to build into
+FALLS = 0.05  # of a residue's Q
+NOTHING = "the enhanced map holds no density where the model lies: do not build into this map"
 FIGURES = "q_score", "correlation", "fsc_0.5", "atom_inclusion"
 TABLE = "residues.csv"
 
@@ -40,7 +43,10 @@ class ModelFit:
         """
         if self.model is None:
             return []
-        self.both["after"] = model_fit(volume, self.model, SURFACE)
+        try:
+            self.both["after"] = model_fit(volume, self.model, SURFACE)
+        except InputError as error:  # it was judged before: what is enhanced holds nothing there
+            return [f"{NOTHING} ({error})"]
         stats["reference_model"] = self.stats
         return self.warnings
 
@@ -61,11 +67,23 @@ class ModelFit:
     @property
     def warnings(self) -> list[str]:
         notes = []
-        q = [fit.stats["q_score"] for fit in self.both.values()]
-        if q[1] < q[0] - WORSE:
+        before, after = (fit.stats for fit in self.both.values())
+        if after["q_score"] is None or after["correlation"] is None:
+            return [NOTHING]
+        words = [
+            f"{name} {after[key]:.3f}, {before[key]:.3f} before"
+            for name, key, worse in (
+                ("Q-score", "q_score", WORSE),
+                ("correlation", "correlation", LESS),
+            )
+            if before[key] is not None and after[key] < before[key] - worse
+        ]
+        if words:
+            fell = self._fell()
             notes.append(
-                f"the model fits the enhanced map less well than the input (Q-score {q[1]:.3f}, "
-                f"{q[0]:.3f} before): do not build into this map"
+                f"the model fits the enhanced map less well than the input ({'; '.join(words)}; "
+                f"Q-score falls by more than {FALLS:g} in {fell[0]} of {fell[1]} residues): do not "
+                "build into this map where it does (residues.csv)"
             )
         lost = [
             f"{each['name']} {each['chain']}/{each['number']}"
@@ -81,9 +99,14 @@ class ModelFit:
             )
         return notes
 
+    def _fell(self) -> tuple[int, int]:
+        """Residues whose Q-score fell, and all."""
+        before, after = (fit.per_residue["q_score"] for fit in self.both.values())
+        return int(np.sum(after < before - FALLS)), len(before)
+
     def write(self, folder: Path) -> None:
         """Write residues.csv: of every residue the Q-score and correlation before and after."""
-        if self.model is None:
+        if "after" not in self.both:
             return
         names = [f"{figure}_{when}" for figure in ("q_score", "correlation") for when in self.both]
         columns = [

@@ -316,7 +316,8 @@ def summary(stats: dict[str, Any]) -> list[str]:
         )
     if "reference_model" in stats:
         q = stats["reference_model"]["q_score"]
-        words += f"; Q-score of the model {q['before']:.3f} before, {q['after']:.3f} after"
+        scores = ("none" if q[when] is None else f"{q[when]:.3f}" for when in ("before", "after"))
+        words += "; Q-score of the model {} before, {} after".format(*scores)
     if stats.get("trust_median") is not None:
         words += f"; trust {stats['trust_median']:.2f} in the median where it shows something"
     return [f"{words}; {stats['seconds']['total']:.1f} s"]

@@ -66,6 +66,21 @@ def test_what_is_lost_is_said(case):
     (line, *_) = fit.judge_after(volume, {})
     assert "do not build into this map" in line and f"{fit.stats['q_score']['before']:.3f}" in line
     assert not fit.judge_after(ideal, {})
+    (line,) = fit.judge_after(ideal.with_data(ideal.data * 0), {})
+    assert line.startswith("the enhanced map holds no density where the model lies")
+
+
+def test_a_map_that_correlates_less_is_said_though_its_q_score_holds(case):
+    _, path, placed, elements = case
+    density = atom_density(placed, elements, (N, N, N), VOXEL)
+    ideal = Volume(density / density.std() * np.float32(SURFACE), VOXEL)
+    fit = ModelFit(path)
+    fit.judge_before(ideal)
+    fit.judge_after(ideal, {})
+    fit.both["after"].stats["correlation"] -= 0.1
+    fit.both["after"].per_residue["q_score"][:3] -= 0.2
+    (line,) = fit.warnings
+    assert "(correlation " in line and f"in 3 of {len(placed)} residues" in line
 
 
 def test_a_model_that_is_none_costs_no_enhancement(case, tmp_path, monkeypatch):
