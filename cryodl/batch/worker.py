@@ -10,8 +10,8 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import TextIOBase
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ from cryodl.cli.main import error_line
 from cryodl.compute.device import choose_gpus, forget_networks, keep_networks
 from cryodl.compute.memory import resident_memory
 from cryodl.compute.parallel import keep_freed_memory, limit_threads
+from cryodl.compute.precision import VARIABLE as PRECISION
 from cryodl.errors import InputError
 from cryodl.files.folder import whole_file
 from cryodl.files.record import KEY, file_sha256, files_of, write_json
@@ -60,7 +61,8 @@ class Job(NamedTuple):
 
 
 class Setup(WorkerPlugin):
-    """Begin a worker: its cores and GPU are set, and networks that it loads stay loaded.
+    """Begin a worker: its cores and GPU are set, and networks that it loads stay loaded. Rows that
+    say nothing of precision keep to the environment of who made this.
 
     threads : processor cores for a row, None for as many as Dask gives the worker
     gpus : numbers, one for each worker in turn
@@ -70,10 +72,12 @@ class Setup(WorkerPlugin):
 
     def __init__(self, threads: int | None, gpus: tuple[str, ...] = ()) -> None:
         self.threads, self.gpus = threads, gpus
+        self.precision = os.environ.get(PRECISION)
 
     def setup(self, worker: Any) -> None:
         with suppress(ValueError):  # Ctrl-C is for the one that sends the rows
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _set(PRECISION, self.precision)
         limit_threads(self.threads or worker.state.nthreads)
         if self.gpus:
             choose_gpus(self.gpus[int(worker.name) % len(self.gpus)])
@@ -129,8 +133,27 @@ def do_row(job: Job) -> dict[str, Any]:
 
     Returns name, status ("done", "failed", or "kept" where it was done before), and error.
     """
-    with _one_row:
+    with _one_row, _own_environment():
         return _do_row(job)
+
+
+@contextmanager
+def _own_environment() -> Iterator[None]:
+    """What a row sets of precision, threads and GPUs is of no later row."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in {*before, *os.environ}:
+            _set(name, before.get(name))
+
+
+def _set(name: str, value: str | None) -> None:
+    """Set an environment variable, or unset it."""
+    if value is None:
+        os.environ.pop(name, None)
+    elif os.environ.get(name) != value:
+        os.environ[name] = value
 
 
 def _do_row(job: Job) -> dict[str, Any]:
@@ -234,7 +257,10 @@ class _Words(TextIOBase):
 def identity(args: Any, options: list[Option]) -> dict[str, Any]:
     """What a row's result depends on: "key" of all of it, "sha256" of the files by their names."""
     files: dict[str, str] = {}
-    values = {}
+    values: dict[str, Any] = {}
+    if hasattr(args, "precision"):  # moves figures, unlike other settings of the process
+        precision = args.precision or os.environ.get(PRECISION) or "auto"
+        values.update({"precision": precision} if precision != "auto" else {})
     for one in differing([o for o in options if not o.process], args):
         if one.dest not in NOT_OF_ROWS:
             value = getattr(args, one.dest)

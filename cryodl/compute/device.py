@@ -131,7 +131,7 @@ def load_network(bundle, device: str = "auto"):
     return parts[WHOLE], device
 
 
-_kept: dict | None = None  # networks by their bundle and device, where they are kept
+_kept: dict | None = None  # networks by bundle, device and precision, where they are kept
 
 
 def keep_networks() -> None:

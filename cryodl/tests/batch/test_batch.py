@@ -310,6 +310,50 @@ def test_a_worker_loads_a_network_once(monkeypatch):
     assert device.load_network(load_bundle("deepres-high"), "cpu")[0] is not first
 
 
+def test_a_kept_network_answers_in_the_precision_asked_for(monkeypatch):
+    monkeypatch.setattr(device, "_kept", {})
+    networks = []
+    for precision in ("single", "half", "single"):
+        monkeypatch.setenv("CRYODL_PRECISION", precision)
+        networks.append(device.load_network(load_bundle("deepres-low"), "cpu")[0])
+    assert networks[0] is networks[2] is not networks[1]
+
+
+def test_what_a_row_sets_of_its_process_is_of_no_later_row(maps, monkeypatch):
+    monkeypatch.setenv("CRYODL_PRECISION", "single")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setenv("CRYODL_THREADS", "1")
+    before = dict(os.environ)
+    table = table_of(["a1.mrc,half,2,1", "b1.mrc,,,"], "map,precision,threads,gpus")
+    rows = read_rows(table, ["classify", "--model", "dnn", "--device", "cpu"])
+    seen = []
+    run_it = worker._run
+    monkeypatch.setattr(worker, "_run", lambda *given: [run_it(*given), seen.append(
+        [os.environ[name] for name in ("CRYODL_PRECISION", "CRYODL_THREADS",
+                                       "CUDA_VISIBLE_DEVICES")])][0])  # fmt: skip
+    for row in rows:
+        assert do_row(job_of(row))["status"] == "done"
+        assert dict(os.environ) == before
+    assert seen == [["half", "2", "1"], ["single", "1", "0,1"]]
+    setup = worker.Setup(1)  # where the batch is started
+    monkeypatch.setenv("CRYODL_PRECISION", "half")  # of a worker's own environment
+    setup.setup(None)
+    assert os.environ["CRYODL_PRECISION"] == "single"
+
+
+def test_a_row_is_known_by_its_precision_and_not_by_its_cores(maps, monkeypatch):
+    monkeypatch.delenv("CRYODL_PRECISION", raising=False)
+
+    def key(*words):
+        return identity(*parse(["classify", "a1.mrc", *words]))["key"]
+
+    plain, half = key(), key("--precision", "half")
+    assert half not in (plain, key("--precision", "single"))
+    assert key("--threads", "2", "--gpus", "0", "--precision", "auto") == plain
+    monkeypatch.setenv("CRYODL_PRECISION", "half")
+    assert key() == half != key("--precision", "single")
+
+
 @pytest.mark.parametrize(("most", "kept"), [(0, 0), (1e15, 1)])
 def test_what_a_large_map_left_in_memory_goes(maps, monkeypatch, most, kept):
     monkeypatch.setattr(device, "_kept", {})
