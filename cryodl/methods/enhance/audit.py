@@ -144,8 +144,11 @@ class Evidence:
     nothing: bool
 
 
-def find_evidence(enhanced: Enhanced) -> Evidence:
-    """Evidence of density in the input of an enhanced map."""
+def find_evidence(enhanced: Enhanced, left: np.ndarray | None = None) -> Evidence:
+    """Evidence of density in the input of an enhanced map.
+
+    left : ndarray (z, y, x), bool, where an earlier mask had left something; None: everywhere
+    """
     from scipy.ndimage import gaussian_filter
 
     source = enhanced.source.data
@@ -160,6 +163,8 @@ def find_evidence(enhanced: Enhanced) -> Evidence:
         middle, sd = 0.0, _CUT_OUT * float(np.percentile(np.abs(mean), 99.9)) / SOME
     value = (mean - np.float32(middle)) / np.float32(max(sd, 1e-30))
     clear = value > CLEAR
+    if left is not None:  # the edge of a mask rings on the network's grid
+        clear &= left
     volume = float(clear.sum()) * enhanced.source.voxel_size**3
     return Evidence(value, clear, region is not None and volume < HARDLY)
 

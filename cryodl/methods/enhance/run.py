@@ -22,6 +22,7 @@ from cryodl.errors import SettingError
 from cryodl.half_maps.fsc import THRESHOLDS, estimate_fsc, soft_mask
 from cryodl.half_maps.pair import half_sum, read_halves
 from cryodl.maps.inputs import input_map, input_mask
+from cryodl.maps.mask import existing_mask
 from cryodl.maps.resample import resample_to
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
@@ -176,7 +177,7 @@ def run_enhance(
         with timer("enhance"):
             enhanced = enhancer.enhance(judged, noise, progress=partial(show, "enhance"))
         with timer("finish"):
-            evidence = find_evidence(enhanced)
+            evidence = find_evidence(enhanced, _left(original, enhanced.source))
             density, pieces = _finish(enhanced, evidence, original, kept, clean)
         with timer("audit"):
             found = audit(enhanced, enhancer.spec, density.data, evidence)
@@ -285,6 +286,14 @@ def _shown(density: Volume) -> np.ndarray:
     """Where an enhanced map shows something, with a soft edge."""
     inside = density.data > 0.5 * SURFACE
     return soft_mask(inside if inside.any() else ~inside, density.voxel_size)
+
+
+def _left(original: Volume, grid: Volume) -> np.ndarray | None:
+    """Where an earlier mask had left something of a map, on the network's grid."""
+    support = existing_mask(original.data)
+    if support is None:
+        return None
+    return resample_to(original.with_data(support.astype(np.float32)), grid, "nearest").data > 0.5
 
 
 def _finish(enhanced: Enhanced, evidence: Evidence, volume: Volume, kept, clean):

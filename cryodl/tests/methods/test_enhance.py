@@ -207,6 +207,15 @@ def test_the_audit_names_what_went_and_what_came(enhancer, full):
     assert found.removed > honest.removed and found.change[30:34, 30:34, 30:34].min() < 0
 
 
+def test_nothing_is_removed_where_a_mask_had_left_nothing():
+    from cryodl.methods.enhance.run import run_enhance
+
+    zone = read_map(Path(__file__).parents[3] / "examples" / "emd_30342_zone.mrc.gz")
+    result = run_enhance(zone, model="tight", device="cpu")
+    lost = result.volumes["audit"].data < 0
+    assert (lost & (zone.data == 0)).sum() < 0.01 * (zone.data == 0).sum()
+
+
 def test_a_protected_ligand_survives(molecule, tmp_path):
     """A weak haem, apart from the protein, goes as a small piece, unless it is protected."""
     from cryodl.methods.enhance.run import run_enhance
