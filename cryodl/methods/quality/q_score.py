@@ -30,6 +30,7 @@ SHARE = 0.9  # of the radius, within which of another atom a point is not free
 REACH = float(RADII[-1]) * (1 + SHARE)  # Å, of neighbours that can take a point
 CLOSE = 0.9  # Å; another atom nearer than that takes points of small spheres alone
 CHUNK = 4096  # atoms worked on at a time
+FLAT = 1e-6  # of the map's range; below, values about an atom differ by rounding alone
 
 
 def q_scores(
@@ -53,13 +54,15 @@ def q_scores(
 
     Returns
     -------
-    ndarray, shape (sigmas, n), float64, from -1 to 1
+    ndarray, shape (sigmas, n), float64, from -1 to 1; nan where the density about an atom is
+        constant
     """
     from scipy.spatial import cKDTree
 
     data, origin = _on_whole_voxels(volume)
     positions = np.asarray(positions, np.float64)
     places = (positions - origin) / volume.voxel_size
+    flat = FLAT * float(np.ptp(volume.data))
     tree = cKDTree(positions)
     if conformers is None:
         conformers = np.zeros(len(positions), int)
@@ -70,7 +73,7 @@ def q_scores(
         near, own = _neighbours(tree, positions, part, conformers)
         sums = _shell_sums(near, own, places[part], volume.voxel_size, data)
         for row, sigma in zip(found, sigmas):
-            row[part] = _correlate(sums, sigma)
+            row[part] = _correlate(sums, sigma, flat)
 
     starts = range(0, len(positions), CHUNK)
     with ThreadPoolExecutor(thread_count()) as pool:
@@ -213,8 +216,11 @@ def _are_free(spread: np.ndarray, radii: np.ndarray, near: np.ndarray) -> np.nda
     return (away > SHARE * radii[:, None, None]).all(axis=2)
 
 
-def _correlate(sums: np.ndarray, sigma: float) -> np.ndarray:
-    """Correlation with the Gaussian; the central value counts as often as a sphere has points."""
+def _correlate(sums: np.ndarray, sigma: float, flat: float) -> np.ndarray:
+    """Correlation with the Gaussian; the central value counts as often as a sphere has points.
+
+    flat : RMS difference from the central value up to which there is none to correlate: nan
+    """
     count, total, squares = sums
     fall = np.exp(-0.5 * (RADII / sigma) ** 2) - 1
     number = POINTS + count.sum(axis=1)
@@ -222,4 +228,6 @@ def _correlate(sums: np.ndarray, sigma: float) -> np.ndarray:
     density = squares.sum(axis=1) - total.sum(axis=1) ** 2 / number
     gaussian = count @ fall**2 - (count @ fall) ** 2 / number
     norm = np.sqrt(np.maximum(density, 0) * gaussian)
-    return np.clip(np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0), -1, 1)
+    found = np.clip(np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0), -1, 1)
+    constant = (count.sum(axis=1) > 0) & (squares.sum(axis=1) <= number * flat**2)
+    return np.where(constant, np.nan, found)

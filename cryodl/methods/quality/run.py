@@ -50,7 +50,8 @@ def run_quality(
     model : PDB or mmCIF file of the model that is fitted into it. All its models are judged, those
         of an ensemble each by itself; an atom of an alternate conformation does not see those of
         another. Hydrogens are left out.
-    claimed : Å, resolution of the map, for what Q is to be expected
+    claimed : Å, resolution of the map: for what Q is to be expected, and the model's density is cut
+        there for the correlation; None cuts it where the map-model FSC falls to 0.143
     level : contour level, for atom inclusion; None finds one by a rule
     resolution_map : local resolution of any package (Å), read at each residue
     sigma : Å, of the Q-score's Gaussian
@@ -63,11 +64,13 @@ def run_quality(
     Returns
     -------
     QualityResult : .stats with "q_score", "correlation", "fsc_0.5" (Å), "atom_inclusion",
-        "expected_q", "chains", "ligands", "archive"; .per_atom and .per_residue
+        "expected_q", "chains", "ligands", "archive"; .per_atom and .per_residue. Q is unknown (nan)
+        of atoms outside the box and where the density is constant.
 
     Raises
     ------
-    CryodlError : one line with what was received and what to do; nothing is written then
+    CryodlError : one line with what was received and what to do; nothing is written then. No atom
+        with density that varies is among what is refused.
     """
     start = time.perf_counter()
     with results_folder(output, volume, model, resolution_map, overwrite=overwrite) as work:
@@ -92,11 +95,12 @@ def summary(stats: dict[str, Any]) -> list[str]:
     expected, fsc = stats["expected_q"], stats["fsc_0.5"]
     beside = "" if expected is None else f" (expected {expected:.3f})"
     end = f"{fsc:.2f} Å" if fsc else "no resolution"
+    correlation = "unknown" if stats["correlation"] is None else f"{stats['correlation']:.3f}"
     lines = [
         *warnings(stats),
         f"Q-score {stats['q_score']:.4f}{beside}, sigma {stats['sigma']:g} Å, of {stats['atoms']} "
         f"atoms, {100 * stats['atom_inclusion']:.0f} % of them above level {stats['level']:.4g}; "
-        f"correlation {stats['correlation']:.3f}; map-model FSC 0.5 at {end}",
+        f"correlation {correlation}; map-model FSC 0.5 at {end}",
     ]
     percentile = stats["archive"].get("q_percentile")
     if percentile is not None:
@@ -138,6 +142,7 @@ def _judge(
         scores[:, own] = np.where(inside[own], found, np.nan)
     chains, names = _chains(atoms)
     fits = inside & atoms.main
+    _check_varies(scores[0], inside, fits, notes)
     agreed = agreement(
         density,
         atoms.positions[fits],
@@ -195,6 +200,21 @@ def _judge(
         "seconds": {},
     }
     return QualityResult({}, stats, density, atoms, per_atom, per_residue, agreed)
+
+
+def _check_varies(q: np.ndarray, inside: np.ndarray, fits: np.ndarray, notes: list[str]) -> None:
+    """Refuse a map that is constant about all atoms; note how many have an unknown Q for it."""
+    if not np.nan_to_num(q[fits]).any():
+        raise InputError(
+            f"the map is constant where the model lies: none of its {int(inside.sum())} atoms has "
+            "density that varies; fit the model into the map, or give the map before it was masked"
+        )
+    unknown = np.isnan(q[inside])
+    if unknown.any():
+        notes.append(
+            f"the map is constant about {int(unknown.sum())} atoms ({unknown.mean():.1%}): "
+            "their Q is unknown and left out of all means"
+        )
 
 
 def _expected(atoms: Atoms, resolution: float | None) -> float | None:

@@ -177,3 +177,35 @@ def test_command_and_what_it_refuses(tmp_path, capsys):
     stats = json.loads((tmp_path / "out" / "stats.json").read_text())
     assert stats["q_score"] == stats["q_score_sigma_0.4"] and stats["level"] == 0.01
     assert "sigma 0.4 Å" in capsys.readouterr().out
+
+
+def test_where_the_map_is_constant_q_is_unknown(tmp_path, capsys):
+    model = tmp_path / "model.pdb"
+    atoms = read_atoms(DATA / "1c75.pdb")
+    shift = 14 - atoms.positions.min(axis=0)
+    lines = (DATA / "1c75.pdb").read_text().splitlines()
+    for k, line in enumerate(lines):
+        if line.startswith(("ATOM", "HETATM")):
+            place = [float(line[i : i + 8]) + s for i, s in zip((30, 38, 46), shift)]
+            lines[k] = line[:30] + "".join(f"{value:8.3f}" for value in place) + line[54:]
+    model.write_text("\n".join(lines))
+    positions = atoms.positions + shift
+    shape = tuple(int(edge) + 15 for edge in positions.max(axis=0)[::-1])
+    data = atom_density(positions, atoms.elements, shape, VOXEL, b_factor=60)
+    cut = int(np.median(positions[:, 2]))
+    for background in (0.0, 0.3):
+        half, corner = data.copy(), np.full_like(data, background)
+        half[:cut] = background
+        corner[:6, :6, :6] = data[cut : cut + 6, 20:26, 20:26]
+        result = run_quality(Volume(half, VOXEL, origin=(0.3, 0.3, 0.3)), model)
+        q, low = result.per_atom["q_score"], positions[:, 2] < cut - 4
+        assert np.isnan(q[low]).all() and np.isfinite(q[positions[:, 2] > cut]).all()
+        assert result.stats["q_score"] == pytest.approx(np.nanmean(q), abs=1e-4)
+        assert f"constant about {np.isnan(q).sum()} atoms ({np.isnan(q).mean():.1%})" in str(
+            result.stats["warnings"]
+        )
+        write_map(tmp_path / "corner.mrc", Volume(corner, VOXEL))
+        out = str(tmp_path / "out")
+        assert main(["quality", str(tmp_path / "corner.mrc"), str(model), "-o", out]) == 2
+        error = capsys.readouterr().err
+        assert "the map is constant where the model lies" in error and "Traceback" not in error
