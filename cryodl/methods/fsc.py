@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.input import check_map
-from cryodl.half_maps.directional import DirectionalFsc, directional_fsc
+from cryodl.half_maps.directional import SURE, DirectionalFsc, directional_fsc
 from cryodl.half_maps.fsc import (
     THRESHOLDS,
     FscCurve,
@@ -87,8 +87,8 @@ def run_fsc(
         by phase randomisation; None where there is no common signal), "signal_from" (Å, where
         coarser shells hold no signal and were left out, else None) and "dips" ([from, to], Å, below
         0.143 with signal beyond), .volumes "mask", .curve; "directional" with "area_ratio" (of
-        cones: cFAR), "sphericity", "anisotropic", "finest", "coarsest" (Å) and "worst" (axes x, y,
-        z and Å), and .directional
+        cones: cFAR), "sphericity", "certainty" (spread over that by chance),
+        "anisotropic", "finest", "coarsest" (Å) and "worst" (axes x, y, z and Å), and .directional
 
     Raises
     ------
@@ -105,7 +105,19 @@ def run_fsc(
 
 def summary(stats: dict[str, Any]) -> list[str]:
     within, without = (_resolutions(stats, suffix) for suffix in ("", "_unmasked"))
-    return [*warnings(stats), f"resolution {within}; without a mask {without}"]
+    lines = [*warnings(stats), f"resolution {within}; without a mask {without}"]
+    if "directional" in stats:  # before the last line, which says what was asked first
+        lines.insert(-1, _directions(stats["directional"]))
+    return lines
+
+
+def _directions(found: dict[str, Any]) -> str:
+    spread = f"directions: {found['finest']:.2f} to {found['coarsest']:.2f} Å"
+    if any(one["resolution"] is None for one in found["worst"]):
+        spread += ", and some without signal"
+    if found["certainty"] <= SURE:
+        return f"{spread}, not more than chance"
+    return f"{spread}, more than chance" + ("" if found["anisotropic"] else ", but little")
 
 
 def _resolutions(stats: dict[str, Any], suffix: str) -> str:
@@ -175,6 +187,7 @@ def _in_directions(cones: DirectionalFsc, notes: list[str]) -> dict[str, Any]:
         "spread": round(float(cones.areas.std() / cones.areas.mean()), 4),
         "spread_by_chance": round(cones.chance / float(cones.areas.mean()), 4),
         "sphericity": round(cones.sphericity, 4),
+        "certainty": round(cones.certainty, 2),
         "anisotropic": cones.anisotropic,
         "finest": _rounded(float(finest)),
         "coarsest": _rounded(float(coarsest)),

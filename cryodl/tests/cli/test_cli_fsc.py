@@ -253,3 +253,23 @@ def test_shells_without_signal_are_left_out_with_a_word(band, tmp_path, capsys):
         assert 80 / 3 <= begins + 0.001 and begins < 41  # to a shell
         assert f"no common signal coarser than {begins:.1f} Å" in told and "left out" in told
         assert changed["phases_randomised_from"] < 26
+
+
+def test_directions_are_always_told(inputs, halves, tmp_path, capsys):
+    from cryodl.methods.fsc import summary
+
+    assert (
+        main([str(word) for word in ["fsc", *halves, "--directional", "-o", tmp_path / "o"]]) == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    stats = read(tmp_path / "o" / "stats.json")
+    found = stats["directional"]
+    ends = f"directions: {found['finest']:.2f} to {found['coarsest']:.2f} Å"
+    assert f"{ends}, not more than chance" in lines and not found["anisotropic"]
+    found["certainty"] = 5.0
+    assert f"{ends}, more than chance, but little" in summary(stats)
+    found["anisotropic"] = True
+    assert f"{ends}, more than chance" in summary(stats)
+    found["worst"][0]["resolution"] = None
+    assert f"{ends}, and some without signal, more than chance" in summary(stats)
+    assert summary(stats)[-1].startswith("resolution ")

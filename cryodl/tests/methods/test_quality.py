@@ -204,7 +204,7 @@ def test_where_the_map_is_constant_q_is_unknown(tmp_path, capsys):
         assert f"constant about {np.isnan(q).sum()} atoms ({np.isnan(q).mean():.1%})" in str(
             result.stats["warnings"]
         )
-        write_map(tmp_path / "corner.mrc", Volume(corner, VOXEL))
+        write_map(tmp_path / "corner.mrc", Volume(corner, VOXEL), overwrite=True)
         out = str(tmp_path / "out")
         assert main(["quality", str(tmp_path / "corner.mrc"), str(model), "-o", out]) == 2
         error = capsys.readouterr().err
