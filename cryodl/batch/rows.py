@@ -62,7 +62,7 @@ def read_rows(table: str | os.PathLike[str], words: Sequence[str]) -> list[Row]:
     else:
         lines = _read_table(place)
     parser, options = _parser(words[0])
-    _check_words(words, parser)
+    _check_words(words, parser, options)
     by_column = _check_columns(place, lines[0][1], parser, options, words)
     words, for_all = _absolute_words(words, parser, options)
     held = [
@@ -162,18 +162,37 @@ def _action(parser: argparse.ArgumentParser, column: str) -> argparse.Action | N
     return None
 
 
-def _check_words(words: Sequence[str], parser: argparse.ArgumentParser) -> None:
-    """Raise SettingError where the words for all rows say what only a table or a batch can."""
-    known = [word for word in words[1:] if word[:2] != "--" or
-             word.split("=")[0] in parser._option_string_actions]  # fmt: skip
-    if has_positional(parser, known):
+def _check_words(
+    words: Sequence[str], parser: argparse.ArgumentParser, options: Sequence[Option]
+) -> None:
+    """Raise SettingError where the words for all rows say what only a table or a batch can, or what
+    is wrong in every row."""
+    known = parser._option_string_actions
+    for word in words[1:]:
+        name = word.split("=")[0]
+        ours = name[:2] == "--" and name[2:] in NOT_OF_ROWS or name == "-o"
+        if ours or name in known and known[name].dest in NOT_OF_ROWS:
+            raise SettingError(f"{word} is not for the command of a batch: leave it out")
+        if re.match("--|-[a-zA-Z]", name) and name not in known:
+            raise SettingError(f"{words[0]} has no option {name}: see 'cryodl {words[0]} --help'")
+    if has_positional(parser, words[1:]):
         raise SettingError(
             f"a map is named among the words of {words[0]}: the table names the maps"
         )
-    for word in words[1:]:
-        action = parser._option_string_actions.get(word.split("=")[0])
-        if action is not None and action.dest in NOT_OF_ROWS:
-            raise SettingError(f"{word} is not for the command of a batch: leave it out")
+    missing = _missing(words, parser)
+    named = [f"{a.option_strings[-1]}=x" for a in missing if a.option_strings]
+    others = ["x" for a in missing if not a.option_strings]
+    try:  # in place of what the table gives
+        _check_arguments([*others, *words[1:], *named], parser, options)
+    except CryodlError as error:
+        raise SettingError(f"{words[0]}, for all rows: {_brief(error, options)}") from None
+
+
+def _missing(words: Sequence[str], parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    """What a command needs beside its words."""
+    known = parser._option_string_actions
+    given = {known[word.split("=")[0]].dest for word in words if word.split("=")[0] in known}
+    return [action for action in parser._actions if action.required and action.dest not in given]
 
 
 def _check_columns(
@@ -207,7 +226,8 @@ def _check_columns(
         by_option[dest] = name
     taken = set(by_option)
     first = [a.dest for a in parser._actions if not a.option_strings and a.required]
-    missing = [name for name in first if name not in taken]
+    needed = [a.dest for a in _missing(words, parser) if a.dest not in NOT_OF_ROWS]
+    missing = [name for name in needed if name not in taken]
     if not first and not taken & {"map", "half1"}:
         missing = ["map"]
     if missing:
@@ -352,11 +372,20 @@ def _check_values(place: str, row: Row, parser: Any, options: Sequence[Option]) 
             raise SettingError(f"{place}, line {row.line}: {column}={text!r} is neither yes nor no")
     out = ["-o", row.name] if "-o" in parser._option_string_actions else []
     try:
-        args = parser.parse_args([*row.arguments[1:], *out])
-        for one in options:
-            value = getattr(args, one.dest, one.default)
-            for each in value if one.many and isinstance(value, list) else [value]:
-                one.check(each)
+        _check_arguments([*row.arguments[1:], *out], parser, options)
     except CryodlError as error:
-        said = as_flags(str(error), options).partition(": see '")[0]
+        said = _brief(error, options)
         raise SettingError(f"{place}, line {row.line}: {said}") from None
+
+
+def _check_arguments(arguments: Sequence[str], parser: Any, options: Sequence[Option]) -> None:
+    """Raise CryodlError where a command would refuse its arguments, but for what files hold."""
+    args = parser.parse_args(arguments)
+    for one in options:
+        value = getattr(args, one.dest, one.default)
+        for each in value if one.many and isinstance(value, list) else [value]:
+            one.check(each)
+
+
+def _brief(error: Exception, options: Sequence[Option]) -> str:
+    return as_flags(str(error), options).partition(": see '")[0]

@@ -129,6 +129,8 @@ def _open(folder: Path) -> tuple[str, list[Path]]:
     from cryodl.version import __version__
 
     batch = uuid.uuid4().hex
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file: give a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / BATCH).is_file():
         raise OutputError(f"{folder} is not empty, and of no batch: give another folder")
     new = [place for place in (*reversed(folder.parents), folder) if not place.exists()]

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from distributed import WorkerPlugin
 
 from cryodl.batch.memory import Share
-from cryodl.batch.rows import NOT_OF_ROWS, Row, first_file, parse, takes_path
+from cryodl.batch.rows import MAP_NAME, NOT_OF_ROWS, Row, first_file, parse, takes_path
 from cryodl.cli.common import refuse_to_replace_inputs
 from cryodl.cli.main import error_line
 from cryodl.compute.device import choose_gpus, forget_networks, keep_networks
@@ -41,6 +41,7 @@ NEEDS = re.compile(r"about \d+ s and ([\d.]+) GB of memory")  # of `methods.cost
 START, COPIES = {"classify": 2e9, "": 0.4e9}, 10
 SHARED = "keep files and results on a filesystem that all workers share"
 MOST_IDLE = 1e9  # bytes that a worker holds between rows; beyond, networks are loaded again
+LARGE = 2**32  # bytes of an input folder, beyond which not all of its files are read
 ENDS = 2**16  # bytes at both ends of a file, by which two machines know that it is one
 
 
@@ -278,12 +279,20 @@ def identity(args: Any, options: list[Option]) -> dict[str, Any]:
 
 
 def _content(value: str, files: dict[str, str]) -> str:
-    """Checksum of a file, which is put down in `files`, too, or of a folder's record."""
+    """Checksum of a file, which is put down in `files`, too, or of all files of a folder; of those
+    of a large one that are records and maps."""
     if os.path.isfile(value):
         files[value] = file_sha256(Path(value))
         return files[value]
-    specs = [Path(value) / name for name in ("spec.json", "stats.json")]
-    return next((file_sha256(path) for path in specs if path.is_file()), value)
+    if not os.path.isdir(value):
+        return value
+    places = {name: Path(value) / name for name in sorted(files_of(Path(value)))}
+    sizes = {name: place.stat().st_size for name, place in places.items() if place.is_file()}
+    if sum(sizes.values()) > LARGE:
+        sizes = {name: size for name, size in sizes.items() if name.endswith(".json")
+                 or MAP_NAME.fullmatch(places[name].name)}  # fmt: skip
+    said = json.dumps([[name, size, file_sha256(places[name])] for name, size in sizes.items()])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _figures(folder: Path) -> Path | None:

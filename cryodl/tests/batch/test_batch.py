@@ -3,9 +3,6 @@
 import csv
 import json
 import os
-import subprocess
-import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +13,6 @@ pytest.importorskip("distributed", reason="the extra [batch] is not installed")
 
 import cryodl
 from cryodl.batch import cluster, run, worker
-from cryodl.batch.memory import Share
 from cryodl.batch.rows import Row, parse, read_rows
 from cryodl.batch.worker import BATCH, Job, do_row, identity, lost_row, mark
 from cryodl.cli.main import main
@@ -90,8 +86,14 @@ def test_a_bad_table_is_refused_in_one_line_before_anything_runs(maps, capsys, t
     ("words", "said"),
     [
         (["train"], "judges no single maps"),
-        (["fsc", "--nonesuch"], "line 2: unrecognized arguments: --nonesuch"),
-        (["fsc", "--voxel-size", "x"], "invalid float value: 'x'"),
+        (["fsc", "--nonesuch"], ": fsc has no option --nonesuch: see"),
+        (["fsc", "--nonesuch", "x"], ": fsc has no option --nonesuch: see"),
+        (["fsc", "--voxel-size", "x"], ": fsc, for all rows: argument --voxel-size: invalid float"),
+        (["localres", "--batch-size=0"], ": localres, for all rows: --batch-size=0"),
+        (["classify", "--output", "x"], ": --output is not for the command of a batch"),
+        (["classify", "-o", "x"], ": -o is not for the command of a batch"),
+        (["localres", "--range", "x"], ": localres, for all rows: "),
+        (["localres", "-q"], ": localres has no option -q: see"),
         (["fsc", "a1.mrc"], "a map is named among the words of fsc"),
         (["fsc", "--mask", "no.mrc"], "--mask=no.mrc: no such file"),
         (["fsc", "--overwrite"], "--overwrite is not for the command of a batch"),
@@ -136,9 +138,13 @@ def test_certificates_of_jobs_are_the_users_alone(tmp_path):
 def test_a_folder_that_is_of_no_batch_is_left_alone(maps):
     with pytest.raises(OutputError, match="of no batch"):
         cryodl.run_batch(table_of(GOOD), "fsc", output=maps)
+    with pytest.raises(InputError, match="has no column resolution, which filter needs"):
+        cryodl.run_batch("a1*", "filter", output="out")
     Path("own/rows").mkdir(parents=True)
     with pytest.raises(OutputError, match="of no batch"):  # however its folders are called
         cryodl.run_batch(table_of(GOOD), "fsc", output="own")
+    with pytest.raises(OutputError, match="a1.mrc is a file: give a folder"):
+        cryodl.run_batch(table_of(GOOD), "fsc", output="a1.mrc")
     with pytest.raises(SettingError, match="--params=a is not for the command"):
         cryodl.run_batch(table_of(GOOD), "fsc --params=a", output="out")
     with pytest.raises(SettingError, match="cannot be read: No closing quotation"):
@@ -266,38 +272,11 @@ def test_a_row_whose_workers_died_has_its_line(maps):
     assert "killed" in json.loads(Path("out/rows/a1.json").read_text("utf-8"))["error"]
 
 
-TAKE = """
-from cryodl.batch import cluster, run, worker
-from cryodl.batch.memory import Share
-Share({name!r}, 10).take(6)
-print("taken", flush=True)
-input()
-"""
-
-
-def test_memory_is_shared_out(tmp_path):
-    name = f"test-{os.getpid()}"
-    share = Share(name, 10)
-    share.take(6)
-    share.take(5)  # in place of the 6
-    with subprocess.Popen([sys.executable, "-c", TAKE.format(name=name)], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, text=True) as other:  # fmt: skip
-        assert other.stdout.readline().startswith("waiting for")
-        share.give_back()
-        assert other.stdout.readline() == "taken\n"
-        other.kill()
-    start = time.monotonic()
-    share.take(100)  # where no other has any: more than there is, as a command alone would
-    share.give_back()
-    assert time.monotonic() - start < 1
-    share._path.unlink()
-
-
 def test_a_batch_by_a_file_of_parameters(maps, capsys):
     given = {"table": table_of(GOOD), "words": ["fsc", "--nonesuch"], "workers": 1, "output": "out"}
     Path("run.json").write_text(json.dumps(given), "utf-8")
     assert main(["batch", "--params", "run.json"]) == 2
-    assert "unrecognized arguments: --nonesuch" in capsys.readouterr().err
+    assert "fsc has no option --nonesuch" in capsys.readouterr().err
 
 
 def test_a_worker_loads_a_network_once(monkeypatch):
@@ -339,6 +318,28 @@ def test_what_a_row_sets_of_its_process_is_of_no_later_row(maps, monkeypatch):
     monkeypatch.setenv("CRYODL_PRECISION", "half")  # of a worker's own environment
     setup.setup(None)
     assert os.environ["CRYODL_PRECISION"] == "single"
+
+
+def test_a_row_is_known_by_all_files_of_a_folder(maps, monkeypatch):
+    def key():
+        return identity(*parse(["filter", "a1.mrc", "--resolution", "res", "-o", "x"]))["key"]
+
+    Path("res/inner").mkdir(parents=True)
+    for name in ("stats.json", "resolution.mrc", "inner/words.txt"):
+        Path("res", name).write_text("1", "utf-8")
+    keys = [key()]
+    for name in ("stats.json", "resolution.mrc", "inner/words.txt"):
+        Path("res", name).write_text("2", "utf-8")
+        keys.append(key())
+    os.replace("res/inner/words.txt", "res/words.txt")
+    keys.append(key())
+    assert len(set(keys)) == 5 and key() == keys[-1]
+    monkeypatch.setattr(worker, "LARGE", 1)
+    keys = [key()]
+    for name in ("words.txt", "stats.json", "resolution.mrc"):
+        Path("res", name).write_text("3", "utf-8")
+        keys.append(key())
+    assert keys[0] == keys[1] and len(set(keys)) == 3
 
 
 def test_a_row_is_known_by_its_precision_and_not_by_its_cores(maps, monkeypatch):
