@@ -37,8 +37,8 @@ def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -
     inputs : what is read for it; paths among them must not be written over
     """
     file = Path(path)
-    if file.is_dir():
-        raise OutputError(f"{file} is a folder: give the name of a file")
+    if file.is_dir() or os.fspath(path).endswith(("/", os.sep)):
+        raise OutputError(f"{os.fspath(path)} is a folder: give the name of a file")
     if file.exists() and not file.is_file():
         raise OutputError(f"{file} is a pipe or a device: give the name of a file")
     if not file.parent.is_dir():

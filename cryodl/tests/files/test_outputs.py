@@ -9,6 +9,8 @@ import pytest
 
 from cryodl.cli import classify
 from cryodl.cli.main import main
+from cryodl.errors import OutputError
+from cryodl.files.folder import check_file
 from cryodl.maps.mrc import read_map, write_map
 from cryodl.maps.volume import Volume
 
@@ -92,3 +94,10 @@ def test_a_simulated_map_holds_numbers(here, capsys, words, said):
 def test_a_large_b_factor_is_still_a_map(here):
     assert main([*SIMULATE, "-o", "m.mrc", "--b-factor", "1000"]) == 0
     assert np.isfinite(read_map("m.mrc").data).all()
+
+
+@pytest.mark.parametrize("name", ["new/", "there"])
+def test_a_file_is_not_written_where_a_folder_is_named(tmp_path, name):
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OutputError, match=f"{name} is a folder: give the name of a file"):
+        check_file(f"{tmp_path}/{name}", False)
