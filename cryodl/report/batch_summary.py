@@ -6,12 +6,15 @@ One file, which loads nothing: numbers, style and script lie inside.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Iterable, Sequence
 
 TEMPLATE = Path(__file__).with_name("batch_summary.html")
 MOST_COLUMNS = 14  # of figures, beside those of every batch
 ALWAYS = ("map", "name", "status", "error", "seconds", "warnings")
+SAID = "error or warnings"
+ANSWERS = ("class", "verdict")  # in words; shown first, and also where all rows have the same
 #: Figures that the scatter shows at first, the first that there is.
 ACROSS = ("resolution", "resolution_0.143", "global_resolution", "median", "archive.resolution")
 UP = ("archive.q_percentile", "archive.fsc_percentile", "claimed", "interval.1",
@@ -30,11 +33,15 @@ def write_summary(path: Path, lines: Sequence[dict[str, Any]], title: str, foot:
     title : of the page;  foot : a sentence on how it was made
     """
     figures = interesting(lines)
-    columns = ["map", "status", "seconds", *figures, "error", "warnings"]
+    # one column, which must be seen without scrolling: a row that failed has no warnings
+    lines = [{**line, SAID: line.get("error") or line.get("warnings")} for line in lines]
+    seen = [SAID] if any(line[SAID] for line in lines) else []
+    columns = ["map", "status", *seen, *figures, "seconds"]
     rows = [[line.get(name) for name in ("name", "page", "picture", *columns)] for line in lines]
     data = {
         "columns": columns,
         "rows": rows,
+        "said": SAID,
         "across": next((name for name in ACROSS if name in figures), ""),
         "up": next((name for name in UP if name in columns), ""),
     }
@@ -47,7 +54,7 @@ def write_summary(path: Path, lines: Sequence[dict[str, Any]], title: str, foot:
 
 
 def interesting(lines: Sequence[dict[str, Any]]) -> list[str]:
-    """Figures that differ from row to row, numbers before words, those of most rows first."""
+    """Figures that differ from row to row: answers, numbers, and other words."""
     numbers: dict[str, int] = {}
     words: dict[str, int] = {}
     first: dict[str, Any] = {}
@@ -65,11 +72,34 @@ def interesting(lines: Sequence[dict[str, Any]]) -> list[str]:
             counts[name] = counts.get(name, 0) + 1
             if first.setdefault(name, value) != value:
                 varies.add(name)
-    known = [name for name in (*ACROSS, *UP) if name in numbers]
+    known = [name for name in ANSWERS if name in words]
+    known += [name for name in (*ACROSS, *UP) if name in numbers]
+    varies |= {name for name in first if _of_list(name) in map(_of_list, varies)}
     others = [
         name for counts in (numbers, words) for name in counts if name in varies or len(lines) < 2
     ]
-    return list(dict.fromkeys([*known, *others]))[:MOST_COLUMNS]
+    return _in_order(dict.fromkeys([*known, *others]))[:MOST_COLUMNS]
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Names with those of one list, such as interval.0 and interval.1, side by side in its order.
+
+    >>> _in_order(["a", "b.1", "c", "b.0"])
+    ['a', 'b.0', 'b.1', 'c']
+    """
+    lists: dict[str, list[str]] = {}
+    for name in names:
+        lists.setdefault(_of_list(name), []).append(name)
+    return [name for each in lists.values() for name in sorted(each)]
+
+
+def _of_list(name: str) -> str:
+    """The name without its number in a list; a name that ends in a figure has none.
+
+    >>> _of_list("interval.1"), _of_list("resolution_0.5")
+    ('interval', 'resolution_0.5')
+    """
+    return re.sub(r"(?<=\D)\.\d$", "", name)
 
 
 def _escaped(text: str) -> str:
