@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
 
 from cryodl.compute.memory import check_network_memory
+from cryodl.compute.parallel import thread_count
 from cryodl.compute.precision import in_half
 from cryodl.errors import SettingError
 from cryodl.networks.openvino_backend import (
@@ -131,7 +132,7 @@ def load_network(bundle, device: str = "auto"):
     return parts[WHOLE], device
 
 
-_kept: dict | None = None  # networks by bundle, device and precision, where they are kept
+_kept: dict | None = None  # networks by all that they are loaded for, where they are kept
 
 
 def keep_networks() -> None:
@@ -151,7 +152,7 @@ def load_parts(bundle, device: str = "auto"):
     """As `load_network`, of all the networks that a bundle's is made of, by name."""
     if _kept is None:
         return _load_parts(bundle, device)
-    name = str(bundle.path), bundle.sha256, device, in_half()
+    name = str(bundle.path), bundle.sha256, device, in_half(), thread_count()
     if name not in _kept:
         _kept[name] = _load_parts(bundle, device)
     return _kept[name]

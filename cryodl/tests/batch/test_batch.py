@@ -289,13 +289,17 @@ def test_a_worker_loads_a_network_once(monkeypatch):
     assert device.load_network(load_bundle("deepres-high"), "cpu")[0] is not first
 
 
-def test_a_kept_network_answers_in_the_precision_asked_for(monkeypatch):
+def test_a_kept_network_answers_in_the_precision_and_threads_asked_for(monkeypatch):
     monkeypatch.setattr(device, "_kept", {})
+    monkeypatch.setenv("CRYODL_THREADS", "1")
     networks = []
     for precision in ("single", "half", "single"):
         monkeypatch.setenv("CRYODL_PRECISION", precision)
         networks.append(device.load_network(load_bundle("deepres-low"), "cpu")[0])
     assert networks[0] is networks[2] is not networks[1]
+    monkeypatch.setenv("CRYODL_THREADS", "2")
+    networks.append(device.load_network(load_bundle("deepres-low"), "cpu")[0])
+    assert networks[3] is not networks[2]
 
 
 def test_what_a_row_sets_of_its_process_is_of_no_later_row(maps, monkeypatch):
