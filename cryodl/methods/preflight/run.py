@@ -27,7 +27,7 @@ from cryodl.maps.normalise import block_mean
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.options import declared
-from cryodl.methods.output import figure_of, finish, names_of, results_folder
+from cryodl.methods.output import figure_of, finish, names_of, results_folder, warnings
 from cryodl.methods.preflight import checks
 from cryodl.methods.preflight.checks import (
     FAULT,
@@ -45,6 +45,8 @@ READY, FAULTY = 0, 1  # exit status; 2, of every command, means that something c
 FAR_FINER = 0.8  # below which it is a fault
 FINER = 0.95  # times the FSC's resolution, below which a claim is finer than what is there
 SHOWN = 256  # voxels along an edge of what is drawn
+SPECKS = 0.25  # voxels shown outside the mask over those inside, at most, of a level that is raised
+LEAST_SHOWN, POOR = 0.01, 0.05  # share of the mask that such a level still shows; no picture of it
 INCLUDED = 0.5  # share of a fitted model's atoms that lie above the level, at least
 
 
@@ -104,17 +106,19 @@ def run_preflight(
             found += checks.check_halves(maps[HALVES[0]], maps[HALVES[1]], spectra)
             found.append(checks.check_primary(spectra))
             del spectra
-            stats["levels"], levelled = _levels(files, maps, level)
-            found += [levelled, _voxel_size(maps[PRIMARY])]
-            if mask is not None:
-                found.append(_mask(files[MASK].volume, maps[PRIMARY]))
+            inside, whose = automatic_mask(maps[PRIMARY]), "molecule"
+            masked = [] if mask is None else [_mask(files[MASK].volume, inside)]
+            if masked and masked[0].verdict == OK:
+                inside, whose = files[MASK].volume.data > 0.5, "mask"
+            stats["levels"], levelled = _levels(files, maps, inside, whose, level)
+            found += [levelled, _voxel_size(maps[PRIMARY]), *masked]
             if model is not None:
                 found.append(_model(model, files[PRIMARY].volume, stats["levels"][PRIMARY]))
             fsc = _fsc(maps, files, found)
         else:
             found.append(Check("contents", WARNING, "not compared, since maps differ in box or "
                 "hold values that are no densities", "mend these first"))  # fmt: skip
-        stats.update(_stated(fsc, claimed, found))
+        stats.update(_stated(fsc, claimed, found, mask is not None))
         faults = [one for one in found if one.verdict == FAULT]
         first = files[PRIMARY].volume
         stats.update(
@@ -124,7 +128,7 @@ def run_preflight(
             voxel_size=first.voxel_size,
             box=first.size,
             fixed=[],
-            warnings=[],
+            warnings=[checks.said_of(one._asdict()) for one in found if one.verdict == WARNING],
             seconds={},
         )
         result = Result({}, stats, first.with_data(np.nan_to_num(first.data)))
@@ -136,11 +140,11 @@ def run_preflight(
 
 def summary(stats: dict[str, Any]) -> list[str]:
     lines = [
-        f"{one['verdict']}: {one['name']}: {one['evidence']}"
-        + (f"; {one['remedy']}" if one["remedy"] else "")
+        f"{one['verdict']}: {checks.said_of(one)}"
         for one in stats["checks"]
         if one["verdict"] != OK
     ]
+    lines += [line for line in warnings(stats) if line not in lines]  # of what was not drawn
     count = sum(one["verdict"] == FAULT for one in stats["checks"])
     resolution = stats["resolution_0.143"]
     reached = in_words(resolution, stats["voxel_size"]) if resolution else ""
@@ -149,22 +153,54 @@ def summary(stats: dict[str, Any]) -> list[str]:
     return [*lines, f"{ready}; {len(stats['checks'])} checks; {said}"]
 
 
-def _levels(files, maps, level: float | None) -> tuple[dict[str, float], Check]:
-    """A contour level for each map, in the units of its file."""
+def _levels(
+    files, maps, inside: np.ndarray, whose: str, level: float | None
+) -> tuple[dict[str, float], Check]:
+    """A contour level for each map, in the units of its file.
+
+    inside : ndarray, shape (z, y, x), bool, the mask or the molecule;  whose : which of the two
+    """
     from cryodl.report.chimerax import surface_level
 
-    inside = automatic_mask(maps[PRIMARY])
-    levels = {}
+    levels, how = {}, "given"
     for name, volume in maps.items():
-        found = surface_level(volume.data, inside) * volume.unit
-        levels[name] = float(f"{level if level is not None and name == PRIMARY else found:.4g}")
+        found = surface_level(volume.data, inside)
+        raised = _above_noise(volume.data, inside, found)
+        if name != PRIMARY or level is None:
+            levels[name] = float(f"{(raised or found) * volume.unit:.4g}")
+        else:
+            levels[name] = float(f"{level:.4g}")
+        if name == PRIMARY and level is None:
+            how = f"by Otsu's threshold within the {whose}"
+            if raised is not None and raised > found:
+                how += f", raised until {SPECKS:.0%} as many voxels are outside as inside"
     said = ", ".join(f"{name} {value:.4g}" for name, value in levels.items())
-    how = "by Otsu's threshold within the molecule"
     data = files[PRIMARY].volume.data
     if not data.min() < levels[PRIMARY] < data.max():
         return levels, Check("contour level", FAULT, f"{said}; the primary map has values from "
             f"{data.min():.4g} to {data.max():.4g}", "give a level between them")  # fmt: skip
-    return levels, Check("contour level", OK, f"{said} ({'given' if level else how})")
+    shown = maps[PRIMARY].data >= levels[PRIMARY] / maps[PRIMARY].unit
+    within, beyond = int((shown & inside).sum()), int((shown & ~inside).sum())
+    poor = "raised" in how and within < POOR * int(inside.sum())
+    if beyond > within or poor:
+        share = f", {within / inside.sum():.1%} of it" * poor
+        return levels, Check("contour level", WARNING, f"{said} ({how}); that of the primary map "
+            f"shows {beyond} voxels outside the {whose} and {within} inside{share}",
+            "give a level that shows less" if level is not None else
+            "deposit a map that is filtered to its resolution, or masked")  # fmt: skip
+    return levels, Check("contour level", OK, f"{said} ({how})")
+
+
+def _above_noise(data: np.ndarray, inside: np.ndarray, level: float) -> float | None:
+    """A level that shows less outside a mask than inside: the one given, or raised; None where
+    none does that and shows anything of what is inside."""
+    held, noise = (np.sort(data[part][data[part] >= level])[::-1] for part in (inside, ~inside))
+    if len(noise) <= len(held):
+        return level
+    beyond = np.searchsorted(-noise, -held, side="right")  # voxels outside, at each level
+    count = np.arange(1, len(held) + 1)
+    good = (beyond <= SPECKS * count) & (count >= LEAST_SHOWN * inside.sum())
+    return float(held[good][-1]) if good.any() else None
 
 
 def _voxel_size(primary: Volume) -> Check:
@@ -174,12 +210,11 @@ def _voxel_size(primary: Volume) -> Check:
     return Check("plausible voxel size", OK, f"{primary.voxel_size:.5g} Å")
 
 
-def _mask(mask: Volume, primary: Volume) -> Check:
+def _mask(mask: Volume, molecule: np.ndarray) -> Check:
     low, high = float(mask.data.min()), float(mask.data.max())
     if low < -0.01 or high > 1.01 or high < 0.5:
         return Check("mask", FAULT, f"values from {low:.4g} to {high:.4g}",
             "give a mask from 0 to 1")  # fmt: skip
-    molecule = automatic_mask(primary)
     inside = float(mask.data[molecule].mean())
     if inside < 0.5:
         return Check("mask", FAULT, f"it holds {inside:.0%} of the molecule found in the map",
@@ -219,14 +254,17 @@ def _fsc(maps, files, found: list[Check]) -> FscCurve | None:
     return estimate_within(first, second, mask_of_halves(first, second))[1]
 
 
-def _stated(fsc: FscCurve | None, claimed: float | None, found: list[Check]) -> dict[str, Any]:
+def _stated(
+    fsc: FscCurve | None, claimed: float | None, found: list[Check], masked: bool
+) -> dict[str, Any]:
     resolution = fsc.resolution() if fsc else None
     voxel = 0.5 / float(fsc.frequencies[-1]) if fsc else 0.0
     if claimed and resolution and claimed < FINER * resolution:
         verdict = FAULT if claimed < FAR_FINER * resolution else WARNING
         said = f"{claimed:g} Å is claimed, and the half maps' FSC gives "
-        found.append(Check("resolution", verdict, said + in_words(resolution, voxel),
-            "state that, or give the mask it was found with"))  # fmt: skip
+        said += in_words(resolution, voxel) + " within the mask" * masked
+        remedy = "state that" + ("" if masked else ", or give the mask it was found with")
+        found.append(Check("resolution", verdict, said, remedy))
     elif resolution:
         found.append(Check("resolution", OK, f"{in_words(resolution, voxel)} (FSC 0.143)"))
     coarser = fsc.resolution(0.5) if fsc else None

@@ -8,9 +8,11 @@ from typing import Any
 
 from cryodl import bibtex
 from cryodl.half_maps.fsc import in_words
+from cryodl.methods.preflight.checks import said_of
 
 Stats = dict[str, Any]
 FINER = 0.95  # times the resolution found, below which a claim is finer
+FAR_FINER = 0.6  # times what a network reads, which is less certain
 
 CITED = {  # by part
     "fsc": ("Rosenthal2003", "Chen2013", "Tan2017"),
@@ -27,7 +29,7 @@ METHOD = {
     "al., 2013), and by direction in cones of 20 degrees (Tan et al., 2017).",
     "localfsc": "Local resolution is where the FSC of the half maps in a moving window falls "
     "below 0.143 (after Cardone et al., 2013).",
-    "cryores": "Local resolution was also estimated from the map alone by a network in the manner "
+    "cryores": "Local resolution was estimated from the map alone by a network in the manner "
     "of CryoRes (Dai et al., 2023).",
     "quality": "The fit of the model was judged by Q-scores (Pintilie et al., 2020; sigma 0.6 Å), "
     "by the correlation of map and model within 3 Å of its atoms, and by map-model FSC.",
@@ -89,10 +91,12 @@ def _how_good(
     elif network and "fsc" not in errors:
         found = network["global_resolution"]
         said = f"about {found:.1f} Å, by a network from this map alone; half maps would tell"
-    if claimed and found:
-        finer = _is_finer(parts, claimed)
-        said += f"; {claimed:g} Å is claimed" + (", which is finer" if finer else "")
-        bad = bad or finer
+    looks = _looks(parts, claimed)
+    if claimed and looks:
+        said += f"; {looks}"
+    elif claimed and found:
+        said += f"; {claimed:g} Å is claimed" + ", which is finer" * _is_finer(parts, claimed)
+    bad = bad or bool(looks) or _is_finer(parts, claimed)
     return "How good is it?", said, bad
 
 
@@ -102,12 +106,22 @@ def _is_finer(parts: dict[str, Stats], claimed: float | None) -> bool:
     return bool(claimed and found and claimed < FINER * found)
 
 
+def _looks(parts: dict[str, Stats], claimed: float | None) -> str:
+    """What is to be said of a claim far finer than what a network reads, where no FSC tells."""
+    read = parts.get("cryores", {}).get("global_resolution")
+    if claimed is None or not read or "fsc" in parts or claimed >= FAR_FINER * read:
+        return ""
+    return f"{claimed:g} Å is claimed, and the map looks like {read:.1f} Å"
+
+
 def _where(parts: dict[str, Stats]) -> tuple[str, str, bool]:
     for name, how in (("localfsc", "half maps"), ("cryores", "a network")):
         if name in parts:
             low, high = (parts[name]["percentiles"][q] for q in ("2.5", "97.5"))
             ends = f"{low:.1f}", f"{high:.1f}"
             spread = f"{ends[0]} to {ends[1]} Å, median {parts[name]['median']:.1f} Å"
+            sure = parts[name].get("uncertainty_median")
+            how += "" if sure is None else f", ±{sure:.2f} Å"
             said = f"{spread if ends[0] != ends[1] else f'{ends[0]} Å throughout'} ({how})"
             return "Where?", said, False
     return "Where?", "local resolution was not judged", False
@@ -146,6 +160,8 @@ def _wrong(
         return ask, f"{', '.join(errors)} failed; {below}", True
     if _is_finer(parts, claimed):
         return ask, "the claim is finer than the half maps show" + f"; {below}" * bool(count), True
+    if _looks(parts, claimed):
+        return ask, _looks(parts, claimed) + f"; {below}" * bool(count), True
     if not count:
         ready = ": ready to be deposited" if "preflight" in parts else " was found"
         return ask, f"nothing{ready}", False
@@ -156,21 +172,30 @@ def _wrong(
 def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, str]]:
     """All warnings, faults first, with the command that mends each, or "".
 
-    names : "map", "half1", "half2", "model", "mask", "claimed" as they were given, for the commands
-    A command that mends several stands at the first.
+    names : "map", "half1", "half2", "model", "mask", "claimed" as they were given, for the
+        commands; none for the bare warnings
+    A command that mends several stands at the first; the others, and what none mends, say so.
     """
     found: dict[str, str] = {}
     for one in sorted(parts.get("preflight", {}).get("checks", ()), key=lambda c: c["verdict"]):
         if one["verdict"] != "ok":
-            text = f"{one['verdict']}: {one['name']}: {one['evidence']}; {one['remedy']}"
+            text = f"{one['verdict']}: {said_of(one)}"
             found[text] = mending(f"{one['name']} {one['evidence']}", names)
     for stats in parts.values():
         for text in stats.get("warnings", ()):
-            found.setdefault(text, mending(text, names))
+            if f"warning: {text}" not in found:  # as preflight's checks are
+                found.setdefault(text, mending(text, names))
     first: dict[str, str] = {}
     for text, command in found.items():
         first.setdefault(command, text)
-    return [(text, command if first[command] == text else "") for text, command in found.items()]
+    if not names:
+        return [(text, "") for text in found]
+    return [
+        (f"{text} (no command of cryodl mends this)", "") if not command
+        else (text, command) if first[command] == text
+        else (f"{text} (mended by a command above)", "")
+        for text, command in found.items()
+    ]  # fmt: skip
 
 
 def mending(text: str, names: dict[str, str]) -> str:
@@ -215,6 +240,8 @@ def standing(fit: Stats | None) -> list[tuple[str, float | None, str]]:
 def methods_text(parts: dict[str, Stats], version: str) -> str:
     lines = [f"Maps were judged with cryodl {version}."]
     lines += [METHOD[name] for name in METHOD if name in parts]
+    if {"localfsc", "cryores"} <= set(parts):
+        lines = [line.replace("resolution was est", "resolution was also est") for line in lines]
     found = parts.get("fsc", {}).get("resolution_0.143")
     if found:
         lines.append(f"The resolution is {in_words(found, parts['fsc']['voxel_size'])}.")

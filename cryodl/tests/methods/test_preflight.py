@@ -338,3 +338,46 @@ def test_a_model_beside_the_map_and_an_impossible_level_are_faults(base, tmp_pat
     assert sorted(o["name"] for o in stats["checks"] if o["verdict"] == "fault") == sorted(names)
     with pytest.raises(CryodlError, match=r"none\.mrc"):
         run_preflight(paths[0], tmp_path / "none.mrc", paths[2])
+
+
+def test_the_contour_level_parts_the_molecule_from_noise(base, tmp_path, capsys):
+    primary, half1, half2, mask = submission(2)
+    inside, hiss = mask > 0.5, noise(primary).data
+    hiss *= primary.data[inside].std() / hiss.std()
+    paths = [tmp_path / name for name in NAMES]
+    for path, volume in zip(paths[1:], (half1, half2)):
+        write_map(path, volume)
+    write_map(tmp_path / "mask.mrc", primary.with_data(mask))
+    out = tmp_path / "out"
+    command = ["preflight", str(paths[0]), "--half1", str(paths[1]), "--half2", str(paths[2]),
+               "--mask", str(tmp_path / "mask.mrc"), "--claimed", "3"]  # fmt: skip
+
+    def judged(share, *more):
+        loud = primary.with_data(np.where(inside, primary.data, 0) + share * hiss)
+        write_map(paths[0], loud, overwrite=True)
+        main([*command, *more, "-o", str(out), "--overwrite"])
+        stats = json.loads((out / "stats.json").read_text())
+        level = stats["levels"]["primary map"]
+        shown = [int((loud.data[part] >= level).sum()) for part in (inside, ~inside)]
+        checks = {one["name"]: one for one in stats["checks"]}
+        return stats, level, shown, checks
+
+    stats, _, shown, checks = judged(0.7)
+    assert checks["contour level"]["verdict"] == "ok"
+    assert "threshold within the mask, raised until" in checks["contour level"]["evidence"]
+    assert shown[1] <= 0.25 * shown[0] and shown[0] >= 0.01 * inside.sum()
+    assert checks["resolution"]["remedy"] == "state that"
+    printed = capsys.readouterr().out
+    assert all(f"warning: {line}" in printed for line in stats["warnings"])
+
+    for share in (1.0, 1.5):  # too little is left of the molecule, and nothing
+        _, _, shown, checks = judged(share)
+        assert checks["contour level"]["verdict"] == "warning"
+        assert f"{shown[1]} voxels outside" in checks["contour level"]["evidence"]
+        assert "filtered" in checks["contour level"]["remedy"]
+    assert "raised" not in checks["contour level"]["evidence"]
+
+    stats, level, shown, checks = judged(0.7, "--level", "0")
+    assert level == 0 and "(given)" in checks["contour level"]["evidence"]
+    assert checks["contour level"]["verdict"] == "warning" and shown[1] > shown[0]
+    assert f"{shown[1]} voxels outside the mask and {shown[0]} inside" in str(stats["warnings"])
