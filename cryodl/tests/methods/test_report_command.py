@@ -89,6 +89,26 @@ def test_what_is_wrong_is_never_nothing_where_something_failed():
     assert said == "no fault that keeps it from being deposited, but 1 warning below" and not bad
 
 
+def test_a_claim_far_finer_than_a_network_reads_is_told():
+    network = {"global_resolution": 8.4, "median": 8.5, "uncertainty_median": 1.3,
+               "percentiles": {"2.5": 8.0, "97.5": 9.0}, "warnings": []}  # fmt: skip
+
+    def verdict(claimed, **more):
+        good, where, _, wrong = words.verdict({"cryores": network, **more}, claimed)
+        assert where[1].endswith("(a network, ±1.30 Å)")
+        return good[1:], wrong[1:]
+
+    told = "2 Å is claimed, and the map looks like 8.4 Å"
+    (said, bad), wrong = verdict(2.0)
+    assert said.endswith(told) and bad and wrong == (told, True)
+    (said, bad), wrong = verdict(7.0)
+    assert said.endswith("7 Å is claimed") and not bad and wrong == ("nothing was found", False)
+    (said, _), _ = verdict(2.0, fsc={"resolution_0.143": 2.0, "voxel_size": 0.8})
+    assert "looks like" not in said  # half maps tell better
+    assert "was estimated" in words.methods_text({"cryores": network}, "1")
+    assert "was also" in words.methods_text({"cryores": network, "localfsc": network}, "1")
+
+
 def test_local_resolutions_of_other_packages_are_compared(report):
     compared = json.loads((report / "report.json").read_text())["results"]["compare"]["maps"]
     assert [one["name"] for one in compared] == [
@@ -125,7 +145,15 @@ def test_what_a_warning_says_and_the_command_that_mends_it():
     assert " --claimed 3.1 --fix" in words.mending("one origin (1, 2, 3)", given)
     twice = words.warnings({"a": {"warnings": [said]}, "b": {"warnings": [f"{said}."]}}, names)
     assert [bool(command) for _, command in twice] == [True, False]  # said once
-    assert words.mending("the map looks masked already: 80% of its voxels", names) == ""
+    assert twice[1][0].endswith("(mended by a command above)")
+    masked = "the map looks masked already: 80% of its voxels"
+    assert words.mending(masked, names) == ""
+    only = {"a": {"warnings": [masked]}}
+    assert words.warnings(only, names) == [(f"{masked} (no command of cryodl mends this)", "")]
+    assert words.warnings(only, {}) == [(masked, "")]
+    check = {"name": "header", "verdict": "warning", "evidence": "odd", "remedy": ""}
+    both = {"preflight": {"checks": [check], "warnings": ["header: odd", "no picture"]}}
+    assert [text for text, _ in words.warnings(both, {})] == ["warning: header: odd", "no picture"]
     for _, command in words.MENDED:  # all of them are commands that there are
         if command:
             from cryodl.cli.main import make_parser
