@@ -233,6 +233,12 @@ def warnings(stats: dict[str, Any]) -> list[str]:
     return [f"warning: {line}" for line in stats["warnings"]]
 
 
+def said_of(check: dict[str, str]) -> str:
+    """A check of preflight, as stats.json has it, in a line."""
+    said = f"{check['name']}: {check['evidence']}"
+    return said + (f"; {check['remedy']}" if check["remedy"] else "")
+
+
 def summary(stats: dict[str, Any]) -> list[str]:
     """The line that a command prints at its end of a local resolution."""
     low, high = stats["percentiles"]["2.5"], stats["percentiles"]["97.5"]

@@ -181,12 +181,6 @@ def check_headers(files: dict[str, File]) -> list[Check]:
     return found
 
 
-def said_of(check: dict[str, str]) -> str:
-    """A Check, as stats.json has it, in a line."""
-    said = f"{check['name']}: {check['evidence']}"
-    return said + (f"; {check['remedy']}" if check["remedy"] else "")
-
-
 @dataclass(frozen=True)
 class Spectra:
     """Transforms of the primary map and its half maps, each made once.

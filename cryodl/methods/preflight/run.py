@@ -27,7 +27,14 @@ from cryodl.maps.normalise import block_mean
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume
 from cryodl.methods.options import declared
-from cryodl.methods.output import figure_of, finish, names_of, results_folder, warnings
+from cryodl.methods.output import (
+    figure_of,
+    finish,
+    names_of,
+    results_folder,
+    said_of,
+    warnings,
+)
 from cryodl.methods.preflight import checks
 from cryodl.methods.preflight.checks import (
     FAULT,
@@ -128,7 +135,7 @@ def run_preflight(
             voxel_size=first.voxel_size,
             box=first.size,
             fixed=[],
-            warnings=[checks.said_of(one._asdict()) for one in found if one.verdict == WARNING],
+            warnings=[said_of(one._asdict()) for one in found if one.verdict == WARNING],
             seconds={},
         )
         result = Result({}, stats, first.with_data(np.nan_to_num(first.data)))
@@ -139,11 +146,7 @@ def run_preflight(
 
 
 def summary(stats: dict[str, Any]) -> list[str]:
-    lines = [
-        f"{one['verdict']}: {checks.said_of(one)}"
-        for one in stats["checks"]
-        if one["verdict"] != OK
-    ]
+    lines = [f"{one['verdict']}: {said_of(one)}" for one in stats["checks"] if one["verdict"] != OK]
     lines += [line for line in warnings(stats) if line not in lines]  # of what was not drawn
     count = sum(one["verdict"] == FAULT for one in stats["checks"])
     resolution = stats["resolution_0.143"]

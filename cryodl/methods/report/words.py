@@ -8,7 +8,7 @@ from typing import Any
 
 from cryodl import bibtex
 from cryodl.half_maps.fsc import in_words
-from cryodl.methods.preflight.checks import said_of
+from cryodl.methods.output import said_of
 
 Stats = dict[str, Any]
 FINER = 0.95  # times the resolution found, below which a claim is finer
