@@ -303,6 +303,11 @@ def test_a_kept_network_answers_in_the_precision_and_threads_asked_for(monkeypat
 
 
 def test_what_a_row_sets_of_its_process_is_of_no_later_row(maps, monkeypatch):
+    monkeypatch.setattr(
+        device, "_kept", None
+    )  # as a worker keeps them, and no other test's process
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
     monkeypatch.setenv("CRYODL_PRECISION", "single")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("CRYODL_THREADS", "1")

@@ -20,8 +20,9 @@ def test_memory_is_shared_out(tmp_path):
     share = Share(name, 10)
     share.take(6)
     share.take(5)  # in place of the 6
-    with subprocess.Popen([sys.executable, "-c", TAKE.format(name=name)], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, text=True) as other:  # fmt: skip
+    command = [sys.executable, "-u", "-c", TAKE.format(name=name)]  # its lines at once
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as other:  # fmt: skip
         assert other.stdout.readline().startswith("waiting for")
         share.give_back()
         assert other.stdout.readline() == "taken\n"
