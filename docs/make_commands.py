@@ -74,6 +74,7 @@ def _term(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
 
 def _meaning(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     text = parser._get_formatter()._expand_help(action) if action.help else ""
+    text = text.replace("*", r"\*")  # no emphasis
     text = " ".join(text.split())
     if action.required and action.option_strings:
         text += " (required)"

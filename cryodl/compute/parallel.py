@@ -96,8 +96,8 @@ def share_arenas(count: int) -> None:
 def keep_freed_memory() -> None:
     """Have arrays that go make room for the next, as the system's default is.
 
-    Dask has its workers give each back at once (MALLOC_TRIM_THRESHOLD_), by which a small map takes
-    two thirds longer.
+    Dask has its workers give each back at once (``MALLOC_TRIM_THRESHOLD_``), by which a small map
+    takes two thirds longer.
     """
     if sys.platform.startswith("linux"):
         _set_malloc(-1, 2**26)  # M_TRIM_THRESHOLD
