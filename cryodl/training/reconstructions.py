@@ -35,6 +35,10 @@ PLAIN = {
 }  # fmt: skip
 PLAIN_FILTERS = "none", "relion", "relion", "cryosparc", "sharpened"
 PLAIN_MASKS = "none", "none", "rim", "soft"
+# Large voxels of maps of any resolution: drawn by the reconstruction's own voxel size alone, they
+# mean a poor map, and that is what a network then reads in them.
+COARSE_GRIDS = "fourier", "linear", "cubic"
+COARSE = 0.35, 1.1  # two voxels, of the resolution
 LONGEST_BOX = 300.0  # Å of a reconstruction: longer ones take a minute to read
 
 
@@ -70,15 +74,20 @@ def read_source(stored: StoredReconstruction) -> Source:
     )
 
 
-def deposited(source: Source, rng, plain: float = 0.0) -> Deposited:
+def deposited(source: Source, rng, plain: float = 0.0, coarse: float = 0.0) -> Deposited:
     """A deposition that shows some of the molecule.
 
     plain : share of maps as refinement programs write them, whole and on their own grid
+    coarse : share, of these too, on a grid whose voxels are large for their resolution
     """
-    config = None
+    config: dict = {}
     if plain and rng.random() < plain:
         kinds = {"filter": PLAIN_FILTERS, "mask": PLAIN_MASKS}
         config = {**PLAIN, **{key: str(rng.choice(names)) for key, names in kinds.items()}}
+    if coarse and rng.random() < coarse:
+        voxels = rng.uniform(*COARSE) * source.resolution / 2 / source.voxel_size
+        config["grid"] = str(rng.choice(COARSE_GRIDS))
+        config["voxels"] = float(np.clip(voxels, 0.1, 10))
     for _ in range(TRIES):
         made = deposit(source, config, int(rng.integers(2**31)))
         if np.count_nonzero(made.snr.data) >= LEAST:
@@ -92,7 +101,7 @@ def reconstruction_sample(source: Source, rng, config):
     config : see `cryores.samples.TRAINING`
     Returns (flattened, bands, extra, target), as `cryores.samples.whole_sample`.
     """
-    made = deposited(source, rng, config.get("plain", 0.0))
+    made = deposited(source, rng, config.get("plain", 0.0), config.get("coarse", 0.0))
     volume, inside = made.map, made.snr.data > 0
     # In use the first pass has the mask of a simple rule, which at times is wrong, and a second
     # pass the network's own.

@@ -182,6 +182,7 @@ BACKBONE_TRAINING: dict[str, Any] = {
     **PARTICLES,
     "averaging": 0.998,
     "plain": 0.4,  # share of maps as refinement programs write them
+    "coarse": 0.3,  # share of maps with large voxels
     "network": BACKBONE,
 }
 
