@@ -111,3 +111,10 @@ def test_a_training_on_experiments_from_particles(made_set, tmp_path, capsys):
     import keras
 
     assert keras.mixed_precision.global_policy().name == "float32"
+
+
+def test_voxels_may_be_large_at_any_resolution(source):  # noqa: F811
+    drawn = [np.random.default_rng(seed) for seed in range(8)]
+    sizes = [reconstructions.deposited(source, rng, 1.0, 1.0).map.voxel_size for rng in drawn]
+    shares = np.array(sizes) / source.resolution * 2  # of what the resolution needs
+    assert shares.max() > 0.7 and np.ptp(shares) > 0.2 and shares.max() < 1.3
