@@ -46,37 +46,41 @@ def judge_enhanced(
     full = half_sum(experiment.half1, experiment.half2)
     wanted = low_passed(experiment.model, experiment.resolution)
     model = wanted[experiment.mask]
+    weights = soft_mask(experiment.mask, full.voxel_size)
+    away = ~binary_dilation(experiment.mask, iterations=max(1, round(NEAR / full.voxel_size)))
     atoms = None if experiment.atoms is None else read_atoms(experiment.atoms).positions
 
     def correlation(data) -> float:
         return float(np.corrcoef(data[experiment.mask], model)[0, 1])
 
-    def q_score(volume: Volume) -> float | None:
-        return None if atoms is None else float(np.mean(q_scores(atoms, volume)))
+    def figures(volume: Volume) -> dict[str, float | None]:
+        return {
+            "correlation": correlation(volume.data),
+            "fsc": model_fsc(volume.data, experiment.model, weights),
+            "q": None if atoms is None else float(np.mean(q_scores(atoms, volume))),
+        }
 
-    weighted, _ = weight_by_fsc(full, (experiment.half1, experiment.half2),
-                                experiment.mask.astype(np.float32))  # fmt: skip
+    halves = experiment.half1, experiment.half2
+    weighted, _ = weight_by_fsc(full, halves, experiment.mask.astype(np.float32))
     bfactor, best = best_bfactor(weighted, correlation)
-    post = next((v for name, _, v, _ in experiment.maps if name == "post-processed"), None)
+    given = {HALVES: full} | {n: volume for n, _, volume, _ in experiment.maps if n in ONE_MAP}
+    before = {name: figures(volume) for name, volume in given.items()}
+    post = before.get("post-processed", {})
     common = {
         "experiment": experiment.name, "method": method, "words": [], "fsc": experiment.resolution,
         "truth": float(np.median(experiment.snr[experiment.mask])),
         "best_bfactor": best, "bfactor": bfactor,
-        "relion": None if post is None else correlation(post.data),
-        "q_relion": None if post is None else q_score(post),
+        "relion": post.get("correlation"), "q_relion": post.get("q"),
     }  # fmt: skip
-    weights = soft_mask(experiment.mask, full.voxel_size)
-    away = ~binary_dilation(experiment.mask, iterations=max(1, round(NEAR / full.voxel_size)))
-    given = {HALVES: full} | {n: volume for n, _, volume, _ in experiment.maps if n in ONE_MAP}
     rows = []
     for name, volume in given.items():
-        halves = experiment.half1, experiment.half2
         made, trust = enhance(*halves) if name == HALVES else enhance(volume)
-        before, after = (model_fsc(each.data, experiment.model, weights) for each in (volume, made))
+        was, became = before[name], figures(made)
         rows.append({
-            **common, "map": name, "input": correlation(volume.data),
-            "enhanced": correlation(made.data), "fsc_input": before, "fsc_enhanced": after,
-            "q_input": q_score(volume), "q_enhanced": q_score(made),
+            **common, "map": name,
+            "input": was["correlation"], "enhanced": became["correlation"],
+            "fsc_input": was["fsc"], "fsc_enhanced": became["fsc"],
+            "q_input": was["q"], "q_enhanced": became["q"],
             "outside": _outside(made.data, away),
         })  # fmt: skip
         if trust is not None:

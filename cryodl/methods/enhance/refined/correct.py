@@ -15,6 +15,7 @@ import numpy as np
 
 from cryodl.compute.device import device_scope, load_network
 from cryodl.features.local_spectrum import space_to_depth
+from cryodl.half_maps.pair import half_difference
 from cryodl.maps.resample import density_at, resample, resample_to
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.audit import SURFACE
@@ -46,14 +47,12 @@ def on_network_grid(found: Linear) -> tuple[Volume, Volume, Volume]:
     The noise of one map is unknown: it is 0 everywhere, and so the network knows one map.
     """
     size = found.resolution / VOXELS_PER_RESOLUTION
-    if found.halves:
-        half1, half2 = found.halves
-        noise = found.full.with_data((half1.data - half2.data) / 2)
-    else:
-        noise = found.full.with_data(np.zeros_like(found.full.data))
     full = resample(found.full, size)
+    noise = full.with_data(np.zeros_like(full.data))
+    if found.halves:
+        noise = resample(half_difference(*found.halves), size)
     mask = resample_to(found.full.with_data(found.weights), full)
-    return full, resample(noise, size), mask
+    return full, noise, mask
 
 
 def features(maps: Sequence[np.ndarray], resolution: float) -> np.ndarray:
