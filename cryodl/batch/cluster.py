@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from inspect import signature
@@ -62,14 +63,18 @@ def cluster_client(
     count = workers or len(numbers) or (1 if scheduler in QUEUES else thread_count())
     with dask.config.set({**SETTINGS, **(RESTART if scheduler == "local" else {})}), _quiet():
         if "://" in scheduler:
-            with _connected(scheduler) as client:
+            with _deaf():
+                client = _connected(scheduler)
+            with client:
                 _set_up(client, Setup(None))
                 yield client, len(client.nthreads())
             return
-        if scheduler == "local":
-            made, threads = _local(count), max(1, thread_count() // count)
-        else:
-            made, threads = _jobs(scheduler, output, gpus, cores, memory, queue, jobqueue), cores
+        with _deaf():
+            if scheduler == "local":
+                made, threads = _local(count), max(1, thread_count() // count)
+            else:
+                made = _jobs(scheduler, output, gpus, cores, memory, queue, jobqueue)
+                threads = cores
         with made as cluster, Client(cluster, set_as_default=False) as client:
             _set_up(client, Setup(threads, numbers))
             if scheduler in QUEUES:  # also in place of jobs whose time is over
@@ -105,6 +110,17 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         log.setLevel(before)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Begin threads, and by these processes, that never hear Ctrl-C: it is for the one that sends
+    the rows, and would end workers while they begin, and commands of a queue."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _set_up(client: Any, setup: Any) -> None:

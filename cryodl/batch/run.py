@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import platform
 import shlex
+import signal
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 from shutil import rmtree
 from typing import Any
 
@@ -66,6 +69,7 @@ def run_batch(
     Raises
     ------
     CryodlError : one line with what was received and what to do; of the table, before anything runs
+    KeyboardInterrupt, SystemExit : told to stop; workers are ended, and the tables written
     """
     _check_installed()
     from cryodl.batch.cluster import cluster_client
@@ -86,9 +90,10 @@ def run_batch(
         )
     rows = read_rows(table, words)
     folder = Path(os.path.abspath(output))
-    batch, new = _open(folder)
+    news: SimpleQueue[Any] = SimpleQueue()
     state = _State(len(rows), tell)
-    try:
+    with _stops_noted(news) as stops:
+        batch, new = _open(folder)
         with ExitStack() as stack:
             try:
                 client, count = stack.enter_context(cluster_client(
@@ -100,14 +105,19 @@ def run_batch(
                 raise
             tell(f"{len(rows)} rows; {_where(scheduler, client, count)}")
             jobs = _jobs(rows, folder, batch)
-            for outcome in outcomes(client, do_row, jobs, AHEAD * max(count, 8)):
+            for outcome in outcomes(client, do_row, jobs, AHEAD * max(count, 8), news):
                 state.add(outcome)
-    except (KeyboardInterrupt, SystemExit) as stopped:  # the latter where it is told to end
-        write_table(folder, rows)
-        if isinstance(stopped, SystemExit):
-            raise
-        raise KeyboardInterrupt(f"{state.left()}: the same command goes on") from None
-    table_path = write_table(folder, rows)
+            if stops:
+                tell("stopping")
+        if stops:
+            _remove_parts(folder)
+        table_path = write_table(folder, rows)
+    if stops:
+        said = f"{state.left()}: the same command goes on"
+        if stops[0] == signal.SIGINT:
+            raise KeyboardInterrupt(said)
+        tell(f"terminated; {said}")
+        raise SystemExit(128 + stops[0])
     return {**state.counts, "rows": len(rows), "seconds": round(time.perf_counter() - start, 1),
             "table": table_path}  # fmt: skip
 
@@ -168,32 +178,76 @@ def _jobs(rows: Sequence[Any], folder: Path, batch: str) -> Iterator[Any]:
         yield Job(row, str(folder), batch, __version__, seen)
 
 
+@contextmanager
+def _stops_noted(news: SimpleQueue[Any]) -> Iterator[list[int]]:
+    """Have Ctrl-C and a polite kill end nothing in its middle, least of all Dask: they are noted.
+
+    news : gets None when one comes
+    Yields what came, by its number. A second one ends the process at once.
+    """
+    stops: list[int] = []
+    before: dict[signal.Signals, Any] = {}
+
+    def note(number: int, frame: object) -> None:
+        stops.append(number)
+        news.put(None)
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+
+    with suppress(ValueError):  # not in the main thread: signals are not ours to handle
+        for each in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(each) != signal.SIG_IGN:  # as of a shell's background
+                before[each] = signal.signal(each, note)
+    try:
+        yield stops
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _remove_parts(folder: Path) -> None:
+    """Remove what the workers that were ended had begun."""
+    from cryodl.files.folder import remove_abandoned
+
+    for pattern in ("*/.*.part", "*/*/.*.part"):
+        for path in folder.glob(pattern):
+            name = path.name[1:].rpartition(f".{platform.node()}.")[0]
+            remove_abandoned(path.with_name(name or path.name))
+
+
 def outcomes(
-    client: Any, work: Callable[[Any], Any], jobs: Iterable[Any], ahead: int
+    client: Any,
+    work: Callable[[Any], Any],
+    jobs: Iterable[Any],
+    ahead: int,
+    news: SimpleQueue[Any] | None = None,
 ) -> Iterator[Any]:
     """What became of each row, in any order; so many are with the workers at a time.
 
     work : done with each of the jobs
+    news : where None is put when it is time to stop
     """
     from concurrent.futures import CancelledError
 
-    from distributed import KilledWorker, as_completed
+    from distributed import KilledWorker
 
     from cryodl.batch.worker import lost_row
 
+    news = SimpleQueue() if news is None else news
     waiting, sent = iter(jobs), {}
 
-    def send(count: int) -> list[Any]:
-        futures = []
+    def send(count: int) -> None:
         for job in islice(waiting, count):
             future = client.submit(work, job, pure=False)
-            sent[future.key] = job
-            futures.append(future)
-        return futures
+            sent[future.key] = job, future
+            future.add_done_callback(news.put)
 
-    running = as_completed(send(ahead), loop=client.loop)
-    for future in running:
-        job = sent.pop(future.key)
+    send(ahead)
+    while sent:
+        future = news.get()
+        if future is None:
+            return
+        job, _ = sent.pop(future.key)
         try:
             yield future.result()
         except KilledWorker:
@@ -211,8 +265,7 @@ def outcomes(
                 "mended, the same command goes on: what was judged is kept"
             ) from None
         future.release()
-        for future in send(1):
-            running.add(future)
+        send(1)
 
 
 class _State:

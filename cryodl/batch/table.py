@@ -6,7 +6,7 @@ import base64
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ def write_table(folder: Path, rows: Sequence[Row]) -> Path:
 
     Rows stand as in the table that was given. Returns the path of the first.
     """
-    names = dict.fromkeys(name for line in _lines(folder, rows) for name in line)
+    lines = _Lines(folder, rows)
+    names = dict.fromkeys(name for line in lines for name in line)
     middle = [name for name in names if name not in FIRST + LAST]
     columns = [*FIRST, *middle, *LAST]
     path = folder / "table.csv"
@@ -37,13 +38,13 @@ def write_table(folder: Path, rows: Sequence[Row]) -> Path:
             with open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
                 writer = csv.DictWriter(file, columns)
                 writer.writeheader()
-                writer.writerows(_lines(folder, rows))
+                writer.writerows(lines)
         with suppress(ImportError), whole_file(folder / "table.parquet", overwrite=True) as part:
             _write_parquet(path, part)
         with whole_file(folder / "summary.html", overwrite=True) as part:
-            lines = [_with_links(line, folder, len(rows)) for line in _lines(folder, rows)]
             foot = f"Made by cryodl {__version__}; all figures are in table.csv."
-            write_summary(part, lines, f"cryodl batch: {folder.name}", foot)
+            linked = _Lines(folder, rows, linked=True)
+            write_summary(part, linked, f"cryodl batch: {folder.name}", foot)
     except OSError as error:
         raise cannot_write(path, error) from None
     return path
@@ -66,10 +67,17 @@ def _with_links(line: dict[str, Any], folder: Path, rows: int) -> dict[str, Any]
     return found
 
 
-def _lines(folder: Path, rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
-    for row in rows:
-        record = read_record(folder / RECORDS / f"{row.name}.json")
-        yield line_of(row, record)
+class _Lines:
+    """The lines of a table, read from the records as they are gone through: a large table fills no
+    memory."""
+
+    def __init__(self, folder: Path, rows: Sequence[Row], linked: bool = False) -> None:
+        self._folder, self._rows, self._linked = folder, rows, linked
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for row in self._rows:
+            line = line_of(row, read_record(self._folder / RECORDS / f"{row.name}.json"))
+            yield _with_links(line, self._folder, len(self._rows)) if self._linked else line
 
 
 def line_of(row: Row, record: dict[str, Any]) -> dict[str, Any]:

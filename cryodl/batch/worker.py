@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import re
-import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -76,8 +75,6 @@ class Setup(WorkerPlugin):
         self.precision = os.environ.get(PRECISION)
 
     def setup(self, worker: Any) -> None:
-        with suppress(ValueError):  # Ctrl-C is for the one that sends the rows
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
         _set(PRECISION, self.precision)
         limit_threads(self.threads or worker.state.nthreads)
         if self.gpus:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, Iterable, Sequence
+from typing import Any, Iterable
 
 TEMPLATE = Path(__file__).with_name("batch_summary.html")
 MOST_COLUMNS = 14  # of figures, beside those of every batch
@@ -21,7 +21,7 @@ UP = ("archive.q_percentile", "archive.fsc_percentile", "claimed", "interval.1",
       "resolution_0.5", "uncertainty_median", "seconds")  # fmt: skip
 
 
-def write_summary(path: Path, lines: Sequence[dict[str, Any]], title: str, foot: str) -> None:
+def write_summary(path: Path, lines: Iterable[dict[str, Any]], title: str, foot: str) -> None:
     """Write summary.html.
 
     Parameters
@@ -29,37 +29,50 @@ def write_summary(path: Path, lines: Sequence[dict[str, Any]], title: str, foot:
     path : of the file
     lines : a dict for each row, with "name", "map", "status", "error", "seconds", "warnings", its
         figures by name, and, where there are such, "page" (where its results are, from here) and
-        "picture" (a link, or data)
+        "picture" (a link, or data); gone through more than once, and never held all together
     title : of the page;  foot : a sentence on how it was made
     """
     figures = interesting(lines)
     # one column, which must be seen without scrolling: a row that failed has no warnings
-    lines = [{**line, SAID: line.get("error") or line.get("warnings")} for line in lines]
-    seen = [SAID] if any(line[SAID] for line in lines) else []
+    seen = [SAID] if any(_said(line) for line in lines) else []
     columns = ["map", "status", *seen, *figures, "seconds"]
-    rows = [[line.get(name) for name in ("name", "page", "picture", *columns)] for line in lines]
     data = {
         "columns": columns,
-        "rows": rows,
         "said": SAID,
         "across": next((name for name in ACROSS if name in figures), ""),
         "up": next((name for name in UP if name in columns), ""),
+        "rows": [],
     }
     text = TEMPLATE.read_text("utf-8").replace("@TITLE@", _escaped(title))
-    text = text.replace("@FOOT@", _escaped(foot))
-    # "</script>" in a name would end the script
+    before, after = text.replace("@FOOT@", _escaped(foot)).split("@DATA@")
+    with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(before + _script(data)[: -len("]}")])
+        for number, line in enumerate(lines):
+            line = {**line, SAID: _said(line)}
+            row = [line.get(name) for name in ("name", "page", "picture", *columns)]
+            file.write(",\n" * (number > 0) + _script(row))
+        file.write("]}" + after)
+
+
+def _said(line: dict[str, Any]) -> Any:
+    return line.get("error") or line.get("warnings")
+
+
+def _script(data: Any) -> str:
+    """JSON within a script, which "</script>" in a name would end."""
     said = json.dumps(data, ensure_ascii=False, default=str).replace("</", "<\\/")
-    text = text.replace("@DATA@", said.replace("<!--", "<\\!--"))
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return said.replace("<!--", "<\\!--")
 
 
-def interesting(lines: Sequence[dict[str, Any]]) -> list[str]:
+def interesting(lines: Iterable[dict[str, Any]]) -> list[str]:
     """Figures that differ from row to row: answers, numbers, and other words."""
     numbers: dict[str, int] = {}
     words: dict[str, int] = {}
     first: dict[str, Any] = {}
     varies = set()
+    rows = 0
     for line in lines:
+        rows += 1
         for name, value in line.items():
             if name in ALWAYS or name in ("page", "picture", "sha256", "said", "version"):
                 continue
@@ -75,9 +88,7 @@ def interesting(lines: Sequence[dict[str, Any]]) -> list[str]:
     known = [name for name in ANSWERS if name in words]
     known += [name for name in (*ACROSS, *UP) if name in numbers]
     varies |= {name for name in first if _of_list(name) in map(_of_list, varies)}
-    others = [
-        name for counts in (numbers, words) for name in counts if name in varies or len(lines) < 2
-    ]
+    others = [name for counts in (numbers, words) for name in counts if name in varies or rows < 2]
     return _in_order(dict.fromkeys([*known, *others]))[:MOST_COLUMNS]
 
 

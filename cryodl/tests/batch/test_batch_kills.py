@@ -4,12 +4,12 @@ import csv
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -40,7 +40,7 @@ def begin(table, output, *more):
     call = ["batch", table, "-o", output, "--workers", "2", *more, "fsc"]
     return subprocess.Popen([sys.executable, "-m", "cryodl", *map(str, call)], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            preexec_fn=_heed_ctrl_c)  # fmt: skip
+                            start_new_session=True, preexec_fn=_heed_ctrl_c)  # fmt: skip
 
 
 def _heed_ctrl_c():
@@ -166,18 +166,30 @@ def test_a_row_that_kills_its_workers_is_tried_twice_and_has_its_line(table, tmp
     assert (tmp_path / "rows" / "m2_1.json").exists()
 
 
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(table, undisturbed, tmp_path):
-    output = tmp_path / "out"
-    with begin(table, output) as run:
-        in_the_middle(run, output, random.Random(1))
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_told_to_stop_at_any_moment(table, undisturbed, tmp_path, number, code):
+    """While workers begin, rows are judged or tables written; as a terminal tells all processes of
+    a command, or `kill` one."""
+    rng, output, seconds, stopped = random.Random(number), tmp_path / "out", 10.0, 0
+    for moment in range(KILLS):
+        start, run = time.monotonic(), begin(table, output)
+        first = run.stdout.readline()  # it has read the command by now
+        time.sleep(rng.uniform(0, seconds * (KILLS - moment) / KILLS))
         own = psutil.Process(run.pid).children(recursive=True)
-        run.send_signal(signal.SIGINT)
-        said = run.communicate(timeout=60)[0]
-    assert run.returncode == 130 and "Traceback" not in said, said
-    assert re.search(r"interrupted; \d+ of 16 rows are done.*: the same command goes on", said)
-    assert not psutil.wait_procs(own, timeout=20)[1]
-    assert {line["status"] for line in rows(output)} >= {"done", "left"}
-    assert not list(Path(output).rglob("*.part"))
+        (os.killpg if moment % 2 else os.kill)(run.pid, number)
+        said = first + run.communicate(timeout=100)[0]
+        assert "Traceback" not in said and not psutil.wait_procs(own, timeout=20)[1], said
+        assert not list(output.rglob("*.part"))
+        if run.returncode == code:
+            last = r"ed; (\d+ of 16 rows are done.*: the same command goes on|nothing was written)"
+            assert re.search(last, said.splitlines()[-1]), said
+            stopped += 1
+        else:  # it had ended before
+            assert run.returncode in (3, -number) and "wrote " in said, said
+            seconds = time.monotonic() - start
+        if (output / "table.csv").exists() and moment % 3 == 2:
+            shutil.rmtree(output)
+    assert stopped > KILLS // 2
     with begin(table, output) as run:
         run.communicate()
     assert rows(output) == undisturbed
