@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from cryodl.filters.shells import (
 )
 from cryodl.filters.threshold import LEAST, SignalEnd, signal_end, stretches
 from cryodl.half_maps.pair import half_sum, have_signal
+from cryodl.maps.crop import box_around
 from cryodl.maps.edges import cosine_edge
 from cryodl.maps.mask import automatic_mask, existing_mask
 from cryodl.maps.volume import Volume
@@ -257,9 +259,14 @@ def soft_mask(inside: np.ndarray, voxel_size: float, *, extend: float = 0.0, edg
 
     if inside.all():
         return np.ones(inside.shape, np.float32)
+    weights = np.zeros(inside.shape, np.float32)
+    if not inside.any():
+        return weights
     edge = max(edge, 4 * voxel_size)
-    distance = distance_transform_edt(~inside, sampling=voxel_size).astype(np.float32)
-    return cosine_edge(distance, extend, edge).astype(np.float32)
+    part = box_around(inside, ceil((extend + edge) / voxel_size))  # beyond it all are 0
+    distance = distance_transform_edt(~inside[part], sampling=voxel_size).astype(np.float32)
+    weights[part] = cosine_edge(distance, extend, edge)
+    return weights
 
 
 def level_shells(spectra: list[np.ndarray], shape: tuple[int, ...]) -> None:

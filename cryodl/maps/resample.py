@@ -267,8 +267,8 @@ def _matrix(positions, size, scale):
 
 
 def _multiply_part_along(data, axis, matrix):
-    if axis == 2:
-        return data @ matrix.T
+    if axis == 2:  # one product of matrices: many small ones wait for each other's threads
+        return (data.reshape(-1, data.shape[2]) @ matrix.T).reshape(*data.shape[:2], -1)
     if axis == 1:
         return np.matmul(matrix, data)
     flat = matrix @ data.reshape(data.shape[0], -1)
