@@ -15,6 +15,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from inspect import signature
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,12 @@ def _quiet() -> Iterator[None]:
 def _deaf() -> Iterator[None]:
     """Begin threads, and by these processes, that never hear Ctrl-C: it is for the one that sends
     the rows, and would end workers while they begin, and commands of a queue."""
+    resource_tracker.ensure_running()  # beside the first process it would let Ctrl-C in again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
+    except RuntimeError as error:
+        raise SettingError(f"workers cannot begin ({error}): see what else runs here") from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

@@ -48,13 +48,16 @@ def run(args: argparse.Namespace) -> int:
         check_list(path, overwrite, *values["maps"], args.mask)
     with Progress("rotation" if args.thorough else "map") as progress:
         shown = progress if len(values["maps"]) > 1 or args.thorough else None
-        found = classify_maps(**values, progress=shown, notify=say)
+
+        def tell(entry: dict[str, Any]) -> None:
+            progress.close()
+            if "error" in entry:
+                print(f"cryodl: {as_flags(entry['error'], OPTIONS)}", file=sys.stderr)
+            else:
+                say(sentence(entry))
+
+        found = classify_maps(**values, progress=shown, notify=say, judged=tell)
     judged = [entry for entry in found if "error" not in entry]
-    for entry in found:
-        if "error" in entry:
-            print(f"cryodl: {as_flags(entry['error'], OPTIONS)}", file=sys.stderr)
-        else:
-            print(sentence(entry))
     if args.table:
         print_tables(judged)
     if path:  # last: what was found is told, whatever becomes of the file

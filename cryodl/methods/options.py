@@ -201,8 +201,8 @@ MAP = Option("volume", help=f"density map {MAPS}", flag="map", metavar="MAP", ar
 OUTPUT = Option("output", help="folder for the results", metavar="OUT", short="-o", required=True)
 OVERWRITE = Option("overwrite", False, "replace results of an earlier run", bool)
 PALETTE = Option("palette", "viridis", "colours of the figures", metavar="PALETTE")
-VOXEL_SIZE = Option("voxel_size", help="where the map's header is wrong", kind=float, unit="Å",
-    label="Sampling rate")  # fmt: skip
+VOXEL_SIZE = Option("voxel_size", help="where the map's header is wrong", kind=float, above=0,
+    unit="Å", label="Sampling rate")  # fmt: skip
 VOXEL_SIZES = VOXEL_SIZE._replace(help="where the maps' headers are wrong")
 MASK = Option("mask", metavar="FILE", label="Binary Mask", help="mask on the map's grid, or "
     "'network': the one that cryodl mask finds; without it a simple rule finds one")  # fmt: skip
@@ -232,8 +232,8 @@ DEVICE = Option("device", "auto", "where to compute", choices=("auto", "cpu", "g
 MOST_WORKERS = 256  # processes: each takes memory
 GPUS = Option("gpus", help="numbers of the GPUs to use, such as 0,1; all by default",
     metavar="LIST", process=True)  # fmt: skip
-THREADS = Option("threads", help="processor cores to use; all by default", kind=int, metavar="N",
-    process=True)  # fmt: skip
+THREADS = Option("threads", help="processor cores to use; all by default", kind=int, least=1,
+    metavar="N", process=True)  # fmt: skip
 PRECISION = Option("precision", help="of networks on processors: half takes half the time, and "
     "moves resolutions by 0.02 to 0.05 Å in the mean; auto (the default) takes it where the "
     "processor has matrix units (AMX)", choices=("auto", "single", "half"),

@@ -34,6 +34,7 @@ def classify_maps(
     overwrite: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     notify: Callable[[str], None] | None = None,
+    judged: Callable[[dict[str, Any]], object] | None = None,
 ) -> list[dict[str, Any]]:
     """Tell the resolution of whole maps from the maps alone.
 
@@ -51,6 +52,7 @@ def classify_maps(
     overwrite : replace that file
     progress : called with ("classify", maps done, maps in all), thorough with rotations of all maps
     notify : called with each line worth telling
+    judged : called with what is said of each map as soon as it is known
 
     Returns
     -------
@@ -83,6 +85,7 @@ def classify_maps(
     if json_file is not None:
         check_list(json_file, overwrite, *maps, mask)
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
+    judged = judged or (lambda entry: None)
     classifier = Classifier(model, bundle, device=device)
     for volume in maps:  # a name mistyped shall not cost what was found of the others
         if not isinstance(volume, Volume) and not Path(volume).exists():
@@ -103,6 +106,7 @@ def classify_maps(
             if len(maps) == 1:
                 raise
             found.append({"map": path, "error": str(error)})
+            judged(found[-1])
             continue
         for warning in answer.warnings:
             tell(f"warning: {path or 'map'}: {warning}")
@@ -125,6 +129,7 @@ def classify_maps(
                 "seconds": round(time.perf_counter() - start, 3),
             }
         )
+        judged(found[-1])
         if not thorough:
             show("classify", done, len(maps))
     if all("error" in entry for entry in found):

@@ -233,7 +233,7 @@ def test_bad_masks(mask, message, inputs, tmp_path, capsys):
         (["--bundle", "nonesuch"], "unknown bundle 'nonesuch'"),
         (["--sharpen", "much"], "sharpen 'much'"),
         (["--claimed", "-3"], "--claimed=-3 is"),
-        (["--voxel-size", "0"], "voxel size 0"),
+        (["--voxel-size", "0"], "--voxel-size=0 is not above 0 Å"),
         (["--batch-size", "0"], "--batch-size=0 is"),
         (["--range", "high"], "has range low"),
         (["--palette", "jet"], "--palette='jet'"),

@@ -59,9 +59,12 @@ def test_a_pipe_is_not_replaced_by_a_file(here, capsys, command):
 def test_a_verdict_is_told_though_its_file_cannot_be_written(here, capsys, monkeypatch):
     answer = {"map": "map.mrc", "probabilities": {"high": 1.0}, "class": "high", "resolution": 3.0,
               "interval": [2.5, 4.0], "verdict": None}  # fmt: skip
-    monkeypatch.setattr(
-        "cryodl.methods.resolution_class.run.classify_maps", lambda *a, **k: [answer]
-    )
+
+    def classify_maps(*_, judged, **__):
+        judged(answer)
+        return [answer]
+
+    monkeypatch.setattr("cryodl.methods.resolution_class.run.classify_maps", classify_maps)
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")

@@ -283,6 +283,7 @@ def test_command_writes_what_it_says(bundle, volume, tmp_path, capsys):
     assert "0 Å or better" in sentence({**found[0], "resolution": 4.0, "interval": [4.0, 4.0]})
     assert [entry["map"] for entry in found] == [*map(str, command[1:3])]
     said = capsys.readouterr().out
+    assert said.index(sentence(found[0])) < said.index("classify: 50 %"), "told as it comes"
     for entry in found:
         assert sentence(entry) in said
         assert entry["class"] in bins.CLASSES
@@ -290,8 +291,7 @@ def test_command_writes_what_it_says(bundle, volume, tmp_path, capsys):
         low, high = entry["interval"]
         assert low < entry["resolution"] < high
         assert entry["agrees"] == (low <= 4 <= high)
-    assert main(command) == 2  # the file is there
-    assert main([*command, "--overwrite"]) == 0
+    assert [main(command), main([*command, "--overwrite"])] == [2, 0]  # the file is there
 
 
 def test_a_bad_map_of_many_has_its_line(bundle, volume, tmp_path, capsys):
