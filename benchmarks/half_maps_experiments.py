@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from on_experiments import run
 
-from cryodl.evaluation.claims import rank_correlation
+from cryodl.evaluation.tables import rank_correlation
 from cryodl.half_maps.local_fsc import local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import half_difference, half_sum

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryodl.checks.voxel_size import threshold, voxel_size_factor
-from cryodl.evaluation.claims import read_table
+from cryodl.evaluation.tables import read_table
 from cryodl.maps.mrc import read_map
 
 FACTORS = 1.0, 1.25, 0.8

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
                 "--table names maps, their claims and voxel sizes: leave MAP, --claimed and "
                 "--voxel-size out"
             )
-        from cryodl.evaluation.claims import read_table
+        from cryodl.evaluation.tables import read_table
 
         rows = read_table(args.table)
         for i, name in enumerate(("maps", "claimed", "voxel_size")):

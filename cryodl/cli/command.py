@@ -1,10 +1,12 @@
-"""A command that is a method: its options in, its function called, its summary out."""
+"""Commands that are methods: options in, the function called, its summary out."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
+from collections.abc import Mapping
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 from cryodl.cli.common import PARAMS_HELP, Progress, apply_compute_options, say
@@ -15,14 +17,47 @@ PARAMS = Option("params", help=PARAMS_HELP, metavar="FILE", process=True)
 
 
 def fill(parser: argparse.ArgumentParser, method: Method) -> None:
-    """Give a command's parser the options of its method, and say what to run."""
+    """Give a command's parser the options of its method."""
     options = (*method.load_options(), PARAMS)
     add_arguments(parser, options)
-    parser.set_defaults(run=run, method_line=method, options=options)
+    parser.set_defaults(method_line=method, options=options)
+
+
+def fill_methods(parser: argparse.ArgumentParser, methods: Mapping[str, Method]) -> None:
+    """Give a command a method to choose, as of `cryodl train METHOD`, each with its own options."""
+    chosen = parser.add_subparsers(dest="method", metavar="METHOD", title="methods", required=True)
+    for name, method in methods.items():
+        its_parser = chosen.add_parser(
+            name,
+            help=method.help,
+            description=method.help[0].upper() + method.help[1:] + ".",
+            allow_abbrev=False,
+            formatter_class=parser.formatter_class,
+        )
+        fill(its_parser, method)
 
 
 def run(args: argparse.Namespace) -> None:
     run_method(args, args.method_line, keywords(args.options, args))
+
+
+def run_chosen(args: argparse.Namespace) -> None:
+    """Call a method of training or evaluation; of a training that is stopped, say what is kept."""
+    from cryodl.training.state import CHECKPOINT, run_folder
+
+    function, values = args.method_line.load(), keywords(args.options, args)
+    try:
+        with ExitStack() as stack:
+            if "progress" in inspect.signature(function).parameters:
+                values["progress"] = stack.enter_context(Progress())
+            function(**values)
+    except KeyboardInterrupt:
+        folder = run_folder(Path(args.output))
+        if args.command != "train" or not (folder / CHECKPOINT).is_file():
+            raise
+        raise KeyboardInterrupt(
+            f"the training as far as its last epoch is in {folder}: --resume goes on with it"
+        ) from None
 
 
 def run_method(args: argparse.Namespace, method: Method, values: dict[str, Any]) -> None:

@@ -23,26 +23,20 @@ from cryodl.methods import registry
 from cryodl.methods.options import Option, as_flags
 from cryodl.version import __version__
 
-# Commands with a module of their own, which is imported when one is called.
-OWN = {
-    "localres": ("cryodl.cli.localres", "local resolution of a map, with its uncertainty"),
-    "classify": ("cryodl.cli.classify", "resolution class of whole maps, from the maps alone"),
-    "simulate": ("cryodl.cli.simulate", "simulate a map from an atomic model"),
-    "train": ("cryodl.cli.train", "train a network and write it as a bundle"),
-    "evaluate": ("cryodl.cli.evaluate", "measure a network on simulated and real maps"),
-    "batch": ("cryodl.cli.batch", "judge thousands of maps on many workers, a row of a table each"),
-}
-
-
+OWN = "localres", "classify", "simulate", "batch"  # commands with a module of their own in `cli`
+CHOSEN = {"train": registry.TRAIN, "evaluate": registry.EVALUATE}  # those that name a method
 ORDER = (
     "report", "localres", "enhance", "mask", "classify", "import", "compare", "filter",
     "fsc", "quality", "preflight", "oversharpening", "simulate", "experiments", "train", "evaluate",
     "batch",
 )  # fmt: skip
-COMMANDS = {
-    name: OWN[name][1] if name in OWN else registry.COMMANDS[name].help
-    for name in (*ORDER, *(other for other in registry.COMMANDS if other not in ORDER))
+HELP = {
+    "localres": "local resolution of a map, with its uncertainty",
+    "train": "train a network and write it as a bundle",
+    "evaluate": "measure a network on simulated and real maps",
+    **{name: line.help for name, line in registry.COMMANDS.items()},
 }
+COMMANDS = {name: HELP[name] for name in dict.fromkeys((*ORDER, *HELP))}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -132,13 +126,18 @@ def make_parser(command: str = "") -> argparse.ArgumentParser:
         if command not in (name, "all"):
             continue
         if name in OWN:
-            module = import_module(OWN[name][0])
+            module = import_module(f"cryodl.cli.{name}")
             module.add_arguments(its_parser)
             its_parser.set_defaults(run=module.run)
-        else:
-            from cryodl.cli.command import fill
+            continue
+        from cryodl.cli import command as shared
 
-            fill(its_parser, registry.COMMANDS[name])
+        if name in CHOSEN:
+            shared.fill_methods(its_parser, CHOSEN[name])
+            its_parser.set_defaults(run=shared.run_chosen)
+        else:
+            shared.fill(its_parser, registry.COMMANDS[name])
+            its_parser.set_defaults(run=shared.run)
     return parser
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.errors import InputError
-from cryodl.evaluation.claims import rank_correlation
+from cryodl.evaluation.tables import rank_correlation
 from cryodl.files.reading import MOST_TEXT, read_bytes
 from cryodl.maps.volume import Volume
 from cryodl.simulation.deposition import spread

@@ -1,4 +1,4 @@
-"""What the search for a B-factor starts from: maps, a mask, signal-to-noise resolution."""
+"""The B-factor that sharpens a map just enough: scanned, recommended, drawn and written."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ BUILDERS = {
     "unet3d": "cryodl.networks.backbone",
     "single_map": "cryodl.networks.cryores",
     "backbone": "cryodl.networks.cryores",
-    "local_classes": "cryodl.networks.local_classes",
+    "local_classes": "cryodl.networks.classifiers",
     "postprocess_unet": "cryodl.networks.enhance",
     "correction": "cryodl.networks.enhance",
     "resolution_cnn": "cryodl.networks.classifiers",
@@ -17,7 +17,7 @@ BUILDERS = {
     "deepres_paper": "cryodl.methods.deepres.published",
     "single_map_paper": "cryodl.methods.cryores.published",
     "postprocess_paper": "cryodl.methods.enhance.published",
-    "paper_unet": "cryodl.networks.local_classes",
+    "paper_unet": "cryodl.networks.classifiers",
     "paper_cnn": "cryodl.networks.classifiers",
     "paper_dnn": "cryodl.networks.classifiers",
 }

@@ -1,4 +1,4 @@
-"""What a bundle must say to be used for a single map's resolution."""
+"""Resolution of a single map: read, predicted, calibrated, summed up; and the bundle for it."""
 
 from __future__ import annotations
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryodl.evaluation.claims import rank_correlation, read_table
-from cryodl.evaluation.tables import write_tables
+from cryodl.evaluation.tables import rank_correlation, read_table, write_tables
 from cryodl.features.context import prepare_context
 from cryodl.files.folder import whole_folder
 from cryodl.filters.sharpen import apply_bfactor

@@ -10,8 +10,14 @@ from cryodl.methods.cryores.predict import MASK, local_resolution, molecule, rea
 from cryodl.methods.cryores.samples import whole_sample
 from cryodl.networks.architectures import is_backbone
 from cryodl.networks.cryores import build_single_map
-from cryodl.training.calibrate import accuracy, calibrate
-from cryodl.training.export import band_table, model_card, with_weights, write_bundle
+from cryodl.training.export import (
+    accuracy,
+    band_table,
+    calibrate,
+    model_card,
+    with_weights,
+    write_bundle,
+)
 
 SEED = 4001
 WAYS = ("alone", "relative", "both")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryodl.evaluation.claims import rank_correlation, read_table
-from cryodl.evaluation.tables import write_tables
+from cryodl.evaluation.tables import rank_correlation, read_table, write_tables
 from cryodl.files.folder import whole_folder
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume

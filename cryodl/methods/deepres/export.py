@@ -7,8 +7,15 @@ from cryodl.features.local_spectrum import CHANNELS
 from cryodl.maps.normalise import FLOOR, WINDOW
 from cryodl.methods.deepres.samples import fixed_boxes
 from cryodl.networks.backbone import build_unet3d
-from cryodl.training.calibrate import accuracy, calibrate, collect
-from cryodl.training.export import band_table, model_card, with_weights, write_bundle
+from cryodl.training.export import (
+    accuracy,
+    band_table,
+    calibrate,
+    collect,
+    model_card,
+    with_weights,
+    write_bundle,
+)
 
 CALIBRATION_SEED, MEASURE_SEED = 2001, 2002  # other boxes than those the run was validated on
 

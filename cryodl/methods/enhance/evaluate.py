@@ -125,7 +125,7 @@ def _simulated(experiments, enhancer: Enhancer, deepres: int, say) -> dict[str, 
 
 
 def _real(table: Path, enhancer: Enhancer) -> list[dict]:
-    from cryodl.evaluation.claims import read_table
+    from cryodl.evaluation.tables import read_table
     from cryodl.files.reading import read_rows
     from cryodl.maps.inputs import input_map
 

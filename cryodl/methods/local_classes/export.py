@@ -8,7 +8,7 @@ from cryodl.features.context import stack
 from cryodl.maps.normalise import FLOOR, WINDOW
 from cryodl.methods.local_classes.samples import whole_sample
 from cryodl.networks.backbone import build_unet3d
-from cryodl.networks.local_classes import build_local_classes
+from cryodl.networks.classifiers import build_local_classes
 from cryodl.training.export import model_card, with_weights, write_bundle
 
 SEED = 4001

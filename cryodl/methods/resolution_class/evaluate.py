@@ -121,7 +121,7 @@ def _experiments(places, classifier, count: int) -> Iterator[tuple[str, list[dic
 
 
 def _real(table, model, bundle) -> Iterator[tuple[str, list[dict]]]:
-    from cryodl.evaluation.claims import read_table
+    from cryodl.evaluation.tables import read_table
     from cryodl.methods.resolution_class.run import classify_maps
 
     rows = read_table(table)

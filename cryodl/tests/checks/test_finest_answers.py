@@ -8,8 +8,7 @@ from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.estimate import estimate_single_map_resolution
 from cryodl.methods.deepres.estimate import estimate_local_resolution
 from cryodl.methods.half_map_resolution import run_half_map_resolution
-from cryodl.methods.local_classes.estimate import estimate_local_classes
-from cryodl.methods.local_classes.passes import possible
+from cryodl.methods.local_classes.estimate import estimate_local_classes, possible
 from cryodl.methods.resolution_class.estimate import Classifier, answer_of
 from cryodl.tests.checks.test_quiet import SPHERE, VOXEL, N, molecule, noise
 

@@ -9,7 +9,7 @@ import pytest
 
 from cryodl.cli.main import main
 from cryodl.errors import InputError
-from cryodl.evaluation import claims as real
+from cryodl.evaluation import tables as real
 from cryodl.methods.deepres import evaluate as simulated
 from cryodl.simulation.structure import Structure
 from cryodl.tests.cli.test_cli_localres import ball, inputs, write  # noqa: F401

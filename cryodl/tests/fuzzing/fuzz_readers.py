@@ -118,7 +118,7 @@ def read_samples(folder):
 
 
 def read_tables(folder):
-    from cryodl.evaluation.claims import read_table
+    from cryodl.evaluation.tables import read_table
     from cryodl.files.reading import read_rows
     from cryodl.maps.mrc import check_voxel_size
 

@@ -161,7 +161,7 @@ def test_what_is_not_read_around_the_molecule_changes_nothing(monkeypatch):
 
 
 def test_any_tile_gives_the_same_map(result, density, bundle, monkeypatch):
-    from cryodl.methods.deepres import passes as module
+    from cryodl.methods.deepres import estimate as module
     from cryodl.networks.tiles import TileGrid
 
     monkeypatch.setattr(
@@ -189,7 +189,7 @@ def test_scale_and_offset_change_nothing(result, density, bundle, scale, offset)
 def test_values_come_back_to_their_place(voxel_size, kind):
     """A field that is linear in space is the same at every voxel, whatever the network's grid."""
     from cryodl.maps.crop import bounding_box, paste
-    from cryodl.methods.deepres.passes import _any_inside
+    from cryodl.methods.deepres.estimate import _any_inside
     from cryodl.methods.deepres.prepare import prepare
 
     volume = blobs((37, 44, 31), voxel_size)

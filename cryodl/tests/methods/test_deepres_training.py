@@ -15,7 +15,7 @@ import pytest
 from cryodl.methods.deepres import samples as dataset
 from cryodl.methods.deepres.samples import TRAINING
 from cryodl.tests.simulation.test_simulate import molecule, write_model  # noqa: F401
-from cryodl.training import calibrate
+from cryodl.training import export
 
 BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
 
@@ -99,9 +99,9 @@ def test_calibrated_interval_covers_nine_in_ten():
     truth = rng.uniform(3, 12, 40_000)
     sd = 0.05 * truth
     mean = truth + rng.normal(size=truth.size) * sd * 1.7  # the network is too sure of itself
-    table = calibrate.calibrate(truth, mean, sd)
+    table = export.calibrate(truth, mean, sd)
     assert np.allclose(table["factor"], 1.7 * 1.645, rtol=0.05)
-    assert abs(calibrate.accuracy(truth, mean, sd, table)["coverage"] - 0.9) < 0.01
+    assert abs(export.accuracy(truth, mean, sd, table)["coverage"] - 0.9) < 0.01
 
 
 def run(*arguments):

@@ -12,8 +12,7 @@ from cryodl.maps.mrc import read_map, write_map
 from cryodl.maps.volume import Volume
 from cryodl.methods import cost as whole_map_plan
 from cryodl.methods.local_classes import export as finish
-from cryodl.methods.local_classes.estimate import class_counts, estimate_local_classes
-from cryodl.methods.local_classes.passes import calibrated
+from cryodl.methods.local_classes.estimate import calibrated, class_counts, estimate_local_classes
 from cryodl.methods.local_classes.samples import (
     TRAINING,
     Pair,
@@ -25,8 +24,8 @@ from cryodl.methods.local_classes.samples import (
 from cryodl.networks import build
 from cryodl.networks.backbone import receptive_radius, resolution_bins
 from cryodl.networks.bundle import save_bundle
+from cryodl.networks.classifiers import class_shares
 from cryodl.networks.configs import LOCAL_CLASSES, PAPER_UNET
-from cryodl.networks.local_classes import class_shares
 
 TINY = {**LOCAL_CLASSES, "half": 4, "quarter": 4, "quarter_blocks": 1}
 
