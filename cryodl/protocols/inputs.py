@@ -3,7 +3,7 @@
 import os
 
 import pyworkflow.protocol.params as params
-from pwem.objects import SetOfVolumes, Volume
+from pwem.objects import AtomStruct, SetOfVolumes, Volume
 
 from cryodl.methods.options import CLAIMED
 from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
@@ -129,6 +129,24 @@ def describe_resolution(name, volume, advice=IMPORT):
     ]
 
 
+def describe_model(pointer):
+    """Lines about an atomic model that cannot be read; empty where there is none."""
+    model = pointer.get()
+    if model is None:
+        return []
+    if not isinstance(model, AtomStruct):
+        return ["Atomic model: choose a PDB or mmCIF structure."]
+    path = model.getFileName()
+    return [] if os.path.isfile(path) else [f"Atomic model: the file {path} is missing."]
+
+
+def describe_halves(halves):
+    """Lines about two half maps that are one and the same."""
+    if len(halves) == 2 and halves[0].getLocation() == halves[1].getLocation():
+        return ["Half map 2 is the file of half map 1: choose the other one."]
+    return []
+
+
 def half_maps_of(volume):
     """Return the two half maps that come with a volume, as volumes; [] where there are none."""
     if not isinstance(volume, Volume) or not volume.hasHalfMaps():
@@ -209,9 +227,12 @@ class HalfMapInputs:
         return volume_of(self.associatedHalves)
 
     def _describeMissingHalves(self):
-        """Return a line that says what to do where half maps are asked for and not there."""
-        if not self._usesHalves() or len(self._halves()) == 2:
+        """Return a line that says what to do where half maps are asked for and not both there."""
+        if not self._usesHalves():
             return []
+        halves = self._halves()
+        if len(halves) == 2:
+            return describe_halves(halves)
         if not self.hasHalfVolumesFile.get():
             return ["Half maps: give both."]
         if self.associatedHalves.get() is None:

@@ -9,6 +9,7 @@ from pwem.objects import Volume
 
 MRC_EXTENSIONS = (".mrc", ".map", ".ccp4", ".mrcs", ".mrc.gz", ".map.gz", ".ccp4.gz", ".mrc.bz2")
 
+LARGEST = 20000  # voxels along an axis; more is no header of a map
 STACK = range(401, 631)  # space groups by which MRC files of several volumes are known
 PREFIX = "cryodl - "  # Scipion's, of the labels of runs
 
@@ -63,6 +64,8 @@ def read_header(path):
         sizes = [int(header[name]) for name in ("nz", "ny", "nx")]
         if int(header["ispg"]) in STACK:  # of volumes, each of so many sections
             sizes[0] = int(header["mz"]) or sizes[0]
+        if not all(0 < size <= LARGEST for size in sizes):
+            raise ValueError("its header tells no size of a map")
         axes, spacing, origin = frame_of(header)
         shape = tuple(sizes[axes.index(axis)] for axis in (3, 2, 1))
         return Header(shape, spacing, origin)
@@ -239,7 +242,7 @@ def add_option(form, name, option, more="", **others):
     unit = f" ({option.unit})" if option.unit else ""
     others.setdefault("label", option.label + unit)
     if option.default is None:
-        others["allowsNull"] = True
+        others.setdefault("allowsNull", True)
     else:
         others.setdefault("default", option.default)
     kinds = {bool: params.BooleanParam, int: params.IntParam, float: params.FloatParam}
@@ -275,21 +278,22 @@ def choice_help(option, values, choices):
     return ".\n".join(lines) if explained else option.help
 
 
-def describe_value(option, value, needed=False):
+def describe_value(option, value):
     """A line about a value that an option of a command does not take; empty when it does.
 
-    needed : None is no value, either
+    Scipion itself tells which fields are empty that must not be.
     """
-    said = option.problem(value) or ("is empty" if needed and value is None else "")
-    unit = f" {option.unit}" if option.unit and value is not None else ""
-    shown = value if value is None else f"{value:g}"
-    return [f"{option.label}: {shown}{unit} {said}."] if said else []
+    said = "" if value is None else option.problem(value)
+    unit = f" {option.unit}" if option.unit else ""
+    return [f"{option.label}: {value:g}{unit} {said}."] if said else []
 
 
 def describe_problems(name, volume):
     """Lines that say why the engine could not read a Scipion volume; empty when all is well."""
+    if volume is None:
+        return [f"{name}: what was chosen is gone; choose another."]
     if not isinstance(volume, Volume):
-        return [f"{name}: choose one volume, not a {type(volume).__name__}."]
+        return [f"{name}: choose one volume, and no {type(volume).__name__}."]
     path = plain_path(volume)
     if not os.path.exists(path):
         return [f"{name}: the file {path} is missing; run again the protocol that made it."]
@@ -316,8 +320,8 @@ def describe_mismatch(name, volume, other_name, other):
     if shapes[0] != shapes[1]:
         sizes = [" x ".join(str(n) for n in shape) for shape in shapes]
         return [
-            f"{name} has {sizes[0]} voxels and {other_name} {sizes[1]}: choose a "
-            f"{name.lower()} on the same grid, or resample it."
+            f"{name} has {sizes[0]} voxels and {other_name} {sizes[1]}: choose one on the same "
+            "grid, or resample it."
         ]
     rates = volume.getSamplingRate(), other.getSamplingRate()
     if abs(rates[0] - rates[1]) > 1e-3 * rates[1]:

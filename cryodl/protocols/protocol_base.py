@@ -263,10 +263,14 @@ class CryodlProtBase(EMProtocol):
         return []
 
     def _validateNetworkFolder(self):
-        folder = self.networkFolder.get()
+        label = self.getParam("networkFolder").label
+        return self._describeNetwork(label, self.networkFolder.get())
+
+    @staticmethod
+    def _describeNetwork(label, folder):
         if folder and not os.path.isfile(os.path.join(folder, "spec.json")):
             return [
-                f"Network: {folder} holds no spec.json; choose the folder that a training has "
+                f"{label}: {folder} holds no spec.json; choose the folder that a training has "
                 "written."
             ]
         return []

@@ -1,15 +1,14 @@
 """Local-resolution maps of several packages on one scale."""
 
-import os
 from itertools import count
 
 import pyworkflow.protocol.params as params
-from pwem.objects import AtomStruct, Volume
+from pwem.objects import Volume
 from pyworkflow import BETA
 from pyworkflow.protocol import Protocol
 
 from cryodl.methods.options import CLAIMED
-from cryodl.protocols.inputs import describe_resolution, resolution_of
+from cryodl.protocols.inputs import describe_model, describe_resolution, resolution_of
 from cryodl.protocols.maps import (
     add_mask,
     add_option,
@@ -133,11 +132,8 @@ class CryodlProtCompareResolution(CryodlProtBase):
         return {f"{name}_Volume": self._register(f"{name}.mrc", Volume, like) for name in names}
 
     def _validate(self):
-        for number, pointer in enumerate(self.inputResolutions, 1):
-            if pointer.get() is None:
-                return [f"Map {number}: what was chosen is gone; choose another."]
         maps = list(self._maps().values())
-        if len(maps) < 2:
+        if len(maps) == 1:  # without any Scipion itself says so
             return ["Local resolution maps: choose two or more."]
         errors = describe_inputs([(f"Map {i + 1}", m) for i, m in enumerate(maps)], "map 1")
         for number, volume in enumerate(maps, 1):
@@ -145,12 +141,9 @@ class CryodlProtCompareResolution(CryodlProtBase):
         for name, pointer in (("Density map", self.inputVolume), ("Binary Mask", self.Mask)):
             if pointer.get() is not None:  # the engine brings maps to the density's grid
                 errors += describe_problems(name, volume_of(pointer))
-        model = self.inputModel.get()
-        if model is not None and not isinstance(model, AtomStruct):
-            errors.append("Atomic model: choose a PDB or mmCIF structure.")
-        elif model is not None and not os.path.isfile(model.getFileName()):
-            errors.append(f"Atomic model: the file {model.getFileName()} is missing.")
-        return errors + describe_value(CLAIMED, self.claimed.get())
+        return (
+            errors + describe_model(self.inputModel) + describe_value(CLAIMED, self.claimed.get())
+        )
 
     def _summary(self):
         stats = self.getStats()

@@ -11,7 +11,7 @@ from cryodl.methods.enhance import options
 from cryodl.methods.enhance.options import MODELS, NORMALISATIONS
 from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
-from cryodl.protocols.inputs import half_maps_of
+from cryodl.protocols.inputs import describe_halves, half_maps_of
 from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
 from cryodl.protocols.maps import (
     add_choice,
@@ -265,7 +265,7 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
         }  # fmt: skip
         inputs = self._engineInputs()
         volumes = [(labels[name], inputs[name]) for name in labels if name in inputs]
-        return describe_inputs(volumes, volumes[0][0].lower())
+        return describe_halves(self.getHalves()) + describe_inputs(volumes, volumes[0][0].lower())
 
     def _describeMissing(self):
         if self._apart():

@@ -5,7 +5,7 @@ import os
 from pwem.objects import VolumeMask
 from pyworkflow import BETA
 
-from cryodl.methods.options import by_name
+from cryodl.methods.options import BATCH_SIZE, by_name
 from cryodl.methods.registry import options_of
 from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import describe_inputs
@@ -83,7 +83,8 @@ class CryodlProtFindMask(OneOrMany, CryodlProtBase):
     def _validate(self):
         lines = self._validateDevice() + self._validateNetworkFolder()
         for name in VALUES:
-            lines += describe_value(OPTIONS[name], getattr(self, name).get(), needed=True)
+            lines += describe_value(OPTIONS[name], getattr(self, name).get())
+        lines += describe_value(BATCH_SIZE, self.batchSize.get())
         return lines + self._eachVolume(self._validateVolume)
 
     def _validateVolume(self):

@@ -200,8 +200,8 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
 
     def _validateValues(self):
         errors, threshold = [], self.maskThreshold.get()
-        if threshold is None or not 0 <= threshold < 1:
-            errors.append(f"Mask threshold: {threshold} is not at least 0 and below 1.")
+        if threshold is not None and not 0 <= threshold < 1:
+            errors.append(f"Mask threshold: {threshold:g} is not at least 0 and below 1.")
         if self.method.get() != LOCAL_FSC:
             errors += describe_value(OPTIONS["significance"], self.significance.get())
         for name, keyword in (

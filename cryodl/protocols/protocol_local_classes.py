@@ -121,11 +121,11 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
         )
 
     def _validateNetwork(self):
-        if self.network.get() == OF_A_RUN and self.inputNetwork.get() is None:
-            return ["Trained network: choose the output of a run of 'train local classes'."]
-        if self.network.get() == OF_A_FOLDER and not self.networkFolder.get():
-            return ["Folder of the network: choose one."]
-        return self._validateNetworkFolder() if self.network.get() == OF_A_FOLDER else []
+        labels = {OF_A_RUN: "Trained network", OF_A_FOLDER: "Folder of the network"}
+        label = labels.get(self.network.get())
+        if label and not self._bundle():
+            return [f"{label}: choose one that a run of 'train local classes' has written."]
+        return self._describeNetwork(label, self._bundle())
 
     def _summary(self):
         lines, stats = super()._summary(), self.getStats()

@@ -110,8 +110,6 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
     # --------------------------- info -------------------------------------
     def _validate(self):
         claimed = self._validateClaimed() if self.sharpen.get() == SHARPEN_AUTO else []
-        if self.sharpen.get() == SHARPEN_BFACTOR and self.bFactor.get() is None:
-            claimed = ["B-factor: give one, or choose another sharpening."]
         tiles = describe_value(BATCH_SIZE, self.batchSize.get())
         network = self._validateNetworkFolder()
         return self._validateDevice() + network + claimed + tiles + self._validateMap()

@@ -1,5 +1,7 @@
 """The B-factor that sharpens a map without oversharpening it."""
 
+import math
+
 import pyworkflow.protocol.params as params
 from pwem.objects import Volume
 from pyworkflow import BETA
@@ -131,7 +133,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
     def _bfactors(self):
         """Return the B-factors from first to last; [] where they make no sense."""
         first, last, step = (p.get() for p in (self.firstB, self.lastB, self.stepB))
-        if None in (first, last, step) or not 0 >= first > last or not abs(step) > 0:
+        if None in (first, last, step) or not (0 >= first > last > -math.inf and abs(step) > 0):
             return []
         step = abs(step)  # the minus of the B-factors is taken for granted
         count = int((first - last) / step + 1e-6)
@@ -165,10 +167,12 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         lines = self._validateDevice() + self._validateInputs()
         first, last, step = (p.get() for p in (self.firstB, self.lastB, self.stepB))
         bfactors = self._bfactors()
+        if None in (first, last, step):
+            return lines  # Scipion itself says which
         if not bfactors:
             lines.append(
-                f"B-factors: first {first}, last {last} and step {step} are no scan; go from 0 or "
-                "below to a more negative one, as from 0 to -200 in steps of 25."
+                f"B-factors: first {first:g}, last {last:g}, step {step:g} are no scan; go from 0 "
+                "or below to a more negative one, as from 0 to -200 in steps of 25."
             )
         elif len(bfactors) > MOST:
             lines.append(f"B-factors: more than {MOST} of them; choose a larger step.")

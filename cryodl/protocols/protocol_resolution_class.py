@@ -168,8 +168,6 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
         errors = self._validateDevice() + self._validateNetworkFolder()
         errors += describe_value(CLAIMED, self.claimed.get())
         inputs = self._engineInputs()
-        if not inputs:
-            return errors + ["Input Volumes: choose one or more."]
         for number, volume in enumerate(inputs.values(), 1):
             errors += describe_problems(f"Volume {number}", volume)
         return errors

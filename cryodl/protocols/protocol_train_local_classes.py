@@ -105,7 +105,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
         add_option(
             form, "minutes", OPTIONS["minutes"], "They are counted from the end of the first "
             "step. Two processor cores train on from a network of this plugin in half an hour.",
-            default=30,
+            default=30, allowsNull=False,
         )  # fmt: skip
         form.addParam(
             "networkName",
@@ -250,7 +250,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             for pointers in (self.inputVolumes, self.inputResolutions)
         ]
         if not all(counts):
-            return ["Maps and local resolutions: give both."]
+            return []  # Scipion itself says what is empty
         pairs = self.getPairs()
         if not pairs:
             return [
@@ -268,12 +268,14 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             found = describe_problems(names[0], volume) + describe_problems(names[1], resolution)
             found = found or describe_mismatch(names[1], resolution, names[0].lower(), volume)
             errors += found or describe_resolution(names[1], resolution)
-        if self.startFrom.get() == FROM_A_RUN and self.inputNetwork.get() is None:
-            errors.append("Trained network: choose one, or start from another.")
+        if self.startFrom.get() == FROM_A_RUN:
+            network = self.inputNetwork.get()
+            if network is None:
+                errors.append("Trained network: choose one, or start from another.")
+            else:
+                errors += self._describeNetwork("Trained network", network.getFileName())
         for name in ("minutes", "steps", *TRAINING):
-            needed = name in ("minutes", "steps")
-            option = OPTIONS[TRAINING.get(name, name)]
-            errors += describe_value(option, getattr(self, name).get(), needed=needed)
+            errors += describe_value(OPTIONS[TRAINING.get(name, name)], getattr(self, name).get())
         name = self.networkName.get() or ""
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
             errors.append(f"Name of the network: '{name}' has other than letters, digits, dashes.")

@@ -10,7 +10,14 @@ from pyworkflow.object import Float
 
 from cryodl.methods.options import CLAIMED
 from cryodl.plugin import Plugin
-from cryodl.protocols.inputs import OneMapInput, as_resolution, half_maps_of
+from cryodl.protocols.inputs import (
+    OneMapInput,
+    as_resolution,
+    describe_halves,
+    describe_model,
+    describe_resolution,
+    half_maps_of,
+)
 from cryodl.protocols.many import volume_name
 from cryodl.protocols.maps import (
     add_option,
@@ -271,7 +278,8 @@ class CryodlProtValidateMap(OneMapInput, CryodlProtBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        return self._validateDevice() + self._validateClaimed() + self._validateMap()
+        lines = self._validateDevice() + self._validateClaimed() + describe_model(self.inputModel)
+        return lines + self._validateMap()
 
     def _validateVolume(self):
         lines, volume = super()._validateVolume(), self._volume()
@@ -281,7 +289,12 @@ class CryodlProtValidateMap(OneMapInput, CryodlProtBase):
         if len(halves) == 1:
             return ["Half maps: give both, or neither."]
         volumes = [(f"Half map {i}", half) for i, half in enumerate(halves, 1)]
-        return describe_inputs([("Input Volume", volume), *volumes], "the input volume")
+        others = [] if self.isOfMany() else [volume_of(p) for p in self.inputResolutions]
+        others = [(f"Local resolution map {i}", as_resolution(v)) for i, v in enumerate(others, 1)]
+        lines = describe_halves(halves) + describe_inputs(
+            [("Input Volume", volume), *volumes, *others], "the input volume"
+        )
+        return lines + [line for other in others for line in describe_resolution(*other)]
 
     def _summary(self):
         stats = self.getStats()

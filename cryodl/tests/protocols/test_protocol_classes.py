@@ -142,16 +142,6 @@ class TestResolutionClass(ClassesCase):
                 np.testing.assert_array_equal(mrc.data, expected)
                 self.assertAlmostEqual(float(mrc.voxel_size.x), rate, places=4)
 
-    def test_validation_says_what_to_do(self):
-        (line,) = self.judge([])._validate()
-        self.assertIn("choose one or more", line)
-        (line,) = self.judge([self.plain("gone.mrc")])._validate()
-        self.assertIn("Volume 1: the file", line)
-        (line,) = self.judge([self.volumes[0]], claimed=0.1)._validate()
-        self.assertIn("not between 0.5 and 100", line)
-        (line,) = self.judge([self.volumes[0]], networkFolder="/nowhere")._validate()
-        self.assertIn("holds no spec.json", line)
-
 
 class TestLocalClasses(ClassesCase):
     def run_here(self, kind, volume):
@@ -304,33 +294,6 @@ class TestLocalClasses(ClassesCase):
             run.inputVolume.set(self.volumes[0])
             options = run._engineParams()
             self.assertEqual((options["method"], options["bundle"]), (method, None))
-
-    def test_validation_says_what_to_do(self):
-        for network, words in ((2, "train local classes"), (3, "choose one")):
-            run = self.newProtocol(CryodlProtLocalClasses, useGpu=False, network=network)
-            run.inputVolume.set(self.volumes[0])
-            (line,) = run._validate()
-            self.assertIn(words, line)
-        run.networkFolder.set("/nowhere")
-        (line,) = run._validate()
-        self.assertIn("holds no spec.json", line)
-
-    def test_pairs_that_are_none(self):
-        training = self.newProtocol(CryodlProtTrainLocalClasses)
-        (line,) = training._validate()
-        self.assertIn("give both", line)
-        training.inputVolumes.set(self.volumes)
-        training.inputResolutions.set([self.plain("m0_full.mrc")])
-        (line,) = training._validate()
-        self.assertIn("2 maps and 1 local resolutions do not make pairs", line)
-        training.inputVolumes.set(self.volumes[:1])
-        (line,) = training._validate()
-        self.assertIn("One pair is not enough", line)
-        write_map(self.getOutputPath("small.mrc"), np.ones((20, 48, 52)), VOXEL, ORIGIN)
-        training.inputVolumes.set(self.volumes)
-        training.inputResolutions.set([self.plain("m0_full.mrc"), self.plain("small.mrc")])
-        *_, line = training._validate()
-        self.assertIn("Local resolution 2 has 52 x 48 x 20 voxels and map 2", line)
 
 
 del ClassesCase  # or it would be collected here too

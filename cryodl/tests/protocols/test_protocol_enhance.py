@@ -89,28 +89,6 @@ class TestEnhance(BaseTest):
         masked.inputMask.set(self.plain())
         self.assertEqual(masked._engineParams()["mask"], self.getOutputPath("full.mrc"))
 
-    def test_validation_says_what_to_do(self):
-        (line,) = self.enhance(normalization=1)._validate()
-        self.assertIn("let the wizard measure them", line)
-        (line,) = self.enhance(normalization=2)._validate()
-        self.assertIn("Binary Mask: choose one", line)
-        (line,) = self.enhance(performCleaningStep=True, sizeFraction_CC=2.0)._validate()
-        self.assertIn("Relative size: 2 is not at least 0 and below 1", line)
-        empty = self.enhance()
-        empty.batch_size.set(None)
-        (line,) = empty._validate()
-        self.assertIn("Tiles at a time: None is not a whole number", line)
-        (line,) = self.enhance(networkFolder="/nowhere")._validate()
-        self.assertIn("holds no spec.json", line)
-        protocol = self.enhance()
-        protocol.protectMask.set(self.plain("small.mrc"))
-        (line,) = protocol._validate()
-        self.assertIn("Protect has 52 x 48 x 30 voxels", line)
-        protocol = self.enhance()
-        protocol.inputVolume.set(None)
-        (line,) = protocol._validate()
-        self.assertIn("Input Volume: choose one", line)
-
     def test_what_filters_cannot_take_is_refused_before_the_run(self):
         self.assertEqual(self.enhance(modelType=3)._validate(), [])
         self.assertEqual(self.enhance(modelType=3, useHalfMapsInsteadVol=False)._validate(), [])

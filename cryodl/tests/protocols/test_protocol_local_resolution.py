@@ -159,11 +159,6 @@ class TestValidation(BaseTest):
             getattr(protocol, name).set(value)
         return protocol._validate()
 
-    def test_an_emptied_b_factor_is_asked_for_where_it_is_used(self):
-        self.assertEqual(self.errors(self.volume(), bFactor=None), [])
-        (line,) = self.errors(self.volume(), bFactor=None, sharpen=2)
-        self.assertIn("B-factor: give one", line)
-
     def volume(self, path=None, sampling=VOXEL, kind=Volume):
         volume = kind(location=path or self.map_file)
         volume.setSamplingRate(sampling)
@@ -174,39 +169,11 @@ class TestValidation(BaseTest):
         mask.setOrigin(Transform())
         self.assertEqual(self.errors(self.volume(), mask), [])
 
-    def test_missing_file(self):
-        (line,) = self.errors(self.volume("gone.mrc"))
-        self.assertIn("gone.mrc is missing; run again", line)
-
-    def test_no_mrc_file(self):
-        path = self.getOutputPath("text.mrc")
-        with open(path, "w") as file:
-            file.write("no map")
-        (line,) = self.errors(self.volume(path))
-        self.assertIn("not a readable MRC file", line)
-
-    def test_sampling_rate(self):
-        for sampling in (0, 50):
-            (line,) = self.errors(self.volume(sampling=sampling))
-            self.assertIn("assign Orig & Sampling", line)
-
-    def test_mask_of_another_size_or_sampling(self):
-        path = self.getOutputPath("small.mrc")
-        write_molecule(path, (40, 40, 40), VOXEL, ORIGIN)
-        (line,) = self.errors(self.volume(), self.volume(path, kind=VolumeMask))
-        self.assertIn("Binary Mask has 40 x 40 x 40 voxels and the input volume 56 x 48 x 40", line)
-        (line,) = self.errors(self.volume(), self.volume(sampling=2.0, kind=VolumeMask))
-        self.assertIn("Binary Mask has 2 Å/pixel and the input volume 1.2", line)
-
     def test_no_gpu(self):
         if Plugin.hasGpu():
             self.skipTest("this machine has a GPU")
         (line,) = self.errors(self.volume(), useGpu=True)
         self.assertIn("set 'Use GPU for execution' to No", line)
-
-    def test_values_out_of_range(self):
-        lines = self.errors(self.volume(), sharpen=1, claimed=0.1, batchSize=0)
-        self.assertEqual(len(lines), 2)
 
     def test_missing_engine_is_said_by_scipion(self):
         Plugin._vars["CRYODL_HOME"] = "/nowhere"

@@ -55,17 +55,3 @@ class TestOversharpening(BaseTest):
         run = self.scan(firstB=-20.0, lastB=-100.0, stepB=-30.0)
         self.assertEqual(run._bfactors(), [-20, -50, -80, -100])
         self.assertEqual(run._engineParams()["bfactors"], "-20,-50,-80,-100")
-
-    def test_validation_says_what_to_do(self):
-        (line,) = self.scan(firstB=50.0)._validate()
-        self.assertIn("no scan", line)
-        (line,) = self.scan(stepB=1.0)._validate()
-        self.assertIn("choose a larger step", line)
-        (line,) = self.scan(lastB=-9000.0, stepB=500.0)._validate()
-        self.assertIn("beyond -2000", line)
-        (line,) = self.scan(useHalfVolumes=True)._validate()
-        self.assertIn("Volume with half maps: choose one", line)
-        run = self.scan()
-        run.sharpenedMap.set(self.volume("small.mrc"))
-        (line,) = run._validate()
-        self.assertIn("Sharpened volume", line)

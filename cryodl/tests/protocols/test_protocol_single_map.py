@@ -73,13 +73,3 @@ class TestSingleMap(BaseTest):
         self.assertEqual(first["name"], "single-map resolution")
         self.assertAlmostEqual(first["common"]["median"], run.median_res_init.get(), places=2)
         self.assertAlmostEqual(second["common"]["median"], 6.0, places=3)
-
-    def test_validation_says_what_to_do(self):
-        run = self.estimate(claimed=0.1, batchSize=0)
-        self.assertEqual(len(run._validate()), 2)
-        run = self.estimate()
-        mask = VolumeMask(location=self.getOutputPath("small.mrc"))
-        mask.setSamplingRate(VOXEL)
-        run.Mask.set(mask)
-        (line,) = run._validate()
-        self.assertIn("Binary Mask has 52 x 48 x 30 voxels", line)

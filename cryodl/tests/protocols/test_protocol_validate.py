@@ -138,18 +138,3 @@ class TestValidateMap(BaseTest):
             self.assertTrue(os.path.exists(os.path.join(os.path.dirname(table), page)))
         said = "\n".join(run.summary())
         self.assertIn("class 2: How good is it? *about", said)
-
-    def test_what_is_wrong_is_said_in_the_words_of_the_form_before_the_run(self):
-        small = self.getOutputPath("small.mrc")
-        write_molecule(small, (32, 32, 32), VOXEL, ORIGIN)
-        half = Volume(location=small)
-        half.setSamplingRate(VOXEL)
-        run = self.newProtocol(CryodlProtValidateMap, useGpu=False, claimed=500.0)
-        run.inputVolume.set(self.volume)
-        run.halfMap1.set(half)
-        claimed, halves = run._validate()
-        self.assertIn("Claimed resolution: 500 Å is not between", claimed)
-        self.assertEqual(halves, "Half maps: give both, or neither.")
-        run.halfMap2.set(half)
-        run.claimed.set(None)
-        self.assertIn("Half map 1 has 32 x 32 x 32 voxels", "\n".join(run._validate()))
