@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from cryodl.maps.result import Result
     from cryodl.maps.volume import Volume
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextmanager
@@ -95,10 +98,14 @@ def figure_of(stats: dict[str, Any], name: str) -> Iterator[None]:
     """Turn whatever goes wrong in the drawing of a file into a warning of the result.
 
     stats : of the result;  name : of the file
+
+    Raises OSError where there is no room to write: the folder would not be whole.
     """
     try:
         yield
     except Exception as error:  # of ours or of a library; no result shall be lost by a picture
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         stats.setdefault("warnings", []).append(
             f"{name} could not be made ({reason}); the results are complete without it"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cryodl.errors import CryodlError, SettingError, is_shortage, one_line
+from cryodl.errors import CryodlError, OutputError, SettingError, is_shortage, one_line
 from cryodl.files.record import file_sha256, sealed, write_json
 from cryodl.half_maps.pair import half_sum, read_halves
 from cryodl.maps.inputs import checked_mask, input_map
@@ -180,6 +180,8 @@ class _Run:
             self.results[name] = _Part(result.stats, kept, getattr(result, "atoms", None))
             self.say(f"{name}: {'; '.join(line.summary(result.stats)[-1:])}")
             return self.results[name]
+        except OutputError:  # the others write to the same disk
+            raise
         except Exception as error:  # of a part: the others shall not be lost by it
             if is_shortage(error):
                 why = "memory or threads ran out"

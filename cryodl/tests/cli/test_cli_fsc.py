@@ -273,3 +273,22 @@ def test_directions_are_always_told(inputs, halves, tmp_path, capsys):
     found["worst"][0]["resolution"] = None
     assert f"{ends}, and some without signal, more than chance" in summary(stats)
     assert summary(stats)[-1].startswith("resolution ")
+
+
+def test_a_full_disk_ends_a_run(tmp_path, capsys):
+    resource = pytest.importorskip("resource")
+    atoms = packed_ball(10)
+    regions = np.zeros(len(atoms[0]), int)
+    *pair, _, _ = simulate_half_maps(*atoms, regions, [6.0], 2.0, (22,) * 3)
+    for number, half in enumerate(pair, 1):
+        write_map(tmp_path / f"half{number}.mrc", half)
+    files = [str(tmp_path / f"half{number}.mrc") for number in (1, 2)]
+    largest, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:  # room for a map, and none for a figure
+        resource.setrlimit(resource.RLIMIT_FSIZE, (45 * 1024, hard))
+        code = main(["fsc", *files, "-o", str(tmp_path / "out")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+    assert code == 2
+    assert capsys.readouterr().err.splitlines()[-1].startswith("cryodl: cannot write")
+    assert not (tmp_path / "out").exists()
