@@ -9,8 +9,13 @@ so areas differ by chance. By how much is told by leaving out an eighth of every
 Where the curve of a cone crosses the threshold is chance even more: few coefficients lie about one
 shell. So all shells about the resolution are asked for one number: by what factor the ratio of
 signal to noise in the cone differs from that of the whole map, as missing views make it differ
-(Baldwin & Lyumkis 2020, Prog. Biophys. Mol. Biol. 150, 160). That factor moves the resolution of
-the whole map: coarser along its own curve, finer as if the ratio fell off on as exp(-B s²).
+(Baldwin & Lyumkis 2020, Prog. Biophys. Mol. Biol. 150, 160). Missing views change it smoothly over
+the sphere: its logarithm is a sum of even spherical harmonics, weighed against what they usually
+have, so that chance in a cone is held by its neighbours. The factor moves the resolution of the
+whole map: coarser along its own curve, finer as if the ratio fell off on as exp(-B s²).
+
+What names a map anisotropic is the part of degree 2: rare views make it, and chance and the shape
+of a molecule have little of it.
 """
 
 from __future__ import annotations
@@ -40,8 +45,11 @@ APART = 40.0  # degrees, at least, between the directions that are named as the 
 FULL = 3  # shells from the middle that hold too few coefficients for cones
 BEYOND = 1.3  # times the frequency of the resolution: beyond, curves are chance and count as 0
 FIT_FROM = 0.55  # times that frequency, from which on shells tell the ratio of signal to noise
-FACTORS = np.linspace(-6, 6, 241)  # logarithms of the factors that are tried
-SURE, UNEVEN = 2.7, 0.88  # spread over that of chance, and finest over coarsest resolution, of an
+POWERS = {2: 0.3, 4: 0.15, 6: 0.075, 8: 0.0375}  # variance by degree that logarithms usually have
+LEVEL = 0.3  # variance of their mean
+ALIKE = 0.4  # times the coefficients which a mask makes alike, found by the error of known factors
+STEPS, LONGEST = 12, 1.0  # of Gauss-Newton, and the most by which a step changes a logarithm
+SURE, UNEVEN = 2.0, 0.42  # RMS of the part of degree 2 over that by chance, and itself, of an
 # anisotropic map
 
 
@@ -52,10 +60,10 @@ class DirectionalFsc:
     directions : ndarray (n, 3), unit vectors z, y, x with x >= 0, evenly spread
     frequencies : ndarray (shells,), 1/Å
     fsc : ndarray (n, shells), within the mask, corrected for it; 0 beyond what can be told
-    resolutions : ndarray (n,), Å, drawn to their mean by as much as chance spreads them; nan where
-        there is no signal
+    resolutions : ndarray (n,), Å, by the smooth factors; nan where there is no signal
     areas : ndarray (n,), 1/Å, under the curves;  chance : spread (SD) that they have by chance
-    certainty : spread of how far cones reach, over that by chance
+    uneven : RMS of the part of degree 2 of the logarithm of signal over noise
+    certainty : that over what it is by chance
     """
 
     directions: np.ndarray
@@ -64,6 +72,7 @@ class DirectionalFsc:
     resolutions: np.ndarray
     areas: np.ndarray
     chance: float
+    uneven: float
     certainty: float
 
     @property
@@ -79,8 +88,8 @@ class DirectionalFsc:
     @property
     def anisotropic(self) -> bool:
         """Whether directions differ, and more than by chance."""
-        ratio = np.nanmin(self.resolutions) / np.nanmax(self.resolutions)
-        return bool(self.certainty > SURE and (ratio < UNEVEN or np.isnan(self.resolutions).any()))
+        far = self.uneven > UNEVEN or np.isnan(self.resolutions).any()
+        return bool(self.certainty > SURE and far)
 
     @property
     def sphericity(self) -> float:
@@ -159,25 +168,22 @@ def directional_fsc(
         return fsc[:, 1:].clip(0).sum(axis=1) * step
 
     fsc = curves(cones)
-    parts = [cones & (sectors != k) for k in range(SECTORS)]
-    without = [curves(part) for part in parts]
+    chance = _jackknife(areas(curves(cones & (sectors != k))) for k in range(SECTORS))
     whole = np.zeros((len(directions), len(frequencies)))
     whole[:, :end] = fsc
     model = _Model.of(curve.corrected[:end], frequencies[:end], resolution, counts.sum(axis=0))
-    measure = model.factors if model else (lambda fsc, held: areas(fsc))
-    figures = measure(fsc, cones @ counts)
-    spread = _jackknife(measure(each, part @ counts) for each, part in zip(without, parts))
-    certainty = float(figures.std() / max(spread, 1e-30))
     if model:
-        resolutions = model.resolutions(_less_chance(figures, spread))
+        alike = max(ALIKE * float(np.mean(weights**4) / np.mean(weights**2) ** 2), 1.0)
+        factors, uneven, by_chance = model.factors(fsc, cones @ counts / alike, directions)
+        resolutions = model.resolutions(factors)
     else:
         crossings = [resolution_at(frequencies, line, THRESHOLDS[0]) or np.nan for line in whole]
         resolutions = np.array(crossings)
+        uneven, by_chance = 0.0, np.inf
     resolutions = np.maximum(resolutions, 1 / frequencies[-1])
     return DirectionalFsc(
-        directions, frequencies, whole, resolutions, areas(fsc), _jackknife(map(areas, without)),
-        certainty,
-    )  # fmt: skip
+        directions, frequencies, whole, resolutions, areas(fsc), chance, uneven, uneven / by_chance
+    )
 
 
 @dataclass(frozen=True)
@@ -227,21 +233,36 @@ class _Model:
         beyond = cls.at - fall * (frequencies[~before] ** 2 - resolution**-2)
         return cls(frequencies, np.append(falling / 2, beyond), resolution, float(fall))
 
-    def factors(self, cones: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        """Logarithms of the ratio in cones over the whole map's, by least squares; ndarray (n,).
+    def factors(
+        self, cones: np.ndarray, counts: np.ndarray, directions: np.ndarray
+    ) -> tuple[np.ndarray, float, float]:
+        """Logarithms of the ratio in cones over the whole map's, by penalised least squares.
 
-        cones, counts : ndarrays (n, shells), FSC and coefficients
+        cones, counts : ndarrays (n, shells), FSC and independent coefficients
+        Returns ndarray (n,), the RMS of its part of degree 2, and what that is by chance
         """
+        from scipy.special import eval_legendre
+
+        cosines = np.clip(directions @ directions.T, -1, 1)
+        usual = LEVEL + sum(v * eval_legendre(degree, cosines) for degree, v in POWERS.items())
+        sizes, shapes = np.linalg.eigh(usual)
+        basis = shapes * np.sqrt(np.maximum(sizes, 0))  # whose shares have a variance of 1
+        basis = basis[:, sizes > 1e-9 * sizes[-1]]
         window = slice(_first(self.frequencies, self.resolution), None)
-        models = _sigmoid(self.ratio[window] + FACTORS[:, None])
-        known = _sigmoid(self.ratio[window])
-        weight = counts[:, window] / np.maximum(1 - known**2, 0.05) ** 2  # by its variance
-        off = weight @ (models**2).T - 2 * (weight * cones[:, window]) @ models.T
-        best = np.clip(off.argmin(axis=1), 1, len(FACTORS) - 2)
-        below, here, above = (off[np.arange(len(off)), best + k] for k in (-1, 0, 1))
-        bend = np.maximum(below - 2 * here + above, 1e-30)
-        step = np.clip((below - above) / (2 * bend), -1, 1)
-        return FACTORS[best] + step * (FACTORS[1] - FACTORS[0])
+        cones, counts, ratio = cones[:, window], counts[:, window], self.ratio[window]
+        counts = counts / in_cones(directions).sum(axis=0).mean()  # each is in many cones
+        shares = np.zeros(basis.shape[1])
+        for _ in range(STEPS):
+            model = _sigmoid(ratio + (basis @ shares)[:, None])
+            slope = model * (1 - model)
+            weight = 2 * counts / np.maximum(1 - model**2, 0.05) ** 2  # by its variance
+            known = (weight * slope**2).sum(axis=1)
+            pull = basis.T @ (weight * slope * (cones - model)).sum(axis=1) - shares
+            step = np.linalg.solve((basis.T * known) @ basis + np.eye(len(shares)), pull)
+            shares += step * min(1, LONGEST / max(np.abs(basis @ step).max(), 1e-30))
+        factors = basis @ shares
+        second = 5 * eval_legendre(2, cosines) @ factors / len(factors)
+        return factors, float(np.sqrt(np.mean(second**2))), float(np.sqrt(5 / known.sum()))
 
     def resolutions(self, factors: np.ndarray) -> np.ndarray:
         """Å, to which factors move the resolution; nan where nothing is left; ndarray (n,)."""

@@ -87,8 +87,9 @@ def run_fsc(
         by phase randomisation; None where there is no common signal), "signal_from" (Å, where
         coarser shells hold no signal and were left out, else None) and "dips" ([from, to], Å, below
         0.143 with signal beyond), .volumes "mask", .curve; "directional" with "area_ratio" (of
-        cones: cFAR), "sphericity", "certainty" (spread over that by chance),
-        "anisotropic", "finest", "coarsest" (Å) and "worst" (axes x, y, z and Å), and .directional
+        cones: cFAR), "sphericity", "uneven" (RMS by side of the logarithm of signal over noise),
+        "certainty" (that over chance), "anisotropic", "finest", "coarsest" (Å) and "worst" (axes x,
+        y, z and Å), and .directional
 
     Raises
     ------
@@ -187,6 +188,7 @@ def _in_directions(cones: DirectionalFsc, notes: list[str]) -> dict[str, Any]:
         "spread": round(float(cones.areas.std() / cones.areas.mean()), 4),
         "spread_by_chance": round(cones.chance / float(cones.areas.mean()), 4),
         "sphericity": round(cones.sphericity, 4),
+        "uneven": round(cones.uneven, 4),
         "certainty": round(cones.certainty, 2),
         "anisotropic": cones.anisotropic,
         "finest": _rounded(float(finest)),
