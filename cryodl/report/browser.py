@@ -10,7 +10,7 @@ from typing import Any, Callable, NamedTuple, Sequence
 import numpy as np
 
 from cryodl.report.figure import STYLE, style, write_title
-from cryodl.report.palette import PALETTES, colour_map
+from cryodl.report.palette import PALETTES, colour_map, draw_key
 from cryodl.report.slice_grid import ACROSS, AXES, Row, _draw_outline, _draw_plane, _edges, _plane
 
 RESOLUTION, DENSITY, OTHER = "resolution", "density", "other"  # kinds of layers
@@ -189,20 +189,13 @@ class Browser:
         return layer.row._replace(colours=scale.map(), vmin=scale.low, vmax=scale.high)
 
     def _draw_keys(self) -> None:
-        from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import Normalize
-
         for layer, (left, bottom, width, height) in zip(self.layers, self._panel_places()):
             row = self._row(layer)
             place = (left + width + 0.008, bottom + 0.05 * height, 0.009, 0.9 * height)
-            drawn = ScalarMappable(Normalize(row.vmin, row.vmax), row.colours)
-            key = self.figure.colorbar(drawn, cax=self.figure.add_axes(place))
-            key.outline.set_linewidth(0.5)
-            key.set_label(row.label)
-            if layer.ticks:
-                key.set_ticks([v for v, _ in layer.ticks], labels=[t for _, t in layer.ticks])
-            elif not row.labelled:
-                key.set_ticks([row.vmin, row.vmax], labels=["low", "high"])
+            draw_key(
+                self.figure, place, row.colours, row.vmin, row.vmax, row.label,
+                labelled=row.labelled, ticks=layer.ticks, values=row.values,
+            )  # fmt: skip
 
     @staticmethod
     def _panel_places() -> list[tuple[float, float, float, float]]:

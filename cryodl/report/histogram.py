@@ -200,7 +200,8 @@ def draw_bars(
         bottom, tall = 0.42 / height, 1 - (0.42 + head) / height
         axes = figure.add_axes((0.095, bottom, 0.755, tall))
         fill_axes(axes, values, vmin, vmax, stats=stats, claimed=claimed, palette=palette)
-        draw_key(figure, (0.875, bottom + 0.1 * tall, 0.024, 0.8 * tall), palette_map, vmin, vmax)
+        draw_key(figure, (0.875, bottom + 0.1 * tall, 0.024, 0.8 * tall), palette_map, vmin, vmax,
+                 values=values)  # fmt: skip
         figure.legend(
             frameon=False, loc="upper left", ncol=3, borderpad=0.1, handlelength=1.4,
             columnspacing=1.4,
@@ -302,7 +303,7 @@ def draw_radius(
         axes.set_xlabel("Distance from the molecule's centre (Å)")
         axes.set_ylabel("Local resolution (Å)")
         key = (0.875, bottom + 0.1 * tall, 0.024, 0.8 * tall)
-        draw_key(figure, key, colour_map(palette), vmin, vmax)
+        draw_key(figure, key, colour_map(palette), vmin, vmax, values=profile.median)
         figure.legend(
             frameon=False, loc="upper left", ncol=2, borderpad=0.1, handlelength=1.4,
             bbox_to_anchor=(0.09, 1 - (0.05 + (0.2 if title else 0.0)) / height),

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np
 
 from cryodl.report.chimerax import fill_outside
-from cryodl.report.palette import key_labels, key_ticks, palette_colours
+from cryodl.report.palette import key_ends, key_labels, key_ticks, palette_colours
 
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page_files")
 NGL = "ngl-2.5.0.js"
@@ -133,16 +133,9 @@ def _section(title: str, lines: list[str]) -> list[str]:
 def _views(display: Display | None) -> list[str]:
     if display is None:
         return []
-    known = display.resolution is not None
     stops = palette_colours(display.vmin, display.vmax, STOPS)
     colours = [colour for _, colour in stops]
-    ticks = key_labels(key_ticks(display.vmin, display.vmax))
     still = f"data:image/png;base64,{_base64(display.still)}" if display.still else ""
-    key = [
-        f'<div id="key" style="background:linear-gradient(90deg,{",".join(colours)})"></div>',
-        f'<div id="ticks">{"".join(f"<span>{tick}</span>" for tick in ticks)}</div>',
-        '<p class="soft">Local resolution (Å); white and grey: not judged</p>',
-    ]
     return [
         '<div class="pair"><figure>',
         '<div id="view" tabindex="0" role="img" '
@@ -160,11 +153,26 @@ def _views(display: Display | None) -> list[str]:
         *(f'<button type="button" data-axis="{axis}">{axis}</button>' for axis in "zyx"),
         '<input id="slider" type="range" min="0" max="1" aria-label="Position of the slice">',
         '<span id="place"></span></div>',
-        *(key if known else []),
+        *_key(display, colours),
         "</figure></div>",
         '<script id="display" type="application/json">',
         json.dumps(_bytes(display, colours)).replace("</", "<\\/"),
         "</script>",
+    ]
+
+
+def _key(display: Display, colours: list[str]) -> list[str]:
+    """Of the local resolution, where there is one."""
+    if display.resolution is None:
+        return []
+    ticks = key_labels(key_ticks(display.vmin, display.vmax))
+    ends = key_ends(display.resolution, display.vmin, display.vmax)
+    ticks[0] = "≤ " * (ends in ("min", "both")) + ticks[0]
+    ticks[-1] = "≥ " * (ends in ("max", "both")) + ticks[-1]
+    return [
+        f'<div id="key" style="background:linear-gradient(90deg,{",".join(colours)})"></div>',
+        f'<div id="ticks">{"".join(f"<span>{tick}</span>" for tick in ticks)}</div>',
+        '<p class="soft">Local resolution (Å); white and grey: not judged</p>',
     ]
 
 

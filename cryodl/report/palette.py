@@ -108,6 +108,16 @@ def key_labels(ticks: list[float]) -> list[str]:
     return ["{:.{}f}".format(t, decimals) for t in ticks]
 
 
+def key_ends(values: np.ndarray, vmin: float, vmax: float) -> str:
+    """Beyond which ends of a key values lie: "neither", "min", "max" or "both".
+
+    values : ndarray, any shape, Å; zero (background) and NaN are ignored
+    """
+    known = values[values != 0]
+    finer, coarser = bool((known < vmin).any()), bool((known > vmax).any())
+    return ("both" if coarser else "min") if finer else ("max" if coarser else "neither")
+
+
 def colour_map(name: str = DEFAULT_PALETTE) -> Any:
     """The palette as a matplotlib colour map from 0 to 1."""
     from matplotlib.colors import LinearSegmentedColormap
@@ -135,6 +145,7 @@ def draw_key(
     *,
     labelled: bool = True,
     ticks: Sequence[tuple[float, str]] | None = None,
+    values: np.ndarray | None = None,
 ) -> Any:
     """Draw an upright colour key from ``vmin`` to ``vmax``.
 
@@ -146,6 +157,7 @@ def draw_key(
     label : what the key shows, with its unit
     labelled : whether it has numbers; else its ends are called low and high
     ticks : values and what to write beside them, instead of numbers
+    values : what is coloured; where it goes beyond an end, the key has an arrow there
 
     Returns
     -------
@@ -155,7 +167,8 @@ def draw_key(
     from matplotlib.colors import Normalize
 
     colour_scale = ScalarMappable(Normalize(vmin, vmax), colours)
-    key = figure.colorbar(colour_scale, cax=figure.add_axes(place))
+    ends = "neither" if values is None or not labelled else key_ends(values, vmin, vmax)
+    key = figure.colorbar(colour_scale, cax=figure.add_axes(place), extend=ends)
     if ticks is None:
         places = key_ticks(vmin, vmax) if labelled else [vmin, vmax]
         ticks = list(zip(places, key_labels(places) if labelled else ["low", "high"]))

@@ -137,7 +137,7 @@ def draw_slice_grid(
             panels.append(axes)
         page.name_axes(f"{across} (Å)", f"{up} (Å)")
         draw_key(figure, page.key(), colours, vmin, vmax, label, labelled=labelled,
-                 ticks=ticks)  # fmt: skip
+                 ticks=ticks, values=values)  # fmt: skip
         page.finish(title)
     return panels
 
@@ -200,7 +200,7 @@ def draw_slice_rows(
                 line.append(axes)
             draw_key(
                 figure, page.key(number), row.colours, row.vmin, row.vmax, row.label,
-                labelled=row.labelled,
+                labelled=row.labelled, values=row.values,
             )  # fmt: skip
             panels.append(line)
         page.name_axes(f"{across} (Å)", f"{up} (Å)")

@@ -12,8 +12,7 @@ from cryodl.report.palette import (
     DEFAULT_PALETTE,
     UNCERTAINTY_PALETTE,
     colour_map,
-    key_labels,
-    key_ticks,
+    draw_key,
     resolution_range,
 )
 
@@ -199,7 +198,9 @@ def draw_planes(
                         axes.imshow(faint, cmap="gray", vmin=0, vmax=1, **how)
                     plane = np.ma.masked_array(plane, ~inside | ~np.isfinite(plane))
                 axes.imshow(plane, cmap=colours, vmin=low, vmax=high, **how)
-            _draw_key(page.key(row), colours, low, high)
+            shown = None if is_density else data[mask]
+            draw_key(page.figure, page.key(row), colours, low, high, "", labelled=not is_density,
+                     values=shown)  # fmt: skip
             page.key_label(row, label)
         page.name_planes(centre, voxel_size, origin)
         page.scale_bar(voxel_size)
@@ -213,24 +214,6 @@ def _planes(
     """XY, XZ and YZ planes through ``centre``, cropped; the second letter runs upwards."""
     (z, y, x), (bz, by, bx) = centre, box
     return [np.asarray(p) for p in (data[z, by, bx], data[bz, y, bx], data[bz, by, x])]
-
-
-def _draw_key(axes: Any, colours: Any, low: float, high: float) -> None:
-    """Vertical colour key from ``low`` to ``high``; density has no unit worth a number."""
-    ramp = np.linspace(0, 1, 512)[:, None]
-    axes.imshow(
-        ramp, cmap=colours, origin="lower", aspect="auto", extent=(0, 1, low, high), vmin=0, vmax=1
-    )
-    axes.set_xticks([])
-    axes.yaxis.tick_right()
-    axes.tick_params(length=2.5, pad=2)
-    for spine in axes.spines.values():
-        spine.set_visible(True)
-    if isinstance(colours, str):
-        axes.set_yticks([low, high], ["low", "high"])
-    else:
-        ticks = key_ticks(low, high)
-        axes.set_yticks(ticks, key_labels(ticks))
 
 
 class _Page:
@@ -252,8 +235,12 @@ class _Page:
         self.figure = new_figure(self.width, self.height)
 
     def _add(self, left: float, bottom: float, width: float, height: float) -> Any:
+        return self.figure.add_axes(self._share(left, bottom, width, height))
+
+    def _share(self, left: float, bottom: float, width: float, height: float):
+        """Inches as shares of the figure."""
         w, h = self.width, self.height
-        return self.figure.add_axes((left / w, bottom / h, width / w, height / h))
+        return left / w, bottom / h, width / w, height / h
 
     def _left(self, column: int) -> float:
         return MARGIN + column * GAP + sum(self.columns[:column])
@@ -280,10 +267,10 @@ class _Page:
             spine.set(visible=True, color="0.6", linewidth=0.5)
         return axes
 
-    def key(self, row: int) -> Any:
+    def key(self, row: int) -> tuple[float, float, float, float]:
         height = min(0.9 * self.row_height, 1.8)
         bottom = self._bottom(row) + (self.row_height - height) / 2
-        return self._add(self._left(3), bottom, KEY_WIDTH, height)
+        return self._share(self._left(3), bottom, KEY_WIDTH, height)
 
     def _text(self, x: float, y: float, text: str, **how: Any) -> None:
         self.figure.text(x / self.width, y / self.height, text, **how)

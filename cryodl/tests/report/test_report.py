@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from matplotlib.transforms import Bbox
 
 from cryodl.report import chimerax, curves, figure, histogram, palette, slices
 
@@ -194,7 +195,7 @@ def test_slice_colours_are_the_keys(scene, tmp_path, name):
 def test_panels_share_one_scale_and_do_not_overlap(shapes):
     page = slices._Page(shapes, 3, True)
     boxes = [page.panel(r, c).get_position() for r in range(3) for c in range(3)]
-    boxes += [page.key(r).get_position() for r in range(3)]
+    boxes += [Bbox.from_bounds(*page.key(r)) for r in range(3)]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     assert all(0 <= b.x0 < b.x1 <= 1 and 0 <= b.y0 < b.y1 <= 1 for b in boxes)
     for box, (rows, columns) in zip(boxes, shapes):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from cryodl.report import page, palette
 from cryodl.report.chimerax import write_view
 from cryodl.report.classes import (
     COLOURS,
@@ -227,3 +228,18 @@ def test_resolution_before_and_after_as_bars_and_histograms():
         assert to_hex(outline.get_edgecolor()) == colour
     with pytest.raises(ValueError, match="two maps"):
         draw_resolution_change(figure, {"Input": values["Input"]})
+
+
+@pytest.mark.parametrize(
+    "values, ends",
+    [([0, 3, 5], "neither"), ([2, 4], "min"), ([4, 6, np.nan], "max"), ([2, 6], "both")],
+)
+def test_a_key_has_an_arrow_where_values_go_beyond_it(values, ends):
+    values = np.array(values, float)
+    key = palette.draw_key(new_figure(2, 2), (0.1, 0.1, 0.1, 0.8), "viridis", 3, 5,
+                           values=values)  # fmt: skip
+    assert key.extend == ends
+    display = page.Display(values, values, 1.0, (0, 0, 0), 0.0, 3, 5, "")
+    text = "".join(page._key(display, ["#000000", "#ffffff"]))
+    assert ("≤ 3.0<" in text) == (ends in ("min", "both"))
+    assert ("≥ 5.0<" in text) == (ends in ("max", "both"))
