@@ -28,12 +28,15 @@ def coarser_by(volume: Volume) -> float:
 
     volume : density, any scale and offset
     """
-    repeated = min(_share(volume.data, axis, _repeated) for axis in range(3))
-    straight = 0.0
-    if repeated < REPEATED:
-        straight = min(_share(volume.data, axis, _straight) for axis in range(3))
-    share = max(repeated, straight)
-    return 1 / (1 - share) if REPEATED <= share < 0.95 else 1.0
+    for holds in (_repeated, _straight):
+        share = 1.0
+        for axis in range(3):
+            share = min(share, _share(volume.data, axis, holds))
+            if share < REPEATED:  # as along the first axis of nearly every map
+                break
+        if share >= REPEATED:
+            return 1 / (1 - share) if share < 0.95 else 1.0
+    return 1.0
 
 
 def _share(data: np.ndarray, axis: int, holds) -> float:

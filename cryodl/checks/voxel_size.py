@@ -94,6 +94,8 @@ class _Grid:
     def __init__(self, spectrum, bins, shape, inside, away):
         self.spectrum, self.bins, self.shape = spectrum, bins, shape
         self.inside, self.away = inside, away
+        self.at = [np.flatnonzero(np.pad(where, [(0, m - n) for m, n in zip(shape, where.shape)]))
+                   for where in (inside, away)]  # fmt: skip
 
     def halved(self):
         """Every other voxel, which is enough for the low frequencies."""
@@ -104,11 +106,10 @@ class _Grid:
 
     def band(self, number):
         """Values of a band inside the molecule, ndarray (n,), and their mean square outside."""
-        part = self.spectrum * band_gain(number)[self.bins]
-        signal = inverse(part, self.shape)
-        signal = signal[tuple(slice(0, n) for n in self.inside.shape)]
-        outer = np.square(signal[self.away], dtype=np.float64)
-        return signal[self.inside].astype(np.float64), float(outer.mean()) if len(outer) else 0.0
+        part = self.spectrum * band_gain(number).take(self.bins)
+        signal = inverse(part, self.shape).ravel()
+        values, outer = (signal[at].astype(np.float64) for at in self.at)
+        return values, float(np.square(outer).mean()) if len(outer) else 0.0
 
 
 def with_bfactor(features: np.ndarray, bfactor) -> np.ndarray:

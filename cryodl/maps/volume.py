@@ -191,16 +191,21 @@ def _size(data: np.ndarray) -> tuple[float, float, float]:
     """Median, spread, and the distance from the median that most of the voxels stay below."""
     sample = data.reshape(-1)[:: max(1, data.size // SAMPLE)].astype(np.float64)
     middle = float(np.median(sample))
-    away = np.sort(np.abs(sample - middle))
-    away = away[: max(1, int(MOST * away.size))]
-    if not away[-1] > 0:  # nearly all of the box holds one value: the rest tells
+    away = _most(np.abs(sample - middle))
+    if not away.max() > 0:  # nearly all of the box holds one value: the rest tells
         away = np.abs(data[data != np.float32(middle)].astype(np.float64) - middle)
-        away = np.sort(away)[: max(1, int(MOST * away.size))] if away.size else np.zeros(1)
-    largest = float(away[-1])
+        away = _most(away) if away.size else np.zeros(1)
+    largest = float(away.max())
     if not largest > 0:
         return middle, 0.0, 0.0
     away /= largest  # squares of 1e-200 would vanish in float64, too
     return middle, largest * math.sqrt(float(np.mean(away * away))), largest
+
+
+def _most(values: np.ndarray) -> np.ndarray:
+    """The smallest MOST of some values, in any order."""
+    count = max(1, int(MOST * values.size))
+    return np.partition(values, count - 1)[:count]
 
 
 def _without_hot(data: np.ndarray, middle: float, most: float) -> tuple[np.ndarray, int]:
