@@ -28,7 +28,7 @@ from cryodl.files.reading import read_arrays
 from cryodl.filters.sharpen import Shells, border_weights, reference_log_amplitude
 from cryodl.filters.shells import inverse, low_frequencies, transform
 from cryodl.maps.crop import box_around, crop
-from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
+from cryodl.maps.mask import coarse_mask, existing_mask, grown, resample_with_mask
 from cryodl.maps.volume import Volume
 
 RADII = np.geomspace(1 / 30, 0.48, 44)  # cycles per Å at which the spectrum is sampled
@@ -50,12 +50,12 @@ def voxel_size_features(density: np.ndarray, inside: np.ndarray) -> np.ndarray:
     band inside; by how much the band is stronger there than in the solvent; whether there is any.
     """
     import scipy.fft
-    from scipy.ndimage import binary_dilation, gaussian_filter
+    from scipy.ndimage import gaussian_filter
 
     part = box_around(inside, MARGIN, LARGEST)
     density, inside = density[part], inside[part]
     support = existing_mask(density)
-    away = ~binary_dilation(inside, iterations=AWAY)
+    away = ~grown(inside, AWAY)
     if support is not None:
         away &= support
     background = np.median(density[away]) if away.any() else np.percentile(density, 20)

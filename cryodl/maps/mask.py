@@ -219,11 +219,24 @@ def drop_islands(mask: np.ndarray) -> np.ndarray:
 
 def _close(mask: np.ndarray, reach: int) -> np.ndarray:
     """Fill narrow clefts, then holes."""
-    from scipy import ndimage
-
-    grown = ndimage.binary_dilation(mask, iterations=reach)
-    closed = ndimage.binary_erosion(grown, iterations=reach, border_value=1)
+    closed = ~grown(~grown(mask, reach), reach)
     return _fill_holes(closed | mask)
+
+
+def grown(mask: np.ndarray, steps: int) -> np.ndarray:
+    """A mask and what is so many steps to neighbours from it; ndarray, shape (z, y, x), bool.
+
+    As scipy's `binary_dilation`, which takes several times as long.
+    """
+    wide = np.pad(mask, [(0, 0), (0, steps), (0, steps)])  # between the end of a row and the next
+    before = wide.reshape(-1)
+    for _ in range(steps):
+        after = before.copy()
+        for stride in wide.strides:
+            after[stride:] |= before[:-stride]
+            after[:-stride] |= before[stride:]
+        before = after
+    return before.reshape(wide.shape)[:, : mask.shape[1], : mask.shape[2]]
 
 
 def _fill_holes(mask: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from scipy import ndimage
 
 from cryodl.checks.input import check_map
 from cryodl.errors import InputError
-from cryodl.maps.mask import automatic_mask, check_mask, existing_mask
+from cryodl.maps.mask import automatic_mask, check_mask, existing_mask, grown
 from cryodl.maps.volume import Volume
 
 
@@ -158,3 +158,13 @@ def test_warnings_name_what_is_unusual():
     sentences = " ".join(check_map(Volume(data, 0.1), truth))
     assert "voxel size of 0.1 Å is implausible" in sentences and "Å across" in sentences
     assert "Å across" in " ".join(check_map(Volume(data, 100.0), truth))
+
+
+@pytest.mark.parametrize("shape", [(5, 6, 7), (20, 13, 22), (1, 9, 9), (3, 1, 2)])
+@pytest.mark.parametrize("share", [0, 0.02, 0.5, 1])
+def test_a_mask_grows_as_scipys_does(shape, share):
+    mask = np.random.default_rng(0).random(shape) < share
+    for steps in (1, 2, 6):
+        assert np.array_equal(grown(mask, steps), ndimage.binary_dilation(mask, iterations=steps))
+        shrunk = ndimage.binary_erosion(mask, iterations=steps, border_value=1)
+        assert np.array_equal(~grown(~mask, steps), shrunk)
