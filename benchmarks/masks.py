@@ -19,7 +19,7 @@ from cryodl.half_maps.pair import half_sum
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.estimate import estimate_single_map_resolution
-from cryodl.methods.cryores.evaluate import overlap
+from cryodl.methods.cryores.predict import overlap
 from cryodl.methods.deepres.estimate import estimate_local_resolution
 from cryodl.methods.fsc import run_fsc
 from cryodl.networks.bundle import load_bundle

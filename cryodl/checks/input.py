@@ -19,7 +19,7 @@ from cryodl.checks.quiet import Rim, filled, quiet_rim
 from cryodl.checks.voxel_size import voxel_size_warning
 from cryodl.errors import InputError
 from cryodl.maps.crop import bounding_box
-from cryodl.maps.mask import coarse_mask, existing_mask, outside_value
+from cryodl.maps.mask import automatic_mask, coarse_mask, existing_mask, outside_value
 from cryodl.maps.volume import Volume
 
 VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
@@ -36,28 +36,16 @@ def check_map(
 ) -> list[str]:
     """Plain sentences about what is unusual in a map; none of them prevents its use.
 
-    Parameters
-    ----------
-    volume : Volume
-        A density map.
-    mask : ndarray, shape (z, y, x), bool, optional
-        Where the molecule is; found with `automatic_mask` if not given.
-    coarse_mask : ndarray, shape (z, y, x), bool, optional
-        What `coarse_mask` finds, which voxel size and noise are judged by, where it is known
-        already.
-    signal : bool
-        Its half maps have signal in common: it is not noise, however it looks.
-
-    Returns
-    -------
-    list of str
+    volume : density
+    mask : ndarray, shape (z, y, x), bool, where the molecule is; None has `automatic_mask` find it
+    coarse_mask : likewise, what `coarse_mask` finds, by which voxel size and noise are judged,
+        where it is known already
+    signal : its half maps have signal in common: it is not noise, however it looks
     """
     rim = quiet_rim(volume)
     nothing = None if rim is None else contrast_warning(filled(volume, rim, like_all=True), None)
     volume = filled(volume, rim)
     if mask is None:
-        from cryodl.maps.mask import automatic_mask
-
         mask = automatic_mask(volume)
     found = []
     if volume.mended:
@@ -144,6 +132,7 @@ SIZES = 0.5, 2.0  # of the grid's voxel size, of maps that are brought to it wit
 WIDENING = 1.5  # for each reason, where the spec tells no other
 MOST = 2.5  # for all reasons
 AT_END, NEAR = 2.0, 0.02  # for voxels that lie within a share of the ends of the trained range
+MANY = 0.2  # share of the voxels at an end from which that is said
 THRESHOLDED = 0.001  # share of densities below the constant, up to which these were taken away
 KINDS = {
     "clean": "without noise",
@@ -225,3 +214,24 @@ def widening_warning(reasons: list[str], factor: np.ndarray) -> str | None:
         f"the network was not trained on maps {' and '.join(reasons)}: its intervals are "
         f"{float(factor.min()):.3g} times as wide, and what it says is less certain still"
     )
+
+
+def at_ends(
+    values: np.ndarray, spec: Mapping[str, Any], better: str = "", worse: str = ""
+) -> list[str]:
+    """Sentences where many values lie at the ends of what a network tells.
+
+    values : ndarray (n,), Å, inside the mask;  spec : of the bundle
+    better, worse : added to the sentences, such as another network to try
+    """
+    best, worst = spec["resolution_limits"]
+    ends = (
+        (values <= best * (1 + NEAR), best, "best", "better", better),
+        (values >= worst * (1 - NEAR), worst, "worst", "worse", worse),
+    )
+    return [
+        f"{share:.0%} of the voxels lie at {end:g} Å, the {which} this network tells: they may be "
+        f"{how}{more}"
+        for held, end, which, how, more in ends
+        if (share := float(held.mean())) > MANY
+    ]

@@ -156,9 +156,7 @@ def sealed_weights(weights: Mapping[str, np.ndarray], predict: Predict) -> dict[
     return {**arrays, SUM: np.array(checksum(arrays))}
 
 
-def proven_weights(
-    path: str | os.PathLike[str], predict: Predict
-) -> dict[str, np.ndarray]:  # fmt: skip
+def proven_weights(path: str | os.PathLike[str], predict: Predict) -> dict[str, np.ndarray]:
     """Weights of a file that is as it was written, and with which the vector is answered; float32.
 
     Raises InputError where it cannot be read, BundleError where it holds no such network or cannot

@@ -22,12 +22,7 @@ MASKED_OUT = 0.10  # share of one exact value from which it is taken for a maske
 
 
 def existing_mask(data: np.ndarray) -> np.ndarray | None:
-    """Voxels that were left when a map was masked, or None if it was not masked.
-
-    Returns
-    -------
-    ndarray, shape of ``data``, bool, or None
-    """
+    """Voxels that were left when a map was masked, ndarray of bool; None if it was not masked."""
     sample = data.reshape(-1)[:: max(1, data.size // 200_003)]
     if data.dtype == np.float32:  # few last bits that are the same prove it sooner than sorting
         bits = np.ascontiguousarray(sample).view(np.uint32) & 1023
@@ -123,15 +118,9 @@ def automatic_mask(volume: Volume) -> np.ndarray:
     dropped, and holes filled. In a map that was masked before, only what was left is considered,
     and all of it but faint edges if it is mostly molecule.
 
-    Parameters
-    ----------
-    volume : Volume
-        A density map; density is higher in the molecule than around it.
+    volume : density, higher in the molecule than around it
 
-    Returns
-    -------
-    ndarray, shape (z, y, x), bool
-        Covers the atoms and about 3 Å around them; never empty.
+    Returns ndarray, shape (z, y, x), bool: the atoms and about 3 Å around them; never empty.
     """
     from scipy import ndimage
 
@@ -143,7 +132,7 @@ def automatic_mask(volume: Volume) -> np.ndarray:
     support = existing_mask(volume.data)
     left = np.ones(smooth.shape, bool)
     if support is not None:
-        whole = _fill_holes(block_mean(support, factor) == 1)
+        whole = fill_holes(block_mean(support, factor) == 1)
         support |= _enlarge(whole, factor, volume.shape)
         left = block_mean(support, factor) > 0.5
         if not left.any():
@@ -220,7 +209,7 @@ def drop_islands(mask: np.ndarray) -> np.ndarray:
 def _close(mask: np.ndarray, reach: int) -> np.ndarray:
     """Fill narrow clefts, then holes."""
     closed = ~grown(~grown(mask, reach), reach)
-    return _fill_holes(closed | mask)
+    return fill_holes(closed | mask)
 
 
 def grown(mask: np.ndarray, steps: int) -> np.ndarray:
@@ -239,7 +228,7 @@ def grown(mask: np.ndarray, steps: int) -> np.ndarray:
     return before.reshape(wide.shape)[:, : mask.shape[1], : mask.shape[2]]
 
 
-def _fill_holes(mask: np.ndarray) -> np.ndarray:
+def fill_holes(mask: np.ndarray) -> np.ndarray:
     """As scipy's `binary_fill_holes`, which takes four times as long."""
     from scipy import ndimage
 
@@ -253,28 +242,12 @@ def _fill_holes(mask: np.ndarray) -> np.ndarray:
 
 
 def check_mask(mask: Volume, volume: Volume, threshold: float = 0.5) -> np.ndarray:
-    """A given mask, binarised, if it fits the map.
+    """A given mask, binarised, if it fits the map: ndarray, shape (z, y, x), bool.
 
-    Parameters
-    ----------
-    mask, volume : Volume
-        They must share shape and voxel size (to 1 %).
-    threshold : float
-        Values above are inside.
+    mask, volume : Volumes of one shape and, to 1 %, voxel size
+    threshold : values above are inside
 
-    Returns
-    -------
-    ndarray, shape (z, y, x), bool
-
-    Raises
-    ------
-    InputError
-        For another shape or voxel size, or if nothing is inside.
-
-    Warns
-    -----
-    UserWarning
-        If everything is inside.
+    Raises InputError for another shape or voxel size, or if nothing is inside; warns if all is.
     """
     if mask.shape != volume.shape:
         raise InputError(

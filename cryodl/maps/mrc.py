@@ -48,20 +48,17 @@ def read_map(path: PathLike, voxel_size: float | None = None) -> Volume:
 
     Parameters
     ----------
-    path : path of the map
-    voxel_size : float, optional
-        Voxel edge in Å to use instead of the header's.
+    path : of the map
+    voxel_size : Å, instead of the header's
 
     Returns
     -------
-    Volume
-        Data of shape (z, y, x), float32, in memory of its own.
+    Volume : its data, shape (z, y, x), float32, in memory of its own
 
     Raises
     ------
-    InputError
-        If the file is missing, no MRC file, truncated, a single image or a stack, or has
-        non-orthogonal axes, anisotropic or zero voxels, values that are not finite or all equal.
+    InputError : the file is missing, no MRC file, truncated, a single image or a stack, or has
+        non-orthogonal axes, anisotropic or zero voxels, values that are not finite or all equal
     """
     volume = read_values(path, voxel_size)
     _check_finite(path, volume.data)
@@ -138,14 +135,12 @@ def write_map(
     """Write a map so that every program sees it where the map it came from lies.
 
     The file is MRC2014, little-endian, of mode 2 (float32; or 12, float16, or 0, int8, as `kind`
-    says), with the volume's axis order, start and
-    origin fields; it is compressed if the name ends in ``.gz`` or ``.bz2``. It appears under its
-    name only when complete.
+    says), with the volume's axis order, start and origin fields; it is compressed if the name ends
+    in ``.gz`` or ``.bz2``. It appears under its name only when complete.
 
     Raises
     ------
-    OutputError
-        If the file exists (without ``overwrite``) or cannot be written.
+    OutputError : the file exists (without `overwrite`), or cannot be written
     """
     path = Path(path)
     if not isinstance(volume, Volume):

@@ -27,27 +27,13 @@ def resample(volume: Volume, voxel_size: float, *, centred: bool = False) -> Vol
     to within 0.2 % of the one asked for. The padding leads smoothly from the last plane to the
     first, so that opposite borders do not ring into each other, and is cut off afterwards.
 
-    Parameters
-    ----------
-    volume : Volume
-        A density map.
-    voxel_size : float
-        Wanted edge of a voxel in Å.
-    centred : bool
-        Put the new grid's middle where the middle of the input's grid lies, and not its first voxel
-        on the input's first: a turned map is then brought to the turned grid.
+    volume : density;  voxel_size : Å, wanted
+    centred : put the new grid's middle where the middle of the input's grid lies, and not its first
+        voxel on the input's first: a turned map is then brought to the turned grid
 
-    Returns
-    -------
-    Volume
-        Its ``voxel_size`` is the one achieved, and its first voxel lies where the input's lies,
-        unless the grid is centred.
-        The input itself if the voxel sizes differ by less than 1 %.
-
-    Raises
-    ------
-    InputError
-        If ``voxel_size`` is not positive.
+    Returns a Volume with the voxel size that was achieved; the input itself if the voxel sizes
+    differ by less than 1 %. Raises InputError for a voxel size that is not positive, or a grid that
+    memory cannot hold.
     """
     if not (math.isfinite(voxel_size) and voxel_size > 0):
         raise InputError(f"cannot resample to voxels of {voxel_size} Å; give a positive number")
@@ -79,24 +65,11 @@ def resample(volume: Volume, voxel_size: float, *, centred: bool = False) -> Vol
 def resample_to(volume: Volume, like: Volume, order: str = "linear") -> Volume:
     """Values of one map at the voxels of another, by interpolation that never overshoots.
 
-    Parameters
-    ----------
-    volume : Volume
-        A smooth map (resolutions, uncertainties) or a mask.
-    like : Volume
-        The grid wanted; its header layout is kept.
-    order : {"linear", "nearest"}
-        Nearest keeps a mask binary.
+    volume : a smooth map (resolutions, uncertainties) or a mask
+    like : Volume, the grid wanted, which is met exactly; its header layout is kept
+    order : "linear", or "nearest", which keeps a mask binary
 
-    Returns
-    -------
-    Volume
-        On exactly the grid ``like``. Voxels outside ``volume`` take the value at its border.
-
-    Raises
-    ------
-    InputError
-        For an unknown order.
+    Voxels outside `volume` take the value at its border. Raises InputError for an unknown order.
     """
     if order not in ("linear", "nearest"):
         raise InputError(f"interpolation {order!r} is unknown; choose linear or nearest")

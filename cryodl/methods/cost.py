@@ -96,23 +96,22 @@ TILE_MEMORY = {"cpu": 0.7e9, "gpu": 1.2e10}
 # step that the network reads.
 SECONDS = {"start": 2.0, "voxel": 1.5e-7, "feature": 4e-7, "step": 2.3e-6}
 BYTES = {"start": 0.2e9, "voxel": 16.0, "feature": 35.0, "step": 1000.0}
-# of a step that a backbone reads; what a tile may take
+# Of a backbone: of a step that it reads; what a tile may take.
 OF_BACKBONE = {"seconds": 6e-6, "bytes": 2800.0, "memory": 1.2e9}
 
 
-def _of_step(spec: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:
-    """SECONDS and BYTES of a bundle's network."""
+def _costs(spec: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float], float]:
+    """SECONDS and BYTES of a bundle's network, and the memory that a tile may take in any case."""
     if not is_backbone(spec["network"]):
-        return SECONDS, BYTES
-    return {**SECONDS, "step": OF_BACKBONE["seconds"]}, {**BYTES, "step": OF_BACKBONE["bytes"]}
+        return SECONDS, BYTES, 0.0
+    seconds, needed, memory = (OF_BACKBONE[name] for name in ("seconds", "bytes", "memory"))
+    return {**SECONDS, "step": seconds}, {**BYTES, "step": needed}, memory
 
 
 def tile_grid(prepared: ContextFeatures, spec: Mapping[str, Any], device: str = "cpu") -> TileGrid:
     """The tiles in which what was prepared is predicted."""
-    _, needed = _of_step(spec)
-    memory = TILE_MEMORY[device]
-    if is_backbone(spec["network"]):
-        memory = max(memory, OF_BACKBONE["memory"])
+    _, needed, memory = _costs(spec)
+    memory = max(memory, TILE_MEMORY[device])
     return fitting_grid(prepared.data.shape[:3], spec, memory, needed["step"])
 
 
@@ -126,9 +125,10 @@ def cost_estimate(
 ) -> str:
     """What a run will do and need, in one sentence.
 
-    passes, means : as `cost_estimate` takes them
+    passes, means : as `expected` takes them
     """
     grid = tile_grid(prepared, spec)
     shape = prepared.grid.shape
-    needs = expected(volume, shape, grid, *_of_step(spec), passes=passes, means=means)
-    return cost_sentence(volume, spec, shape, len(grid), *needs, passes=passes)
+    seconds, needed, _ = _costs(spec)
+    cost = expected(volume, shape, grid, seconds, needed, passes=passes, means=means)
+    return cost_sentence(volume, spec, shape, len(grid), *cost, passes=passes)

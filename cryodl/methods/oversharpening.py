@@ -15,7 +15,14 @@ from cryodl.checks.finest import LOW_PASSED
 from cryodl.checks.input import check_map, check_one_grid
 from cryodl.errors import SettingError
 from cryodl.filters.sharpen import apply_bfactor
-from cryodl.half_maps.pair import identical, on_one_scale, optimal_b_factor, signal_and_noise
+from cryodl.half_maps.pair import (
+    check_half_maps,
+    half_sum,
+    identical,
+    on_one_scale,
+    optimal_b_factor,
+    signal_and_noise,
+)
 from cryodl.maps.inputs import input_map
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume, as_given
@@ -23,6 +30,7 @@ from cryodl.methods.options import declared
 from cryodl.methods.output import finish, results_folder
 from cryodl.methods.oversharpening_options import OPTIONS
 from cryodl.methods.registry import mask_or_finder
+from cryodl.resolution_maps.load import load_resolution
 from cryodl.resolution_maps.local_filter import low_pass
 from cryodl.resolution_maps.sharpness import (
     BFACTORS,
@@ -55,9 +63,6 @@ def from_halves(halves, volume, method, mask, progress, tell):
 
 
 def from_resolution_map(halves, volume, resolution_map, mask, voxel_size, tell):
-    from cryodl.half_maps.pair import check_half_maps, half_sum, on_one_scale
-    from cryodl.resolution_maps.load import load_resolution
-
     notes = check_half_maps(*halves) if halves else []
     unsharpened = volume
     if volume is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from cryodl.errors import BundleError
 from cryodl.networks.architectures import (
     OBJECT,
@@ -114,3 +116,18 @@ def check_curve(bundle: Bundle) -> None:
             bundle.path / SPEC_FILE, "calibration.factor", calibration["factor"],
             f"as many numbers as calibration.resolution has, {resolutions}",
         )  # fmt: skip
+
+
+def interval_factor(calibration: Mapping[str, Any], resolution: np.ndarray) -> np.ndarray | float:
+    """Half-width of the calibrated interval, in standard deviations.
+
+    Parameters
+    ----------
+    calibration : {"interval": 0.9, "factor": number}, or with "resolution" (Å, ascending) and
+        "factor" both lists, between which it is interpolated
+    resolution : ndarray, Å
+    """
+    factor = calibration["factor"]
+    if np.ndim(factor) == 0:
+        return float(factor)
+    return np.interp(resolution, calibration["resolution"], factor).astype(np.float32)

@@ -13,7 +13,7 @@ from cryodl.maps.mask import automatic_mask, check_mask
 from cryodl.maps.mrc import header_voxel_size, read_mask, read_values
 from cryodl.maps.resample import resample_to
 from cryodl.maps.volume import Volume
-from cryodl.resolution_maps.resolution_map import ResolutionMap, read_resolution
+from cryodl.resolution_maps.resolution_map import ResolutionMap, as_volume, read_resolution
 
 SAME_VOXELS = 0.01  # relative difference of voxel sizes that is not worth a word
 SAME_BOX = 1.5  # coarser voxels by which edges of a box may differ: grids hold whole voxels
@@ -127,7 +127,7 @@ def load_resolution(
     if density is not None:
         result = to_grid(result, density, name=name)
         if early is None and mask is not None:
-            result = _keep(result, check_mask(_as_volume(mask, density), density), name)
+            result = _keep(result, check_mask(as_volume(mask, density), density), name)
         if mask is None:
             result = _keep_to_molecule(result, density)
     return result
@@ -154,10 +154,6 @@ def _keep_to_molecule(result: ResolutionMap, density: Volume) -> ResolutionMap:
     )
     others = tuple(line for line in result.warnings if "solvent" not in line)
     return replace(_keep(result, molecule, "the map"), warnings=(*others, said))
-
-
-def _as_volume(mask: Volume | np.ndarray, like: Volume) -> Volume:
-    return mask if isinstance(mask, Volume) else Volume(mask, like.voxel_size)
 
 
 def _read(path: Path, voxel_size: float | None, density: Volume | None) -> Volume:

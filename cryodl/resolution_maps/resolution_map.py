@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cryodl.errors import InputError, SettingError
-from cryodl.maps.mask import check_mask
+from cryodl.maps.mask import check_mask, fill_holes
 from cryodl.maps.volume import Volume
 
 PLAUSIBLE = (0.5, 99.9)  # Å; beyond is no resolution of a single-particle map
@@ -85,7 +85,8 @@ def read_resolution(
         if fill is not None and np.isfinite(fill):
             filled = _is_value(data, fill)
             if PLAUSIBLE[0] <= fill < PLAUSIBLE[1]:  # it may be a true value inside the molecule
-                filled, enclosed = _touching_border(filled)
+                reached = ~fill_holes(~filled)  # from the faces of the box
+                filled, enclosed = reached, int(np.count_nonzero(filled & ~reached))
                 if enclosed > STRAY_SHARE * (known & ~filled).sum():
                     warned.append(
                         f"{enclosed} voxels that the background does not reach also hold"
@@ -98,7 +99,7 @@ def read_resolution(
         known &= ~_is_value(data, fill)
     note = _describe(data, fill, background != "auto")
     if mask is not None:
-        known &= check_mask(_as_volume(mask, volume), volume)
+        known &= check_mask(as_volume(mask, volume), volume)
     known, dropped = _drop_implausible(data, known, name)
     warned += dropped
     values = data[known]
@@ -139,20 +140,6 @@ def _is_value(data: np.ndarray, value: float) -> np.ndarray:
         return np.abs(data - np.float32(value)) <= SAME * abs(value)
 
 
-def _touching_border(filled: np.ndarray) -> tuple[np.ndarray, int]:
-    """The part that is connected with the faces of the box, and how many voxels are not."""
-    from scipy import ndimage
-
-    labels, count = ndimage.label(filled)
-    outside = np.zeros(count + 1, bool)
-    for axis in range(3):
-        for end in (0, -1):
-            outside[np.unique(labels.take(end, axis))] = True
-    outside[0] = False
-    reached = outside[labels]
-    return reached, int(filled.sum() - reached.sum())
-
-
 def _describe(data: np.ndarray, fill: float | None, given: bool) -> str:
     """What was taken for background, with its share of the box."""
     finite = np.isfinite(data)
@@ -168,7 +155,8 @@ def _describe(data: np.ndarray, fill: float | None, given: bool) -> str:
     return f"{how}: {', '.join(said)}" if said else f"{how}: none"
 
 
-def _as_volume(mask: np.ndarray | Volume, like: Volume) -> Volume:
+def as_volume(mask: np.ndarray | Volume, like: Volume) -> Volume:
+    """A mask, ndarray (z, y, x), with the voxels of another map."""
     return mask if isinstance(mask, Volume) else Volume(mask, like.voxel_size)
 
 

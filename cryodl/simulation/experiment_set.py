@@ -86,6 +86,15 @@ class StoredExperiment:
         """Å, at which the FSC of the half maps falls to 0.143."""
         return float(self.info["config"]["resolution"])
 
+    @property
+    def shown_resolution(self) -> float:
+        """Å, that its map shows: where someone wanted it smooth, the filter's, for nothing finer is
+        left in it."""
+        drawn = self.info["config"]
+        if not (drawn.get("low_passed") and drawn.get("over_filtered")):
+            return self.resolution
+        return max(self.resolution, self.resolution * drawn["low_pass"] * drawn["over_filter"])
+
 
 def open_experiment_set(folder: str | Path) -> list[StoredExperiment]:
     """The complete experiments of a set, in order.

@@ -19,7 +19,7 @@ from cryodl.simulation.filters import FourierBox
 from cryodl.simulation.imaging import make_bodies, reconstruct, sharp_density
 from cryodl.simulation.particle_config import draw, full_config
 from cryodl.simulation.placement import place
-from cryodl.simulation.reconstruction import fsc_crossing, fsc_mask, shell_sums
+from cryodl.simulation.reconstruction import calibrate, fsc_mask
 from cryodl.simulation.specimen import distance_from, radii, soft_step
 from cryodl.simulation.structure import Structure
 
@@ -112,13 +112,15 @@ def simulate_particles(
         signals, noises = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         if drawn["many_particles"]:
             noises = [_same_spectrum(noise, box, rng_noise) for noise in noises]
-        levels, reached, alone = calibrate(signals, noises, weights, resolution, box)
+        levels, reached, alone = calibrate(
+            signals, noises, weights, resolution, box, span=10.0, steps=45
+        )
         if alone > SIGNAL_ALONE and reached < 1.03 * resolution:
             break
     rim = _rim(specimen.box, drawn)
     unit = np.float32(1 / max(float(np.mean(signals, axis=0)[bodies.mask].std()), 1e-30))
     halves = [
-        (signal + level * noise) * rim * unit
+        (signal + np.float32(level) * noise) * rim * unit
         for signal, level, noise in zip(signals, levels, noises)
     ]
     signal = (signals[0] + signals[1]) / 2 * rim * unit
@@ -167,44 +169,3 @@ def _rim(n: int, drawn):
     inside = soft_step(radius, drawn["rim_radius"] * n - drawn["rim_edge"], drawn["rim_edge"])
     left = np.float32(drawn["rim_left"])
     return left + (1 - left) * inside
-
-
-def calibrate(signals, noises, weights, resolution: float, box: FourierBox):
-    """Strength of the noises at which the masked FSC of the halves falls to 0.143 as it should.
-
-    Noise turned over is noise as good: of the four pairs that meets the resolution best is taken,
-    since a wiggle of the curve at the threshold can make one miss it.
-
-    signals, noises : pairs of ndarrays (n, n, n);  weights : the FSC's mask
-    Returns (levels, measured, alone): of the two noises, with their signs; the resolution in Å that
-    the FSC then gives; and the FSC there of the signals without noise.
-    """
-    spectra = [box.as_complex(box.to_spectrum(part * weights)) for part in (*signals, *noises)]
-    sums = shell_sums(spectra, box.size)
-    frequencies = np.arange(box.size // 2) / (box.size * box.voxel_size)
-    shell = min(int(round(1 / resolution / frequencies[1])), len(frequencies) - 1)
-    start = np.log(np.sqrt(max(sums[0, 0, shell], 1e-30) / max(sums[2, 2, shell], 1e-30)))
-    found = []
-    for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        low, high = start - 10, start + 10
-        for _ in range(45):
-            middle = (low + high) / 2
-            curve = _fsc(sums, np.exp(middle) * np.array(signs))
-            if fsc_crossing(frequencies, curve) > 1 / resolution:
-                low = middle
-            else:
-                high = middle
-        levels = np.exp((low + high) / 2) * np.array(signs)
-        measured = 1 / fsc_crossing(frequencies, _fsc(sums, levels))
-        found.append((abs(measured - resolution), measured, levels.astype(np.float32)))
-    _, measured, levels = min(found, key=lambda pair: pair[0])
-    return levels, measured, float(_fsc(sums, np.zeros(2))[shell])
-
-
-def _fsc(sums, levels):
-    """FSC of halves whose noises have the given levels; sums as from `shell_sums`."""
-    a, b = levels
-    cross = sums[0, 1] + b * sums[0, 3] + a * sums[1, 2] + a * b * sums[2, 3]
-    first = sums[0, 0] + 2 * a * sums[0, 2] + a**2 * sums[2, 2]
-    second = sums[1, 1] + 2 * b * sums[1, 3] + b**2 * sums[3, 3]
-    return cross / np.sqrt(np.maximum(first * second, 1e-60))

@@ -12,6 +12,7 @@ half maps measure what was asked whatever the molecule's power is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,24 +109,43 @@ def fsc_mask(distance, resolution: float) -> np.ndarray:
     return soft_step(distance, 0.0, resolution)
 
 
-def calibrate(signal, noises, weights, resolution: float, box: FourierBox):
-    """Level and signs of two noises at which the masked FSC falls to 0.143 where it should.
+def calibrate(
+    signals: Sequence[np.ndarray], noises: Sequence[np.ndarray], weights: np.ndarray,
+    resolution: float, box: FourierBox, *, span: float = 12.0, steps: int = 50,
+) -> tuple[np.ndarray, float, float]:  # fmt: skip
+    """Strength of two noises at which the masked FSC of the halves falls to 0.143 as it should.
 
-    signal, noises, weights : ndarrays (z, y, x), the last the FSC's mask
-    Returns (level, signs, measured): measured is the resolution in Å that the FSC then gives. Noise
-    turned over is noise as good; of the four pairs that meets the resolution best is taken, since
-    a wiggle of the curve at the threshold can make one miss it.
+    Noise turned over is noise as good: of the four pairs that meets the resolution best is taken,
+    since a wiggle of the curve at the threshold can make one miss it.
+
+    signals : ndarrays (n, n, n), of each half, or one of both;  noises : likewise, of each
+    weights : ndarray (n, n, n), the FSC's mask;  resolution : Å
+    span : natural logarithm of the strength to either side in which it is sought, in so many steps
+
+    Returns (levels, measured, alone): of the two noises, ndarray (2,), with their signs; the
+    resolution in Å that the FSC then gives; and the FSC there of the signals without noise.
     """
-    spectra = [box.as_complex(box.to_spectrum(part * weights)) for part in (signal, *noises)]
+    spectra = [box.as_complex(box.to_spectrum(part * weights)) for part in (*signals, *noises)]
     sums = shell_sums(spectra, box.size)
+    if len(signals) == 1:
+        sums = sums[np.ix_((0, 0, 1, 2), (0, 0, 1, 2))]
     frequencies = np.arange(box.size // 2) / (box.size * box.voxel_size)
-    best = None
-    for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-        level = _bisect(sums, signs, frequencies, 1 / resolution)
-        measured = 1 / fsc_crossing(frequencies, _fsc(sums, signs, level))
-        if best is None or abs(measured - resolution) < abs(best[2] - resolution):
-            best = level, signs, measured
-    return best
+    shell = min(int(round(1 / resolution / frequencies[1])), len(frequencies) - 1)
+    start = np.log(np.sqrt(max(sums[0, 0, shell], 1e-30) / max(sums[2, 2, shell], 1e-30)))
+    found = []
+    for signs in np.array([(1, 1), (1, -1), (-1, 1), (-1, -1)]):
+        low, high = start - span, start + span
+        for _ in range(steps):
+            middle = (low + high) / 2
+            if fsc_crossing(frequencies, _fsc(sums, np.exp(middle) * signs)) > 1 / resolution:
+                low = middle
+            else:
+                high = middle
+        levels = np.exp((low + high) / 2) * signs
+        measured = 1 / fsc_crossing(frequencies, _fsc(sums, levels))
+        found.append((abs(measured - resolution), measured, levels))
+    _, measured, levels = min(found, key=lambda pair: pair[0])
+    return levels, float(measured), float(_fsc(sums, np.zeros(2))[shell])
 
 
 def shell_sums(spectra, box: int) -> np.ndarray:
@@ -142,13 +162,13 @@ def shell_sums(spectra, box: int) -> np.ndarray:
     return sums
 
 
-def _fsc(sums, signs, level: float) -> np.ndarray:
-    (ss, s1, s2), (_, n11, n12), (_, _, n22) = sums
-    first, second = signs[0] * level, signs[1] * level
-    cross = ss + first * s1 + second * s2 + first * second * n12
-    power1 = ss + 2 * first * s1 + first**2 * n11
-    power2 = ss + 2 * second * s2 + second**2 * n22
-    return cross / np.sqrt(np.maximum(power1 * power2, 1e-60))
+def _fsc(sums: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """FSC of halves whose noises have these levels; sums : of two signals and two noises."""
+    a, b = levels
+    cross = sums[0, 1] + b * sums[0, 3] + a * sums[1, 2] + a * b * sums[2, 3]
+    first = sums[0, 0] + 2 * a * sums[0, 2] + a**2 * sums[2, 2]
+    second = sums[1, 1] + 2 * b * sums[1, 3] + b**2 * sums[3, 3]
+    return cross / np.sqrt(np.maximum(first * second, 1e-60))
 
 
 def fsc_crossing(frequencies, curve, threshold: float = FSC_THRESHOLD) -> float:
@@ -156,16 +176,3 @@ def fsc_crossing(frequencies, curve, threshold: float = FSC_THRESHOLD) -> float:
     above, and the last where it never falls."""
     found = signal_end(frequencies, curve, threshold)
     return found.frequency if found else float(frequencies[1]) / 2
-
-
-def _bisect(sums, signs, frequencies, target: float) -> float:
-    shell = min(int(round(target / frequencies[1])), len(frequencies) - 1)
-    start = np.log(np.sqrt(sums[0, 0, shell] / sums[1, 1, shell]))
-    low, high = start - 12, start + 12
-    for _ in range(50):
-        middle = (low + high) / 2
-        if fsc_crossing(frequencies, _fsc(sums, signs, np.exp(middle))) > target:
-            low = middle
-        else:
-            high = middle
-    return float(np.exp((low + high) / 2))

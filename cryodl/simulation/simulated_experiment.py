@@ -191,8 +191,9 @@ def simulate_experiment(
         for white in (rng_noise.standard_normal(box.shape, dtype=np.float32) for _ in range(2))
     ]
     weights = fsc_mask(distance, resolution)
-    level, signs, fsc_resolution = calibrate(signal, noises, weights, resolution, box)
-    halves = [signal + np.float32(sign * level) * noise for sign, noise in zip(signs, noises)]
+    levels, fsc_resolution, _ = calibrate([signal], noises, weights, resolution, box)
+    halves = [signal + np.float32(each) * noise for each, noise in zip(levels, noises)]
+    level = float(abs(levels[0]))
 
     # Power of ideal atoms, of the same as they are shown, and of the full map's noise, each where
     # the molecule fills the box.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import ceil
@@ -14,6 +14,7 @@ import numpy as np
 from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
 from cryodl.checks.input import (
     KINDS,
+    at_ends,
     beyond_training,
     check_map,
     kind_of,
@@ -40,6 +41,7 @@ from cryodl.networks.method_bundle import (
     bundle_for,
     check_curve,
     check_tiles,
+    interval_factor,
     trained,
 )
 from cryodl.resolution_maps.statistics import resolution_stats
@@ -72,18 +74,7 @@ def choose_bundle(bundle: Any = None) -> Bundle:
     return bundle
 
 
-def interval_factor(calibration: Mapping[str, Any], resolution: np.ndarray) -> np.ndarray:
-    """Half-width of the 90 % interval in standard deviations, interpolated between resolutions.
-
-    calibration : {"resolution": [Å, ascending], "factor": [...]};  resolution : ndarray, Å
-    """
-    return np.interp(resolution, calibration["resolution"], calibration["factor"]).astype(
-        np.float32
-    )
-
-
 MEANS = 4  # maps kept while passes are averaged: the map turned, and three means
-AT_LIMIT, SHARE_AT_LIMIT = 0.02, 0.2
 
 
 @declared(OPTIONS)
@@ -212,19 +203,10 @@ def estimate_single_map_resolution(
 def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
     """Sentences about a voxel size or values (Å, inside the mask) beyond the trained range."""
     said = []
-    best, worst = spec["resolution_limits"]
     nyquist = 2 * volume.voxel_size
-    if nyquist > 2 * best:
+    if nyquist > 2 * spec["resolution_limits"][0]:
         said.append(
             f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
             "no finer value is given"
         )
-    low = float((values <= best * (1 + AT_LIMIT)).mean())
-    high = float((values >= worst * (1 - AT_LIMIT)).mean())
-    if low > SHARE_AT_LIMIT:
-        said.append(f"{low:.0%} of the voxels lie at {best:g} Å, the best this network tells: "
-                    "they may be better")  # fmt: skip
-    if high > SHARE_AT_LIMIT:
-        said.append(f"{high:.0%} of the voxels lie at {worst:g} Å, the worst this network tells: "
-                    "they may be worse")  # fmt: skip
-    return said
+    return said + at_ends(values, spec)

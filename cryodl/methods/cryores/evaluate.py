@@ -19,7 +19,7 @@ from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.cryores.estimate import estimate_single_map_resolution
 from cryodl.methods.cryores.options import DEFAULT
-from cryodl.methods.cryores.predict import predict
+from cryodl.methods.cryores.predict import overlap, predict
 from cryodl.methods.options import Option, declared
 from cryodl.methods.training_options import MAPS, TABLES
 from cryodl.networks.architectures import is_backbone
@@ -197,12 +197,6 @@ def judge_experiment(experiment, bundle, target, *, halves=True) -> list[dict]:
         rows.append({**shared, "method": name, "input": "half maps" if "half" in name else "raw",
                      "values": found[inside], "seconds": time.perf_counter() - start})  # fmt: skip
     return rows
-
-
-def overlap(first, second) -> float:
-    """Intersection over union of two masks."""
-    either = np.count_nonzero(first | second)
-    return np.count_nonzero(first & second) / either if either else 1.0
 
 
 def compare(rows, best=2.0, worst=10.0) -> list[dict]:

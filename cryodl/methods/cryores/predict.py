@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.features.context import ContextFeatures, refresh_features
-from cryodl.maps.mask import drop_islands
+from cryodl.maps.mask import drop_islands, fill_holes
 from cryodl.maps.normalise import block_mean
 from cryodl.methods.cost import tile_grid
 from cryodl.networks.architectures import reads_and_answers
@@ -94,9 +94,7 @@ def local_resolution(predicted: np.ndarray, whole: float, how: str):
 
 def molecule(probability: np.ndarray, threshold: float = INSIDE) -> np.ndarray:
     """The molecule: probable voxels without small islands, holes filled; ndarray, bool."""
-    from scipy.ndimage import binary_fill_holes
-
-    return binary_fill_holes(drop_islands(probability > threshold))
+    return fill_holes(drop_islands(probability > threshold))
 
 
 AGREE = 0.6  # intersection over union of two masks below which the map is looked at again
@@ -132,12 +130,13 @@ def predict(
         if (
             passes == 2
             or prediction.inside.sum() < LEAST
-            or _overlap(coarse, prediction.inside) > AGREE
+            or overlap(coarse, prediction.inside) > AGREE
         ):
             return prediction, passes
         prepared = refresh_features(prepared, prediction.inside)
 
 
-def _overlap(first: np.ndarray, second: np.ndarray) -> float:
+def overlap(first: np.ndarray, second: np.ndarray) -> float:
+    """Intersection over union of two masks, ndarrays of bool; 1 of two empty ones."""
     either = np.count_nonzero(first | second)
     return np.count_nonzero(first & second) / either if either else 1.0

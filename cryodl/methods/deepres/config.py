@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from cryodl.checks.input import KINDS
 from cryodl.errors import BundleError, SettingError
@@ -119,18 +116,3 @@ def choose_bundle(voxel_size: float, asked: str = "auto", bundle: Any = None) ->
             "leave one of the two out"
         )
     return bundle
-
-
-def interval_factor(calibration: Mapping[str, Any], resolution: np.ndarray) -> np.ndarray | float:
-    """Half-width of the calibrated interval, in standard deviations.
-
-    Parameters
-    ----------
-    calibration : {"interval": 0.9, "factor": number}, or with "resolution" (Å, ascending) and
-        "factor" both lists, between which it is interpolated
-    resolution : ndarray, Å
-    """
-    factor = calibration["factor"]
-    if np.ndim(factor) == 0:
-        return float(factor)
-    return np.interp(resolution, calibration["resolution"], factor).astype(np.float32)

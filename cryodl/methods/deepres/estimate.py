@@ -23,7 +23,7 @@ from cryodl.maps.result import Result
 from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
 from cryodl.methods.cost import Timer
-from cryodl.methods.deepres.config import choose_bundle, interval_factor
+from cryodl.methods.deepres.config import choose_bundle
 from cryodl.methods.deepres.options import OPTIONS
 from cryodl.methods.deepres.prepare import (
     Prepared,
@@ -40,6 +40,7 @@ from cryodl.methods.deepres.sharpening import (
 )
 from cryodl.methods.options import declared
 from cryodl.networks.bundle import Bundle
+from cryodl.networks.method_bundle import interval_factor
 from cryodl.networks.tiles import predict_tiled
 from cryodl.resolution_maps.statistics import resolution_stats
 

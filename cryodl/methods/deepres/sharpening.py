@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.checks.input import at_ends
 from cryodl.errors import SettingError
 from cryodl.filters.sharpen import apply_bfactor, estimate_bfactor, flatten_spectrum
 from cryodl.maps.crop import box_around, crop
@@ -101,7 +102,6 @@ def sharpen_map(
 
 
 UNSHARPENED = 60.0  # Å²; maps are deposited with some fall-off left, most with less than this
-AT_LIMIT, SHARE_AT_LIMIT = 0.02, 0.2
 
 
 def advise_on_input(volume: Volume, sharpened: Sharpened, spec: Mapping[str, Any]) -> list[str]:
@@ -130,18 +130,5 @@ def advise_on_input(volume: Volume, sharpened: Sharpened, spec: Mapping[str, Any
 
 def advise_on_result(values: np.ndarray, spec: Mapping[str, Any]) -> list[str]:
     """Sentences about values (Å, inside the mask) that lie at the ends of the trained range."""
-    said = []
-    best, worst = spec["resolution_limits"]
-    low = float((values <= best * (1 + AT_LIMIT)).mean())
-    high = float((values >= worst * (1 - AT_LIMIT)).mean())
-    if low > SHARE_AT_LIMIT:
-        said.append(
-            f"{low:.0%} of the voxels lie at {best:g} Å, the best this network tells: "
-            "they may be better" + ("; try --range high" if spec["range"] == "low" else "")
-        )
-    if high > SHARE_AT_LIMIT:
-        said.append(
-            f"{high:.0%} of the voxels lie at {worst:g} Å, the worst this network tells: "
-            "they may be worse" + ("; try --range low" if spec["range"] == "high" else "")
-        )
-    return said
+    other = {"low": ("; try --range high", ""), "high": ("", "; try --range low")}
+    return at_ends(values, spec, *other[spec["range"]])

@@ -213,12 +213,8 @@ def _better(prediction, edge: float) -> float:
 
 
 def deposited(experiment) -> tuple[np.ndarray, float]:
-    """The deposited map of an experiment, and the resolution that can be seen in it (Å): of the
-    half maps' FSC, or of the filter where someone filtered coarser."""
-    drawn, resolution = experiment.info["config"], experiment.resolution
-    if drawn.get("low_passed") and drawn.get("over_filtered"):
-        resolution = max(resolution, resolution * drawn["low_pass"] * drawn["over_filter"])
-    return experiment.load("map"), resolution
+    """The deposited map of an experiment, and the resolution that can be seen in it (Å)."""
+    return experiment.load("map"), experiment.shown_resolution
 
 
 def experiments(found, classifier, fetch) -> list[dict[str, Any]]:

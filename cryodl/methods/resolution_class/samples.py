@@ -140,18 +140,15 @@ def clean_maps(structure, config, rng):
 def experiment_maps(experiment: StoredExperiment, config, rng):
     """One map of an experiment: as deposited, or the half maps' mean, sharpened and filtered.
 
-    Its label is the resolution of the half maps' FSC; of a map that was filtered coarser, as by
-    someone who wanted it smooth, the filter's, for nothing finer is left in it.
+    Its label is the resolution of the half maps' FSC; of a deposited one that which it shows.
     """
-    drawn, resolution = experiment.info["config"], experiment.resolution
+    resolution = experiment.resolution
     voxels, coarsest = 1.0, resolution / COARSEST_SAMPLING / config["voxel_size"]
     if rng.random() < config["coarse"] and coarsest > 1:
         voxels = rng.uniform(1, coarsest)
     if rng.random() < 0.5:
-        end, deposited = resolution, experiment.load("map")
-        if drawn.get("low_passed") and drawn.get("over_filtered"):
-            end = max(end, resolution * drawn["low_pass"] * drawn["over_filter"])
-        return [(reapply_mask(on_voxels(deposited, voxels), deposited), end)]
+        shown = experiment.load("map")
+        return [(reapply_mask(on_voxels(shown, voxels), shown), experiment.shown_resolution)]
     mean = (experiment.load("half1") + experiment.load("half2")) / 2
     frequencies = bin_frequencies(mean.shape, config["voxel_size"])
     # of a user's own half maps it is not measured, and they are taken as they fall off

@@ -295,7 +295,7 @@ def test_range_follows_the_voxel_size():
 
 
 def test_calibration_may_depend_on_resolution():
-    from cryodl.methods.deepres.config import interval_factor
+    from cryodl.networks.method_bundle import interval_factor
 
     table = {"interval": 0.9, "resolution": [3.0, 5.0], "factor": [1.0, 2.0]}
     np.testing.assert_allclose(
