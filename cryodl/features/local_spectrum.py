@@ -189,18 +189,17 @@ PERCENTILES = 10, 50, 90
 LENGTH = RADIAL_SHELLS + (1 + len(PERCENTILES)) * BANDS
 
 
-def spectral_descriptor(normalised: np.ndarray, inside: np.ndarray, *, threads: int | None = None):
+def spectral_descriptor(normalised: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Describe the part of a map inside a molecule.
 
     normalised : ndarray, shape (z, y, x), as from `local_normalise`, sizes multiples of 4
     inside : ndarray, shape (z, y, x), bool, not empty
-    threads : as in `band_powers`
 
     Returns ndarray, shape (LENGTH,), float32, each number about between -1 and 1: the logarithm of
     the radial amplitude at RADIAL_SHELLS frequencies, then mean and percentiles of every band's
     power.
     """
-    bands = band_powers(normalised, threads=threads)
+    bands = band_powers(normalised)
     blocks = inside[::2, ::2, ::2]
     within = bands[blocks if blocks.any() else np.ones_like(blocks)]
     return np.concatenate(

@@ -10,18 +10,15 @@ import numpy as np
 from cryodl.compute.parallel import thread_count
 
 
-def transform(
-    data: np.ndarray, shape: tuple[int, ...] | None = None, *, workers: int | None = None
-) -> np.ndarray:
+def transform(data: np.ndarray, shape: tuple[int, ...] | None = None) -> np.ndarray:
     """Fourier transform of real values: shape (z, y, x) to (z, y, x // 2 + 1), complex64.
 
-    shape : (z, y, x) to which zeros are added first;  workers : threads; None takes all that the
-        run may use
+    shape : (z, y, x) to which zeros are added first
     """
     import scipy.fft
 
     real = np.asarray(data, np.float32)
-    return scipy.fft.rfftn(real, s=shape, workers=workers or thread_count())
+    return scipy.fft.rfftn(real, s=shape, workers=thread_count())
 
 
 def inverse(

@@ -14,14 +14,14 @@ Box = tuple[tuple[int, int], ...]
 DEVIATIONS = 3.0  # of the density around its mean, within which noise and molecule look alike
 
 
-def significant_box(data: np.ndarray, deviations: float = DEVIATIONS) -> Box:
+def significant_box(data: np.ndarray) -> Box:
     """The smallest box outside which every density lies within mean ± 3 SD (CryoRes, slides).
 
     data : ndarray, shape (z, y, x)
     Returns (first, last + 1) along z, y, x; the whole box where no density leaves the interval.
     """
     mean, spread = float(data.mean(dtype=np.float64)), float(data.std(dtype=np.float64))
-    beyond = np.abs(data - np.float32(mean)) > deviations * spread
+    beyond = np.abs(data - np.float32(mean)) > DEVIATIONS * spread
     if not beyond.any():
         return tuple((0, n) for n in data.shape)
     return bounding_box(beyond)

@@ -241,11 +241,13 @@ def fill_holes(mask: np.ndarray) -> np.ndarray:
     return ~outside[labels]
 
 
-def check_mask(mask: Volume, volume: Volume, threshold: float = 0.5) -> np.ndarray:
+INSIDE = 0.5  # value of a mask above which a voxel is inside
+
+
+def check_mask(mask: Volume, volume: Volume) -> np.ndarray:
     """A given mask, binarised, if it fits the map: ndarray, shape (z, y, x), bool.
 
     mask, volume : Volumes of one shape and, to 1 %, voxel size
-    threshold : values above are inside
 
     Raises InputError for another shape or voxel size, or if nothing is inside; warns if all is.
     """
@@ -258,11 +260,11 @@ def check_mask(mask: Volume, volume: Volume, threshold: float = 0.5) -> np.ndarr
             f"mask has voxels of {mask.voxel_size:g} Å and the map of"
             f" {volume.voxel_size:g} Å; give a mask on the map's grid"
         )
-    inside = mask.data > threshold
+    inside = mask.data > INSIDE
     if not inside.any():
         raise InputError(
             f"mask is empty: its largest value is {mask.data.max():g}, and only values"
-            f" above {threshold:g} are inside; give another mask"
+            f" above {INSIDE:g} are inside; give another mask"
         )
     if inside.all():
         warnings.warn("the mask covers the whole box", stacklevel=2)

@@ -152,7 +152,7 @@ def in_plain_units(volume: Volume) -> Volume:
     if max(highest - middle, middle - lowest) > HOT * most:
         data, mended = _without_hot(data, middle, most)
         volume = replace(volume, data=data, mended=volume.mended + mended)
-    check_span(data, spread)
+    _check_span(data, spread)
     exponent = round(math.log2(spread))
     if abs(exponent) <= PLAIN:
         return volume
@@ -161,13 +161,13 @@ def in_plain_units(volume: Volume) -> Volume:
     return replace(volume, data=data * np.float32(1 / unit), unit=volume.unit * unit)
 
 
-def check_span(data: np.ndarray, spread: float = 1.0, name: str = "the map") -> None:
+def _check_span(data: np.ndarray, spread: float) -> None:
     """Raise InputError where values lie so far beyond the spread that no density does."""
     furthest = max(abs(float(data.min())), abs(float(data.max())))
     if not furthest <= FURTHEST * spread:
         far = np.abs(data) > np.float32(min(FURTHEST * spread, 3e38))
         raise InputError(
-            f"{name} has {int(far.sum())} values beyond {FURTHEST:g} times the others, up to"
+            f"the map has {int(far.sum())} values beyond {FURTHEST:g} times the others, up to"
             f" {furthest:.3g}: no density is so; mend the map first"
         )
 

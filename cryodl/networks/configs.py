@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 LOW = {
     "architecture": "unet3d",
     "channels": 37,  # context features: eight voxels, thirteen bands, and of the whole map
@@ -17,7 +19,7 @@ LOW = {
 HIGH = {**LOW, "channels": 21, "bins_from": 1.1, "bins_to": 7.5}
 
 # DeepRes (Ramírez-Aportela et al. 2019, section 2.2): one 13³ window per voxel.
-PAPER = {
+PAPER: dict[str, Any] = {
     "architecture": "deepres_paper",
     "window": 13,
     "filters": 32,

@@ -127,16 +127,15 @@ REACH = 3.0  # Å from an atom up to which a voxel is counted to its chain
 
 
 def chain_regions(
-    model: str | Path, like: Volume, mask: np.ndarray, *, reach: float = REACH
+    model: str | Path, like: Volume, mask: np.ndarray
 ) -> tuple[list[str], np.ndarray]:
-    """Voxels nearest to each chain of a model.
+    """Voxels nearest to each chain of a model: to its atoms, if one lies within REACH.
 
     Parameters
     ----------
     model : path, PDB or mmCIF, also .gz; its first model without water and hydrogen is taken
     like : the grid
     mask : ndarray, shape (z, y, x), bool; only its voxels are assigned
-    reach : Å; a voxel belongs to the chain of its nearest atom, if that lies so near
 
     Returns
     -------
@@ -152,11 +151,11 @@ def chain_regions(
     names, owner, atoms = _read_atoms(Path(model))
     inside = np.argwhere(mask)
     places = inside[:, ::-1] * like.voxel_size + np.array(like.origin)
-    _, nearest = cKDTree(atoms).query(places, distance_upper_bound=reach)
+    _, nearest = cKDTree(atoms).query(places, distance_upper_bound=REACH)
     near = nearest < len(atoms)
     if not near.any():
         raise InputError(
-            f"{model} has no atom within {reach:g} Å of the mask: it lies elsewhere;"
+            f"{model} has no atom within {REACH:g} Å of the mask: it lies elsewhere;"
             " fit it into the map, or give map= with the origin it was built in"
         )
     chain = np.full(like.shape, -1, np.int16)

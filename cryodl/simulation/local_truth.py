@@ -105,17 +105,17 @@ def local_aspect_resolution(bands: Bands, gain, finest: float = 0.0) -> np.ndarr
     return np.maximum((1 / bands.edges[1:][best]).astype(np.float32), np.float32(finest))
 
 
-def first_fall(correlation, frequencies, threshold: float = CORRELATION) -> np.ndarray:
-    """Å at which curves first fall below a threshold, joined by straight lines.
+def first_fall(correlation, frequencies) -> np.ndarray:
+    """Å at which curves first fall below CORRELATION, joined by straight lines.
 
     correlation : ndarray (bands, ...);  frequencies : ndarray (bands,), 1/Å
     Returns ndarray (...), float32; the last band where a curve never falls.
     """
-    below = correlation < threshold
+    below = correlation < CORRELATION
     first = np.where(below.any(axis=0), below.argmax(axis=0), len(frequencies) - 1)
     before = np.maximum(first - 1, 0)
     high, low = (np.take_along_axis(correlation, i[None], axis=0)[0] for i in (before, first))
-    part = np.clip((high - threshold) / np.maximum(high - low, 1e-9), 0, 1)
+    part = np.clip((high - CORRELATION) / np.maximum(high - low, 1e-9), 0, 1)
     part = np.where(below.any(axis=0), part, 1)
     found = frequencies[before] + part * (frequencies[first] - frequencies[before])
     return (1 / found).astype(np.float32)

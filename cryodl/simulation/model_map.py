@@ -78,7 +78,6 @@ def simulate_map(
     blur: float = 0.0,
     random_phases: float | None = None,
     margin: float = 15.0,
-    shape=None,
     seed: int = 0,
 ) -> SimulatedMap:
     """Simulate the map of a structure.
@@ -91,7 +90,6 @@ def simulate_map(
     blur : float, Å², B-factor applied to the finished map, noise included; negative sharpens
     random_phases : float or None, Å beyond which phases are made random
     margin : float, Å, around the molecule
-    shape : (z, y, x) voxels, or None for the smallest that holds molecule and margin
     seed : int
 
     Raises InputError where a resolution is finer than the grid holds.
@@ -105,7 +103,7 @@ def simulate_map(
             f"size of {voxel_size:g} Å holds; give a coarser resolution or a smaller voxel"
         )
     rng = np.random.default_rng(seed)
-    shape, origin = _grid(structure, voxel_size, margin, shape)
+    shape, origin = _grid(structure, voxel_size, margin)
     positions = structure.positions - origin
     bins, frequencies = frequency_bins(shape), bin_frequencies(shape, voxel_size)
     blurred = deblur_table(frequencies, default_blur(voxel_size))
@@ -140,26 +138,25 @@ def simulate_map(
     return SimulatedMap(Volume(data, voxel_size, (x, y, z)), truth, distance)
 
 
-def _grid(structure, voxel_size, margin, shape):
+def _grid(structure, voxel_size, margin):
+    """Shape (z, y, x) of the smallest box with molecule and margin, and its origin (x, y, z)."""
     import scipy.fft
 
     low, high = structure.positions.min(axis=0), structure.positions.max(axis=0)
-    if shape is None:
-        # float64: a molecule of a thousand Å on voxels of a thousandth must not overflow
-        sizes = np.ceil((high.astype(float) - low + 2 * margin) / voxel_size)
-        check_memory(
-            24 * float(np.prod(sizes)),  # bytes: the map, its transform, the truth, the distance
-            f"a molecule of {' x '.join(f'{n:.0f}' for n in high - low)} Å takes"
-            f" {' x '.join(f'{n:.0f}' for n in sizes)} voxels of {voxel_size:g} Å",
-            "give larger voxels, or a part of it",
-        )
-        sizes = sizes.astype(int)
-        # Even and quick to transform.
-        shape = tuple(2 * scipy.fft.next_fast_len(int(n + 1) // 2) for n in sizes[::-1])
+    # float64: a molecule of a thousand Å on voxels of a thousandth must not overflow
+    sizes = np.ceil((high.astype(float) - low + 2 * margin) / voxel_size)
+    check_memory(
+        24 * float(np.prod(sizes)),  # bytes: the map, its transform, the truth, the distance
+        f"a molecule of {' x '.join(f'{n:.0f}' for n in high - low)} Å takes"
+        f" {' x '.join(f'{n:.0f}' for n in sizes)} voxels of {voxel_size:g} Å",
+        "give larger voxels, or a part of it",
+    )
+    # Even and quick to transform.
+    shape = tuple(2 * scipy.fft.next_fast_len(int(n + 1) // 2) for n in sizes.astype(int)[::-1])
     middle = (low + high) / 2
     origin = middle - (np.array(shape[::-1]) // 2) * voxel_size
     # On whole voxels, so that maps of one model at one voxel size lie on one grid.
-    return tuple(shape), np.round(origin / voxel_size) * voxel_size
+    return shape, np.round(origin / voxel_size) * voxel_size
 
 
 def _randomise(spectrum, beyond, rng):

@@ -150,7 +150,7 @@ def unpack_structures(path: str | Path) -> list[Structure]:
     ]
 
 
-def atom_density(positions, elements, shape, voxel_size, *, b_factor=0.0, blur=None):
+def atom_density(positions, elements, shape, voxel_size, *, b_factor=0.0):
     """Sum the scattering density of atoms on a periodic grid.
 
     positions : ndarray, shape (n, 3), x y z in Å from the centre of voxel (0, 0, 0)
@@ -158,21 +158,21 @@ def atom_density(positions, elements, shape, voxel_size, *, b_factor=0.0, blur=N
     shape : (z, y, x), voxels
     voxel_size : float, Å
     b_factor : float or ndarray (n,), Å², of the atoms
-    blur : float, Å², added to every atom so that the grid does not alias; `default_blur` if None.
-        It is still in the result: divide it out with `deblur_table`.
+
+    So that the grid does not alias every atom is blurred by `default_blur`, which is still in the
+    result: divide it out with `deblur_table`.
 
     Returns ndarray, shape (z, y, x), float32.
     """
     import gemmi
 
-    blur = default_blur(voxel_size) if blur is None else blur
     nz, ny, nx = shape
     cell = gemmi.UnitCell(nx * voxel_size, ny * voxel_size, nz * voxel_size, 90, 90, 90)
     calculator = gemmi.DensityCalculatorE()
     calculator.grid.set_unit_cell(cell)
     calculator.grid.spacegroup = gemmi.SpaceGroup("P 1")
     calculator.grid.set_size(nx, ny, nz)
-    calculator.blur = blur
+    calculator.blur = default_blur(voxel_size)
     calculator.cutoff = 1e-4
     b_factors = np.broadcast_to(np.asarray(b_factor, float), (len(positions),))
     atom = gemmi.Atom()

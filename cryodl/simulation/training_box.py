@@ -20,10 +20,10 @@ from cryodl.simulation.filters import (
     bin_frequencies,
     frequency_bins,
     larger_voxels,
-    namespace,
     radial_power,
     raised_cosine,
 )
+from cryodl.simulation.filters import NumpyFourier as fourier
 from cryodl.simulation.local_truth import SNR_AT_FSC_0143, aspect_resolution, snr_resolution
 from cryodl.simulation.specimen import random_rotation
 from cryodl.simulation.structure import atom_density, deblur_table, default_blur
@@ -46,7 +46,7 @@ class Box:
     distance: np.ndarray
 
 
-def simulate_box(structure, config, rng, *, device=False) -> Box:
+def simulate_box(structure, config, rng) -> Box:
     """Simulate one box around a random atom of a structure.
 
     structure : Structure
@@ -55,7 +55,6 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
         noise, no mask), random_phases (share of the others whose phases are made random beyond
         some resolution), and optionally emptied (what a mask left out stays 0 when resampled)
     rng : numpy Generator
-    device : bool, transform on the accelerator through keras.ops
     """
     n, voxel = config["box"], config["voxel_size"]
     clean = rng.random() < config["clean"]
@@ -64,25 +63,21 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
     regions, resolutions = draw_regions(positions, chains, config, rng)
     distance, owner = _nearest_atom(positions, regions, n // 2, 2 * voxel)
 
-    xp = namespace(device)
     bins = frequency_bins((n, n, n))
     frequencies = bin_frequencies((n, n, n), voxel)
     blurs, contrast = np.zeros(len(positions)), np.ones_like(frequencies)
     if not plain:
         blurs, contrast = _draw_blur(len(positions), frequencies, rng)
-    spectra = _region_spectra(positions, elements, blurs, regions, config, contrast, bins, xp)
+    spectra = _region_spectra(positions, elements, blurs, regions, config, contrast, bins)
     ideal = spectra[0]
     for spectrum in spectra[1:]:
-        ideal = xp.add(ideal, spectrum)
-    unit_map = xp.irfft3(
-        xp.scale(ideal, xp.take(_deblurred_low_pass(frequencies, voxel), bins)), (n, n, n)
-    )
-    unit = float(np.max(np.asarray(unit_map)))
+        ideal = ideal + spectrum
+    low_pass = fourier.take(_deblurred_low_pass(frequencies, voxel), bins)
+    unit = float(fourier.irfft3(ideal * low_pass, (n, n, n)).max())
     # Power inside the molecule, where the signal is, on the scale of one coefficient.
     share = max(float(np.mean(distance < 3)), 0.02)
     blur = deblur_table(frequencies, default_blur(voxel))
-    numpy_ideal = ideal if not device else np.asarray(ideal[0]) + 1j * np.asarray(ideal[1])
-    power = _smooth(radial_power(numpy_ideal, bins, len(frequencies)) * blur**2) / share
+    power = _smooth(radial_power(ideal, bins, len(frequencies)) * blur**2) / share
     power = np.maximum(power, power[frequencies <= 0.5 / voxel].max() * 1e-7)
 
     draw = _plain if plain else _clean if clean else _experiment
@@ -91,28 +86,27 @@ def simulate_box(structure, config, rng, *, device=False) -> Box:
     inside = (frequencies <= 0.5 / voxel).astype(np.float32)
     total = None
     for spectrum, transfer in zip(spectra, transfers):
-        part = xp.scale(spectrum, xp.take(transfer * blur * inside, bins))
-        total = part if total is None else xp.add(total, part)
+        part = spectrum * fourier.take(transfer * blur * inside, bins)
+        total = part if total is None else total + part
     if noise.max() > 0:
         white = rng.standard_normal((n, n, n), dtype=np.float32)
         if not plain and rng.random() < 0.3:
             white *= _radial_variation(n, rng)
         gain = np.sqrt(noise / n**3)  # white noise has power n³ per coefficient
-        total = xp.add(total, xp.scale(xp.rfft3(white), xp.take(gain, bins)))
+        total = total + fourier.rfft3(white) * fourier.take(gain, bins)
     if plain:
-        density = np.array(xp.irfft3(total, (n, n, n)), np.float32)
+        density = np.array(fourier.irfft3(total, (n, n, n)), np.float32)
         return Box(density, labels[owner].astype(np.float32), distance)
     coarser = None
     if rng.random() < 0.25:
         coarser, coarsest = _coarser_voxels(n, voxel, config, rng)
-        total = xp.scale(total, coarser)
+        total = total * coarser
         labels = np.maximum(labels, coarsest)
-    density = np.array(xp.irfft3(total, (n, n, n)), np.float32)
+    density = np.array(fourier.irfft3(total, (n, n, n)), np.float32)
     density, masked = _mask(density, distance, config, rng)
     if masked and coarser is not None:  # masked on its own grid, and rings when resampled to ours
         left = density != 0
-        spectrum = xp.scale(xp.rfft3(density), coarser)
-        density = np.array(xp.irfft3(spectrum, (n, n, n)), np.float32)
+        density = np.array(fourier.irfft3(fourier.rfft3(density) * coarser, (n, n, n)), np.float32)
         if config.get("emptied"):  # as `maps.mask.resample_keeping_mask` does
             density *= left
     return Box(density, labels[owner].astype(np.float32), distance)
@@ -196,16 +190,16 @@ def _draw_blur(atoms, frequencies, rng):
     return b_factors, 1 - fraction * np.exp(-width * frequencies**2 / 4)
 
 
-def _region_spectra(positions, elements, b_factors, regions, config, contrast, bins, xp):
+def _region_spectra(positions, elements, b_factors, regions, config, contrast, bins):
     n, voxel = config["box"], config["voxel_size"]
-    gain = xp.take(contrast, bins)
+    gain = fourier.take(contrast, bins)
     spectra = []
     for region in range(int(regions.max()) + 1):
         own = regions == region
         density = atom_density(
             positions[own], elements[own], (n, n, n), voxel, b_factor=b_factors[own]
         )
-        spectra.append(xp.scale(xp.rfft3(density), gain))
+        spectra.append(fourier.rfft3(density) * gain)
     return spectra
 
 
@@ -321,7 +315,8 @@ def _labels(frequencies, amplitudes, ratios, edge, config):
     return np.array(labels)
 
 
-def _smooth(power, width=25):
+def _smooth(power):
+    width = 25  # bins
     return np.exp(
         np.convolve(
             np.pad(np.log(np.maximum(power, 1e-30)), width, mode="edge"),

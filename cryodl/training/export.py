@@ -156,19 +156,19 @@ def band_table(bands: Sequence[Mapping[str, float]]) -> list[str]:
 
 INTERVAL = 0.9
 KNOTS = 5  # resolutions between which the factor is interpolated
+BORDER = 4  # steps of the grid that are left out at each side of a box
 
 
-def collect(model, x, y, limits, *, border=4):
+def collect(model, x, y, limits):
     """Predictions and the truth, on voxels near atoms and away from the box's border.
 
     model : keras.Model in inference form
     x : ndarray (boxes, n, n, n, channels);  y : ndarray (boxes, n, n, n, 2), resolution and weight
     limits : (best, worst) Å, the range the network is for; truths beyond it are left out
-    border : steps of the grid left out at each side
 
     Returns (truth, mean, sd): ndarrays, Å.
     """
-    cut = slice(border, -border)
+    cut = slice(BORDER, -BORDER)
     found = []
     for box, target in zip(x, y):
         prediction = np.asarray(model.predict_on_batch(box[None]))[0]

@@ -40,6 +40,7 @@ OPTIONS = (
 )  # fmt: skip
 
 BANDS = 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0  # Å, of the true resolution
+KNOWN = 2.5, 12.0  # Å, between which claims are compared with
 SHARPENED = -100.0  # Å², of a copy that is compared with the raw map
 
 
@@ -286,9 +287,9 @@ def real_maps(table, bundle) -> list[dict]:
     return rows
 
 
-def summarise_real(rows, best=2.5, worst=12.0) -> list[dict]:
-    """Mean |median - claimed| (Å) and the like, over claims between two resolutions."""
-    kept = [r for r in rows if best <= r["claimed"] <= worst]
+def summarise_real(rows) -> list[dict]:
+    """Mean |median - claimed| (Å) and the like, over claims between the ends of KNOWN."""
+    kept = [r for r in rows if KNOWN[0] <= r["claimed"] <= KNOWN[1]]
     claimed = np.array([r["claimed"] for r in kept])
     return [
         {

@@ -95,11 +95,10 @@ class Prediction:
         return abs(self.whole - self.true_whole)
 
 
-def predict_experiment(model, experiment, config, seed, kind=None) -> Prediction:
+def predict_experiment(model, experiment, config, seed) -> Prediction:
     """Draw an input of an experiment and ask the network about all of it."""
-    flattened, bands, extra, target = whole_sample(
-        experiment, np.random.default_rng(seed), config, kind
-    )
+    rng = np.random.default_rng(seed)
+    flattened, bands, extra, target = whole_sample(experiment, rng, config)
     data = stack(flattened, bands, extra)
     held, stride = target.shape[:3], config["network"]["stride"]
     data = np.pad(data, [*((0, -n % stride) for n in held), (0, 0)])

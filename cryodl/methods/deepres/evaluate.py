@@ -29,6 +29,7 @@ OPTIONS = (
     *TABLES,
 )  # fmt: skip
 
+KNOWN = 2.5, 8.0  # Å, between which claims are compared with
 ASKED = (3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0)  # Å, FSC 0.143 of the half maps
 
 
@@ -124,12 +125,11 @@ def _real(table, low, high, folder: Path, say) -> dict[str, list[dict]]:
     return {"real_maps": rows, "real_maps_summary": summarise_real(rows)}
 
 
-def experiments(structures, bundle, *, asked=ASKED, seed=0):
+def experiments(structures, bundle):
     """Judge the deposited map of an experiment on each structure, at each resolution in turn.
 
     structures : list of Structure, unseen in training
     bundle : Bundle, or its name or folder
-    asked : Å, resolutions of the experiments
 
     Returns rows: medians inside the molecule of the truth (signal to noise) and of the network, on
     the map as deposited and flattened up to the resolution asked; the rank correlation of the
@@ -137,9 +137,9 @@ def experiments(structures, bundle, *, asked=ASKED, seed=0):
     """
     rows = []
     for number, structure in enumerate(structures):
-        resolution = asked[number % len(asked)]
+        resolution = ASKED[number % len(ASKED)]
         made = simulate_experiment(
-            structure, {"resolution": resolution, "voxel_size": [0.8, 2.0]}, seed + number
+            structure, {"resolution": resolution, "voxel_size": [0.8, 2.0]}, number
         )
         volume = made.volume("map")
         mask = volume.with_data(made.mask.astype(np.float32))
@@ -337,12 +337,12 @@ def real_maps(table, bundles):
     return rows
 
 
-def summarise_real(rows, best=2.5, worst=8.0):
-    """Mean |median - claimed| (Å) and rank correlation, over claims between `best` and `worst`.
+def summarise_real(rows):
+    """Mean |median - claimed| (Å) and rank correlation, over claims between the ends of KNOWN.
 
     Returns a row per treatment; none where no claim lies between the limits.
     """
-    kept = [r for r in rows if best <= r["claimed"] <= worst]
+    kept = [r for r in rows if KNOWN[0] <= r["claimed"] <= KNOWN[1]]
     if not kept:
         return []
     claimed = np.array([r["claimed"] for r in kept])

@@ -163,7 +163,7 @@ def window(
 # Measured with the shipped networks on two CPU cores (benchmarks/): activations and time for each
 # step that the network reads.
 BYTES_PER_VOXEL = 1000.0  # step of the network's input
-SECONDS_PER_VOXEL = {"cpu": 2.2e-6, "gpu": 1e-8}
+SECONDS_PER_VOXEL = 2.2e-6
 # Each grid voxel of which features are made: seconds, bytes.
 FEATURE = {
     "local_normalise": (0.0, 0.0),
@@ -218,19 +218,17 @@ def estimate_cost(
     *,
     box: Box | None = None,
     part: tuple[slice, ...] | None = None,
-    device: str = "cpu",
     passes: int = 1,
 ) -> CostEstimate:
-    """Predict time and memory from the sizes of map and grid.
+    """Predict time and memory on two CPU cores from the sizes of map and grid.
 
     Parameters
     ----------
     volume : the map
     spec : of the bundle
-    box : of the mask, as `parts.bounding_box` gives it; None where it is not known yet, and the
+    box : of the mask, as `crop.bounding_box` gives it; None where it is not known yet, and the
         whole map is counted
     part : of the map, of which features are made where they are those of the whole molecule
-    device : "cpu" or "gpu"
     passes : over which the answer is averaged
     """
     step = step_of(spec)
@@ -243,7 +241,7 @@ def estimate_cost(
         shape = [
             min(n, round((last - first) * scale) + margin) for n, (first, last) in zip(full, box)
         ]
-    grid = tile_grid(shape, spec, device)
+    grid = tile_grid(shape, spec)
     voxels = float(np.prod(volume.shape)) + step**3 * float(np.prod(full))
     features = step**3 * float(np.prod(shape))
     if part is not None:
@@ -256,9 +254,7 @@ def estimate_cost(
         START_SECONDS
         + passes
         * (
-            voxels * MAP_SECONDS
-            + features * feature_seconds
-            + grid.read_voxels * SECONDS_PER_VOXEL[device]
+            voxels * MAP_SECONDS + features * feature_seconds + grid.read_voxels * SECONDS_PER_VOXEL
         ),
         LIBRARY_MEMORY
         + voxels * MAP_BYTES

@@ -45,12 +45,13 @@ def unit_norm(windows):
     return windows / np.maximum(norm, 1e-12)
 
 
-def windows_of(density, truth, count, rng, width=PAPER["window"]):
+def windows_of(density, truth, count, rng):
     """Cut windows about random voxels of the molecule.
 
     density : ndarray (n, n, n);  truth : ndarray (n/2, n/2, n/2, 2), resolution and weight
     Returns x, ndarray (count, w, w, w, 1), and y, ndarray (count,), Å.
     """
+    width = PAPER["window"]
     half = width // 2
     near = np.argwhere(truth[..., 1] >= 1)
     inside = np.all((2 * near >= half) & (2 * near < density.shape[0] - half), axis=1)

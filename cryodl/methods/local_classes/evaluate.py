@@ -136,11 +136,11 @@ def compare(experiments, bundles, labels, *, maps="unfiltered") -> list[dict[str
     ]
 
 
-def ceiling(experiments, labels, truth: str = "snr") -> list[dict[str, Any]]:
+def ceiling(experiments, labels) -> list[dict[str, Any]]:
     """How well the estimators themselves agree, with one another and with the simulated truth."""
     rows = []
     edges = np.arange(2.0, 11.0)
-    names = [*labels, truth]
+    names = [*labels, "snr"]
     for i, first in enumerate(names):
         for second in names[i + 1 :]:
             exact, near = [], []

@@ -35,6 +35,7 @@ OPTIONS = (
 TABLE_1 = [1.5 + 0.5 * i for i in range(28)]  # Å, section 2.2
 PAPER = 2.5, 7.5, 12.5  # Å, of the published training and test maps
 BOX = 64  # voxels of the published maps
+STEP = 0.2  # Å, between maps in which a boundary is sought
 NOISE = 0.5  # standard deviation of white noise in the noisy maps, in units of the map's own
 
 
@@ -184,11 +185,11 @@ def paper_resolutions(structures, classifier) -> list[dict[str, Any]]:
     return rows
 
 
-def boundaries(structures, classifier, step: float = 0.2) -> list[dict[str, Any]]:
+def boundaries(structures, classifier) -> list[dict[str, Any]]:
     """Resolutions at which clean maps of a structure change from class to class."""
     rows = []
     for edge in bins.CLASS_EDGES:
-        tried = edge + np.arange(-5, 6) * step
+        tried = edge + np.arange(-5, 6) * STEP
         found = []
         for i, structure in enumerate(structures):
             worse = [
@@ -325,28 +326,28 @@ def class_tables(found: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
     }
 
 
-def confusion(published: Sequence[int], predicted: Sequence[int], count: int = 3) -> np.ndarray:
+def confusion(published: Sequence[int], predicted: Sequence[int]) -> np.ndarray:
     """How many maps of each published class were given each class; ndarray (predicted, published).
 
     published, predicted : numbers of classes from 0
     """
-    matrix = np.zeros((count, count), int)
+    matrix = np.zeros((len(CLASSES), len(CLASSES)), int)
     np.add.at(matrix, (np.asarray(predicted, int), np.asarray(published, int)), 1)
     return matrix
 
 
-def confusion_rows(matrix: np.ndarray, names: Sequence[str] = CLASSES) -> list[dict[str, Any]]:
+def confusion_rows(matrix: np.ndarray) -> list[dict[str, Any]]:
     """Table 3: a row for each predicted class, a column for each published one."""
     return [
-        {"predicted": name, **{f"published {n}": int(v) for n, v in zip(names, row)}}
-        for name, row in zip(names, matrix)
+        {"predicted": name, **{f"published {n}": int(v) for n, v in zip(CLASSES, row)}}
+        for name, row in zip(CLASSES, matrix)
     ]
 
 
-def measures(matrix: np.ndarray, names: Sequence[str] = CLASSES) -> list[dict[str, Any]]:
+def measures(matrix: np.ndarray) -> list[dict[str, Any]]:
     """Table 5: sensitivity, specificity, PPV and NPV of each class, %; None where undefined."""
     rows = []
-    for i, name in enumerate(names):
+    for i, name in enumerate(CLASSES):
         right = matrix[i, i]
         called, truly = matrix[i].sum(), matrix[:, i].sum()
         neither = matrix.sum() - called - truly + right

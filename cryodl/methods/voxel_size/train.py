@@ -44,6 +44,7 @@ RIGHT = 0.35  # share of inputs whose voxel size is right
 EACH = 3  # inputs of every map drawn
 FALSE = 0.03  # of right voxel sizes that may be called wrong on the data trained on
 HIDDEN = 64, 48
+EPOCHS = 150
 DROPOUT = 0.2
 B_FACTORS = 60.0  # Å², SD of the B-factors applied to features
 WIDTH = 0.04  # of the soft label, in the factor's logarithm
@@ -181,7 +182,7 @@ def fit_and_measure(trained, validation, path, seed=0):
     return figures
 
 
-def fit_scale(features, factors, *, epochs=150, seed=0):
+def fit_scale(features, factors, *, seed=0):
     """Train on features (n, NUMBERS) and factors (n,); returns what `checks.voxel_size` reads."""
     import keras
 
@@ -193,7 +194,7 @@ def fit_scale(features, factors, *, epochs=150, seed=0):
         model.add(keras.layers.Dense(width, activation="relu"))
         model.add(keras.layers.Dropout(DROPOUT))
     model.add(keras.layers.Dense(len(FACTORS)))
-    rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * (len(features) // 64 + 1))
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS * (len(features) // 64 + 1))
     model.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=0.02),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
@@ -203,7 +204,7 @@ def fit_scale(features, factors, *, epochs=150, seed=0):
     logarithm = np.log(FACTORS)
     label = np.exp(-0.5 * ((np.log(factors)[:, None] - logarithm) / WIDTH) ** 2)
     label /= label.sum(axis=1, keepdims=True)
-    for _ in range(epochs):
+    for _ in range(EPOCHS):
         changed = with_bfactor(features, rng.normal(0, B_FACTORS, len(features)))
         x = (changed - mean) / sd + rng.normal(0, 0.05, features.shape)
         model.fit(x, label, sample_weight=weight, batch_size=64, epochs=1, verbose=0)
