@@ -28,11 +28,11 @@ from cryodl.maps.mask import coarse_mask, existing_mask, resample_with_mask
 from cryodl.maps.normalise import (
     FLOOR,
     WINDOW,
-    _coarse_window,
-    _window_mean,
     block_mean,
+    coarse_window,
     from_background,
     refine,
+    window_mean,
 )
 from cryodl.maps.resample import resample_to
 from cryodl.maps.volume import Volume
@@ -116,8 +116,8 @@ def _in_spreads(density, inside):
 
 def _normalise(x):
     """As `normalise.local_normalise`, and the local mean square it divides by."""
-    x = x - _window_mean(x, WINDOW)
-    mean_square = _coarse_window(x * x, WINDOW)
+    x = x - window_mean(x, WINDOW)
+    mean_square = coarse_window(x * x, WINDOW)
     largest = float(mean_square.max())
     if largest <= 0:
         return np.zeros_like(x), np.zeros_like(x)

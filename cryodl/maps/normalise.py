@@ -27,8 +27,8 @@ def local_normalise(data, *, window=WINDOW, floor=FLOOR):
     Returns ndarray, shape (z, y, x), float32; exactly 0 where the map is flat over the window.
     """
     x = from_background(data)
-    x -= _window_mean(x, window)
-    mean_square = _coarse_window(x * x, window)
+    x -= window_mean(x, window)
+    mean_square = coarse_window(x * x, window)
     largest = float(mean_square.max())
     if largest <= 0:
         return np.zeros_like(x)
@@ -50,11 +50,12 @@ def from_background(data):
     return x
 
 
-def _window_mean(x, window):
-    return refine(_coarse_window(x, window), x.shape, _COARSE)
+def window_mean(x, window):
+    """Gaussian window mean, ndarray (z, y, x); window : standard deviation, voxels"""
+    return refine(coarse_window(x, window), x.shape, _COARSE)
 
 
-def _coarse_window(x, window):
+def coarse_window(x, window):
     """Gaussian window mean on the coarse grid; the map's edge values continue beyond its border."""
     from scipy.ndimage import gaussian_filter
 

@@ -19,11 +19,6 @@ from keras import layers, ops
 from cryodl.networks.architectures import is_backbone, reads_and_answers
 from cryodl.networks.backbone import backbone, conv, resolution_bins
 
-# Channels of the answer.
-MASK, LOCAL, LOCAL_SD, RATIO, RATIO_SD, GLOBAL, COUNTS = range(7)
-CHANNELS = 7
-ASPECT, ASPECT_SD = 7, 8  # of a backbone, which tells aspect resolution too
-
 
 def build_single_map(config, *, with_logits=False):
     """Build the network.
@@ -36,8 +31,8 @@ def build_single_map(config, *, with_logits=False):
     sizes are multiples of 2.
     Output: (batch, z, y, x, 7): probability of being in the molecule; local resolution and its
     standard deviation (Å); local over global resolution and its standard deviation; what the voxel
-    says of ln(global resolution / Å), and the weight this has (`global_resolution`). Or the
-    logits: mask, ln(global), ln(weight), bins, ratio bins.
+    says of ln(global resolution / Å), and the weight this has (`methods.cryores.predict` reads it).
+    Or the logits: mask, ln(global), ln(weight), bins, ratio bins.
     """
     features = keras.Input((None, None, None, config["channels"]), name="features")
     x = backbone(features, config)

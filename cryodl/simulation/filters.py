@@ -2,7 +2,7 @@
 
 Every filter is a table over the radial frequency bins of the box, so that the random choices of an
 experiment are small arrays made on the CPU, and only transforms and products run on the device.
-Two namespaces offer the same five operations; `namespace(device)` chooses.
+Two namespaces offer the same five operations.
 """
 
 from __future__ import annotations
@@ -77,11 +77,6 @@ class KerasFourier:
         from keras import ops
 
         return ops.take(ops.convert_to_tensor(np.asarray(table, np.float32)), bins, axis=0)
-
-
-def namespace(device: bool):
-    """NumpyFourier, or KerasFourier where `device` asks for the accelerator."""
-    return KerasFourier if device else NumpyFourier
 
 
 def _other_axes(spectrum, transform):
@@ -167,7 +162,7 @@ class FourierBox:
         self.shape = (size, size, size)
         self.bins = frequency_bins(self.shape)
         self.frequencies = bin_frequencies(self.shape, voxel_size)  # 1/Å, of the radial tables
-        self._xp = namespace(device)
+        self._xp = KerasFourier if device else NumpyFourier
 
     def to_spectrum(self, data: np.ndarray, *tables: np.ndarray):
         """Transform of a map, multiplied by radial tables."""

@@ -19,7 +19,7 @@ from cryodl.methods.cost import tile_grid
 from cryodl.networks.architectures import reads_and_answers
 from cryodl.networks.tiles import predict_tiled
 
-# Channels of the network's answer, as in networks.single_map.
+# Channels of the network's answer, as `networks.cryores.build_single_map` has it.
 MASK, LOCAL, LOCAL_SD, RATIO, RATIO_SD, GLOBAL, COUNTS = range(7)
 CHANNELS = 7
 INSIDE = 0.5  # probability above which a voxel is in the molecule
