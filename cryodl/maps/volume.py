@@ -106,14 +106,7 @@ class Volume:
     def with_data(self, data: np.ndarray) -> Volume:
         """Other values on this grid, written with the same header.
 
-        Parameters
-        ----------
-        data : ndarray, shape (z, y, x) of this volume
-
-        Raises
-        ------
-        InputError
-            If the shape differs.
+        data : ndarray, shape (z, y, x) of this volume, or else InputError
         """
         if np.shape(data) != self.shape:
             raise InputError(f"data of shape {np.shape(data)} do not fit a grid of {self.shape}")

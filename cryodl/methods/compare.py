@@ -71,7 +71,7 @@ def run_compare(
     """
     import numpy as np
 
-    from cryodl.maps.inputs import input_map
+    from cryodl.maps.inputs import input_map, mask_source
     from cryodl.maps.result import Result
     from cryodl.resolution_maps.agreement import compare_resolutions
     from cryodl.resolution_maps.load import header_agrees, load_resolution
@@ -92,7 +92,7 @@ def run_compare(
             found, names or default_names(resolutions), claimed=claimed, chains=chains
         )
         stats = compared.stats
-        stats["mask"] = "given" if mask is not None else "automatic"
+        stats["mask"] = mask_source(mask)
         stats["model"] = None if model is None else Path(model).name
         volumes = {
             "consensus": compared.consensus,

@@ -54,7 +54,7 @@ def run_filter(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     from cryodl.checks.input import check_map
-    from cryodl.maps.inputs import input_map
+    from cryodl.maps.inputs import input_map, mask_source
     from cryodl.maps.result import Result
     from cryodl.maps.volume import Volume, as_given
     from cryodl.resolution_maps.load import load_resolution
@@ -79,7 +79,7 @@ def run_filter(
             "voxel_size": density.voxel_size,
             "voxel_size_given": voxel_size is not None,
             "note": found.note,
-            "mask": "given" if mask is not None else "automatic",
+            "mask": mask_source(mask),
             "warnings": [*found.warnings, *check_map(density, found.mask)],
             "seconds": {"filter": round(time.perf_counter() - start, 3)},
         }

@@ -281,26 +281,26 @@ def estimate_half_map_resolution(
     np.maximum(values, np.float32(possible), out=values, where=inside)
     finest = numbers["min_resolution"]
     most = float((values[inside] <= finest * 1.02).mean())
+    later = []
     if most > AT_FINEST:
-        last = (
+        later.append(
             f"{most:.0%} of the voxels lie within 2 % of {finest:.3g} Å, the finest that is looked "
             "at: "
-        ) + (
-            "signal may reach beyond"
-            if halves
-            else "noise that is stronger in the molecule than beside it passes for signal, which "
-            "half maps would tell"
+            + (
+                "signal may reach beyond"
+                if halves
+                else "noise that is stronger in the molecule than beside it passes for signal, "
+                "which half maps would tell"
+            )
         )
-        notes.append(last)
-        notify(f"warning: {last}")
     if unseen > 0.5:
-        last = (
+        later.append(
             f"{unseen:.0%} of the mask shows no signal above the noise at any frequency"
             + (f" from {coarsest:g} Å on" if coarsest else "")
             + "; its voxels hold the coarsest resolution looked at"
         )
-        notes.append(last)
-        notify(f"warning: {last}")
+    for line in later:
+        notify(f"warning: {line}")
     stats = {
         **resolution_stats(values[inside]),
         **finest_stats(full, possible),
@@ -315,7 +315,7 @@ def estimate_half_map_resolution(
         "voxel_size": full.voxel_size,
         "voxel_size_given": voxel_size is not None,
         "mask": mask_source(mask),
-        "warnings": notes,
+        "warnings": notes + later,
         "seconds": {"estimate": round(time.perf_counter() - estimating, 3)},
     }
     stats["seconds"]["total"] = round(time.perf_counter() - start, 3)

@@ -63,7 +63,7 @@ def run_import_resolution(
     """
     import numpy as np
 
-    from cryodl.maps.inputs import input_map
+    from cryodl.maps.inputs import input_map, mask_source
     from cryodl.maps.result import Result
     from cryodl.maps.volume import Volume
     from cryodl.resolution_maps.load import header_agrees, load_resolution
@@ -90,7 +90,7 @@ def run_import_resolution(
             "claimed": claimed,
             "background": found.background,
             "note": found.note,
-            "mask": "given" if mask is not None else "automatic",
+            "mask": mask_source(mask),
             "warnings": list(found.warnings),
         }
         volumes = {

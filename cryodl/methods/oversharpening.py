@@ -23,7 +23,7 @@ from cryodl.half_maps.pair import (
     optimal_b_factor,
     signal_and_noise,
 )
-from cryodl.maps.inputs import input_map
+from cryodl.maps.inputs import input_map, mask_source
 from cryodl.maps.result import Result
 from cryodl.maps.volume import Volume, as_given
 from cryodl.methods.options import declared
@@ -235,7 +235,7 @@ def run_oversharpening(
             "voxels": int(inside.sum()),
             "voxel_size": unsharpened.voxel_size,
             "voxel_size_given": voxel_size is not None,
-            "mask": "given" if mask is not None else "automatic",
+            "mask": mask_source(mask),
             "warnings": list(dict.fromkeys([*warnings, *later])),
         }
         stats["seconds"] = {"total": round(time.perf_counter() - start, 3)}

@@ -23,22 +23,11 @@ PERCENTILES = (2.5, 5, 20, 25, 50, 75, 80, 95, 97.5)
 def resolution_stats(values: np.ndarray) -> dict[str, Any]:
     """Median, spread and percentiles of resolutions.
 
-    Parameters
-    ----------
-    values : ndarray, one axis
-        Resolutions in Å of the voxels inside the mask.
+    values : ndarray (n,), Å, of the voxels inside the mask
 
-    Returns
-    -------
-    dict
-        ``median``, ``mean``, ``sd`` (population), ``min``, ``max`` in Å, ``voxels`` (their
-        count) and ``percentiles`` (linear interpolation; keys "2.5" to "97.5"); plain numbers of
-        four decimals, ready for JSON.
-
-    Raises
-    ------
-    InputError
-        If there are no values, or some are not finite.
+    Returns a dict with median, mean, sd (population), min and max in Å, voxels (their count) and
+    percentiles (linear interpolation; keys "2.5" to "97.5"): plain numbers of four decimals, ready
+    for JSON. Raises InputError where there are no values, or some are not finite.
     """
     values = np.asarray(values, dtype=np.float64).ravel()
     if values.size == 0:

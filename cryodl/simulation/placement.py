@@ -123,8 +123,6 @@ def assemble(structure: Structure, symmetry: Symmetry, rng: np.random.Generator)
 
     The axes cross at the origin of the returned structure.
     """
-    from cryodl.simulation.specimen import random_rotation
-
     centred = structure.positions - structure.positions.mean(axis=0)
     centred = centred @ random_rotation(rng)
     direction = _direction(symmetry, rng)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ class Classifier:
             )
         share = self.spec["calibration"]["interval"]
         answer = answer_of(probability, self.edges, share, finest=finest)
-        return Answer(**{**answer.__dict__, "warnings": tuple(notes)})
+        return replace(answer, warnings=tuple(notes))
 
     def distribution(self, molecule: Molecule, progress=None) -> np.ndarray:
         """Calibrated probabilities of the bins, ndarray (bins,)."""
