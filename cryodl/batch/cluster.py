@@ -184,9 +184,10 @@ def _jobs(
         ]  # fmt: skip
     made = getattr(dask_jobqueue, QUEUES[scheduler])
     of_cluster = signature(dask_jobqueue.core.JobQueueCluster.__init__).parameters
-    secret.mkdir(mode=0o700, exist_ok=True)
-    try:  # a job alone first: a cluster of wrong words would leave certificates open
-        made.job_cls("", "", **{k: v for k, v in values.items() if k not in of_cluster})
+    apart = {"log_directory", *of_cluster}
+    try:  # a job alone first: wrong words shall leave neither a folder nor certificates
+        made.job_cls("", "", **{k: v for k, v in values.items() if k not in apart})
+        secret.mkdir(mode=0o700, parents=True, exist_ok=True)
         return made(
             protocol="tls://",
             security=Security.temporary(),

@@ -10,12 +10,11 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from queue import SimpleQueue
-from shutil import rmtree
 from typing import Any
 
 from cryodl.batch.options import JUDGES, OPTIONS
@@ -90,21 +89,16 @@ def run_batch(
         )
     rows = read_rows(table, words)
     folder = Path(os.path.abspath(output))
+    _check_folder(folder)
     news: SimpleQueue[Any] = SimpleQueue()
     state = _State(len(rows), tell)
     with _stops_noted(news) as stops:
-        batch, new = _open(folder)
-        with ExitStack() as stack:
-            try:
-                client, count = stack.enter_context(cluster_client(
-                    scheduler, folder, workers=workers, gpus=gpus, cores=cores, memory=memory,
-                    queue=queue, jobqueue=jobqueue,
-                ))  # fmt: skip
-            except CryodlError:  # refused settings leave nothing
-                _take_back(folder, new)
-                raise
+        with cluster_client(
+            scheduler, folder, workers=workers, gpus=gpus, cores=cores, memory=memory, queue=queue,
+            jobqueue=jobqueue,
+        ) as (client, count):  # fmt: skip
             tell(f"{len(rows)} rows; {_where(scheduler, client, count)}")
-            jobs = _jobs(rows, folder, batch)
+            jobs = _jobs(rows, folder, _open(folder))
             for outcome in outcomes(client, do_row, jobs, AHEAD * max(count, 8), news):
                 state.add(outcome)
             if stops:
@@ -130,22 +124,29 @@ def _check_installed() -> None:
         )
 
 
-def _open(folder: Path) -> tuple[str, list[Path]]:
-    """Make the output ready, and mark it by what workers know it; returns the mark, and what was
-    not there before."""
-    from cryodl.batch.worker import BATCH, JOBS, RECORDS, RESULTS
+def _check_folder(folder: Path) -> None:
+    """Raise OutputError where a folder cannot take a batch, before anything runs."""
+    from cryodl.batch.worker import BATCH, JOBS
+
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file: give a folder")
+    names = os.listdir(folder) if folder.exists() else []
+    killed = (JOBS, f".{BATCH}.")  # of a call that was, before it wrote its mark
+    if BATCH not in names and not all(name.startswith(killed) for name in names):
+        raise OutputError(f"{folder} is not empty, and of no batch: give another folder")
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not os.access(there, os.W_OK):
+        raise OutputError(f"folder {there} may not be written to: give another")
+
+
+def _open(folder: Path) -> str:
+    """Make the output ready, and mark it by what workers know it; returns the mark."""
+    from cryodl.batch.worker import BATCH, RECORDS, RESULTS
     from cryodl.files.folder import cannot_write, whole_file
     from cryodl.files.record import write_json
     from cryodl.version import __version__
 
     batch = uuid.uuid4().hex
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file: give a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / BATCH).is_file():
-        raise OutputError(f"{folder} is not empty, and of no batch: give another folder")
-    new = [place for place in (*reversed(folder.parents), folder) if not place.exists()]
-    new = new or [folder / name for name in (BATCH, RECORDS, RESULTS, JOBS)
-                  if not (folder / name).exists()]  # fmt: skip
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with whole_file(folder / BATCH, overwrite=True) as part:
@@ -154,19 +155,7 @@ def _open(folder: Path) -> tuple[str, list[Path]]:
             (folder / place).mkdir(exist_ok=True)
     except OSError as error:
         raise cannot_write(folder, error) from None
-    return batch, new
-
-
-def _take_back(folder: Path, new: Sequence[Path]) -> None:
-    """Remove what a batch that could not begin has made, of its output and the folders around."""
-    for place in reversed(new):
-        if folder not in (place, *place.parents):
-            with suppress(OSError):  # something else is in it by now
-                place.rmdir()
-        elif place.is_dir():
-            rmtree(place, ignore_errors=True)
-        else:
-            place.unlink(missing_ok=True)
+    return batch
 
 
 def _jobs(rows: Sequence[Any], folder: Path, batch: str) -> Iterator[Any]:
