@@ -1,9 +1,16 @@
-"""What the plugin's tests share: maps made without the engine, their import, and patience."""
+"""What the plugin's tests share: maps made without the engine, stand-ins, and patience."""
 
 import time
 
 import mrcfile
 import numpy as np
+from pwem.objects import Volume
+from pwem.protocols import EMProtocol
+from pyworkflow.protocol.params import PointerParam
+
+from cryodl.protocols.maps import read_grid
+
+THRESHOLD = 0.3  # of a molecule's density
 
 
 def write_molecule(path, shape, voxel_size, origin, *, mask_path=None, seed=0):
@@ -18,11 +25,51 @@ def write_molecule(path, shape, voxel_size, origin, *, mask_path=None, seed=0):
     for centre in middle + rng.normal(0, np.array(shape) / 9, (60, 3)):
         density += np.exp(-(((grid - centre) * voxel_size) ** 2).sum(1) / (2 * 2.0**2))
     density = density.reshape(shape)
-    inside = density > 0.3
+    inside = density > THRESHOLD
     write_map(path, density + rng.normal(0, 0.02, shape), voxel_size, origin)
     if mask_path:
         write_map(mask_path, inside, voxel_size, origin)
     return inside
+
+
+def local_resolution(density, background=0.0):
+    """A local resolution in Å that rises along x, from 3 to 8, where a density shows a molecule."""
+    rising = np.linspace(3.0, 8.0, density.shape[2], dtype=np.float32)
+    return np.where(density > THRESHOLD, rising, np.float32(background))
+
+
+class StandInForMonoRes(EMProtocol):
+    """Writes what MonoRes writes: resolution_Volume, background 0, no origin in the file."""
+
+    _label = "stand-in for MonoRes"
+    output, background = "resolution_Volume", 0.0
+
+    def _defineParams(self, form):
+        form.addSection("Input")
+        form.addParam("fullMap", PointerParam, pointerClass="Volume", label="Volume")
+
+    def _insertAllSteps(self):
+        self._insertFunctionStep(self.createOutputStep)
+
+    def createOutputStep(self):
+        density = read_grid(self.fullMap.get().getFileName())[0]
+        self.hand_out(self.output, local_resolution(density, self.background))
+
+    def hand_out(self, name, data):
+        """Write a map and define it as an output, derived from the input."""
+        path, rate = self._getExtraPath(f"{name}.mrc"), self.fullMap.get().getSamplingRate()
+        write_map(path, data, rate, (0, 0, 0))
+        volume = Volume(location=path)
+        volume.setSamplingRate(rate)
+        self._defineOutputs(**{name: volume})
+        self._defineSourceRelation(self.fullMap, volume)
+
+
+class StandInForResMap(StandInForMonoRes):
+    """Writes what ResMap writes: outputVolume, background 100."""
+
+    _label = "stand-in for ResMap"
+    output, background = "outputVolume", 100.0
 
 
 def run_here(case, protocol):

@@ -9,7 +9,7 @@ import pyworkflow.gui as pwgui
 from cryodl.report.browser import RESOLUTION, WHOLE, Scale, colour_names
 
 MOST_STEPS = 50
-DPI = 96
+DPI, WIDE = 96, 1366  # of the pictures, on a screen so wide; letters grow with the window
 
 
 class ResultsWindow(pwgui.Window):
@@ -116,7 +116,8 @@ class ResultsWindow(pwgui.Window):
         from matplotlib.backends.backend_tkagg import FigureCanvasTkAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(dpi=DPI, facecolor="white")
+        wide = self.desiredDimensions()[0]
+        figure = Figure(dpi=DPI * max(1, wide / WIDE), facecolor="white")
         self.canvas = FigureCanvasTkAgg(figure, self.root)
         self.canvas.get_tk_widget().grid(row=1, column=0, sticky="nsew")
         self.browser = self.results.browser(figure, title)

@@ -1,4 +1,4 @@
-"""Beside other plugins' own protocols: RELION's local resolution, and what is made of it here.
+"""Beside other plugins' own protocols: their local resolutions, and what is made of them here.
 
 Run where they are installed: pytest -m neighbours, with scipion-em-relion on PYTHONPATH or beside
 cryodl, and RELION's programs on the PATH.
@@ -6,9 +6,11 @@ cryodl, and RELION's programs on the PATH.
 
 import os
 import shutil
+import sys
 import unittest
 from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,10 +27,18 @@ from cryodl.protocols import (
     CryodlProtImportResolution,
     CryodlProtLocalFilter,
     CryodlProtOversharpening,
+    CryodlProtTrainLocalClasses,
     CryodlProtValidateMap,
 )
 from cryodl.protocols.maps import read_grid, read_header
-from cryodl.tests.scipion_maps import import_volumes, run_here, write_map, write_molecule
+from cryodl.tests.scipion_maps import (
+    StandInForMonoRes,
+    import_volumes,
+    local_resolution,
+    run_here,
+    write_map,
+    write_molecule,
+)
 
 SHAPE, VOXEL = (64, 64, 64), 1.5  # RELION wants cubes
 HAS_RELION = bool(find_spec("relion") and shutil.which("relion_postprocess"))
@@ -120,6 +130,23 @@ class TestRelion(BaseTest):
         cutoffs = run.getStats()["cutoffs"]
         self.assertTrue(known.min() - 0.5 <= min(cutoffs) <= max(cutoffs) <= known.max() + 0.5)
 
+    def test_training(self):
+        path = self.getOutputPath("another.mrc")
+        write_molecule(path, SHAPE, VOXEL, (0, 0, 0), seed=1)
+        another = import_volumes(self, path, VOXEL).outputVolume
+        judged = self.newProtocol(StandInForMonoRes)
+        judged.fullMap.set(another)
+        judged = run_here(self, judged).resolution_Volume
+        run = self.newProtocol(CryodlProtTrainLocalClasses, startFrom=3, steps=2, batchSize=1,
+            minutes=5)  # fmt: skip
+        run.inputVolumes.set([self.volume, another])
+        run.inputResolutions.set([self.relion, judged])
+        self.assertEqual(run._validate(), [])
+        files = [resolution.getFileName() for _, resolution in run.getPairs()]
+        self.assertTrue(files[0].endswith("relion_locres.mrc"), files)
+        network = run_here(self, run).outputNetwork
+        self.assertTrue(os.path.isfile(os.path.join(network.getFileName(), "spec.json")))
+
     def test_oversharpening(self):
         run = self.newProtocol(CryodlProtOversharpening, useHalfVolumes=False, useGpu=False,
             lastB=-50.0, stepB=50.0)  # fmt: skip
@@ -161,55 +188,100 @@ class TestCoexistence(BaseTest):
         self.assertEqual(version("numpy"), "1.26.1")  # which pyworkflow pins
 
 
-# package, class, its input, the name of its output's file, the output, and its background
+def own_class(package, name):
+    """A protocol's class; MonoRes's by its file, as Xmipp's package asks for its programs."""
+    if package != "xmipp3":
+        return Domain.getProtocols()[name]
+    folder = Path(find_spec(package).origin).parent / "protocols"
+    spec = spec_from_file_location("monores", folder / "protocol_resolution_monogenic_signal.py")
+    module = module_from_spec(spec)
+    sys.modules["monores"] = module
+    spec.loader.exec_module(module)
+    return getattr(module, name)
+
+
+# package, class, its input, what its program writes, the output, and its background
 OTHERS = (
-    ("resmap", "ProtResMap", "volumeHalf1", "outResmapVol", "outputVolume", 100.0),
-    ("bsoft", "BsoftProtBlocres", "inputVolume", "resolutionMap", "resolution_Volume", 0.0),
-)
+    ("resmap", "ProtResMap", "volumeHalf1", ["outResmapVol"], "outputVolume", 100.0),
+    ("bsoft", "BsoftProtBlocres", "inputVolume", ["resolutionMap"], "resolution_Volume", 0.0),
+    ("xmipp3", "XmippProtMonoRes", "associatedHalves",
+     ["monoresResolutionMap.mrc", "monoresResolutionChimera.mrc"], "resolution_Volume", 0.0),
+)  # fmt: skip
 
 
 @pytest.mark.neighbours
 class TestWithoutTheirPrograms(BaseTest):
-    """After the protocol classes of ResMap and blocres: a stand-in writes their programs' file.
+    """After the protocol classes of ResMap, blocres and MonoRes: a stand-in writes their files.
 
-    The file follows their conventions, and the output is made by their own step.
+    The files follow their conventions, and the output is made by their own step.
     """
 
-    def test_chains(self):
-        setupTestProject(type(self))
-        path = self.getOutputPath("molecule.mrc")
-        inside = write_molecule(path, SHAPE, VOXEL, (0, 0, 0))
-        truth = np.broadcast_to(np.linspace(3, 6, SHAPE[2], dtype="f4"), SHAPE)
-        volume = import_volumes(self, path, VOXEL).outputVolume
-        given = []
-        for package, kind, pointer, name, output, background in OTHERS:
-            if not find_spec(package):
-                self.skipTest(f"scipion-em-{package} is not installed")
-            protocol = self.newProtocol(Domain.getProtocols()[kind])
-            for half in {pointer, "volumeHalf1", "volumeHalf2"}:
-                if hasattr(protocol, half):
-                    getattr(protocol, half).set(volume)
-            self.proj.saveProtocol(protocol)
-            protocol.makePathsAndClean()
-            protocol._createFilenameTemplates()
-            write_map(protocol._getFileName(name), np.where(inside, truth, background), VOXEL,
-                (0, 0, 0))  # fmt: skip
-            protocol.createOutputStep()
-            self.proj._storeProtocol(protocol)
-            given.append(getattr(protocol, output))
-            run = self.newProtocol(CryodlProtImportResolution)
-            run.inputResolution.set(given[-1])
-            run.inputVolume.set(volume)
-            self.assertEqual(run._validate(), [])
-            values = read_grid(run_here(self, run).resolution_Volume.getFileName())[0]
-            np.testing.assert_allclose(values, np.where(inside, truth, 0), atol=1e-5)
-        run = self.newProtocol(CryodlProtCompareResolution)
-        run.inputResolutions.set(given)
+    @classmethod
+    def setUpClass(cls):
+        missing = [package for package, *_ in OTHERS if not find_spec(package)]
+        if missing:
+            raise unittest.SkipTest(f"{', '.join(missing)} of Scipion's plugins are not installed")
+        setupTestProject(cls)
+        cls.volumes, cls.expected, cls.given = [], [], []
+        for seed, (package, kind, *others) in enumerate(OTHERS):
+            path = cls.getOutputPath(f"molecule{seed}.mrc")
+            write_molecule(path, SHAPE, VOXEL, (0, 0, 0), seed=seed)
+            cls.volumes.append(import_volumes(cls, path, VOXEL).outputVolume)
+            cls.expected.append(local_resolution(read_grid(path)[0]))
+            protocol = cls.newProtocol(own_class(package, kind))
+            cls.given.append(cls.judged(protocol, cls.volumes[-1], cls.expected[-1], *others))
+
+    @classmethod
+    def judged(cls, protocol, volume, expected, pointer, names, output, background):
+        """The output of a protocol whose program has no part in it."""
+        for name in {pointer, "volumeHalf1", "volumeHalf2"}:
+            if hasattr(protocol, name):
+                getattr(protocol, name).set(volume)
+        cls.proj.saveProtocol(protocol)
+        protocol.makePathsAndClean()
+        protocol._createFilenameTemplates()
+        for name in names:
+            own = name.endswith(".mrc")
+            path = protocol._getExtraPath(name) if own else protocol._getFileName(name)
+            write_map(path, np.where(expected > 0, expected, background), VOXEL, (0, 0, 0))
+        protocol.createOutputStep()
+        cls.proj._storeProtocol(protocol)
+        return getattr(protocol, output)
+
+    def run_with(self, kind, values=(), **pointers):
+        run = self.newProtocol(kind, **dict(values))
+        for name, given in pointers.items():
+            getattr(run, name).set(given)
         self.assertEqual(run._validate(), [])
-        first, second = run_here(self, run).getStats()["maps"]
-        self.assertAlmostEqual(first["common"]["median"], second["common"]["median"], places=3)
-        run = self.newProtocol(CryodlProtLocalFilter)
-        run.inputVolume.set(volume)
-        run.inputResolution.set(given[0])
-        self.assertEqual(run._validate(), [])
-        self.assertLess(max(run_here(self, run).getStats()["cutoffs"]), 6.5)
+        return run_here(self, run)
+
+    def test_import(self):
+        for volume, given, expected in zip(self.volumes, self.given, self.expected):
+            run = self.run_with(
+                CryodlProtImportResolution, inputResolution=given, inputVolume=volume
+            )
+            values = read_grid(run.resolution_Volume.getFileName())[0]
+            np.testing.assert_allclose(values, expected, atol=1e-5)
+
+    def test_compare(self):
+        """Different molecules, whose local resolutions are equal where both have any."""
+        run = self.run_with(CryodlProtCompareResolution, inputResolutions=self.given)
+        medians = [one["common"]["median"] for one in run.getStats()["maps"]]
+        np.testing.assert_allclose(medians, medians[0], atol=1e-3)
+
+    def test_filter(self):
+        for volume, given in zip(self.volumes, self.given):
+            run = self.run_with(CryodlProtLocalFilter, inputVolume=volume, inputResolution=given)
+            self.assertLess(max(run.getStats()["cutoffs"]), 8.5)
+
+    def test_training(self):
+        """In any order: the project knows which belong together."""
+        values = {"startFrom": 3, "steps": 2, "batchSize": 1, "minutes": 5}
+        run = self.run_with(
+            CryodlProtTrainLocalClasses, values,
+            inputVolumes=self.volumes, inputResolutions=self.given[::-1],
+        )  # fmt: skip
+        pairs = {(v.getObjId(), r.getObjId()) for v, r in run.getPairs()}
+        expected = {(v.getObjId(), r.getObjId()) for v, r in zip(self.volumes, self.given)}
+        self.assertEqual(pairs, expected)
+        self.assertTrue(os.path.isfile(os.path.join(run.outputNetwork.getFileName(), "spec.json")))

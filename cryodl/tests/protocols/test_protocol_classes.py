@@ -8,7 +8,6 @@ import pytest
 from pwem.objects import SetOfVolumes, Volume
 from pwem.protocols import EMProtocol
 from pyworkflow.object import Pointer
-from pyworkflow.protocol.params import PointerParam
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.objects import CryodlNetwork
@@ -18,44 +17,18 @@ from cryodl.protocols import (
     CryodlProtTrainLocalClasses,
 )
 from cryodl.protocols.maps import volume_of
-from cryodl.tests.scipion_maps import import_volumes, run_here, write_map, write_molecule
+from cryodl.tests.scipion_maps import (
+    StandInForMonoRes,
+    StandInForResMap,
+    import_volumes,
+    run_here,
+    write_map,
+    write_molecule,
+)
 from cryodl.tests.viewers import viewer_case
 from cryodl.viewers import CryodlTrainingViewer
 
 SHAPE, VOXEL, ORIGIN = (44, 48, 52), 1.2, (-30.0, 15.0, 6.0)  # z, y, x; Å; x, y, z in Å
-
-
-class StandInForMonoRes(EMProtocol):
-    """Imitates MonoRes's output: resolution_Volume, background 0, derived from the map."""
-
-    _label = "stand-in for MonoRes"
-    output, background = "resolution_Volume", 0.0
-
-    def _defineParams(self, form):
-        form.addSection("Input")
-        form.addParam("fullMap", PointerParam, pointerClass="Volume", label="Volume")
-
-    def _insertAllSteps(self):
-        self._insertFunctionStep(self.createOutputStep)
-
-    def createOutputStep(self):
-        given = self.fullMap.get()
-        with mrcfile.open(given.getFileName()) as mrc:
-            inside = mrc.data > 0.3
-        rising = np.broadcast_to(np.linspace(3.0, 8.0, SHAPE[2]), SHAPE)
-        path = self._getExtraPath("resolution.mrc")
-        write_map(path, np.where(inside, rising, self.background), VOXEL, (0, 0, 0))
-        volume = Volume(location=path)
-        volume.setSamplingRate(given.getSamplingRate())
-        self._defineOutputs(**{self.output: volume})
-        self._defineSourceRelation(self.fullMap, volume)
-
-
-class StandInForResMap(StandInForMonoRes):
-    """Imitates ResMap's output: outputVolume, background 100."""
-
-    _label = "stand-in for ResMap"
-    output, background = "outputVolume", 100.0
 
 
 class ClassesCase(BaseTest):

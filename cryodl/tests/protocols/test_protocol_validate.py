@@ -7,44 +7,31 @@ import webbrowser
 
 import numpy as np
 from pwem import Domain
-from pwem.objects import AtomStruct, Volume
+from pwem.objects import AtomStruct
 from pwem.protocols import EMProtocol
-from pyworkflow.protocol.params import PointerParam
 from pyworkflow.tests import BaseTest, setupTestProject
 from pyworkflow.viewer import DESKTOP_TKINTER
 
 from cryodl.protocols import CryodlProtValidateMap
 from cryodl.protocols.maps import read_grid
 from cryodl.tests.protocols.test_sets import make_set
-from cryodl.tests.scipion_maps import import_volumes, run_here, write_map, write_molecule
+from cryodl.tests.scipion_maps import (
+    StandInForMonoRes,
+    import_volumes,
+    run_here,
+    write_map,
+    write_molecule,
+)
 
 SHAPE, VOXEL, ORIGIN = (40, 40, 40), 1.5, (-30.0, 15.0, 6.0)
 
 
-class StandInForMonoRes(EMProtocol):
-    """Imitates MonoRes's output, and a filtered map beside it."""
-
-    _label = "stand-in for MonoRes"
-
-    def _defineParams(self, form):
-        form.addSection("Input")
-        form.addParam("fullMap", PointerParam, pointerClass="Volume", label="Volume")
-
-    def _insertAllSteps(self):
-        self._insertFunctionStep(self.createOutputStep)
+class WithFilteredMap(StandInForMonoRes):
+    """Hands out a map filtered by its local resolution, too."""
 
     def createOutputStep(self):
-        given = read_grid(self.fullMap.get().getFileName())[0]
-        for name, data in (
-            ("resolution_Volume", np.where(given > 0.3, 5.0, 0)),
-            ("outputVolume", given),
-        ):
-            path = self._getExtraPath(f"{name}.mrc")
-            write_map(path, data, VOXEL, (0, 0, 0))
-            volume = Volume(location=path)
-            volume.setSamplingRate(VOXEL)
-            self._defineOutputs(**{name: volume})
-            self._defineSourceRelation(self.fullMap, volume)
+        super().createOutputStep()
+        self.hand_out("outputVolume", read_grid(self.fullMap.get().getFileName())[0])
 
 
 class TestValidateMap(BaseTest):
@@ -75,7 +62,7 @@ class TestValidateMap(BaseTest):
             return file.read().strip()[len("file://") :]
 
     def test_all_parts_and_the_local_resolutions_of_the_project(self):
-        other = self.newProtocol(StandInForMonoRes)
+        other = self.newProtocol(WithFilteredMap)
         other.setObjLabel("MonoRes, first try")
         other.fullMap.set(self.volume)
         run_here(self, other)

@@ -7,7 +7,6 @@ import mrcfile
 import numpy as np
 from pwem.objects import AtomStruct, Volume
 from pwem.protocols import EMProtocol, ProtOrigSampling
-from pyworkflow.protocol.params import PointerParam
 from pyworkflow.tests import BaseTest, setupTestProject
 
 from cryodl.protocols import (
@@ -16,48 +15,19 @@ from cryodl.protocols import (
     CryodlProtLocalFilter,
     CryodlProtOversharpening,
 )
-from cryodl.protocols.maps import read_header
-from cryodl.tests.scipion_maps import import_volumes, run_here, wait_for, write_map, write_molecule
+from cryodl.protocols.maps import read_grid, read_header
+from cryodl.tests.scipion_maps import (
+    StandInForMonoRes,
+    StandInForResMap,
+    import_volumes,
+    local_resolution,
+    run_here,
+    wait_for,
+    write_map,
+    write_molecule,
+)
 
 SHAPE, VOXEL, ORIGIN = (32, 40, 36), 1.5, (-30.0, 15.0, 6.0)
-
-
-class StandInForMonoRes(EMProtocol):
-    """Imitates MonoRes's output: resolution_Volume, background 0, no origin in the file."""
-
-    _label = "stand-in for MonoRes"
-    output, background = "resolution_Volume", 0.0
-
-    def _defineParams(self, form):
-        form.addSection("Input")
-        form.addParam("fullMap", PointerParam, pointerClass="Volume", label="Volume")
-
-    def _insertAllSteps(self):
-        self._insertFunctionStep(self.createOutputStep)
-
-    def createOutputStep(self):
-        path = self._getExtraPath("monoresResolutionMap.mrc")
-        write_map(path, np.where(inside_mask(), truth(), self.background), VOXEL, (0, 0, 0))
-        volume = Volume(location=path)
-        volume.setSamplingRate(self.fullMap.get().getSamplingRate())
-        self._defineOutputs(**{self.output: volume})
-
-
-class StandInForResMap(StandInForMonoRes):
-    """Imitates ResMap's output: outputVolume, background 100."""
-
-    _label = "stand-in for ResMap"
-    output, background = "outputVolume", 100.0
-
-
-def truth():
-    """Resolution (Å) that rises along x, shape (z, y, x)."""
-    return np.broadcast_to(np.linspace(3.0, 6.0, SHAPE[2], dtype=np.float32), SHAPE)
-
-
-def inside_mask():
-    z, y, x = np.indices(SHAPE)
-    return (z - 16) ** 2 + (y - 20) ** 2 + (x - 18) ** 2 < 12**2
 
 
 class TestWorkflow(BaseTest):
@@ -66,7 +36,7 @@ class TestWorkflow(BaseTest):
         setupTestProject(cls)
         path = cls.getOutputPath("molecule.mrc")
         write_molecule(path, SHAPE, VOXEL, ORIGIN)
-        cls.map_file = path
+        cls.expected = local_resolution(read_grid(path)[0])
         cls.volume = import_volumes(cls, path, VOXEL, ORIGIN).outputVolume
 
     def run_here(self, kind):
@@ -89,14 +59,13 @@ class TestWorkflow(BaseTest):
         with mrcfile.open(resolution.getFileName()) as mrc:
             data = np.array(mrc.data)
             origin = [float(mrc.header.origin[axis]) for axis in "xyz"]
-        np.testing.assert_allclose(data, np.where(inside_mask(), truth(), 0), atol=1e-5)
+        np.testing.assert_allclose(data, self.expected, atol=1e-5)
         np.testing.assert_allclose(origin, ORIGIN, atol=1e-3)
         np.testing.assert_allclose(resolution.getShiftsFromOrigin(), ORIGIN)
         with mrcfile.open(protocol.outputMask.getFileName()) as mrc:
-            np.testing.assert_array_equal(mrc.data > 0, inside_mask())
-        self.assertAlmostEqual(
-            protocol.median_res_init.get(), float(np.median(truth()[inside_mask()])), places=3
-        )
+            np.testing.assert_array_equal(mrc.data > 0, self.expected > 0)
+        median = float(np.median(self.expected[self.expected > 0]))
+        self.assertAlmostEqual(protocol.median_res_init.get(), median, places=3)
 
     def test_imports_what_monores_writes(self):
         before = self.run_here(StandInForMonoRes)
@@ -140,7 +109,8 @@ class TestWorkflow(BaseTest):
         maps = {}
         for name, more in (("first", 0), ("second", 0.5)):
             path = self.getOutputPath(f"{name}.mrc")
-            write_map(path, np.where(inside_mask(), truth() + more, 0), VOXEL, (0, 0, 0))
+            data = np.where(self.expected > 0, self.expected + more, 0)
+            write_map(path, data, VOXEL, (0, 0, 0))
             maps[name] = Volume(location=path)
             maps[name].setSamplingRate(rate)
         maps["second"].setOrigin()  # Scipion's default
@@ -197,7 +167,7 @@ class TestWorkflow(BaseTest):
                 self.assertIn("is a density and no local resolution in Å: 5", text)
                 self.assertIn("relion_locres_filtered.mrc", text)
                 beside = self.getOutputPath("relion_locres.mrc")
-                write_map(beside, np.where(inside_mask(), truth(), 0), VOXEL, (0, 0, 0))
+                write_map(beside, self.expected, VOXEL, (0, 0, 0))
                 found = [v.getFileName() for v in run._engineInputs().values()]
                 self.assertIn(beside, found)
                 self.assertNotIn("relion_locres", "\n".join(run._validate()))
