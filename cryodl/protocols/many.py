@@ -1,4 +1,4 @@
-"""A protocol of one volume, given a set: each volume by itself, also those that are yet to come."""
+"""Sets of volumes in the place of a volume, also those that are still being filled."""
 
 import os
 import shutil
@@ -17,7 +17,66 @@ SHOWN = 10  # volumes in a summary
 SINGLE_OR_SET = "Volume, SetOfVolumes"  # of a pointer
 
 
-class OneOrMany:
+class AsTheyArrive:
+    """Steps for the volumes that are there by now, and one that closes the sets after all.
+
+    A subclass returns from `_stepsOfArrived` the steps that it has inserted, and whether more may
+    come.
+    """
+
+    def _insertArriving(self):
+        # the first step, so that those of volumes keep their numbers when the run is continued;
+        # the time makes it another step, which is done again
+        self._insertFunctionStep(
+            self.closeStep, time.time(), wait=True, prerequisites=[], needsGPU=False
+        )
+        self._insertNewSteps()
+
+    def _stepsCheck(self):
+        if self._insertNewSteps():
+            self.updateSteps()
+
+    def _insertNewSteps(self):
+        """Insert steps for what has arrived since; return whether there is news."""
+        added, growing = self._stepsOfArrived()
+        closing = self._steps[0]
+        closing.addPrerequisites(*added)
+        ready = not growing and closing.isWaiting()
+        if ready:
+            closing.setStatus(STATUS_NEW)
+        return bool(added) or ready
+
+    def closeStep(self, begun):
+        """Close the sets; all volumes are done."""
+        for name, output in list(self.iterOutputAttributes(SetOfVolumes)):
+            self._updateOutputSet(name, output, SetOfVolumes.STREAM_CLOSED)
+
+    def _append(self, name, output, given, pointers):
+        """Put a volume into the set of an output that is still open.
+
+        given : the set of the input;  pointers : of what the output is derived from
+        """
+        path = self._getPath(f"{name}.sqlite")
+        there = hasattr(self, name) and os.path.exists(path)
+        if not there and os.path.exists(path):
+            os.remove(path)
+        many = SetOfVolumes(filename=path)
+        if there:
+            many.loadAllProperties()
+            many.enableAppend()
+        else:
+            many.copyInfo(given)
+        if there and output.getObjId() in many.getIdSet():
+            many.update(output)  # of a run that was stopped after this volume
+        else:
+            many.append(output)
+        self._updateOutputSet(name, many, SetOfVolumes.STREAM_OPEN)
+        if not there:
+            for pointer in pointers:
+                self._defineSourceRelation(pointer, getattr(self, name))
+
+
+class OneOrMany(AsTheyArrive):
     """Take a set in the place of a volume, and give a set of each output.
 
     What is computed of a volume lies in a folder of its own. One that fails leaves the others. A
@@ -51,16 +110,7 @@ class OneOrMany:
 
     def _arrived(self):
         """Return the volumes that are in the set by now, and whether it is still open."""
-        known = getattr(self, self._many).get()
-        # another process fills it: what is known of it here may be old
-        given = SetOfVolumes(filename=known.getFileName())
-        try:
-            given.loadAllProperties()
-            return [volume.clone() for volume in given.iterItems()], given.isStreamOpen()
-        except OperationalError:  # a set without any volume has no tables
-            return [], known.isStreamOpen()
-        finally:
-            given.close()
+        return arrived(getattr(self, self._many).get())
 
     def _eachVolume(self, describe):
         """Return lines on the first volume of a set of which there are any; of one, its lines.
@@ -97,23 +147,17 @@ class OneOrMany:
             super()._insertAllSteps()
             return
         self._seen = set()
-        # first, so that the steps of volumes keep their numbers when the run is continued; the
-        # time makes it another step, which is done again
-        self._insertFunctionStep(
-            self.closeStep, time.time(), wait=True, prerequisites=[], needsGPU=False
-        )
-        self._insertNewSteps()
+        self._insertArriving()
         for number in self._seen:  # a step whose file is gone is done again
             failed = self._of(number, lambda: self._getExtraPath(FAILED))
             if os.path.exists(failed):
                 os.remove(failed)
 
     def _stepsCheck(self):
-        if self.isOfMany() and self._insertNewSteps():
-            self.updateSteps()
+        if self.isOfMany():
+            super()._stepsCheck()
 
-    def _insertNewSteps(self):
-        """Insert a step for each volume that has arrived since; return whether there is news."""
+    def _stepsOfArrived(self):
         volumes, growing = self._arrived()
         numbers = [v.getObjId() for v in volumes if v.getObjId() not in self._seen]
         added = [
@@ -123,12 +167,7 @@ class OneOrMany:
             for number in numbers
         ]
         self._seen.update(numbers)
-        closing = self._steps[0]
-        closing.addPrerequisites(*added)
-        ready = not growing and closing.isWaiting()
-        if ready:
-            closing.setStatus(STATUS_NEW)
-        return bool(added) or ready
+        return added, growing
 
     def volumeStep(self, number):
         """Compute all of one volume and put it into the sets of the outputs."""
@@ -160,27 +199,8 @@ class OneOrMany:
             output.setObjLabel(volume_name(self._volume()))
             for column, value in figures.items():
                 setattr(output, column, Float(value))
-            self._append(plural(name), output)
-
-    def _append(self, name, output):
-        path = self._getPath(f"{name}.sqlite")
-        there = hasattr(self, name) and os.path.exists(path)
-        if not there and os.path.exists(path):
-            os.remove(path)
-        many = SetOfVolumes(filename=path)
-        if there:
-            many.loadAllProperties()
-            many.enableAppend()
-        else:
-            many.copyInfo(getattr(self, self._many).get())
-        if there and output.getObjId() in many.getIdSet():
-            many.update(output)  # of a run that was stopped after this volume
-        else:
-            many.append(output)
-        self._updateOutputSet(name, many, SetOfVolumes.STREAM_OPEN)
-        if not there:
-            for pointer in self._sources():
-                self._defineSourceRelation(pointer, getattr(self, name))
+            given = getattr(self, self._many).get()
+            self._append(plural(name), output, given, self._sources())
 
     def closeStep(self, begun):
         """Close the sets; all volumes are done."""
@@ -188,8 +208,7 @@ class OneOrMany:
         if not done:
             why = next(iter(failed.values()), "the set holds no volume")
             raise RuntimeError(f"There is no result of any volume of the set: {why}")
-        for name, output in list(self.iterOutputAttributes(SetOfVolumes)):
-            self._updateOutputSet(name, output, SetOfVolumes.STREAM_CLOSED)
+        super().closeStep(begun)
 
     # --------------------------- outputs ----------------------------------
     def getOutput(self, name):
@@ -249,6 +268,19 @@ class OneOrMany:
         if len(done) > SHOWN:
             lines.append(f"... and {len(done) - SHOWN} more: figures are columns of the output")
         return lines + [f"Failed: {names[n]}: {why}" for n, why in failed.items()]
+
+
+def arrived(known):
+    """Return the volumes that are in a set by now, and whether it is still open."""
+    # another process fills it: what is known of it here may be old
+    given = SetOfVolumes(filename=known.getFileName())
+    try:
+        given.loadAllProperties()
+        return [volume.clone() for volume in given.iterItems()], given.isStreamOpen()
+    except OperationalError:  # a set without any volume has no tables
+        return [], known.isStreamOpen()
+    finally:
+        given.close()
 
 
 def plural(name):

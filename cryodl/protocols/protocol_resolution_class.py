@@ -10,13 +10,14 @@ from pyworkflow.object import Float, String
 
 from cryodl.methods.resolution_class.options import CLAIMED, MODEL
 from cryodl.plugin import Plugin
-from cryodl.protocols.inputs import OwnMaps, flat, volumes_of
+from cryodl.protocols.inputs import OwnMaps
+from cryodl.protocols.many import SINGLE_OR_SET, AsTheyArrive, arrived, volume_name
 from cryodl.protocols.maps import (
     add_choice,
     add_option,
     describe_problems,
     describe_value,
-    plain_path,
+    volume_of,
 )
 from cryodl.protocols.protocol_base import CryodlProtBase
 
@@ -29,9 +30,10 @@ VERDICTS = {
     "better": "looks better than",
 }
 SHOWN = 10  # maps in a summary
+BATCH, ALL = "batch.json", "classes.json"  # what was found of maps judged together, and of all
 
 
-class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
+class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
     """Judge the resolution of whole maps from the maps alone.
 
     Each map is given a class, high (better than 5 Å), medium (5 - 10 Å) or low, with its
@@ -52,6 +54,7 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
     _devStatus = BETA
     _command = "classify"
     _possibleOutputs = {"outputVolume": Volume, "outputVolumes": SetOfVolumes}
+    _batch: dict = {}  # maps that are judged together now, by their names
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -66,12 +69,12 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
         form.addParam(
             "inputVolumes",
             params.MultiPointerParam,
-            pointerClass="Volume, SetOfVolumes",
+            pointerClass=SINGLE_OR_SET,
             important=True,
             minNumObjects=1,
             label="Input Volumes",
-            help="Any number of volumes and sets of volumes, best not masked. Sampling rates and "
-            "sizes may differ.",
+            help="Any number of volumes and sets of volumes, best not masked, also sets that are "
+            "still being filled. Sampling rates and sizes may differ.",
         )
         add_choice(form, "model", MODEL, MODELS, ["3D CNN", "DNN"])
         add_option(
@@ -85,9 +88,24 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
         form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
 
     # --------------------------- engine -----------------------------------
+    def _given(self):
+        """Return (pointer, volume or set) of each input."""
+        return [(p, volume_of(p)) for p in self.inputVolumes if p.get() is not None]
+
+    def _arrived(self):
+        """Return all maps that are there by now, by their names, and whether more may come."""
+        maps, growing = {}, False
+        for number, (_, given) in enumerate(self._given(), 1):
+            if not isinstance(given, SetOfVolumes):
+                maps[f"map{number}"] = given
+                continue
+            volumes, more = arrived(given)
+            maps.update({f"map{number}_{one.getObjId()}": one for one in volumes})
+            growing = growing or more
+        return maps, growing
+
     def _engineInputs(self):
-        volumes = flat(volumes_of(self.inputVolumes))
-        return {f"map{i + 1}": volume for i, volume in enumerate(volumes)}
+        return self._batch or self._arrived()[0]
 
     def _engineParams(self):
         return {
@@ -98,77 +116,89 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
             "thorough": self.thorough.get(),
         }
 
-    def _sources(self):
-        return [pointer for pointer in self.inputVolumes if pointer.get() is not None]
-
     def _runEngine(self, command, options, output, name="run"):
         """Run a command that writes one file and no folder."""
-        given = {**options, "json": os.path.join(output, "classes.json"), "overwrite": True}
+        given = {**options, "json": os.path.join(output, BATCH), "overwrite": True}
         self._callEngine(command, {**given, **self._deviceParams(), **self._threadParams()}, name)
 
-    def createOutputStep(self):
-        found, groups, outputs = iter(self.getStats()), volumes_of(self.inputVolumes), {}
-        for number, (name, (given, volumes)) in enumerate(zip(_names(groups), groups), 1):
-            judged = [self._judged(volume, next(found)) for volume in volumes]
-            many = isinstance(given, SetOfVolumes)
-            outputs[name] = self._asSet(given, judged, number) if many else judged[0]
-        self._defineWithSources(outputs)
-        first = self.getStats()[0]
-        self.resolution_class.set(first["class"])
-        self.global_res.set(first["resolution"])
+    # --------------------------- steps ------------------------------------
+    def _insertAllSteps(self):
+        self._seen = {entry.get("input") for entry in self.getStats()}  # where it is continued
+        self._insertArriving()
+
+    def _stepsOfArrived(self):
+        maps, growing = self._arrived()
+        names = [name for name in maps if name not in self._seen]
+        self._seen.update(names)
+        if not names:
+            return [], growing
+        step = self._insertFunctionStep(
+            self.judgeStep, " ".join(names), prerequisites=[], needsGPU=self._onGpu()
+        )
+        return [step], growing
+
+    def judgeStep(self, names):
+        """Judge the maps that have arrived together, and hand them out."""
+        maps = self._arrived()[0]
+        self._batch = {name: maps[name] for name in names.split()}
+        self.convertInputStep()
+        self.runStep()
+        found = self.readStats(BATCH)
+        for (name, volume), entry in zip(self._batch.items(), found):
+            entry["input"] = name
+            self._handOut(name, _judged(volume, entry))
+        self._batch = {}
+        known = {entry.get("input"): entry for entry in [*self.getStats(), *found]}
+        known = [known[name] for name in maps if name in known]
+        with open(self.getExtraFile(ALL), "w", encoding="utf-8") as file:
+            json.dump(known, file, indent=2, ensure_ascii=False)
+        self.resolution_class.set(known[0]["class"])
+        self.global_res.set(known[0]["resolution"])
         self._store(self.resolution_class, self.global_res)
 
+    def _handOut(self, name, judged):
+        number = int(name[len("map") :].split("_")[0]) - 1
+        pointer, given = self._given()[number]
+        output = list(self.getPossibleOutputs())[number]
+        if isinstance(given, SetOfVolumes):
+            self._append(output, judged, given, [pointer])
+        else:
+            self._defineOutputs(**{output: judged})
+            self._defineSourceRelation(pointer, judged)
+
+    def closeStep(self, begun):
+        if not self.getStats():
+            raise RuntimeError("Input Volumes: the sets hold no volume.")
+        super().closeStep(begun)
+
     def getPossibleOutputs(self):
-        """Return the outputs that this run will have, one for each input."""
-        groups = volumes_of(self.inputVolumes)
-        if groups:
-            kinds = [SetOfVolumes if isinstance(one, SetOfVolumes) else Volume for one, _ in groups]
-            self._possibleOutputs = dict(zip(_names(groups), kinds))
+        """Return the kinds of the outputs, one for each input, by their names."""
+        kinds = [SetOfVolumes if isinstance(g, SetOfVolumes) else Volume for _, g in self._given()]
+        names = ["outputVolumes" if kind is SetOfVolumes else "outputVolume" for kind in kinds]
+        if len(names) > 1:
+            names = [f"{name}{number}" for number, name in enumerate(names, 1)]
+        self._possibleOutputs = dict(zip(names, kinds)) or self._possibleOutputs
         return self._possibleOutputs
-
-    @staticmethod
-    def _judged(volume, entry):
-        """Return a copy of a volume, of the same file, that carries what was found."""
-        judged = Volume()
-        judged.copy(volume)
-        judged._resolutionClass = String(entry["class"])
-        judged._estimatedResolution = Float(entry["resolution"])
-        for name in CLASSES:
-            probability = Float(entry["probabilities"][name])
-            setattr(judged, f"_probability{name.capitalize()}", probability)
-        judged._verdict = String(entry["verdict"] or "")  # on the claimed resolution
-        return judged
-
-    def _asSet(self, given, volumes, number):
-        result = self._createSetOfVolumes(suffix=str(number))
-        result.copyInfo(given)
-        for volume in volumes:
-            result.append(volume)
-        return result
 
     # --------------------------- info -------------------------------------
     def getStats(self):
-        """Return what was found, a dict for each map in their order; [] before the run, and where
-        it failed by some of them."""
-        path = self.getExtraFile("classes.json")
-        if not os.path.exists(path):
-            return []
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-        return [] if any("error" in entry for entry in found) else found
+        """Return what was found, a dict for each map in their order; [] before the run."""
+        return self.readStats(ALL) or []
 
     def getMapNames(self):
-        """Return what each map is called in pictures and summary."""
-        volumes = self._engineInputs().values()
-        names = [os.path.basename(plain_path(volume)) for volume in volumes]
-        labels = [volume.getObjLabel() for volume in volumes]
-        return [label or name for label, name in zip(labels, names)]
+        """Return what each map that was judged is called in pictures and summary."""
+        maps = self._arrived()[0]
+        # of an older run all maps were judged, in their order
+        names = [entry.get("input", name) for entry, name in zip(self.getStats(), maps)]
+        return [volume_name(maps[name]) for name in names]
 
     def _validate(self):
         errors = self._validateDevice() + self._validateNetworkFolder()
         errors += describe_value(CLAIMED, self.claimed.get())
-        inputs = self._engineInputs()
-        for number, volume in enumerate(inputs.values(), 1):
+        maps, growing = self._arrived()
+        if self._given() and not maps and not growing:
+            return [*errors, "Input Volumes: the set is empty."]
+        for number, volume in enumerate(maps.values(), 1):
             errors += describe_problems(f"Volume {number}", volume)
         return errors
 
@@ -215,10 +245,14 @@ class CryodlProtResolutionClass(OwnMaps, CryodlProtBase):
         return ["Avramov2019"]
 
 
-def _names(groups):
-    """Names of the outputs of inputs, as of `volumes_of`; numbered where there are several."""
-    names = [
-        "outputVolumes" if isinstance(one, SetOfVolumes) else "outputVolume" for one, _ in groups
-    ]
-    several = len(groups) > 1
-    return [f"{name}{number}" if several else name for number, name in enumerate(names, 1)]
+def _judged(volume, entry):
+    """Return a copy of a volume, of the same file, that carries what was found."""
+    judged = Volume()
+    judged.copy(volume)
+    judged._resolutionClass = String(entry["class"])
+    judged._estimatedResolution = Float(entry["resolution"])
+    for name in CLASSES:
+        probability = Float(entry["probabilities"][name])
+        setattr(judged, f"_probability{name.capitalize()}", probability)
+    judged._verdict = String(entry["verdict"] or "")  # on the claimed resolution
+    return judged

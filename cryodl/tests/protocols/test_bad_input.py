@@ -115,6 +115,7 @@ CASES = [
     ("TrainLocalClasses", {"minutes": -5}, "Minutes", "-5 is not above 0"),
     ("TrainLocalClasses", {"networkName": "a/b"}, "Name of the network", "'a/b' has other than"),
     ("ResolutionClass", {"inputVolumes": []}, "Input Volumes", EMPTY),
+    ("ResolutionClass", {"inputVolumes": ["no volumes"]}, "Input Volumes", "the set is empty"),
     ("ResolutionClass", {"inputVolumes": ["map", "gone"]}, "Volume 2", GONE),
     ("ImportResolution", {"inputResolution": None}, "Local resolution map", EMPTY),
     ("ImportResolution", {"inputResolution": "map"}, "Local resolution map", DENSITY),

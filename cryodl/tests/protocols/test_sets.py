@@ -15,6 +15,7 @@ from cryodl.protocols import (
     CryodlProtFindMask,
     CryodlProtHalfMapResolution,
     CryodlProtLocalResolution,
+    CryodlProtResolutionClass,
 )
 from cryodl.protocols.maps import read_grid, read_header
 from cryodl.tests.scipion_maps import run_here, wait_for, write_map, write_molecule
@@ -116,21 +117,37 @@ class TestSets(BaseTest):
         self.assertNotIn("Failed", "\n".join(run.summary()))
 
     def test_a_set_is_worked_on_while_it_grows(self):
-        given = make_set(self, [self.volume(0)], growing=True)
-        run = self.run_with(CryodlProtFindMask, given)
-        self.assertTrue(run.worksInStreaming())
-        arriving = threading.Thread(target=self.fill, args=(given.getFileName(), run))
-        arriving.start()
-        run_here(self, run)
-        arriving.join()
-        self.check(run.outputMasks, ["map number 0", "map number 1"], VolumeMask)
-        self.assertEqual(self.states, [SetOfVolumes.STREAM_OPEN, 1])
+        for kind, output, item in (
+            (CryodlProtFindMask, "outputMasks", VolumeMask),
+            (CryodlProtResolutionClass, "outputVolumes", Volume),
+        ):
+            given = make_set(self, [self.volume(0)], growing=True)
+            if kind is CryodlProtResolutionClass:
+                run = self.run_with(kind, [given], "inputVolumes")
+            else:
+                run = self.run_with(kind, given)
+            self.assertTrue(run.worksInStreaming())
+            filling = (given.getFileName(), run, output)
+            arriving = threading.Thread(target=self.fill, args=filling)
+            arriving.start()
+            run_here(self, run)
+            arriving.join()
+            self.check(getattr(run, output), ["map number 0", "map number 1"], item)
+            self.assertEqual(self.states, [SetOfVolumes.STREAM_OPEN, 1])
+        names = [line.split(":")[0] for line in run._summary() if line.startswith("map number")]
+        self.assertEqual(names, ["map number 0", "map number 1"])
+        run.runMode.set(MODE_RESUME)  # nothing is left to judge
+        before = os.stat(run._getExtraPath("classes.json")).st_mtime_ns
+        self.launchProtocol(run)
+        self.check(run.outputVolumes, ["map number 0", "map number 1"])
+        self.assertEqual(os.stat(run._getExtraPath("classes.json")).st_mtime_ns, before)
 
-    def fill(self, path, run):
+    def fill(self, path, run, output):
         """Once the first is done, add another one and close the set."""
-        wait_for(lambda: hasattr(run, "outputMasks") and run.outputMasks.getSize() == 1)
+        wait_for(lambda: hasattr(run, output) and getattr(run, output).getSize() == 1)
         time.sleep(4)  # nothing is left to do, and the set is still open: the run waits
-        self.states = [run.outputMasks.getStreamState(), run.outputMasks.getSize()]
+        made = getattr(run, output)
+        self.states = [made.getStreamState(), made.getSize()]
         made = SetOfVolumes(filename=path)
         made.loadAllProperties()
         made.enableAppend()
