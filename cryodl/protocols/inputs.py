@@ -13,6 +13,7 @@ from cryodl.protocols.maps import (
     describe_inputs,
     describe_problems,
     describe_value,
+    given,
     negative_share,
     plain_path,
     volume_of,
@@ -66,18 +67,14 @@ class OneMapInput(OneOrMany):
             add_mask_finder(form)
 
     def _engineInputs(self):
-        inputs = {"map": self._volume()}
-        if self.Mask.get() is not None:
-            inputs["mask"] = volume_of(self.Mask)
-        return inputs
+        return {"map": self._volume(), **given(mask=self.Mask)}
 
     def _mapParams(self):
         """Return the options that name the map and its mask."""
-        names = {name: self._enginePath(name) for name in self._engineInputs()}
-        return {**mask_found_by(self), **names}
+        return {**mask_found_by(self), **self._enginePaths()}
 
     def _sources(self):
-        return [self.inputVolume] + ([self.Mask] if self.Mask.get() is not None else [])
+        return [self.inputVolume, self.Mask]
 
     def getShownVolume(self):
         return self._volume()
@@ -87,10 +84,10 @@ class OneMapInput(OneOrMany):
         return self._eachVolume(self._validateVolume)
 
     def _validateVolume(self):
-        volume, mask = self._volume(), volume_of(self.Mask)
-        if volume is None:
+        inputs = OneMapInput._engineInputs(self)  # those of every form
+        if inputs["map"] is None:
             return []
-        volumes = [("Input Volume", volume)] + ([("Binary Mask", mask)] if mask is not None else [])
+        volumes = list(zip(("Input Volume", "Binary Mask"), inputs.values()))
         return describe_inputs(volumes, "the input volume")
 
     def _validateClaimed(self):
@@ -245,10 +242,9 @@ class HalfMapInputs:
 
 def volumes_of(pointers):
     """Return the volumes of every input that is a volume or a set: [(input, [volumes])]."""
-    given = [volume_of(pointer) for pointer in pointers]
     return [
         (one, [volume.clone() for volume in one] if isinstance(one, SetOfVolumes) else [one])
-        for one in given
+        for one in map(volume_of, pointers)
         if one is not None
     ]
 

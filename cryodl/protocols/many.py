@@ -51,11 +51,8 @@ class AsTheyArrive:
         for name, output in list(self.iterOutputAttributes(SetOfVolumes)):
             self._updateOutputSet(name, output, SetOfVolumes.STREAM_CLOSED)
 
-    def _append(self, name, output, given, pointers):
-        """Put a volume into the set of an output that is still open.
-
-        given : the set of the input;  pointers : of what the output is derived from
-        """
+    def _append(self, name, output, given):
+        """Put a volume into the set of an output that is still open; given : set of the input."""
         path = self._getPath(f"{name}.sqlite")
         there = hasattr(self, name) and os.path.exists(path)
         if not there and os.path.exists(path):
@@ -72,8 +69,7 @@ class AsTheyArrive:
             many.append(output)
         self._updateOutputSet(name, many, SetOfVolumes.STREAM_OPEN)
         if not there:
-            for pointer in pointers:
-                self._defineSourceRelation(pointer, getattr(self, name))
+            self._defineSources(getattr(self, name))
 
 
 class OneOrMany(AsTheyArrive):
@@ -200,7 +196,7 @@ class OneOrMany(AsTheyArrive):
             for column, value in figures.items():
                 setattr(output, column, Float(value))
             given = getattr(self, self._many).get()
-            self._append(plural(name), output, given, self._sources())
+            self._append(plural(name), output, given)
 
     def closeStep(self, begun):
         """Close the sets; all volumes are done."""

@@ -38,6 +38,12 @@ def volume_of(pointer):
     return given.clone() if isinstance(given, Volume) else given
 
 
+def given(**pointers):
+    """The volumes that pointers lead to, by the same names; those of empty ones are left out."""
+    found = {name: volume_of(pointer) for name, pointer in pointers.items()}
+    return {name: volume for name, volume in found.items() if volume is not None}
+
+
 def write_above(path, threshold):
     """Make a file's values 1 where they are above a threshold, and 0 elsewhere."""
     import mrcfile

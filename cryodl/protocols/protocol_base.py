@@ -173,8 +173,12 @@ class CryodlProtBase(EMProtocol):
     def _defineWithSources(self, outputs):
         """Define outputs by name, each of them derived from every input."""
         self._defineOutputs(**outputs)
+        for output in outputs.values():
+            self._defineSources(output)
+
+    def _defineSources(self, output):
         for pointer in self._sources():
-            for output in outputs.values():
+            if pointer.get() is not None:
                 self._defineSourceRelation(pointer, output)
 
     # --------------------------- what subclasses say ----------------------
@@ -187,7 +191,7 @@ class CryodlProtBase(EMProtocol):
         raise NotImplementedError
 
     def _sources(self):
-        """Return the pointers from which the outputs come."""
+        """Return the pointers from which the outputs come; some may be empty."""
         raise NotImplementedError
 
     def _makeOutputs(self):
@@ -233,6 +237,10 @@ class CryodlProtBase(EMProtocol):
         volume = self._engineInputs()[name]
         written = self._isWritten(name, volume)
         return self._convertedPath(name) if written else plain_path(volume)
+
+    def _enginePaths(self):
+        """Return the paths of all inputs, by the names of their options."""
+        return {name: self._enginePath(name) for name in self._engineInputs()}
 
     def _isWritten(self, name, volume):
         """Whether the engine is given a file of its own in place of an input's."""

@@ -16,6 +16,7 @@ from cryodl.protocols.maps import (
     describe_inputs,
     describe_problems,
     describe_value,
+    given,
     run_name,
     volume_of,
 )
@@ -83,23 +84,18 @@ class CryodlProtCompareResolution(CryodlProtBase):
         return {f"res{i}": resolution_of(p) for i, p in enumerate(self.inputResolutions)}
 
     def _engineInputs(self):
-        inputs = self._maps()
-        for name, pointer in (("map", self.inputVolume), ("mask", self.Mask)):
-            if pointer.get() is not None:
-                inputs[name] = volume_of(pointer)
-        return inputs
+        return {**self._maps(), **given(map=self.inputVolume, mask=self.Mask)}
 
     def _engineParams(self):
+        paths = self._enginePaths()
         values = {
-            "res": [self._enginePath(name) for name in self._maps()],
+            "res": [paths.pop(name) for name in self._maps()],
             "name": self._names(),
             "claimed": self.claimed.get(),
+            **paths,
         }
         if self.inputModel.get() is not None:
             values["model"] = self.inputModel.get().getFileName()
-        for name in ("map", "mask"):
-            if name in self._engineInputs():
-                values[name] = self._enginePath(name)
         return values
 
     def _like(self):
@@ -124,8 +120,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
         return run_name(given)
 
     def _sources(self):
-        pointers = [*self.inputResolutions, self.inputVolume, self.Mask, self.inputModel]
-        return [pointer for pointer in pointers if pointer.get() is not None]
+        return [*self.inputResolutions, self.inputVolume, self.Mask, self.inputModel]
 
     def _makeOutputs(self):
         like, names = self._like(), ("consensus", "disagreement")

@@ -19,6 +19,7 @@ from cryodl.protocols.maps import (
     add_volume,
     describe_inputs,
     describe_value,
+    given,
     volume_of,
 )
 from cryodl.protocols.protocol_base import CryodlProtBase
@@ -198,22 +199,19 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
     def _engineInputs(self):
         halves = self.getHalves()
         inputs = dict(zip(("half1", "half2"), halves)) or {"map": self._volume()}
-        if self.normalization.get() == NORMALISE_MASK and self.inputMask.get() is not None:
-            inputs["mask"] = volume_of(self.inputMask)
-        if self.protectMask.get() is not None:
-            inputs["protect"] = volume_of(self.protectMask)
-        return inputs
+        if self.normalization.get() == NORMALISE_MASK:
+            inputs.update(given(mask=self.inputMask))
+        return {**inputs, **given(protect=self.protectMask)}
 
     def _sources(self):
         used = [self.inputHalf1, self.inputHalf2] if self._apart() else [self.inputVolume]
         if self.normalization.get() == NORMALISE_MASK:
             used.append(self.inputMask)
-        return [pointer for pointer in (*used, self.protectMask) if pointer.get() is not None]
+        return [*used, self.protectMask]
 
     def _engineParams(self):
-        names = self._engineInputs()
         values = {
-            **{name: self._enginePath(name) for name in names},
+            **self._enginePaths(),
             "model": MODELS[self.modelType.get()],
             "bundle": self.networkFolder.get() or None,
             "normalisation": NORMALISATIONS[self.normalization.get()],
@@ -263,8 +261,7 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
             "map": "Input Volume", "half1": "Half map 1", "half2": "Half map 2",
             "mask": "Binary Mask", "protect": "Protect",
         }  # fmt: skip
-        inputs = self._engineInputs()
-        volumes = [(labels[name], inputs[name]) for name in labels if name in inputs]
+        volumes = [(labels[name], volume) for name, volume in self._engineInputs().items()]
         return describe_halves(self.getHalves()) + describe_inputs(volumes, volumes[0][0].lower())
 
     def _describeMissing(self):

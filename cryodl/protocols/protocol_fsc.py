@@ -9,7 +9,7 @@ from pyworkflow.object import Float
 from cryodl.methods import fsc_options
 from cryodl.methods.options import by_name
 from cryodl.protocols.inputs import HalfMapInputs, add_mask_finder, mask_found_by
-from cryodl.protocols.maps import add_mask, add_option, describe_inputs, volume_of
+from cryodl.protocols.maps import add_mask, add_option, describe_inputs, given, volume_of
 from cryodl.protocols.protocol_base import MASK, CryodlProtBase
 
 OPTIONS = by_name(fsc_options.OPTIONS)
@@ -53,19 +53,18 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
 
     def _engineInputs(self):
         inputs = dict(zip(("half1", "half2"), self._halves()))
-        return {**inputs, **({"mask": volume_of(self.mask)} if self.mask.get() else {})}
+        return {**inputs, **given(mask=self.mask)}
 
     def _engineParams(self):
-        names = {name: self._enginePath(name) for name in self._engineInputs()}
         return {
             **mask_found_by(self),
-            **names,
+            **self._enginePaths(),
             "directional": self.directional.get(),
             "device": "cpu",
         }
 
     def _sources(self):
-        return [p for p in (*self._halfPointers(), self.mask) if p.get() is not None]
+        return [*self._halfPointers(), self.mask]
 
     def getShownVolume(self):
         return volume_of(self._halfPointers()[0])

@@ -16,6 +16,7 @@ from cryodl.protocols.maps import (
     add_volume,
     describe_inputs,
     describe_value,
+    given,
     sentence,
     volume_of,
     write_above,
@@ -151,16 +152,12 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
         inputs = dict(zip(("half1", "half2"), self._halves()))
         if self._full() is not None:
             inputs["map"] = self._full()
-        if self.mask.get() is not None:
-            inputs["mask"] = volume_of(self.mask)
-        if self.maskExcl.get() is not None and not self.useHalfVolumes.get():
-            inputs["exclude"] = volume_of(self.maskExcl)
-        return inputs
+        excluded = {} if self.useHalfVolumes.get() else given(exclude=self.maskExcl)
+        return {**inputs, **given(mask=self.mask), **excluded}
 
     def _engineParams(self):
-        names = self._engineInputs()
         return {
-            **{name: self._enginePath(name) for name in names},
+            **self._enginePaths(),
             "method": METHODS[self.method.get()],
             "min-resolution": self.minRes.get(),
             "max-resolution": self.maxRes.get(),
@@ -171,7 +168,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
 
     def _sources(self):
         used = self._halfPointers() if self.useHalfVolumes.get() else [self.fullMap, self.maskExcl]
-        return [pointer for pointer in (*used, self.mask) if pointer.get() is not None]
+        return [*used, self.mask]
 
     def getShownVolume(self):
         return self._full() or volume_of(self.halfMap1)
@@ -189,13 +186,11 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
                 return ["Local FSC needs half maps: choose another method, or give them."]
             if self.fullMap.get() is None:
                 return ["Volume: choose one."]
-        volumes = [(f"Half map {i + 1}", half) for i, half in enumerate(self._halves())]
-        if self._full() is not None:
-            volumes.append(("Volume", self._full()))
-        if self.mask.get() is not None:
-            volumes.append(("Binary Mask", volume_of(self.mask)))
-        if "exclude" in self._engineInputs():
-            volumes.append((OPTIONS["exclude"].label, volume_of(self.maskExcl)))
+        labels = {
+            "half1": "Half map 1", "half2": "Half map 2", "map": "Volume", "mask": "Binary Mask",
+            "exclude": OPTIONS["exclude"].label,
+        }  # fmt: skip
+        volumes = [(labels[name], volume) for name, volume in self._engineInputs().items()]
         return describe_inputs(volumes, volumes[0][0].lower())
 
     def _validateValues(self):

@@ -11,6 +11,7 @@ from cryodl.protocols.maps import (
     add_mask,
     add_volume,
     describe_inputs,
+    given,
     plain_path,
     volume_of,
 )
@@ -71,31 +72,16 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
 
     # --------------------------- engine -----------------------------------
     def _engineInputs(self):
-        inputs = {"res": resolution_of(self.inputResolution)}
-        if self.inputVolume.get() is not None:
-            inputs["map"] = volume_of(self.inputVolume)
-        if self.Mask.get() is not None:
-            inputs["mask"] = volume_of(self.Mask)
-        return inputs
+        resolution = resolution_of(self.inputResolution)
+        return {"res": resolution, **given(map=self.inputVolume, mask=self.Mask)}
 
     def _engineParams(self):
-        values = {
-            "res": self._enginePath("res"),
-            "background": "auto"
-            if self.background.get() == BACKGROUND_AUTO
-            else self.backgroundValue.get(),
-        }
-        for name in ("map", "mask"):
-            if name in self._engineInputs():
-                values[name] = self._enginePath(name)
-        return values
+        automatic = self.background.get() == BACKGROUND_AUTO
+        background = "auto" if automatic else self.backgroundValue.get()
+        return {**self._enginePaths(), "background": background}
 
     def _sources(self):
-        return [
-            pointer
-            for pointer in (self.inputResolution, self.inputVolume, self.Mask)
-            if pointer.get() is not None
-        ]
+        return [self.inputResolution, self.inputVolume, self.Mask]
 
     def _like(self):
         return self.getShownVolume()
@@ -105,18 +91,13 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        resolution = resolution_of(self.inputResolution)
-        if resolution is None:
+        inputs = self._engineInputs()
+        if inputs["res"] is None:
             return []
-        volumes = [
-            ("Local resolution map", resolution),
-            ("Density map", volume_of(self.inputVolume)),
-            ("Binary Mask", volume_of(self.Mask)),
-        ]
-        given = [(name, volume) for name, volume in volumes if volume is not None]
-        lines = describe_inputs(given, "the local resolution map")
-        return lines + describe_resolution(
-            "Local resolution map", resolution, "Choose the output of a local resolution protocol."
+        labels = {"res": "Local resolution map", "map": "Density map", "mask": "Binary Mask"}
+        volumes = [(labels[name], volume) for name, volume in inputs.items()]
+        return describe_inputs(volumes, "the local resolution map") + describe_resolution(
+            *volumes[0], "Choose the output of a local resolution protocol."
         )
 
     def _summary(self):

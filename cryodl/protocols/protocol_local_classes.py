@@ -108,8 +108,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
         return self.networkFolder.get() if choice == OF_A_FOLDER else None
 
     def _sources(self):
-        used = self.network.get() == OF_A_RUN and self.inputNetwork.get() is not None
-        return super()._sources() + ([self.inputNetwork] if used else [])
+        return super()._sources() + [self.inputNetwork] * (self.network.get() == OF_A_RUN)
 
     # --------------------------- info -------------------------------------
     def _validate(self):

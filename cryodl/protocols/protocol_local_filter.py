@@ -4,7 +4,7 @@ from pwem.objects import Volume
 from pyworkflow import BETA
 
 from cryodl.protocols.inputs import describe_resolution, resolution_of
-from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, volume_of
+from cryodl.protocols.maps import add_mask, add_volume, describe_inputs, given, volume_of
 from cryodl.protocols.protocol_base import CryodlProtBase
 
 
@@ -52,20 +52,17 @@ class CryodlProtLocalFilter(CryodlProtBase):
         )
 
     def _engineInputs(self):
-        inputs = {
+        return {
             "map": volume_of(self.inputVolume),
             "resolution": resolution_of(self.inputResolution),
+            **given(mask=self.Mask),
         }
-        if self.Mask.get() is not None:
-            inputs["mask"] = volume_of(self.Mask)
-        return inputs
 
     def _engineParams(self):
-        return {name: self._enginePath(name) for name in self._engineInputs()}
+        return self._enginePaths()
 
     def _sources(self):
-        pointers = (self.inputVolume, self.inputResolution, self.Mask)
-        return [pointer for pointer in pointers if pointer.get() is not None]
+        return [self.inputVolume, self.inputResolution, self.Mask]
 
     def getShownVolume(self):
         return volume_of(self.inputVolume)
@@ -74,15 +71,12 @@ class CryodlProtLocalFilter(CryodlProtBase):
         return {"outputVolume": self._register("filtered.mrc", Volume, self.getShownVolume())}
 
     def _validate(self):
-        volume = volume_of(self.inputVolume)
-        resolution = resolution_of(self.inputResolution)
-        if volume is None or resolution is None:
+        inputs = self._engineInputs()
+        if inputs["map"] is None or inputs["resolution"] is None:
             return []
-        others = [("Local resolution map", resolution)]
-        if self.Mask.get() is not None:
-            others.append(("Binary Mask", volume_of(self.Mask)))
-        lines = describe_inputs([("Input Volume", volume), *others], "the input volume")
-        return lines + describe_resolution(*others[0])
+        labels = ("Input Volume", "Local resolution map", "Binary Mask")
+        volumes = list(zip(labels, inputs.values()))
+        return describe_inputs(volumes, "the input volume") + describe_resolution(*volumes[1])
 
     def _summary(self):
         if not self.getStats():

@@ -11,7 +11,14 @@ from cryodl.methods import oversharpening_options
 from cryodl.methods.options import by_name
 from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import HalfMapInputs, describe_resolution, resolution_of
-from cryodl.protocols.maps import add_choice, add_mask, add_volume, describe_inputs, volume_of
+from cryodl.protocols.maps import (
+    add_choice,
+    add_mask,
+    add_volume,
+    describe_inputs,
+    given,
+    volume_of,
+)
 from cryodl.protocols.protocol_base import CryodlProtBase
 
 LOCAL_FSC, MONOGENIC = range(2)
@@ -110,21 +117,18 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
     # --------------------------- engine -----------------------------------
     def _engineInputs(self):
         inputs = dict(zip(("half1", "half2"), self._halves()))
-        pointers = {"sharpened": self.sharpenedMap, "mask": self.mask}
         if not self.useHalfVolumes.get():
-            pointers["map"] = self.inputVolume
+            inputs = given(map=self.inputVolume)
             if self.inputResolution.get() is not None:
                 inputs["resolution-map"] = resolution_of(self.inputResolution)
-        inputs.update({n: volume_of(p) for n, p in pointers.items() if p.get() is not None})
-        return inputs
+        return {**inputs, **given(sharpened=self.sharpenedMap, mask=self.mask)}
 
     def _engineParams(self):
-        names = self._engineInputs()
         bfactors = self._bfactors()
         # the command's own default looks once more where the resolutions meet
         default = [-25.0 * i for i in range(9)]
         return {
-            **{name: self._enginePath(name) for name in names},
+            **self._enginePaths(),
             "method": METHODS[self.method.get()],
             "criterion": CRITERIA[self.criterion.get()] if self.useHalfVolumes.get() else None,
             "bfactors": None if bfactors == default else ",".join(f"{b:g}" for b in bfactors),
@@ -151,10 +155,9 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
         return self.getShownVolume()
 
     def _sources(self):
-        pointers = [self.sharpenedMap, self.mask, *self._halfPointers()]
-        if not self.useHalfVolumes.get():
-            pointers[2:] = [self.inputVolume, self.inputResolution]
-        return [pointer for pointer in pointers if pointer.get() is not None]
+        alone = [self.inputVolume, self.inputResolution]
+        used = self._halfPointers() if self.useHalfVolumes.get() else alone
+        return [*used, self.sharpenedMap, self.mask]
 
     def _makeOutputs(self):
         return {"outputVolume": self._register("sharpened.mrc", Volume, self.getShownVolume())}
@@ -194,7 +197,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
             "resolution-map": "Local resolution map", "sharpened": "Sharpened volume",
         }  # fmt: skip
         inputs = self._engineInputs()
-        volumes = [(labels[name], inputs[name]) for name in labels if name in inputs]
+        volumes = [(labels[name], volume) for name, volume in inputs.items()]
         lines = describe_inputs(volumes, volumes[0][0].lower())
         if "resolution-map" in inputs:
             lines += describe_resolution("Local resolution map", inputs["resolution-map"])

@@ -89,13 +89,13 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
 
     # --------------------------- engine -----------------------------------
     def _given(self):
-        """Return (pointer, volume or set) of each input."""
-        return [(p, volume_of(p)) for p in self.inputVolumes if p.get() is not None]
+        """Return the volume or set of each input."""
+        return [volume_of(p) for p in self.inputVolumes if p.get() is not None]
 
     def _arrived(self):
         """Return all maps that are there by now, by their names, and whether more may come."""
         maps, growing = {}, False
-        for number, (_, given) in enumerate(self._given(), 1):
+        for number, given in enumerate(self._given(), 1):
             if not isinstance(given, SetOfVolumes):
                 maps[f"map{number}"] = given
                 continue
@@ -115,6 +115,9 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
             "claimed": self.claimed.get(),
             "thorough": self.thorough.get(),
         }
+
+    def _sources(self):
+        return self.inputVolumes
 
     def _runEngine(self, command, options, output, name="run"):
         """Run a command that writes one file and no folder."""
@@ -158,13 +161,12 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
 
     def _handOut(self, name, judged):
         number = int(name[len("map") :].split("_")[0]) - 1
-        pointer, given = self._given()[number]
+        given = self._given()[number]
         output = list(self.getPossibleOutputs())[number]
         if isinstance(given, SetOfVolumes):
-            self._append(output, judged, given, [pointer])
+            self._append(output, judged, given)
         else:
-            self._defineOutputs(**{output: judged})
-            self._defineSourceRelation(pointer, judged)
+            self._defineWithSources({output: judged})
 
     def closeStep(self, begun):
         if not self.getStats():
@@ -173,7 +175,7 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
 
     def getPossibleOutputs(self):
         """Return the kinds of the outputs, one for each input, by their names."""
-        kinds = [SetOfVolumes if isinstance(g, SetOfVolumes) else Volume for _, g in self._given()]
+        kinds = [SetOfVolumes if isinstance(g, SetOfVolumes) else Volume for g in self._given()]
         names = ["outputVolumes" if kind is SetOfVolumes else "outputVolume" for kind in kinds]
         if len(names) > 1:
             names = [f"{name}{number}" for number, name in enumerate(names, 1)]

@@ -209,7 +209,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
         pointers = [*self.inputVolumes, *self.inputResolutions]
         if self.startFrom.get() == FROM_A_RUN:
             pointers.append(self.inputNetwork)
-        return [pointer for pointer in pointers if pointer.get() is not None]
+        return pointers
 
     # --------------------------- steps ------------------------------------
     def runStep(self):

@@ -189,19 +189,17 @@ class CryodlProtValidateMap(OneMapInput, CryodlProtBase):
         return name not in MAPS or super()._isWritten(name, volume)
 
     def _engineParams(self):
-        others = self._resolutions()
-        values = {name: self._enginePath(name) for name in self._engineInputs()}
-        for name in others:
-            del values[name]
+        values = self._enginePaths()
+        others = [values.pop(name) for name in self._resolutions()]
         if self.inputModel.get() is not None:
             values["model"] = self.inputModel.get().getFileName()
         if others:
-            values["resolution-map"] = [self._enginePath(name) for name in others]
+            values["resolution-map"] = others
         return {**values, "claimed": self.claimed.get()}
 
     def _sources(self):
         others = (self.halfMap1, self.halfMap2, self.inputModel, *self.inputResolutions)
-        return super()._sources() + [p for p in others if p.get() is not None]
+        return [*super()._sources(), *others]
 
     # --------------------------- outputs ----------------------------------
     def _makeOutputs(self):

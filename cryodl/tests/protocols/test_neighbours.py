@@ -184,6 +184,7 @@ class TestCoexistence(BaseTest):
             kind = getattr(protocols, name)
             self.assertIs(found[name], kind)
             viewers = Domain.findViewers(kind(), DESKTOP_TKINTER)
+            self.assertTrue(viewers, name)
             self.assertTrue(viewers[0].__module__.startswith("cryodl."), (name, viewers))
         self.assertEqual(version("numpy"), "1.26.1")  # which pyworkflow pins
 
