@@ -5,14 +5,12 @@ import os
 import pyworkflow.protocol.params as params
 from pwem.objects import AtomStruct, SetOfVolumes, Volume
 
-from cryodl.methods.options import CLAIMED
 from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
 from cryodl.protocols.maps import (
     add_mask,
     add_volume,
     describe_inputs,
     describe_problems,
-    describe_value,
     given,
     negative_share,
     plain_path,
@@ -89,10 +87,6 @@ class OneMapInput(OneOrMany):
             return []
         volumes = list(zip(("Input Volume", "Binary Mask"), inputs.values()))
         return describe_inputs(volumes, "the input volume")
-
-    def _validateClaimed(self):
-        """Return a line about a claimed resolution that cannot be meant."""
-        return describe_value(CLAIMED, self.claimed.get())
 
 
 def resolution_of(pointer):

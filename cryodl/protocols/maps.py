@@ -252,7 +252,8 @@ def add_option(form, name, option, more="", **others):
     else:
         others.setdefault("default", option.default)
     kinds = {bool: params.BooleanParam, int: params.IntParam, float: params.FloatParam}
-    form.addParam(name, kinds[option.kind], help=sentence(option, more), **others)
+    param = form.addParam(name, kinds[option.kind], help=sentence(option, more), **others)
+    param.option = option  # which knows what values it takes
 
 
 def add_choice(form, name, option, values, choices, more="", **others):

@@ -14,6 +14,7 @@ from cryodl.methods.registry import options_of
 from cryodl.plugin import Plugin
 from cryodl.protocols.maps import (
     add_option,
+    describe_value,
     header_differs,
     is_mrc,
     origin_of,
@@ -270,9 +271,17 @@ class CryodlProtBase(EMProtocol):
             ]
         return []
 
-    def _validateNetworkFolder(self):
-        label = self.getParam("networkFolder").label
-        return self._describeNetwork(label, self.networkFolder.get())
+    def _validateFields(self):
+        """Return lines about device, folder of a network and numbers, as far as they are shown."""
+        lines = self._validateDevice()
+        for name, param in self._definition.iterParams():
+            if not self.evalParamCondition(name):
+                continue
+            if name == "networkFolder":
+                lines += self._describeNetwork(param.label, self.networkFolder.get())
+            elif hasattr(param, "option"):
+                lines += describe_value(param.option, getattr(self, name).get())
+        return lines
 
     @staticmethod
     def _describeNetwork(label, folder):

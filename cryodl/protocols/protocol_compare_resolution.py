@@ -15,7 +15,6 @@ from cryodl.protocols.maps import (
     add_volume,
     describe_inputs,
     describe_problems,
-    describe_value,
     given,
     run_name,
     volume_of,
@@ -136,9 +135,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
         for name, pointer in (("Density map", self.inputVolume), ("Binary Mask", self.Mask)):
             if pointer.get() is not None:  # the engine brings maps to the density's grid
                 errors += describe_problems(name, volume_of(pointer))
-        return (
-            errors + describe_model(self.inputModel) + describe_value(CLAIMED, self.claimed.get())
-        )
+        return errors + describe_model(self.inputModel) + self._validateFields()
 
     def _summary(self):
         stats = self.getStats()

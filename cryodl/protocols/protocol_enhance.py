@@ -18,7 +18,6 @@ from cryodl.protocols.maps import (
     add_option,
     add_volume,
     describe_inputs,
-    describe_value,
     given,
     volume_of,
 )
@@ -252,7 +251,7 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        lines = self._validateDevice() + self._validateNetworkFolder() + self._validateValues()
+        lines = self._validateFields() + self._validateValues()
         missing = self._describeMissing()
         return lines + (missing or self._eachVolume(self._validateVolumes))
 
@@ -285,9 +284,7 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
                     f"Noise: mean {mean} and standard deviation {deviation} cannot be used; let "
                     "the wizard measure them, or choose another normalization."
                 )
-        if self.performCleaningStep.get():
-            lines += describe_value(OPTIONS["clean"], self.sizeFraction_CC.get())
-        return lines + describe_value(OPTIONS["batch_size"], self.batch_size.get())
+        return lines
 
     def _describeFiltering(self, model):
         """Return lines about what the models linear and refined lack and have no use for."""

@@ -5,12 +5,12 @@ import os
 from pwem.objects import VolumeMask
 from pyworkflow import BETA
 
-from cryodl.methods.options import BATCH_SIZE, by_name
+from cryodl.methods.options import by_name
 from cryodl.methods.registry import options_of
 from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import describe_inputs
 from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
-from cryodl.protocols.maps import add_option, add_volume, describe_value
+from cryodl.protocols.maps import add_option, add_volume
 from cryodl.protocols.protocol_base import MASK, CryodlProtBase
 
 OPTIONS = by_name(options_of("mask"))
@@ -81,11 +81,7 @@ class CryodlProtFindMask(OneOrMany, CryodlProtBase):
         return {MASK: self._register("mask.mrc", VolumeMask, self.getShownVolume())}
 
     def _validate(self):
-        lines = self._validateDevice() + self._validateNetworkFolder()
-        for name in VALUES:
-            lines += describe_value(OPTIONS[name], getattr(self, name).get())
-        lines += describe_value(BATCH_SIZE, self.batchSize.get())
-        return lines + self._eachVolume(self._validateVolume)
+        return self._validateFields() + self._eachVolume(self._validateVolume)
 
     def _validateVolume(self):
         volume = self._volume()

@@ -15,7 +15,6 @@ from cryodl.protocols.maps import (
     add_option,
     add_volume,
     describe_inputs,
-    describe_value,
     given,
     sentence,
     volume_of,
@@ -175,7 +174,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        return self._eachVolume(self._validateVolumes) + self._validateValues()
+        return self._eachVolume(self._validateVolumes) + self._validateRange()
 
     def _validateVolumes(self):
         missing = self._describeMissingHalves()
@@ -193,16 +192,10 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
         volumes = [(labels[name], volume) for name, volume in self._engineInputs().items()]
         return describe_inputs(volumes, volumes[0][0].lower())
 
-    def _validateValues(self):
-        errors, threshold = [], self.maskThreshold.get()
+    def _validateRange(self):
+        errors, threshold = self._validateFields(), self.maskThreshold.get()
         if threshold is not None and not 0 <= threshold < 1:
             errors.append(f"Mask threshold: {threshold:g} is not at least 0 and below 1.")
-        if self.method.get() != LOCAL_FSC:
-            errors += describe_value(OPTIONS["significance"], self.significance.get())
-        for name, keyword in (
-            ("window", "window"), ("minRes", "min_resolution"), ("maxRes", "max_resolution"),
-        ):  # fmt: skip
-            errors += describe_value(OPTIONS[keyword], getattr(self, name).get())
         low, high = self.minRes.get(), self.maxRes.get()
         if low is not None and high is not None and low >= high:
             errors.append(

@@ -5,10 +5,9 @@ from pwem.objects import Volume, VolumeMask
 from pyworkflow import BETA
 
 from cryodl.methods.local_classes.options import PROBABILITIES
-from cryodl.methods.options import BATCH_SIZE
 from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import OneMapInput
-from cryodl.protocols.maps import add_option, describe_value
+from cryodl.protocols.maps import add_option
 from cryodl.protocols.protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
 
 AS_MONORES, AS_RESMAP, OF_A_RUN, OF_A_FOLDER = range(4)
@@ -112,19 +111,15 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        return (
-            self._validateDevice()
-            + self._validateNetwork()
-            + describe_value(BATCH_SIZE, self.batchSize.get())
-            + self._validateMap()
-        )
+        return self._validateFields() + self._validateNetwork() + self._validateMap()
 
     def _validateNetwork(self):
         labels = {OF_A_RUN: "Trained network", OF_A_FOLDER: "Folder of the network"}
         label = labels.get(self.network.get())
         if label and not self._bundle():
             return [f"{label}: choose one that a run of 'train local classes' has written."]
-        return self._describeNetwork(label, self._bundle())
+        trained = self.network.get() == OF_A_RUN
+        return self._describeNetwork(label, self._bundle()) if trained else []
 
     def _summary(self):
         lines, stats = super()._summary(), self.getStats()

@@ -4,10 +4,10 @@ import pyworkflow.protocol.params as params
 from pyworkflow import BETA
 
 from cryodl.methods.deepres.options import RANGE, SHARPEN
-from cryodl.methods.options import BATCH_SIZE, CLAIMED
+from cryodl.methods.options import CLAIMED
 from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import OneMapInput
-from cryodl.protocols.maps import add_choice, add_option, describe_value
+from cryodl.protocols.maps import add_choice, add_option
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 RANGES = ("auto", "low", "high")
@@ -109,10 +109,7 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        claimed = self._validateClaimed() if self.sharpen.get() == SHARPEN_AUTO else []
-        tiles = describe_value(BATCH_SIZE, self.batchSize.get())
-        network = self._validateNetworkFolder()
-        return self._validateDevice() + network + claimed + tiles + self._validateMap()
+        return self._validateFields() + self._validateMap()
 
     def _warnings(self):
         volume = self.inputVolume.get()

@@ -16,7 +16,6 @@ from cryodl.protocols.maps import (
     add_choice,
     add_option,
     describe_problems,
-    describe_value,
     volume_of,
 )
 from cryodl.protocols.protocol_base import CryodlProtBase
@@ -195,8 +194,7 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
         return [volume_name(maps[name]) for name in names]
 
     def _validate(self):
-        errors = self._validateDevice() + self._validateNetworkFolder()
-        errors += describe_value(CLAIMED, self.claimed.get())
+        errors = self._validateFields()
         maps, growing = self._arrived()
         if self._given() and not maps and not growing:
             return [*errors, "Input Volumes: the set is empty."]

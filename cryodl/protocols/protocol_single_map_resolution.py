@@ -3,10 +3,10 @@
 from pyworkflow import BETA
 from pyworkflow.object import Float
 
-from cryodl.methods.options import BATCH_SIZE, CLAIMED
+from cryodl.methods.options import CLAIMED
 from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import OneMapInput
-from cryodl.protocols.maps import add_option, describe_value
+from cryodl.protocols.maps import add_option
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
 
 
@@ -73,13 +73,7 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        return (
-            self._validateDevice()
-            + self._validateNetworkFolder()
-            + self._validateClaimed()
-            + describe_value(BATCH_SIZE, self.batchSize.get())
-            + self._validateMap()
-        )
+        return self._validateFields() + self._validateMap()
 
     def _summary(self):
         lines, stats = super()._summary(), self.getStats()

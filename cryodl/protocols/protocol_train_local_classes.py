@@ -25,7 +25,6 @@ from cryodl.protocols.maps import (
     add_option,
     describe_mismatch,
     describe_problems,
-    describe_value,
 )
 from cryodl.protocols.protocol_base import CryodlProtBase
 
@@ -250,7 +249,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             for pointers in (self.inputVolumes, self.inputResolutions)
         ]
         if not all(counts):
-            return []  # Scipion itself says what is empty
+            return []  # Scipion itself says which are empty
         pairs = self.getPairs()
         if not pairs:
             return [
@@ -262,7 +261,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
             return misplaced
         if len(pairs) < 2:
             return ["One pair is not enough: some maps are held out to test the network."]
-        errors = []
+        errors = self._validateFields()
         for number, (volume, resolution) in enumerate(pairs, 1):
             names = f"Map {number}", f"Local resolution {number}"
             found = describe_problems(names[0], volume) + describe_problems(names[1], resolution)
@@ -274,8 +273,6 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
                 errors.append("Trained network: choose one, or start from another.")
             else:
                 errors += self._describeNetwork("Trained network", network.getFileName())
-        for name in ("minutes", "steps", *TRAINING):
-            errors += describe_value(OPTIONS[TRAINING.get(name, name)], getattr(self, name).get())
         name = self.networkName.get() or ""
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
             errors.append(f"Name of the network: '{name}' has other than letters, digits, dashes.")

@@ -276,8 +276,7 @@ class CryodlProtValidateMap(OneMapInput, CryodlProtBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        lines = self._validateDevice() + self._validateClaimed() + describe_model(self.inputModel)
-        return lines + self._validateMap()
+        return self._validateFields() + describe_model(self.inputModel) + self._validateMap()
 
     def _validateVolume(self):
         lines, volume = super()._validateVolume(), self._volume()
