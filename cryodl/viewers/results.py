@@ -20,13 +20,13 @@ from cryodl.report.slice_grid import AXES, Row
 from cryodl.report.slices import crop_box, density_limits, molecule_centre
 from cryodl.viewers.maps import read_volume
 
-COLOUR_CODES = "\x1b\\[[0-9;]*m"  # of terminals, which Scipion keeps in messages
+ADDED = "\x1b\\[[0-9;]*m|Protocol failed: "  # by Scipion, for terminals and logs
 
 
 def why_missing(protocol, name):
     """Say why a run has no file of that name, and what to do."""
     if protocol.isFailed():
-        return f"This run failed: {re.sub(COLOUR_CODES, '', protocol.getErrorMessage())}"
+        return f"This run failed: {re.sub(ADDED, '', protocol.getErrorMessage())}"
     if protocol.isAborted():
         return "This run was stopped before it had results: continue it, or run it again."
     if protocol.isActive():

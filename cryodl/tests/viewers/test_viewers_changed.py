@@ -107,7 +107,7 @@ class TestChanged(ViewerCase):
         run.setFailed("\x1b[31mProtocol failed: no space is left\x1b[0m")
         for name in self.viewer(run)._getVisualizeDict():
             text = self.message(self.show(self.viewer(run), name))
-            self.assertEqual(text, "This run failed: Protocol failed: no space is left")
+            self.assertEqual(text, "This run failed: no space is left")
 
     def test_mask_on_the_map(self):
         run = self.made(CryodlProtFindMask, {"mask.mrc": self.inside}, {}, inputVolume=self.volume)
