@@ -205,7 +205,7 @@ def own_class(package, name):
 OTHERS = (
     ("resmap", "ProtResMap", "volumeHalf1", ["outResmapVol"], "outputVolume", 100.0),
     ("bsoft", "BsoftProtBlocres", "inputVolume", ["resolutionMap"], "resolution_Volume", 0.0),
-    ("xmipp3", "XmippProtMonoRes", "associatedHalves",
+    ("xmipp3", "XmippProtMonoRes", "fullMap",
      ["monoresResolutionMap.mrc", "monoresResolutionChimera.mrc"], "resolution_Volume", 0.0),
 )  # fmt: skip
 
