@@ -181,6 +181,8 @@ PARTICLES: dict[str, Any] = {
 BACKBONE_TRAINING: dict[str, Any] = {
     **PARTICLES,
     "averaging": 0.998,
+    "crops": 8,
+    "reuse": 2,  # making samples takes half of the time of a step: they need not be used up
     "plain": 0.4,  # share of maps as refinement programs write them
     "coarse": 0.3,  # share of maps with large voxels
     "network": BACKBONE,

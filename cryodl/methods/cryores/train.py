@@ -126,7 +126,7 @@ def train_single_map_resolution(
             lambda step: stream.batches(
                 config["batch"], buffer=config["buffer"], reuse=config["reuse"], start=step
             ),
-            samples.validation_crops(held_out[::4], config, seed + 999, 2), config,
+            samples.validation_crops(held_out[::2], config, seed + 999, 2), config,
         )  # fmt: skip
     bundle = make_bundle(
         best, config, held_out[:CHECKED], run.output, data=f"{len(items)} {DATA[particles]}",
