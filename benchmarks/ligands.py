@@ -3,9 +3,9 @@
     python benchmarks/ligands.py EXPERIMENT... [-o benchmarks/ligands.md]
 
 EXPERIMENT: a folder with half1 and half2 (.mrc or .mrc.gz), post (RELION's sharpened map, if there
-is one) and placed.cif, the model as it lies in them, ligands and all. Mean Q-scores of all atoms and
-of those of each kind of ligand; the shift is of the enhanced map against the mean of the halves, at
-low frequencies. The protect mask is 3 Å around the ligands. Nothing else is told.
+is one) and placed.cif, the model as it lies in them, ligands and all. Mean Q-scores of all atoms
+and of those of each kind of ligand; the shift is of the enhanced map against the mean of the
+halves, at low frequencies. The protect mask is 3 Å around the ligands. Nothing else is told.
 """
 
 from __future__ import annotations
