@@ -18,9 +18,9 @@ from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.volume import Volume
-from cryodl.methods.cryores.estimate import estimate_single_map_resolution
 from cryodl.methods.cryores.predict import overlap
-from cryodl.methods.deepres.estimate import estimate_local_resolution
+from cryodl.methods.cryores.run import run_single_map_resolution
+from cryodl.methods.deepres.run import run_local_resolution
 from cryodl.methods.fsc import run_fsc
 from cryodl.networks.bundle import load_bundle
 from cryodl.simulation.experiment_set import VOXEL_SIZE
@@ -30,14 +30,14 @@ from cryodl.training.augment import molecular_target
 def judge(experiment) -> dict[str, float]:
     volume = Volume(experiment.load("map"), VOXEL_SIZE)
     target = molecular_target(experiment)
-    network = estimate_single_map_resolution(volume, load_bundle("cryores-single"))
+    network = run_single_map_resolution(volume, load_bundle("cryores-single"))
     masks = {"rule": automatic_mask(volume), "network": network.volumes["mask"].data > 0}
     row = {"resolution": experiment.resolution}
     row |= {f"IoU, {name}": overlap(mask, target) for name, mask in masks.items()}
     bundle = load_bundle("deepres-low")
     masks["true"] = target
     for name, mask in masks.items():
-        found = estimate_local_resolution(volume, bundle, mask=mask.astype(np.float32))
+        found = run_local_resolution(volume, bundle, mask=mask.astype(np.float32))
         row[f"deepres, {name}"] = found.stats["median"]
     halves = [Volume(experiment.load(name), VOXEL_SIZE) for name in ("half1", "half2")]
     for name, mask in masks.items():

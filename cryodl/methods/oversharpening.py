@@ -283,10 +283,10 @@ class _Network:
         return [line for line in common if not line.startswith(LOW_PASSED)]  # here, and it is said
 
     def __call__(self, volume: Volume, mask: np.ndarray, bfactor: float | None) -> np.ndarray:
-        from cryodl.methods.deepres.estimate import estimate_local_resolution
+        from cryodl.methods.deepres.run import run_local_resolution
 
         sharpen = "none" if bfactor is None else bfactor
-        result = estimate_local_resolution(
+        result = run_local_resolution(
             volume, self.bundle, mask=mask, sharpen=sharpen, **self.options
         )
         if bfactor is not None:

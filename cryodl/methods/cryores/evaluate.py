@@ -17,9 +17,9 @@ from cryodl.half_maps.monogenic import monogenic_resolution
 from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
-from cryodl.methods.cryores.estimate import estimate_single_map_resolution
 from cryodl.methods.cryores.options import DEFAULT
 from cryodl.methods.cryores.predict import overlap, predict
+from cryodl.methods.cryores.run import run_single_map_resolution
 from cryodl.methods.options import Option, declared
 from cryodl.methods.training_options import MAPS, TABLES
 from cryodl.networks.architectures import is_backbone
@@ -275,7 +275,7 @@ def real_maps(table, bundle) -> list[dict]:
     """
     rows = []
     for path, claimed, voxel in read_table(table):
-        result = estimate_single_map_resolution(read_map(path, voxel), bundle)
+        result = run_single_map_resolution(read_map(path, voxel), bundle)
         stats = result.stats
         rows.append({
             "map": path.name, "claimed": claimed, "median": stats["median"], "sd": stats["sd"],

@@ -12,8 +12,10 @@ import numpy as np
 from cryodl.errors import InputError, SettingError
 from cryodl.files.folder import check_file
 from cryodl.maps.edges import half_cosine
+from cryodl.maps.mrc import write_map
 from cryodl.maps.result import Result
 from cryodl.methods.cryores.mask_options import OPTIONS
+from cryodl.methods.cryores.run import MASK_BUNDLE, choose_bundle, run_single_map_resolution
 from cryodl.methods.options import declared
 from cryodl.methods.registry import NETWORK
 
@@ -66,14 +68,11 @@ def run_mask(
     ------
     CryodlError : one line with what was received and what to do; nothing is written then
     """
-    from cryodl.maps.mrc import write_map
-    from cryodl.methods.cryores.estimate import MASK_BUNDLE, estimate_single_map_resolution
-
     start = time.perf_counter()
     if output is not None:
         check_file(output, overwrite, volume)
     bundle = MASK_BUNDLE if bundle is None else bundle
-    result = estimate_single_map_resolution(
+    result = run_single_map_resolution(
         volume, bundle, voxel_size=voxel_size, thorough=thorough, batch_size=batch_size,
         device=device, progress=progress, notify=notify,
     )  # fmt: skip
@@ -128,17 +127,11 @@ def mask_finder(
     The function returns an ndarray (z, y, x), bool, raises InputError where it finds nothing, and
     logs how much of the box it found.
     """
-    from cryodl.methods.cryores.estimate import (
-        MASK_BUNDLE,
-        choose_bundle,
-        estimate_single_map_resolution,
-    )
-
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
     bundle = choose_bundle(MASK_BUNDLE)  # once for many maps
 
     def find(volume: Volume) -> np.ndarray:
-        made = estimate_single_map_resolution(
+        made = run_single_map_resolution(
             volume, bundle, thorough=thorough, device=device,
             progress=lambda _, done, every: show("mask", done, every),
             # what is unusual about the map is said by the task

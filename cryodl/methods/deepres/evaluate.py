@@ -12,7 +12,7 @@ from cryodl.files.folder import whole_folder
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.deepres.config import choose_range
-from cryodl.methods.deepres.estimate import estimate_local_resolution
+from cryodl.methods.deepres.run import run_local_resolution
 from cryodl.methods.options import Option, declared
 from cryodl.methods.training_options import MAPS, TABLES
 from cryodl.simulation.model_map import simulate_map
@@ -154,7 +154,7 @@ def experiments(structures, bundle):
             ("automatic", {"sharpen": "auto"}),
             ("flattened", {"sharpen": "auto", "claimed": resolution}),  # up to where its FSC says
         ):
-            result = estimate_local_resolution(volume, bundle, mask=mask, **options)
+            result = run_local_resolution(volume, bundle, mask=mask, **options)
             values = result.volumes["resolution"].data[made.mask]
             entry[name] = round(float(np.median(values)), 2)
         known = values > 0
@@ -208,9 +208,7 @@ def choose_structures(structures, kind, count):
 def judge(made, bundle, **options):
     """Run the network on a simulated map inside the true mask; the resolution array (z, y, x)."""
     mask = (made.distance <= NEAR).astype(np.float32)
-    result = estimate_local_resolution(
-        made.volume, bundle, mask=made.volume.with_data(mask), **options
-    )
+    result = run_local_resolution(made.volume, bundle, mask=made.volume.with_data(mask), **options)
     return result.volumes["resolution"].data, mask > 0
 
 
@@ -328,7 +326,7 @@ def real_maps(table, bundles):
             ("flattened", {"sharpen": "auto", "claimed": claimed}),
             ("automatic", {"sharpen": "auto"}),
         ):
-            stats = estimate_local_resolution(volume, bundle, **options).stats
+            stats = run_local_resolution(volume, bundle, **options).stats
             entry[name] = stats["median"]
             entry[f"{name}_sd"] = stats["sd"]
             if name == "deposited":

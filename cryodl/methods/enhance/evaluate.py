@@ -317,7 +317,7 @@ _MEDIANS = (
 
 def deepres_row(experiment, enhancer: Enhancer) -> dict:
     """Median local resolution (Å, DeepRes) of a map as it is, flattened, enhanced (figure 2)."""
-    from cryodl.methods.deepres.estimate import estimate_local_resolution
+    from cryodl.methods.deepres.run import run_local_resolution
 
     full = (experiment.load("half1") + experiment.load("half2")) / 2
     volume = Volume(full, float(experiment.info.get("voxel_size", 1.0)))
@@ -330,7 +330,7 @@ def deepres_row(experiment, enhancer: Enhancer) -> dict:
         "deepres_enhanced": (enhanced, {}),
     }
     medians = {
-        name: estimate_local_resolution(given, mask=mask, range="low", **options).stats["median"]
+        name: run_local_resolution(given, mask=mask, range="low", **options).stats["median"]
         for name, (given, options) in treated.items()
     }
     return {"experiment": experiment.folder.name, "resolution": round(claimed, 2), **medians}

@@ -11,7 +11,7 @@ import numpy as np
 from cryodl.evaluation.tables import write_tables
 from cryodl.files.folder import whole_folder
 from cryodl.maps.volume import Volume
-from cryodl.methods.local_classes.estimate import estimate_local_classes
+from cryodl.methods.local_classes.run import run_local_classes
 from cryodl.methods.options import Option, declared
 from cryodl.methods.training_options import TABLES
 from cryodl.training.run import print_line
@@ -112,7 +112,7 @@ def compare(experiments, bundles, labels, *, maps="unfiltered") -> list[dict[str
         known = {label: experiment.load(label) for label in labels}
         inside = np.all([values > 0 for values in known.values()], axis=0)
         for name, bundle in bundles.items():
-            result = estimate_local_classes(volume, bundle, mask=inside)
+            result = run_local_classes(volume, bundle, mask=inside)
             found = result.volumes["classes"].data[inside]
             expected = result.volumes["resolution"].data[inside]
             edges = result.stats["class_edges"]

@@ -5,10 +5,10 @@ import pytest
 
 from cryodl.checks.finest import finest_possible
 from cryodl.maps.volume import Volume
-from cryodl.methods.cryores.estimate import estimate_single_map_resolution
-from cryodl.methods.deepres.estimate import estimate_local_resolution
+from cryodl.methods.cryores.run import run_single_map_resolution
+from cryodl.methods.deepres.run import run_local_resolution
 from cryodl.methods.half_map_resolution import run_half_map_resolution
-from cryodl.methods.local_classes.estimate import estimate_local_classes, possible
+from cryodl.methods.local_classes.run import possible, run_local_classes
 from cryodl.methods.resolution_class.estimate import Classifier, answer_of
 from cryodl.tests.checks.test_quiet import SPHERE, VOXEL, N, molecule, noise
 
@@ -28,9 +28,9 @@ def halves():
 
 METHODS = {
     # told not to look beyond 6 Å
-    "deepres": lambda m, h: estimate_local_resolution(m, mask=SPHERE < 5, range="high"),
-    "cryores": lambda m, h: estimate_single_map_resolution(m, mask=INSIDE),
-    "unet-monores": lambda m, h: estimate_local_classes(m, mask=INSIDE, probabilities=True),
+    "deepres": lambda m, h: run_local_resolution(m, mask=SPHERE < 5, range="high"),
+    "cryores": lambda m, h: run_single_map_resolution(m, mask=INSIDE),
+    "unet-monores": lambda m, h: run_local_classes(m, mask=INSIDE, probabilities=True),
     "monogenic": lambda m, h: run_half_map_resolution(
         volume=m, method="monogenic", mask=Volume(INSIDE, VOXEL)),
     "sinusoid": lambda m, h: run_half_map_resolution(*h, method="sinusoid"),

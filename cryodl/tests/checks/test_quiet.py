@@ -12,7 +12,7 @@ from cryodl.checks.quiet import Rim, emptied, filled, molecule_within, quiet_rim
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
-from cryodl.methods.cryores.estimate import estimate_single_map_resolution
+from cryodl.methods.cryores.run import run_single_map_resolution
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 N, VOXEL = 56, 1.5
@@ -98,14 +98,14 @@ def test_nothing_is_told_of_a_rim():
 @pytest.fixture(scope="module")
 def without():
     """Numbers of the box that has no rim."""
-    return estimate_single_map_resolution(Volume(molecule() + 0.5 * noise(), VOXEL)).stats
+    return run_single_map_resolution(Volume(molecule() + 0.5 * noise(), VOXEL)).stats
 
 
 @pytest.mark.parametrize(("shape", "soft", "left"), [RIMS[0], RIMS[1], ("cylinder", 5, 0.005)])
 def test_cryores_answers_as_without_a_rim(shape, soft, left, without):
     data = molecule() + 0.5 * noise()
     away = SPHERE if shape == "sphere" else CYLINDER
-    result = estimate_single_map_resolution(rimmed(data, away, 21, soft, left))
+    result = run_single_map_resolution(rimmed(data, away, 21, soft, left))
     assert abs(result.stats["median"] - without["median"]) < 0.3
     assert result.stats["molecule_volume"] == pytest.approx(without["molecule_volume"], rel=0.15)
     assert any("the box is quiet beyond" in line for line in result.stats["warnings"])

@@ -307,7 +307,7 @@ def test_bad_parameter_files(params, message, tmp_path, capsys):
 def test_stopped_in_the_middle_leaves_nothing(
     raised, code, said, inputs, tmp_path, capsys, monkeypatch
 ):
-    from cryodl.methods.deepres import estimate as look
+    from cryodl.methods.deepres import run as look
 
     def stop(*args, **kwargs):
         raise raised

@@ -59,10 +59,10 @@ def seal_voxel_size(folder):
 
 
 def _choose(bundle):
-    from cryodl.methods.cryores.estimate import choose_bundle as single_map
+    from cryodl.methods.cryores.run import choose_bundle as single_map
     from cryodl.methods.deepres.config import choose_bundle as local_resolution
     from cryodl.methods.enhance.prepare import choose_bundle as postprocess
-    from cryodl.methods.local_classes.estimate import choose_bundle as local_classes
+    from cryodl.methods.local_classes.run import choose_bundle as local_classes
     from cryodl.methods.resolution_class.prepare import choose_bundle as resolution_class
 
     choices = {

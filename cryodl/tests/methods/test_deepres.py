@@ -89,9 +89,9 @@ def blobs(shape, voxel_size, noise=0.02):
 
 
 def run(volume, bundle, **options):
-    from cryodl.methods.deepres.estimate import estimate_local_resolution
+    from cryodl.methods.deepres.run import run_local_resolution
 
-    return estimate_local_resolution(volume, bundle, device="cpu", **options)
+    return run_local_resolution(volume, bundle, device="cpu", **options)
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_what_is_not_read_around_the_molecule_changes_nothing(monkeypatch):
 
 
 def test_any_tile_gives_the_same_map(result, density, bundle, monkeypatch):
-    from cryodl.methods.deepres import estimate as module
+    from cryodl.methods.deepres import run as module
     from cryodl.networks.tiles import TileGrid
 
     monkeypatch.setattr(
@@ -189,8 +189,8 @@ def test_scale_and_offset_change_nothing(result, density, bundle, scale, offset)
 def test_values_come_back_to_their_place(voxel_size, kind):
     """A field that is linear in space is the same at every voxel, whatever the network's grid."""
     from cryodl.maps.crop import bounding_box, paste
-    from cryodl.methods.deepres.estimate import _any_inside
     from cryodl.methods.deepres.prepare import prepare
+    from cryodl.methods.deepres.run import _any_inside
 
     volume = blobs((37, 44, 31), voxel_size)
     inside = np.zeros(volume.shape, bool)

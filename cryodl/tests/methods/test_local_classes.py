@@ -12,7 +12,7 @@ from cryodl.maps.mrc import read_map, write_map
 from cryodl.maps.volume import Volume
 from cryodl.methods import cost as whole_map_plan
 from cryodl.methods.local_classes import export as finish
-from cryodl.methods.local_classes.estimate import calibrated, class_counts, estimate_local_classes
+from cryodl.methods.local_classes.run import calibrated, class_counts, run_local_classes
 from cryodl.methods.local_classes.samples import (
     TRAINING,
     Pair,
@@ -229,7 +229,7 @@ def test_figures_and_temperature():
 
 
 def test_classes_lie_on_the_map_and_agree_with_the_probabilities(bundle, volume):
-    result = estimate_local_classes(volume, bundle, probabilities=True)
+    result = run_local_classes(volume, bundle, probabilities=True)
     classes, inside = result.volumes["classes"], result.volumes["mask"].data > 0
     assert classes.shape == volume.shape and classes.origin == volume.origin
     assert np.all(classes.data[~inside] == 0)
@@ -238,7 +238,7 @@ def test_classes_lie_on_the_map_and_agree_with_the_probabilities(bundle, volume)
     np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-3)
     np.testing.assert_array_equal(shares.argmax(axis=0) + 1, classes.data[inside])
     assert sum(result.stats["classes"]) == inside.sum() == result.stats["voxels"]
-    short = estimate_local_classes(volume, bundle)
+    short = run_local_classes(volume, bundle)
     np.testing.assert_array_equal(short.volumes["classes"].data, classes.data)
     assert set(short.volumes) == {"classes", "resolution", "mask"}
 
@@ -246,10 +246,8 @@ def test_classes_lie_on_the_map_and_agree_with_the_probabilities(bundle, volume)
 def test_scale_does_not_matter_and_a_mask_is_kept(bundle, volume):
     inside = np.zeros(volume.shape, bool)
     inside[15:25, 15:25, 15:25] = True
-    first = estimate_local_classes(volume, bundle, mask=inside)
-    second = estimate_local_classes(
-        volume.with_data(volume.data * 1e-5 + 7e-5), bundle, mask=inside
-    )
+    first = run_local_classes(volume, bundle, mask=inside)
+    second = run_local_classes(volume.with_data(volume.data * 1e-5 + 7e-5), bundle, mask=inside)
     assert first.stats["voxels"] == 1000
     np.testing.assert_allclose(
         first.volumes["resolution"].data, second.volumes["resolution"].data, atol=0.02
@@ -257,11 +255,11 @@ def test_scale_does_not_matter_and_a_mask_is_kept(bundle, volume):
 
 
 def test_tiles_answer_as_the_whole(bundle, volume, monkeypatch):
-    whole = estimate_local_classes(volume, bundle).volumes["resolution"].data
+    whole = run_local_classes(volume, bundle).volumes["resolution"].data
     for kind in ("cpu", "gpu"):
         monkeypatch.setitem(whole_map_plan.TILE_MEMORY, kind, 1.0)
     tiles, said = [], []
-    tiled = estimate_local_classes(
+    tiled = run_local_classes(
         volume, bundle, progress=lambda stage, done, all: tiles.append(all), notify=said.append
     )
     assert tiles[-1] > 1
@@ -299,7 +297,7 @@ def test_command_writes_classes_and_pictures(bundle, volume, tmp_path, capsys):
 
 def test_another_method_s_bundle_is_refused(volume, tmp_path, capsys):
     with pytest.raises(BundleError, match="is for local-resolution"):
-        estimate_local_classes(volume, "deepres-low")
+        run_local_classes(volume, "deepres-low")
     write_map(tmp_path / "map.mrc", volume)
     given = ["localres", tmp_path / "map.mrc", "--half1", "a.mrc", "--method", "unet-resmap"]
     assert main([*given, "-o", tmp_path / "out"]) == 2
@@ -321,5 +319,5 @@ def test_training_from_pairs_writes_a_bundle_that_predicts(volume, tmp_path, mon
     assert bundle.path == out and lines[-1].startswith(f"wrote {out}: ")
     spec = json.loads((out / "spec.json").read_text(encoding="utf-8"))
     assert spec["labels"] == "the user's" and 0 <= spec["metrics"]["exact"] <= 1
-    result = estimate_local_classes(volume, out)
+    result = run_local_classes(volume, out)
     assert 2 < result.stats["median"] < 15

@@ -99,7 +99,7 @@ def test_enhance_measures_its_noise_outside_it(folder, tmp_path):
 
 
 def test_a_map_without_a_molecule_draws_one_line(tmp_path, monkeypatch, capsys):
-    from cryodl.methods.cryores import estimate as run
+    from cryodl.methods.cryores import run as run
 
     monkeypatch.setattr(run, "LEAST", 10**9)  # however much it finds, it is too little
     command = ["localres", ZONE, "--mask", "network", "-o", tmp_path / "out"]

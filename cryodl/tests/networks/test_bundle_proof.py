@@ -13,10 +13,10 @@ import pytest
 from cryodl.compute.device import load_parts
 from cryodl.errors import BundleError, BundleWarning
 from cryodl.files.record import KEY, file_sha256, own_sum
-from cryodl.methods.cryores import estimate as single_map
+from cryodl.methods.cryores import run as single_map
 from cryodl.methods.deepres import config as local_resolution
 from cryodl.methods.enhance import prepare as postprocess
-from cryodl.methods.local_classes import estimate as local_classes
+from cryodl.methods.local_classes import run as local_classes
 from cryodl.methods.resolution_class import prepare as resolution_class
 from cryodl.networks.bundle import load_bundle
 from cryodl.networks.openvino_backend import can_run_openvino

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cryodl.methods import cost
-from cryodl.methods.cryores.estimate import estimate_single_map_resolution
+from cryodl.methods.cryores.run import run_single_map_resolution
 from cryodl.networks import tiles
 from cryodl.networks.bundle import load_bundle
 
@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parents[3] / "examples" / "emd_3186.map.gz"
 
 
 def test_tiles_answer_as_one(monkeypatch):
-    whole = estimate_single_map_resolution(EXAMPLE)
+    whole = run_single_map_resolution(EXAMPLE)
     made = []
     grid = tiles.TileGrid
 
@@ -24,7 +24,7 @@ def test_tiles_answer_as_one(monkeypatch):
     monkeypatch.setattr(tiles, "TileGrid", counted)
     monkeypatch.setitem(cost.OF_BACKBONE, "memory", 3e8)
     monkeypatch.setitem(cost.TILE_MEMORY, "cpu", 3e8)
-    parts = estimate_single_map_resolution(EXAMPLE)
+    parts = run_single_map_resolution(EXAMPLE)
     assert len(made[-1]) > 4 and made[-1].overlap == tiles.SEEN
     assert load_bundle(whole.stats["bundle"]).spec["overlap"] > tiles.SEEN
     both = (whole.volumes["mask"].data > 0) & (parts.volumes["mask"].data > 0)
