@@ -26,6 +26,7 @@ from cryodl.evaluation.tables import markdown
 from cryodl.files.folder import whole_file
 from cryodl.files.record import write_json
 from cryodl.methods.options import Option, declared, option
+from cryodl.methods.registry import LOCALRES
 from cryodl.methods.training_options import OPTIONS as TRAINING
 from cryodl.methods.training_options import TABLES
 from cryodl.training.run import print_line
@@ -187,26 +188,17 @@ def _judge(job) -> list[dict[str, Any]]:
 
 
 def _single(name: str, bundle: str | None, volume) -> Prediction:
-    """The prediction of a map as it is: no option is given."""
-    from cryodl.methods.cryores.run import run_single_map_resolution
-    from cryodl.methods.deepres.run import run_local_resolution
-    from cryodl.methods.local_classes.run import run_local_classes
-
-    if name == "cryores":
-        result = run_single_map_resolution(volume, bundle)
-    elif name == "deepres":
-        result = run_local_resolution(volume, bundle, sharpen="auto")
-    else:
-        result = run_local_classes(volume, bundle or name)
+    """The prediction of a map as it is: no option is given but what deepres cannot do without."""
+    method = LOCALRES[name]
+    given: dict[str, Any] = {**method.sets, **({"bundle": bundle} if bundle else {})}
+    result = method.load()(volume, **given, **({"sharpen": "auto"} if name == "deepres" else {}))
     width = result.volumes.get("uncertainty")
     return result.volumes["resolution"].data, None if width is None else width.data
 
 
 def _half_maps(name: str, half1, half2) -> Prediction:
-    from cryodl.methods.half_map_resolution import run_half_map_resolution
-
-    result = run_half_map_resolution(half1, half2, method=name)
-    return result.volumes["resolution"].data, None
+    method = LOCALRES[name]
+    return method.load()(half1, half2, **method.sets).volumes["resolution"].data, None
 
 
 def _enhance(model: str, bundle: str | None, *maps):

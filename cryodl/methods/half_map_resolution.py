@@ -251,33 +251,20 @@ def estimate_half_map_resolution(
         window = window or WINDOW * whole
         notify(f"window of {window:.1f} Å (edge of a box of the same volume)")
         values, unseen = local_fsc(
-            *halves,
-            inside,
-            global_resolution=whole,
-            window=window,
-            gaps=gaps,
-            progress=progress,
+            *halves, inside, global_resolution=whole, window=window, gaps=gaps, progress=progress,
             **numbers,
-        )
+        )  # fmt: skip
         found = {"fsc_resolution": found["fsc_resolution"], "window": round(window, 3)}
     else:
         difference = half_difference(*halves) if halves else None
-        if method == "monogenic":
-            values, unseen = monogenic_resolution(
-                full, inside, difference, excluded=excluded, significance=significance, gaps=gaps,
-                progress=progress, **numbers,
-            )  # fmt: skip
-        else:
-            values, unseen = sinusoid_resolution(
-                full,
-                inside,
-                difference,
-                excluded=excluded,
-                p_value=1 - significance,
-                gaps=gaps,
-                progress=progress,
-                **numbers,
-            )
+        estimate: Callable[..., tuple[np.ndarray, float]] = monogenic_resolution
+        level = {"significance": significance}
+        if method == "sinusoid":
+            estimate, level = sinusoid_resolution, {"p_value": 1 - significance}
+        values, unseen = estimate(
+            full, inside, difference, excluded=excluded, gaps=gaps, progress=progress, **level,
+            **numbers,
+        )  # fmt: skip
     np.maximum(values, np.float32(possible), out=values, where=inside)
     finest = numbers["min_resolution"]
     most = float((values[inside] <= finest * 1.02).mean())

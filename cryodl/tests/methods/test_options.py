@@ -7,9 +7,11 @@ import pytest
 
 import cryodl
 from cryodl.cli.main import COMMANDS, main
+from cryodl.compute.device import DEVICES
+from cryodl.compute.precision import PRECISIONS
 from cryodl.errors import CryodlError, InputError, SettingError
 from cryodl.methods import registry
-from cryodl.methods.options import Option, as_flags, declared, differing
+from cryodl.methods.options import DEVICE, PRECISION, Option, as_flags, declared, differing
 
 METHODS = {
     **registry.COMMANDS,
@@ -99,6 +101,11 @@ def test_one_message_for_each_range(option, bad, good, words):
             option.check(value)
     for value in good:
         option.check(value)
+
+
+def test_choices_are_those_of_what_computes():
+    """They stand twice: options read no other module, and what computes no method."""
+    assert DEVICE.choices == DEVICES and PRECISION.choices == PRECISIONS
 
 
 def test_one_value_or_one_for_each():
