@@ -13,8 +13,9 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from cryodl.checks.voxel_size import threshold, voxel_size_factor
+from cryodl.checks.voxel_size import read_features, threshold, voxel_size_factor
 from cryodl.evaluation.tables import read_table
+from cryodl.maps.mask import coarse_mask
 from cryodl.maps.mrc import read_map
 
 FACTORS = 1.0, 1.25, 0.8
@@ -34,7 +35,7 @@ def main() -> None:
         volume, cells = read_map(path, voxel), []
         for factor in FACTORS:
             changed = replace(volume, voxel_size=volume.voxel_size * factor)
-            told, wrong = voxel_size_factor(changed)
+            told, wrong = voxel_size_factor(read_features(changed, coarse_mask(changed)))
             warned[factor].append(wrong >= threshold())
             cells.append(f"{told:.2f} ({wrong:.0%}{', warned' * warned[factor][-1]})")
         lines.append(f"| {path.name} | {claimed:g} | {' | '.join(cells)} |")

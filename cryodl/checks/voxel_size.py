@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -141,14 +141,9 @@ SUM, INPUT, EXPECTED = "sha256", "vector_input", "vector_answer"
 TOLERANCE = 1e-3  # of a probability
 SEED = 7
 
-Predict = Callable[[np.ndarray, Mapping[str, np.ndarray]], np.ndarray]
 
-
-def sealed_weights(weights: Mapping[str, np.ndarray], predict: Predict) -> dict[str, np.ndarray]:
-    """Weights with a test vector and the checksum of both.
-
-    predict : features (numbers,) and weights to probabilities (factors,)
-    """
+def sealed_weights(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Weights with a test vector and the checksum of both."""
     arrays = {name: np.asarray(value) for name, value in weights.items()}
     mean, sd = arrays["mean"], arrays["sd"]
     drawn = (mean + sd * np.random.default_rng(SEED).normal(size=mean.shape)).astype(np.float32)
@@ -156,7 +151,7 @@ def sealed_weights(weights: Mapping[str, np.ndarray], predict: Predict) -> dict[
     return {**arrays, SUM: np.array(checksum(arrays))}
 
 
-def proven_weights(path: str | os.PathLike[str], predict: Predict) -> dict[str, np.ndarray]:
+def proven_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     """Weights of a file that is as it was written, and with which the vector is answered; float32.
 
     Raises InputError where it cannot be read, BundleError where it holds no such network or cannot
@@ -242,19 +237,12 @@ STANDS_OUT = 1.1  # logarithm of the power in the molecule over that in the solv
 SMALLEST = 10_000.0  # Å³ of molecule, that its statistics need
 
 
-def voxel_size_factor(volume: Volume, inside: np.ndarray | None = None):
-    """By what factor a voxel size seems to be too large, and how sure that is.
+def voxel_size_factor(features: np.ndarray) -> tuple[float, float]:
+    """By what factor a voxel size seems to be too large, and the probability that it is clearly
+    wrong.
 
-    volume : density;  inside : ndarray (z, y, x), bool, roughly the molecule; None finds it
-
-    Returns (factor, probability that the voxel size is clearly wrong).
+    features : ndarray (NUMBERS,), as from `read_features`
     """
-    if inside is None:
-        inside = coarse_mask(volume)
-    return _factor(read_features(volume, inside))
-
-
-def _factor(features: np.ndarray) -> tuple[float, float]:
     probability = predict(features)
     logarithm = np.log(FACTORS)
     wrong = float(wrongness(probability))
@@ -268,7 +256,7 @@ def _factor(features: np.ndarray) -> tuple[float, float]:
 def voxel_size_warning(volume: Volume, inside: np.ndarray | None = None) -> str | None:
     """A sentence where the features of a map do not fit its voxel size, with the evidence.
 
-    volume, inside : as in `voxel_size_factor`
+    volume : density;  inside : ndarray (z, y, x), bool, roughly the molecule; None finds it
 
     None where they fit, where it cannot be judged (a voxel size or a resolution beyond those that
     were trained on, a molecule that is too small), and where the package was installed without the
@@ -282,7 +270,7 @@ def voxel_size_warning(volume: Volume, inside: np.ndarray | None = None) -> str 
     if np.count_nonzero(inside) * volume.voxel_size**3 < SMALLEST:
         return None
     features = read_features(volume, inside)
-    factor, wrong = _factor(features)
+    factor, wrong = voxel_size_factor(features)
     if wrong < threshold() or not shows_detail(features):
         return None
     size = "large" if factor > 1 else "small"
@@ -347,4 +335,4 @@ def read_features(volume: Volume, inside: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _weights():
-    return proven_weights(WEIGHTS, predict)
+    return proven_weights(WEIGHTS)

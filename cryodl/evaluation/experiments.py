@@ -188,7 +188,7 @@ def _judge(job) -> list[dict[str, Any]]:
 
 
 def _single(name: str, bundle: str | None, volume) -> Prediction:
-    """The prediction of a map as it is: no option is given but what deepres cannot do without."""
+    """The prediction of a map as it is, which deepres flattens first."""
     method = LOCALRES[name]
     given: dict[str, Any] = {**method.sets, **({"bundle": bundle} if bundle else {})}
     result = method.load()(volume, **given, **({"sharpen": "auto"} if name == "deepres" else {}))

@@ -178,7 +178,7 @@ def fit_and_measure(trained, validation, path, seed=0):
             name = f"wrong by {np.expm1(low):.0%} to {np.expm1(high):.0%} warned of"
             figures[name] = float(warned[own].mean())
     with whole_file(path, overwrite=True) as part, open(part, "wb") as file:
-        np.savez(file, **sealed_weights(weights, predict))
+        np.savez(file, **sealed_weights(weights))
     return figures
 
 

@@ -77,7 +77,7 @@ def test_weights_of_no_such_network_are_told(change, message, tmp_path):
     arrays = {name: value for name, value in {**arrays, **change}.items() if value is not None}
     np.savez(path, **arrays, sha256=np.array(module.checksum(arrays)))
     with pytest.raises(BundleError, match=message):
-        proven_weights(path, module.predict)
+        proven_weights(path)
 
 
 @pytest.mark.parametrize(("factor", "word"), [(1.0, None), (1.25, "large")])
@@ -123,7 +123,7 @@ def network(path, factor):
     bias = np.where(np.abs(np.log(module.FACTORS / factor)) < 0.02, 20.0, 0.0)
     weights = dict(mean=np.zeros(NUMBERS), sd=np.ones(NUMBERS), layers=1, threshold=0.7,
                    kernel0=np.zeros((NUMBERS, len(bias))), bias0=bias)  # fmt: skip
-    np.savez(path, **sealed_weights(weights, module.predict))
+    np.savez(path, **sealed_weights(weights))
     return path
 
 
@@ -135,7 +135,7 @@ def network(path, factor):
 ])  # fmt: skip
 def test_weights_prove_themselves(change, message, tmp_path):
     path = network(tmp_path / "w.npz", 1.3)
-    assert set(proven_weights(path, module.predict)) == {
+    assert set(proven_weights(path)) == {
         "mean", "sd", "layers", "threshold", "kernel0", "bias0"}  # fmt: skip
     with np.load(path) as held:
         arrays = {**held, **change}
@@ -144,7 +144,7 @@ def test_weights_prove_themselves(change, message, tmp_path):
         arrays["sha256"] = np.array(module.checksum(arrays))
     np.savez(path, **{name: value for name, value in arrays.items() if value is not None})
     with pytest.raises((BundleError, InputError), match=message):
-        proven_weights(path, module.predict)
+        proven_weights(path)
 
 
 @pytest.mark.parametrize(("factor", "word"), [(1.0, None), (1.28, "large"), (0.78, "small")])
@@ -192,5 +192,5 @@ def test_training_learns_what_tells_and_measures_on_other_experiments(tmp_path):
     assert figures["wrong by 22% to 30% warned of"] > 0.9
     with np.load(tmp_path / "w.npz") as stored:
         assert 0 < stored["threshold"] < 1 and stored["kernel0"].shape[0] == NUMBERS
-    held = proven_weights(tmp_path / "w.npz", module.predict)
+    held = proven_weights(tmp_path / "w.npz")
     assert len(held[f"bias{int(held['layers']) - 1}"]) == len(module.FACTORS)

@@ -41,7 +41,7 @@ def read_bundle(folder):
 def read_voxel_size(folder):
     from cryodl.checks.voxel_size import FACTORS, NUMBERS, predict, proven_weights
 
-    weights = proven_weights(folder / "w.npz", predict)
+    weights = proven_weights(folder / "w.npz")
     assert 0 < weights["threshold"] < 1
     assert abs(predict(np.ones(NUMBERS, "f4"), weights).sum() - 1) < 1e-3
     assert predict(np.ones((3, NUMBERS), "f4"), weights).shape == (3, len(FACTORS))

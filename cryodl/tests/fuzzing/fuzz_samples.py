@@ -297,11 +297,11 @@ def write_openvino(path, reads, answers):
 
 def voxel_size_weights():
     """As the shipped one, but smaller."""
-    from cryodl.checks.voxel_size import FACTORS, NUMBERS, predict, sealed_weights
+    from cryodl.checks.voxel_size import FACTORS, NUMBERS, sealed_weights
 
     rng, shapes = np.random.default_rng(0), ((NUMBERS, 2), (2, len(FACTORS)))
     weights = {"mean": np.zeros(NUMBERS), "sd": np.ones(NUMBERS), "layers": 2, "threshold": 0.7}
     for layer, shape in enumerate(shapes):
         weights[f"kernel{layer}"] = rng.normal(size=shape)
         weights[f"bias{layer}"] = np.zeros(shape[1])
-    return {"w.npz": _npz(**sealed_weights(weights, predict))}
+    return {"w.npz": _npz(**sealed_weights(weights))}
