@@ -88,7 +88,7 @@ def check_map(
         )
     elif (said := _unlike_training(volume, support, coarse_mask)) is not None:
         found.append(said)
-    edges = [mask[_face(axis, end)].mean() for axis in range(3) for end in (0, -1)]
+    edges = [mask.take(end, axis).mean() for axis in range(3) for end in (0, -1)]
     if max(edges) > 0.02:
         found.append(
             "the molecule touches the border of the box"
@@ -122,10 +122,6 @@ def check_one_grid(
         return
     sizes = [f"{v.size} voxels of {v.voxel_size:g} Å" for v in (first, second)]
     raise InputError(f"{first_has} {sizes[0]} and {second_name} {sizes[1]}: {advice}")
-
-
-def _face(axis: int, end: int) -> tuple[slice | int, ...]:
-    return (slice(None),) * axis + (end,)
 
 
 SIZES = 0.5, 2.0  # of the grid's voxel size, of maps that are brought to it without much loss

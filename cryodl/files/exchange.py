@@ -31,7 +31,9 @@ def exchange(new: Path, final: Path, *, before: Path) -> None:
 
 def _at_once(first: Path, second: Path) -> bool:
     """Exchange by one call of the system; False where there is no such call."""
-    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if _is_linux() else None
+    if not sys.platform.startswith("linux"):
+        return False
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if call is None:
         return False
     paths = os.fsencode(first), os.fsencode(second)
@@ -41,7 +43,3 @@ def _at_once(first: Path, second: Path) -> bool:
     if number in _NOT_HERE:
         return False
     raise OSError(number, os.strerror(number), str(second))
-
-
-def _is_linux() -> bool:
-    return sys.platform.startswith("linux")

@@ -35,11 +35,9 @@ def as_meant(stored: np.ndarray, header: np.ndarray) -> np.ndarray:
         if (low, high) == (-1, 0):  # a mask of 0 and 255
             return unsigned
     stated = float(header["dmin"]), float(header["dmax"])
-    return unsigned if _fits(stated, unsigned) and not _close(stated, (low, high)) else stored
-
-
-def _fits(stated: tuple[float, float], values: np.ndarray) -> bool:
-    return _close(stated, (int(values.min()), int(values.max())))
+    if _close(stated, (int(unsigned.min()), int(unsigned.max()))):
+        return stored if _close(stated, (low, high)) else unsigned
+    return stored
 
 
 def _close(stated: tuple[float, float], found: tuple[int, int]) -> bool:

@@ -192,9 +192,8 @@ def boundaries(structures, classifier) -> list[dict[str, Any]]:
         tried = edge + np.arange(-5, 6) * STEP
         found = []
         for i, structure in enumerate(structures):
-            worse = [
-                1 - _better(classifier(simulated(structure, float(r), i)), edge) for r in tried
-            ]
+            told = [classifier(simulated(structure, float(r), i)) for r in tried]
+            worse = [1 - float(bins.probability_below(p.distribution, p.edges, edge)) for p in told]
             crossing = np.maximum.accumulate(worse)
             found.append(float(np.interp(0.5, crossing, tried)))
         rows.append(
@@ -207,10 +206,6 @@ def boundaries(structures, classifier) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _better(prediction, edge: float) -> float:
-    return float(bins.probability_below(prediction.distribution, prediction.edges, edge))
 
 
 def deposited(experiment) -> tuple[np.ndarray, float]:
