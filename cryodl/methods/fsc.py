@@ -201,7 +201,7 @@ def _in_directions(cones: DirectionalFsc, notes: list[str]) -> dict[str, Any]:
         there = f"{worst['resolution']:.1f} Å" if worst["resolution"] else "no signal"
         notes.append(
             f"anisotropic: {there} along ({axis}), {finest:.1f} Å at best; "
-            "views from some side are rare, so do not trust detail along that direction"
+            "views from some side may be rare: do not trust detail along that direction"
         )
     return found
 
