@@ -172,6 +172,14 @@ def weight_by_fsc(volume: Volume, fsc: np.ndarray) -> Volume:
     return volume.with_data(inverse(spectrum, volume.shape))
 
 
+def up_to(volume: Volume, resolution: float | None) -> Volume:
+    """A map without what is finer than its resolution (Å), which is noise; None leaves all."""
+    if resolution is None:
+        return volume
+    held = shell_frequencies(volume.shape, volume.voxel_size) * resolution <= 1
+    return weight_by_fsc(volume, held.astype(float))
+
+
 def signal_amplitude(fsc: np.ndarray) -> np.ndarray:
     """Share of signal in the amplitudes of a full map, by the FSC of its half maps."""
     fsc = np.clip(fsc, 0, 1)

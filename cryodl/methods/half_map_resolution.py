@@ -140,8 +140,9 @@ def run_half_map_resolution(
         if volume is not None and origins_apart(volume, result.density):
             shown = None  # the file lies elsewhere than the result
         title = names_of(half1, half2) if half1 is not None else ""
+        to = result.stats.get("fsc_resolution") if volume is None else None
         draw = partial(draw_local_resolution, result, output=output, source=shown, palette=palette,
-                       title=title)  # fmt: skip
+                       title=title, resolution_of_halves=to)  # fmt: skip
         finish(result, work, start, draw, tell=notify)
     return result
 

@@ -127,6 +127,7 @@ def draw_local_resolution(
     source: Path | None = None,
     palette: str = "viridis",
     title: str = "",
+    resolution_of_halves: float | None = None,
 ) -> Path:
     """Write histogram.png and .svg, slices.png and view.cxc.
 
@@ -137,9 +138,11 @@ def draw_local_resolution(
     output : folder that it will be: the script names the map as seen from there; None for the same
     source : file of the density; None, or a map that was changed, has it written as density.mrc
     palette : colours of the figures;  title : "" takes the name of the source
+    resolution_of_halves : Å, to which slices show the mean of half maps; None shows all
 
     Returns the file of the density, as scripts in `work` name it.
     """
+    from cryodl.half_maps.fsc import up_to
     from cryodl.report.histogram import draw_histogram
     from cryodl.report.palette import resolution_range
     from cryodl.report.slices import draw_slices
@@ -165,7 +168,7 @@ def draw_local_resolution(
         )
     with figure_of(result.stats, "slices.png"):
         draw_slices(
-            density.data,
+            up_to(density, resolution_of_halves).data,
             resolution,
             mask,
             work / "slices.png",

@@ -28,6 +28,7 @@ def before_after_rows(
     support: np.ndarray | None,
     mask: np.ndarray,
     supported: str = "Halves agree",
+    given: str = "Input",
 ) -> list[Row]:
     """Rows of a picture of both maps, and of what is known about the difference.
 
@@ -37,11 +38,12 @@ def before_after_rows(
     change : ndarray, shape (z, y, x), or None; above 0 where density was added, below where removed
     support : ndarray, shape (z, y, x), or None; how far both halves agree, 0 to 1, or what else
         `supported` says
+    given : what `before` is
     mask : ndarray of bool, shape (z, y, x), where the enhanced map shows something
     """
     low, high = density_limits(before, mask)
     rows = [
-        Row(before, "gray_r", low, high, "Input", False),
+        Row(before, "gray_r", low, high, given, False),
         Row(after, "gray_r", 0.0, DARKEST, "Enhanced", True),
     ]
     if support is not None:
@@ -73,10 +75,11 @@ def draw_before_after(
     support: np.ndarray | None = None,
     supported: str = "Halves agree",
     title: str = "",
+    given: str = "Input",
 ) -> None:
     """Write slices of both maps at the same planes.
 
-    before, after, change, support, supported : as in `before_after_rows`
+    before, after, change, support, supported, given : as in `before_after_rows`
     path : .png, .svg or .pdf
     level : density of the enhanced map from which on it shows something
     voxel_size, origin : Å
@@ -88,7 +91,7 @@ def draw_before_after(
         figure = new_figure(6, 6)
         draw_slice_rows(
             figure,
-            before_after_rows(before, after, change, support, mask, supported),
+            before_after_rows(before, after, change, support, mask, supported, given),
             planes=pick_planes(mask, "z", PLANES),
             voxel_size=voxel_size,
             origin=origin,

@@ -340,10 +340,12 @@ def _draw(
     source: str | Path | None,
     title: str,
 ) -> None:
+    from cryodl.half_maps.fsc import up_to
     from cryodl.report.chimerax import surface_level
     from cryodl.report.enhancement import draw_before_after, write_before_after_view
 
     density, enhanced = result.density, result.volumes["enhanced"].data
+    to = result.stats.get("fsc", {}).get("before_0.143")  # of half maps, whose mean is noisy
     name = "trust" if "trust" in result.volumes else "support"
     support = result.volumes.get(name)
     changed = result.stats["voxel_size_given"]
@@ -351,7 +353,7 @@ def _draw(
     shown = place_density(density, given, work, output)
     with figure_of(result.stats, "slices.png"):
         draw_before_after(
-            density.data,
+            up_to(density, to).data,
             enhanced,
             work / "slices.png",
             level=SURFACE,
@@ -361,6 +363,7 @@ def _draw(
             support=None if support is None else support.data,
             supported="Trust" if name == "trust" else "Halves agree",
             title=title,
+            given=f"Input to {to:.1f} Å" if to else "Input",
         )
     mask = enhanced > SURFACE / 2
     write_before_after_view(

@@ -116,12 +116,13 @@ def _nearest_atoms(places: np.ndarray, grid: Volume) -> np.ndarray:
     around = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), -1)
     around = around.reshape(-1, 3)
     around = around[np.linalg.norm(around, axis=1) <= NEAR / voxel + 1]
-    centres = np.rint(places[:, ::-1] / voxel).astype(int)
-    near = np.zeros(grid.shape, bool)
-    for step in around:
-        at = centres + step
-        at = at[np.all((at >= 0) & (at < grid.shape), axis=1)]
-        near[tuple(at.T)] = True
+    wide = tuple(n + 2 * reach for n in grid.shape)  # so that no step leaves it
+    centres = np.rint(places[:, ::-1] / voxel).astype(int) + reach
+    centres = np.unique(np.ravel_multi_index(tuple(centres.T), wide))
+    near = np.zeros(wide, bool)
+    for step in around @ [wide[1] * wide[2], wide[2], 1]:
+        near.ravel()[centres + step] = True
+    near = near[(slice(reach, -reach),) * 3]
     voxels = np.argwhere(near)
     _, found = cKDTree(places).query(voxels[:, ::-1] * voxel, distance_upper_bound=NEAR)
     nearest = np.full(grid.shape, -1, np.int32)

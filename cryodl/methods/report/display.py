@@ -27,8 +27,8 @@ PICTURES = (  # part, file, title, caption, over the whole page: these last
     ("fsc", "directional.svg", "Resolution by direction",
      "FSC in cones of 20 degrees; one side of the sphere, seen along z.", True),
     ("enhance", "slices.png", "Post-processed",
-     "Before, and filtered as the FSC and the spectrum of atoms ask for; how far both halves "
-     "agree, and what density was added or removed.", True),
+     "Before, up to its resolution, and filtered as the FSC and the spectrum of atoms ask for; how "
+     "far both halves agree, and what density was added or removed.", True),
     ("compare", "slices.png", "Where methods agree",
      "Local resolution of each, and by how much they differ.", True),
     ("quality", "q_score.svg", "Q-score along the sequence",

@@ -221,3 +221,14 @@ def test_maps_that_are_no_two_halves(other, message):
 def test_what_voxels_end_may_be_better():
     assert fsc.in_words(3.2, 1.0) == "3.20 Å"
     assert fsc.in_words(2.0, 1.0) == "2.00 Å or better (Nyquist)"
+
+
+def test_a_map_up_to_its_resolution_has_nothing_finer():
+    data = np.random.default_rng(0).standard_normal((24, 24, 24)).astype(np.float32)
+    volume = Volume(data, 2.0)
+    assert fsc.up_to(volume, None) is volume
+    before, after = (np.abs(np.fft.rfftn(v.data)) for v in (volume, fsc.up_to(volume, 7.5)))
+    f = [np.fft.fftfreq(24)[:, None, None], np.fft.fftfreq(24)[:, None], np.fft.rfftfreq(24)]
+    radius = 24 * np.sqrt(sum(each**2 for each in f))
+    assert np.allclose(after[radius <= 6], before[radius <= 6], rtol=1e-3, atol=1e-2)
+    assert after[radius >= 7].max() < 1e-3 * before.max()
