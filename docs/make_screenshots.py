@@ -1,6 +1,7 @@
-"""Take the pictures of Scipion's windows in docs/images from a real project.
+"""Take the pictures in docs/images: Scipion's windows of a real project, and a report's page.
 
-Run from the repository's root, with Xvfb installed: python docs/make_screenshots.py
+Run from the repository's root, with Xvfb and chromium installed: python docs/make_screenshots.py,
+or for the page alone: python docs/make_screenshots.py page
 """
 
 import importlib
@@ -14,6 +15,9 @@ IMAGES = ROOT / "docs" / "images"
 
 def main():
     sys.path.insert(0, str(ROOT))
+    page()
+    if "page" in sys.argv:
+        return
     importlib.import_module("conftest")  # a configuration of Scipion that is nobody's own
     from pwem.protocols import ProtImportVolumes
     from pyworkflow.project import Manager
@@ -46,6 +50,34 @@ def main():
         if done.returncode:
             sys.exit(done.stderr)
     newcomer()
+
+
+def page():
+    """The upper part of the page that `make demo` makes."""
+    import tempfile
+
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    from cryodl import run_report
+    from cryodl.tests.report.test_page_browser import CHROMIUM, FLAGS
+
+    examples, path = ROOT / "examples", IMAGES / "report.png"
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as started:
+        run_report(
+            examples / "emd_30342_zone.mrc.gz", model=examples / "7cec_chain_A.cif.gz", claimed=3.9,
+            output=Path(folder) / "out",
+        )  # fmt: skip
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        opened = browser.new_page(viewport={"width": 1280, "height": 900})
+        opened.set_default_timeout(300_000)  # WebGL by software
+        opened.goto((Path(folder) / "out" / "report.html").as_uri())
+        opened.wait_for_function("window.stage && stage.compList.every(c => c.reprList.length)")
+        opened.wait_for_timeout(3000)
+        opened.screenshot(path=str(path))
+        browser.close()
+    with Image.open(path) as image:
+        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def newcomer():

@@ -23,6 +23,10 @@ from cryodl.report.slices import crop_box
 
 #: Colour of a surface whose resolution is not known.
 UNKNOWN = "#b4b4b4"
+#: Voxels shown outside a mask over those inside, at most, of a level that is raised above noise.
+SPECKS = 0.25
+#: Share of a mask that such a level still shows.
+LEAST_SHOWN = 0.01
 
 
 def surface_level(map_data: np.ndarray, mask: np.ndarray) -> float:
@@ -62,6 +66,23 @@ def surface_level(map_data: np.ndarray, mask: np.ndarray) -> float:
         clear, quarter = np.quantile(shell, 0.99), np.quantile(values, 0.75)
         level = max(level, float(min(clear, quarter)))
     return level
+
+
+def above_noise(map_data: np.ndarray, inside: np.ndarray, level: float) -> float | None:
+    """A level that shows less outside a mask than inside: the one given, or raised.
+
+    map_data, inside : ndarrays, shape (z, y, x), density and the mask as bool
+
+    None where none does that and shows anything of what is inside.
+    """
+    shown = map_data >= level
+    held, noise = (np.sort(map_data[shown & part])[::-1] for part in (inside, ~inside))
+    if len(noise) <= len(held):
+        return level
+    beyond = np.searchsorted(-noise, -held, side="right")  # voxels outside, at each level
+    count = np.arange(1, len(held) + 1)
+    good = (beyond <= SPECKS * count) & (count >= LEAST_SHOWN * inside.sum())
+    return float(held[good][-1]) if good.any() else None
 
 
 def fill_outside(resolution: np.ndarray, mask: np.ndarray, voxels: int = 3) -> np.ndarray:

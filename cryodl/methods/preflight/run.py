@@ -52,8 +52,7 @@ READY, FAULTY = 0, 1  # exit status; 2, of every command, means that something c
 FAR_FINER = 0.8  # below which it is a fault
 FINER = 0.95  # times the FSC's resolution, below which a claim is finer than what is there
 SHOWN = 256  # voxels along an edge of what is drawn
-SPECKS = 0.25  # voxels shown outside the mask over those inside, at most, of a level that is raised
-LEAST_SHOWN, POOR = 0.01, 0.05  # share of the mask that such a level still shows; no picture of it
+POOR = 0.05  # share of the mask that a raised level shows: no picture of it
 INCLUDED = 0.5  # share of a fitted model's atoms that lie above the level, at least
 
 
@@ -163,12 +162,12 @@ def _levels(
 
     inside : ndarray, shape (z, y, x), bool, the mask or the molecule;  whose : which of the two
     """
-    from cryodl.report.chimerax import surface_level
+    from cryodl.report.chimerax import SPECKS, above_noise, surface_level
 
     levels, how = {}, "given"
     for name, volume in maps.items():
         found = surface_level(volume.data, inside)
-        raised = _above_noise(volume.data, inside, found)
+        raised = above_noise(volume.data, inside, found)
         if name != PRIMARY or level is None:
             levels[name] = float(f"{(raised or found) * volume.unit:.4g}")
         else:
@@ -192,18 +191,6 @@ def _levels(
             "give a level that shows less" if level is not None else
             "deposit a map that is filtered to its resolution, or masked")  # fmt: skip
     return levels, Check("contour level", OK, f"{said} ({how})")
-
-
-def _above_noise(data: np.ndarray, inside: np.ndarray, level: float) -> float | None:
-    """A level that shows less outside a mask than inside: the one given, or raised; None where
-    none does that and shows anything of what is inside."""
-    held, noise = (np.sort(data[part][data[part] >= level])[::-1] for part in (inside, ~inside))
-    if len(noise) <= len(held):
-        return level
-    beyond = np.searchsorted(-noise, -held, side="right")  # voxels outside, at each level
-    count = np.arange(1, len(held) + 1)
-    good = (beyond <= SPECKS * count) & (count >= LEAST_SHOWN * inside.sum())
-    return float(held[good][-1]) if good.any() else None
 
 
 def _voxel_size(primary: Volume) -> Check:

@@ -153,10 +153,13 @@ def _judge(
     )
     source = "given"
     if level is None:
-        from cryodl.report.chimerax import surface_level
+        from cryodl.report.chimerax import above_noise, surface_level
 
-        level = surface_level(density.data, automatic_mask(density)) * density.unit
+        molecule = automatic_mask(density)
+        found = surface_level(density.data, molecule)
+        level = (above_noise(density.data, molecule, found) or found) * density.unit
         source = "Otsu's threshold within the molecule"
+        source += ", raised above the noise outside" * (level > found * density.unit)
     above = _at(density, place) >= level / density.unit
     per_atom = {"q_score": scores[0], "inside": np.where(inside, above, np.nan)}
     size = len(atoms.residues)

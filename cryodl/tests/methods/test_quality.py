@@ -209,3 +209,22 @@ def test_where_the_map_is_constant_q_is_unknown(tmp_path, capsys):
         assert main(["quality", str(tmp_path / "corner.mrc"), str(model), "-o", out]) == 2
         error = capsys.readouterr().err
         assert "the map is constant where the model lies" in error and "Traceback" not in error
+
+
+def test_the_level_that_is_found_shows_less_noise_than_molecule(tmp_path):
+    """Small atoms in a large and noisy box: a threshold of the molecule alone shows the noise."""
+    atoms = read_atoms(DATA / "1c75.pdb")
+    shape, rng = (72,) * 3, np.random.default_rng(0)
+    places = atoms.positions - atoms.positions.mean(axis=0) + 36
+    data = atom_density(places, atoms.elements, shape, VOXEL, b_factor=60)
+    noisy = data + rng.normal(0, 0.7 * data[data > 0.1 * data.max()].mean(), shape)
+    model = tmp_path / "model.pdb"
+    structure = atoms.structure.clone()
+    move = gemmi.Transform(gemmi.Mat33(), gemmi.Vec3(*(36 - atoms.positions.mean(axis=0))))
+    structure[0].transform_pos_and_adp(move)
+    structure.write_pdb(str(model))
+    stats = run_quality(Volume(noisy, VOXEL), model).stats
+    above = noisy >= stats["level"]
+    near = data > 0.1 * data.max()
+    assert (above & ~near).sum() < (above & near).sum()
+    assert stats["level_source"].endswith("raised above the noise outside")
