@@ -56,7 +56,6 @@ def page():
     """The upper part of the page that `make demo` makes."""
     import tempfile
 
-    from PIL import Image
     from playwright.sync_api import sync_playwright
 
     from cryodl import run_report
@@ -76,8 +75,6 @@ def page():
         opened.wait_for_timeout(3000)
         opened.screenshot(path=str(path))
         browser.close()
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def newcomer():

@@ -156,10 +156,11 @@ def _judge(
         from cryodl.report.chimerax import above_noise, surface_level
 
         molecule = automatic_mask(density)
-        found = surface_level(density.data, molecule)
-        level = (above_noise(density.data, molecule, found) or found) * density.unit
+        threshold = surface_level(density.data, molecule)
+        raised = above_noise(density.data, molecule, threshold) or threshold
+        level = raised * density.unit
         source = "Otsu's threshold within the molecule"
-        source += ", raised above the noise outside" * (level > found * density.unit)
+        source += ", raised above the noise outside" * (raised > threshold)
     above = _at(density, place) >= level / density.unit
     per_atom = {"q_score": scores[0], "inside": np.where(inside, above, np.nan)}
     size = len(atoms.residues)
