@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from cryodl.half_maps.fsc import (
     estimate_within,
     in_words,
     mask_of_halves,
+    up_to,
 )
 from cryodl.half_maps.local_fsc import WINDOW, local_fsc
 from cryodl.half_maps.monogenic import monogenic_resolution
@@ -140,9 +140,14 @@ def run_half_map_resolution(
         if volume is not None and origins_apart(volume, result.density):
             shown = None  # the file lies elsewhere than the result
         title = names_of(half1, half2) if half1 is not None else ""
-        to = result.stats.get("fsc_resolution") if volume is None else None
-        draw = partial(draw_local_resolution, result, output=output, source=shown, palette=palette,
-                       title=title, resolution_of_halves=to)  # fmt: skip
+        end = result.stats.get("fsc_resolution") if volume is None else None
+
+        def draw(folder: Path) -> None:
+            draw_local_resolution(
+                result, folder, output=output, source=shown, palette=palette, title=title,
+                sliced=up_to(result.density, end).data,
+            )  # fmt: skip
+
         finish(result, work, start, draw, tell=notify)
     return result
 

@@ -127,7 +127,7 @@ def draw_local_resolution(
     source: Path | None = None,
     palette: str = "viridis",
     title: str = "",
-    resolution_of_halves: float | None = None,
+    sliced: np.ndarray | None = None,
 ) -> Path:
     """Write histogram.png and .svg, slices.png and view.cxc.
 
@@ -138,11 +138,10 @@ def draw_local_resolution(
     output : folder that it will be: the script names the map as seen from there; None for the same
     source : file of the density; None, or a map that was changed, has it written as density.mrc
     palette : colours of the figures;  title : "" takes the name of the source
-    resolution_of_halves : Å, to which slices show the mean of half maps; None shows all
+    sliced : ndarray, shape (z, y, x), density that slices show; None takes that of the result
 
     Returns the file of the density, as scripts in `work` name it.
     """
-    from cryodl.half_maps.fsc import up_to
     from cryodl.report.histogram import draw_histogram
     from cryodl.report.palette import resolution_range
     from cryodl.report.slices import draw_slices
@@ -168,7 +167,7 @@ def draw_local_resolution(
         )
     with figure_of(result.stats, "slices.png"):
         draw_slices(
-            up_to(density, resolution_of_halves).data,
+            density.data if sliced is None else sliced,
             resolution,
             mask,
             work / "slices.png",
