@@ -11,6 +11,7 @@ from cryodl.report.palette import DEFAULT_PALETTE
 from cryodl.report.slice_grid import draw_slice_grid, draw_slice_rows, pick_planes
 from cryodl.report.slices import crop_box
 from cryodl.viewers import chimerax
+from cryodl.viewers.maps import read_volume
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +211,19 @@ class CryodlViewerBase(ProtocolViewer):
         high = window.winfo_screenheight() if hasattr(window, "winfo_screenheight") else SCREEN
         figure.set_dpi(min(PLOT_DPI, (high - FRAME) / figure.get_size_inches()[1]))
         return plotter
+
+    def _scene(self, results, coloured, **how):
+        """Return the views of a map in ChimeraX that is coloured by another one.
+
+        The form may choose the map; how : vmin, vmax, colours, labels and name of `write_scene`
+        """
+        pointer = getattr(self, "chimeraVolume", None)
+        chosen = None if pointer is None else pointer.get()
+        shown = results.density() if chosen is None else read_volume(chosen)
+        folder = self.protocol._getExtraPath()
+        return self._chimera_views(
+            chimerax.write_scene(folder, shown, coloured, results.mask, **how)
+        )
 
     def _chimera_views(self, script):
         """Return the views that open a script in ChimeraX, or say where it is."""

@@ -21,9 +21,7 @@ from cryodl.report.classes import (
 )
 from cryodl.report.curves import fill_learning_curves
 from cryodl.report.figure import draw_table
-from cryodl.viewers import chimerax
 from cryodl.viewers.base import CryodlViewerBase, define_entry
-from cryodl.viewers.maps import read_volume
 from cryodl.viewers.results import why_missing
 from cryodl.viewers.viewer_resolution import COLOUR_SETS, CryodlResolutionViewer
 
@@ -92,19 +90,15 @@ class CryodlLocalClassesViewer(CryodlResolutionViewer):
 
     # --------------------------- ChimeraX ---------------------------------
     def _show_class_chimera(self, results):
-        chosen = self.chimeraVolume.get()
-        script = chimerax.write_scene(
-            self.protocol._getExtraPath(),
-            results.density() if chosen is None else read_volume(chosen),
+        return self._scene(
+            results,
             results.extra("classes.mrc"),
-            results.mask,
             vmin=1.0,
             vmax=float(len(LABELS)),
             colours=class_colours(self._palette()),
             labels=LABELS,
             name="classes",
         )
-        return self._chimera_views(script)
 
 
 class CryodlResolutionClassViewer(CryodlViewerBase):

@@ -13,7 +13,6 @@ from cryodl.report.palette import (
     resolution_range,
 )
 from cryodl.report.slice_grid import Row
-from cryodl.viewers import chimerax
 from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
 from cryodl.viewers.results import ComparisonResults
 
@@ -193,14 +192,6 @@ class CryodlCompareViewer(CryodlViewerBase):
         colours = palette_colours(vmin, vmax)
         if self.live:
             vmin, vmax, colours = self.live.low, self.live.high, self.live.stops()
-        script = chimerax.write_scene(
-            self.protocol._getExtraPath(),
-            results.density(),
-            results.consensus,
-            results.mask,
-            vmin=vmin,
-            vmax=vmax,
-            colours=colours,
-            name="consensus",
+        return self._scene(
+            results, results.consensus, vmin=vmin, vmax=vmax, colours=colours, name="consensus"
         )
-        return self._chimera_views(script)

@@ -25,9 +25,7 @@ from cryodl.report.palette import (
 )
 from cryodl.report.slice_grid import AXES
 from cryodl.report.slices import density_limits, molecule_centre
-from cryodl.viewers import chimerax
 from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
-from cryodl.viewers.maps import read_volume
 from cryodl.viewers.results import RunResults
 
 MIDDLE = -1
@@ -207,17 +205,7 @@ class CryodlResolutionViewer(CryodlViewerBase):
         colours = palette_colours(vmin, vmax, intervals, palette)
         if self.live:
             vmin, vmax, colours = self.live.low, self.live.high, self.live.stops(intervals)
-        chosen = self.chimeraVolume.get()
-        script = chimerax.write_scene(
-            self.protocol._getExtraPath(),
-            results.density() if chosen is None else read_volume(chosen),
-            results.resolution,
-            results.mask,
-            vmin=vmin,
-            vmax=vmax,
-            colours=colours,
-        )
-        return self._chimera_views(script)
+        return self._scene(results, results.resolution, vmin=vmin, vmax=vmax, colours=colours)
 
 
 def define_form(form, results):
