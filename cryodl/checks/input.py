@@ -22,6 +22,7 @@ from cryodl.maps.crop import bounding_box
 from cryodl.maps.mask import automatic_mask, coarse_mask, existing_mask, outside_value
 from cryodl.maps.volume import Volume
 
+MASKED = "the map looks masked already"
 VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
 DIAMETERS = (20.0, 1500.0)  # Å, of molecules seen by cryo-EM
 SMALLEST_BOX = 16, 20.0  # voxels, Å: edge of a box, below which no texture is seen
@@ -33,6 +34,7 @@ def check_map(
     coarse_mask: np.ndarray | None = None,
     *,
     signal: bool = False,
+    whole: int | None = None,
 ) -> list[str]:
     """Plain sentences about what is unusual in a map; none of them prevents its use.
 
@@ -41,6 +43,7 @@ def check_map(
     coarse_mask : likewise, what `coarse_mask` finds, by which voxel size and noise are judged,
         where it is known already
     signal : its half maps have signal in common: it is not noise, however it looks
+    whole : voxels of the map that was given, where this is a part of it
     """
     rim = quiet_rim(volume)
     nothing = None if rim is None else contrast_warning(filled(volume, rim, like_all=True), None)
@@ -56,7 +59,7 @@ def check_map(
     support = existing_mask(volume.data)
     if support is not None:
         found.append(
-            f"the map looks masked already: {1 - support.mean():.0%} of its voxels hold"
+            f"{MASKED}: {1 - support.sum() / (whole or support.size):.0%} of its voxels hold"
             " one and the same value; only the rest is considered"
         )
     low, high = VOXEL_SIZES

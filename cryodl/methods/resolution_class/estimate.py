@@ -111,7 +111,7 @@ class Classifier:
         """
         volume, chosen = input_map(volume, voxel_size), rotations(thorough)
         inside, notes = input_mask(mask, volume)
-        part = without_padding(volume.data)
+        part, whole = without_padding(volume.data), volume.data.size
         volume = crop(volume, part)
         inside = None if inside is None or not inside[part].any() else inside[part]
         rim = quiet_rim(volume)
@@ -119,7 +119,7 @@ class Classifier:
         notes += [rim.sentence] if rim else []
         if inside is None:
             inside = within_rim(agreed(chosen, automatic_mask, volume), rim)
-        notes += check_map(given, inside)
+        notes += check_map(given, inside, whole=whole)
 
         def look(this: Pass, volume: Volume, inside: np.ndarray) -> list[np.ndarray]:
             molecule = find_molecule(volume, self.spec["voxel_size"], inside)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cryodl.checks.input import MASKED
 from cryodl.methods.options import declared
 from cryodl.methods.resolution_class.options import OPTIONS
 
@@ -59,7 +61,7 @@ def classify_maps(
     for each map a dict with map (its path, or None), class ("high" below 5 Å, "medium" 5-10 Å,
     "low"), probabilities of the three, resolution and 90 % interval in Å, finest_possible (Å; none
     of these is finer), claimed, agrees and verdict ("agrees", or the map looks "worse" or "better";
-    None without a claim), warnings and
+    None without a claim, and of a masked map that looks better, as all of them do), warnings and
     seconds. Of several maps one that cannot be judged has map and error (a line) alone.
 
     Raises
@@ -111,6 +113,11 @@ def classify_maps(
         for warning in answer.warnings:
             tell(f"warning: {path or 'map'}: {warning}")
         verdict = None if claim is None else answer.judge(claim)
+        if verdict == "better" and any(said.startswith(MASKED) for said in answer.warnings):
+            verdict = None  # masked maps look better than they are
+            said = f"it looks better than the claimed {claim:g} Å, as masked maps do: not judged"
+            answer = replace(answer, warnings=(*answer.warnings, said))
+            tell(f"warning: {path or 'map'}: {said}")
         found.append(
             {
                 "map": path,

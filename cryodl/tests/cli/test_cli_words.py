@@ -1,7 +1,11 @@
 """Words on the command line and in --params, of any command."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 
+import cryodl
 from cryodl.cli import common
 from cryodl.cli.common import read_params
 from cryodl.cli.main import main, make_parser
@@ -93,3 +97,16 @@ def test_progress_tells_the_time_left_by_what_it_took_of_late(monkeypatch, capsy
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "predict: 10 %, about 9 min left"
     assert printed[-2] == "predict: 90 %, about 10 min left" and printed[-1] == "predict: 100 %"
+
+
+def test_a_masked_map_that_looks_better_has_no_verdict():
+    """Masked maps look better than they are; shares are of the map, not of what is left of it."""
+    examples = Path(__file__).resolve().parents[3] / "examples"
+    [found] = cryodl.classify_maps(examples / "emd_30342_zone.mrc.gz", claimed=9.0)
+    assert found["interval"][1] < 9 and found["verdict"] is None and found["agrees"] is None
+    assert "as masked maps do: not judged" in found["warnings"][-1]
+    data = cryodl.read_map(examples / "emd_30342_zone.mrc.gz").data
+    share = np.mean(data == data[0, 0, 0])
+    assert f"masked already: {share:.0%} of its voxels" in " ".join(found["warnings"])
+    [worse] = cryodl.classify_maps(examples / "emd_30342_zone.mrc.gz", claimed=2.0)
+    assert worse["verdict"] == "worse"
