@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from cryodl.half_maps.directional import cell_centres, cells_and_shells, directional_fsc
+from cryodl.half_maps.directional import (
+    SURE,
+    UNEVEN,
+    cell_centres,
+    cells_and_shells,
+    directional_fsc,
+)
 from cryodl.half_maps.fsc import estimate_fsc
 from cryodl.maps.volume import Volume
 
@@ -49,6 +55,7 @@ def test_resolution_in_cones_is_that_of_their_noise():
     assert np.median(result.resolutions[inner]) == pytest.approx(known(3.0), rel=0.05)
     assert np.median(result.resolutions[outer]) == pytest.approx(known(1.0), rel=0.05)
     assert result.anisotropic and result.area_ratio < 0.8 and result.sphericity < 0.99
+    assert result.uneven > UNEVEN and result.certainty > 5 * SURE
     axis = np.array(result.worst(1)[0]["axis"][::-1])
     assert np.degrees(np.arccos(abs(axis @ AXIS))) < 20
 
@@ -57,6 +64,7 @@ def test_resolution_in_cones_is_that_of_their_noise():
 def test_even_noise_is_not_called_anisotropic(seed):
     result = found(1.0, seed)
     assert not result.anisotropic and result.sphericity > 0.99
+    assert result.uneven < 0.1 and result.certainty < SURE
     assert result.areas.std() < 3 * result.chance
     # of four hundred cones not one is far off
     assert result.resolutions == pytest.approx(known(1.0), rel=0.05)
