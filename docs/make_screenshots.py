@@ -91,7 +91,7 @@ def newcomer():
             sys.exit(done.stderr)
         for name in ("import", "form", "colours", "again"):
             with Image.open(Path(folder) / f"{name}.png") as image:
-                few = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+                few = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
                 few.save(IMAGES / f"newcomer_{name}.png", optimize=True)
 
 

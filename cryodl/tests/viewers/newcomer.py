@@ -284,6 +284,7 @@ def walk(hand, path, voxel_size):
     hand.click(colours)
     hand.key(*["Down" if steps > 0 else "Up"] * abs(steps), "Return")
     hand.until("other colours", lambda: hand.spot(results, shows("plasma")))
+    hand.ask(hand.window.root.update)  # they are drawn
     hand.picture("colours")
     hand.press(results, "ChimeraX")
     noted = os.path.join(hand.folder, "chimerax.txt")
