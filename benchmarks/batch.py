@@ -1,9 +1,9 @@
 """What a batch costs beside single commands: rate, overhead, memory, and many workers.
 
     python benchmarks/batch.py rate --maps 1000 --broken 20 FOLDER
-    python benchmarks/batch.py workers --maps 12 --size 128 FOLDER
+    CRYODL_THREADS=1 python benchmarks/batch.py workers --maps 12 --size 128 FOLDER
     python benchmarks/batch.py overhead
-    python benchmarks/batch.py simulate --workers 1000 --slots 50 --seconds 60
+    python benchmarks/batch.py simulate --workers 1000 --slots 50 --seconds 30 --rounds 3
 
 FOLDER is made, for maps and results. Processor seconds are given beside those of the clock, which
 other programs on the machine lengthen.
@@ -187,7 +187,8 @@ def simulate(args: argparse.Namespace) -> None:
         print(f"{count} workers ({count // slots} of {slots} slots), {len(jobs)} tasks of "
               f"{args.seconds:g} s: {seconds:.1f} s, {100 * ideal / seconds:.0f} % of {ideal:.1f} "
               f"s without overhead; {1000 * busy / len(jobs):.1f} ms of one processor each, "
-              f"scheduler and workers together", flush=True)  # fmt: skip
+              f"{100 * busy / seconds:.0f} % of it, scheduler and workers together",
+              flush=True)  # fmt: skip
 
 
 def main() -> None:

@@ -200,8 +200,7 @@ def _remove_parts(folder: Path) -> None:
 
     for pattern in ("*/.*.part", "*/*/.*.part"):
         for path in folder.glob(pattern):
-            name = path.name[1:].rpartition(f".{platform.node()}.")[0]
-            remove_abandoned(path.with_name(name or path.name))
+            remove_abandoned(path.with_name(path.name[1:].split(f".{platform.node()}.")[0]))
 
 
 def outcomes(
