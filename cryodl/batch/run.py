@@ -93,16 +93,21 @@ def run_batch(
     news: SimpleQueue[Any] = SimpleQueue()
     state = _State(len(rows), tell)
     with _stops_noted(news) as stops:
-        with cluster_client(
-            scheduler, folder, workers=workers, gpus=gpus, cores=cores, memory=memory, queue=queue,
-            jobqueue=jobqueue,
-        ) as (client, count):  # fmt: skip
-            tell(f"{len(rows)} rows; {_where(scheduler, client, count)}")
-            jobs = _jobs(rows, folder, _open(folder))
-            for outcome in outcomes(client, do_row, jobs, AHEAD * max(count, 8), news):
-                state.add(outcome)
-            if stops:
-                tell("stopping")
+        try:
+            with cluster_client(
+                scheduler, folder, workers=workers, gpus=gpus, cores=cores, memory=memory,
+                queue=queue, jobqueue=jobqueue,
+            ) as (client, count):  # fmt: skip
+                tell(f"{len(rows)} rows; {_where(scheduler, client, count)}")
+                jobs = _jobs(rows, folder, _open(folder))
+                for outcome in outcomes(client, do_row, jobs, AHEAD * max(count, 8), news):
+                    state.add(outcome)
+                if stops:
+                    tell("stopping")
+        except CryodlError:
+            if not stops:
+                raise
+            _open(folder)  # the workers were told to stop, too, and perhaps before there was one
         if stops:
             _remove_parts(folder)
         table_path = write_table(folder, rows)
