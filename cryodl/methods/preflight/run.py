@@ -70,6 +70,7 @@ def run_preflight(
     fix: bool = False,
     output: str | Path | None = None,
     overwrite: bool = False,
+    curve: FscCurve | None = None,
 ) -> Result:
     """Say whether a map with its half maps is ready to be deposited in the EMDB.
 
@@ -84,6 +85,7 @@ def run_preflight(
     output : folder for stats.json, form.txt, fsc.xml, fsc.csv, image.png and copies; None writes
         nothing
     overwrite : replace results of an earlier run
+    curve : FSC of these half maps within this mask, where it is known; None has it taken
 
     Returns
     -------
@@ -120,7 +122,7 @@ def run_preflight(
             found += [levelled, _voxel_size(maps[PRIMARY]), *masked]
             if model is not None:
                 found.append(_model(model, files[PRIMARY].volume, stats["levels"][PRIMARY]))
-            fsc = _fsc(maps, files, found)
+            fsc = _fsc(maps, files, found, curve)
         else:
             found.append(Check("contents", WARNING, "not compared, since maps differ in box or "
                 "hold values that are no densities", "mend these first"))  # fmt: skip
@@ -229,12 +231,14 @@ def _model(model: str | Path, primary: Volume, level: float) -> Check:
     return Check("model in the map", OK, said)
 
 
-def _fsc(maps, files, found: list[Check]) -> FscCurve | None:
+def _fsc(maps, files, found: list[Check], known: FscCurve | None) -> FscCurve | None:
     """The FSC of the half maps within the mask, or the one that is found; where there is one."""
     first, second = (maps[name] for name in HALVES)
     faulty = {one.name for one in found if one.verdict == FAULT}
     if "independent half maps" in faulty:
         return None
+    if known is not None and "mask" not in faulty:
+        return known
     second = on_one_scale(first, second, alike=0.0)
     if MASK in files and "mask" not in faulty:
         weights = files[MASK].volume.data

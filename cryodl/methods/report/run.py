@@ -97,15 +97,17 @@ def run_report(
         run = _Run(work, say)
         names = {k: str(v) for k, v in given.items() if isinstance(v, (str, Path))}
         quiet: Callable[[str], None] = lambda line: None  # noqa: E731
+        fsc = None
+        if halves:
+            fsc = run("fsc", registry.COMMANDS["fsc"], half1, half2, mask=mask, directional=True)
         if {"map", "half1", "half2"} <= set(names):
-            extra = {key: given[key] for key in ("mask", "model") if key in names}
+            extra: dict[str, Any] = {k: given[k] for k in ("mask", "model") if k in names}
+            extra["curve"] = fsc.curve if fsc else None
             line = registry.COMMANDS["preflight"]
             found = run("preflight", line, volume, half1, half2, claimed=claimed, **extra)
             if found is None and extra.pop("model", None):  # the maps can be judged without it
                 run("preflight", line, volume, half1, half2, claimed=claimed, **extra)
-        fsc = None
         if halves:
-            fsc = run("fsc", registry.COMMANDS["fsc"], half1, half2, mask=mask, directional=True)
             found = fsc.volumes["mask"] if fsc and mask is None else mask
             shown = volume if density.shape == halves[0].shape else None  # else the halves' mean
             run("localfsc", registry.LOCALRES["localfsc"], half1, half2,
@@ -153,11 +155,13 @@ class _Part(NamedTuple):
     """What is kept of a part's result: its other maps are in its folder.
 
     volumes : "resolution" and "mask" where it has them;  atoms : of a model, or None
+    curve : FscCurve, or None
     """
 
     stats: dict[str, Any]
     volumes: dict[str, Volume]
     atoms: Any
+    curve: Any
 
 
 class _Run:
@@ -177,7 +181,9 @@ class _Run:
             result = line.load()(*given, output=output, **{**line.sets, **options})
             kept = {k: v for k, v in result.volumes.items() if k in ("resolution", "mask")}
             self.errors.pop(name, None)  # of an earlier try
-            self.results[name] = _Part(result.stats, kept, getattr(result, "atoms", None))
+            self.results[name] = _Part(
+                result.stats, kept, getattr(result, "atoms", None), getattr(result, "curve", None)
+            )
             self.say(f"{name}: {'; '.join(line.summary(result.stats)[-1:])}")
             return self.results[name]
         except OutputError:  # the others write to the same disk
