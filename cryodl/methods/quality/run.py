@@ -222,13 +222,14 @@ def _check_varies(q: np.ndarray, inside: np.ndarray, fits: np.ndarray, notes: li
 
 
 def _expected(atoms: Atoms, resolution: float | None) -> float | None:
-    """Q to be expected of a protein or nucleic acid at a resolution; of both, by their atoms."""
+    """Q to be expected of a protein or nucleic acid at a resolution; of both, by their atoms; None
+    where the lines that say so have ended."""
     kinds = np.array([residue.kind for residue in atoms.residues])[atoms.residue]
     counts = {kind: int((kinds == kind).sum()) for kind in EXPECTED}
     if resolution is None or not sum(counts.values()):
         return None
     total = sum(n * (EXPECTED[k][0] * resolution + EXPECTED[k][1]) for k, n in counts.items())
-    return _rounded(max(total / sum(counts.values()), 0.0))
+    return _rounded(total / sum(counts.values())) if total > 0 else None
 
 
 def _chains(atoms: Atoms) -> tuple[np.ndarray, list[str]]:

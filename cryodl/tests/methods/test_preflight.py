@@ -14,8 +14,11 @@ from matplotlib.image import imread
 
 from cryodl import CryodlError, Volume, read_map, run_preflight, write_map
 from cryodl.cli.main import main
+from cryodl.files.atomic_models import write_atoms
 from cryodl.filters.shells import inverse, scale_shells, shell_frequencies, transform
 from cryodl.half_maps.fsc import soft_mask
+from cryodl.half_maps.pair import half_sum
+from cryodl.methods.preflight.run import _model
 from cryodl.methods.quality.model import read_atoms
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -338,6 +341,19 @@ def test_a_model_beside_the_map_and_an_impossible_level_are_faults(base, tmp_pat
     assert sorted(o["name"] for o in stats["checks"] if o["verdict"] == "fault") == sorted(names)
     with pytest.raises(CryodlError, match=r"none\.mrc"):
         run_preflight(paths[0], tmp_path / "none.mrc", paths[2])
+
+
+@pytest.mark.parametrize(("moved", "verdict"), [(0.0, "ok"), (8.0, "fault")])
+def test_a_model_in_its_place_is_none_however_little_of_it_a_level_shows(moved, verdict, tmp_path):
+    atoms = read_atoms(PROTEIN)
+    positions = atoms.positions - atoms.positions.mean(axis=0)
+    half1, half2, *_ = simulated(PROTEIN, 0, None)
+    primary = filtered(half_sum(half1, half2), low_pass(8.0))
+    positions = positions + VOXEL * (np.array(primary.shape[::-1]) // 2) + primary.origin
+    write_atoms(tmp_path / "model.cif", positions + [moved, 0, 0], atoms.elements)
+    level = float(np.quantile(primary.data, 0.999))
+    found = _model(tmp_path / "model.cif", primary, level)
+    assert found.verdict == verdict, found.evidence
 
 
 def test_the_contour_level_parts_the_molecule_from_noise(base, tmp_path, capsys):

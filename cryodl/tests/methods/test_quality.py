@@ -13,6 +13,7 @@ from cryodl.cli.main import main
 from cryodl.methods.quality import archive
 from cryodl.methods.quality.model import read_atoms
 from cryodl.methods.quality.q_score import POINTS, RADII, TRIES, directions, q_scores
+from cryodl.methods.quality.run import summary
 from cryodl.simulation.structure import atom_density
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,6 +91,12 @@ def test_q_score_of_mapq(tmp_path):
     assert lines[:4] == ["attribute: q_score", "match mode: 1-to-1", "recipient: residues",
                          f"\t/A:1\t{found[0]:.4f}"]  # fmt: skip
     assert "color byattribute r:q_score #2" in (tmp_path / "out" / "view.cxc").read_text()
+
+
+def test_no_score_is_expected_where_the_line_of_expected_ones_has_ended():
+    result = run_quality(ZONE, CHAIN, claimed=7.0)
+    assert result.stats["expected_q"] is None
+    assert "expected" not in " ".join(summary(result.stats))
 
 
 def test_a_right_model_agrees_and_a_shifted_one_does_not(tmp_path):
