@@ -210,11 +210,13 @@ def _check_columns(
                 f"{place} has a column {name!r}, which is no option of {words[0]}: correct it, or "
                 f"name it {CARRIED + name!r} to carry it along unread"
             )
-    ours = [name for name in cells if name[:1] == CARRIED and name[1:].lower() in OURS]
-    if ours:
-        raise SettingError(
-            f"{place} has a column {ours[0]!r}, and table.csv one of that name: give it another"
-        )
+    taken = OURS | {name.lower() for name in read}
+    for name in (name for name in cells if name.startswith(CARRIED)):
+        shown = name.lstrip(CARRIED).lower()
+        if not shown or shown in taken:
+            one = "one of that name" if shown else "none without a name"
+            raise SettingError(f"{place} has a column {name!r}, and table.csv {one}: give another")
+        taken.add(shown)
     by_option: dict[str, str] = {}
     for name in read:
         dest = _action(parser, name).dest  # type: ignore[union-attr]
@@ -224,11 +226,10 @@ def _check_columns(
                 "leave one out"
             )
         by_option[dest] = name
-    taken = set(by_option)
     first = [a.dest for a in parser._actions if not a.option_strings and a.required]
     needed = [a.dest for a in _missing(words, parser) if a.dest not in NOT_OF_ROWS]
-    missing = [name for name in needed if name not in taken]
-    if not first and not taken & {"map", "half1"}:
+    missing = [name for name in needed if name not in by_option]
+    if not first and not by_option.keys() & {"map", "half1"}:
         missing = ["map"]
     if missing:
         raise InputError(

@@ -6,13 +6,13 @@ import base64
 import csv
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from cryodl.batch.rows import Row, first_file
+from cryodl.batch.rows import CARRIED, Row, first_file
 from cryodl.batch.worker import RECORDS, RESULTS, read_record
 from cryodl.files.folder import cannot_write, whole_file
 from cryodl.report.batch_summary import write_summary
@@ -20,6 +20,7 @@ from cryodl.version import __version__
 
 FIRST = ("map", "name", "status", "error", "seconds")
 MOST_INSIDE = 1000  # rows whose pictures are held in the page itself
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # begins of cells that spreadsheets compute
 LAST = ("said", "warnings", "version", "sha256")
 
 
@@ -28,22 +29,19 @@ def write_table(folder: Path, rows: Sequence[Row]) -> Path:
 
     Rows stand as in the table that was given. Returns the path of the first.
     """
-    lines = _Lines(folder, rows)
-    names = dict.fromkeys(name for line in lines for name in line)
-    middle = [name for name in names if name not in FIRST + LAST]
+    shown = _shown(name for line in _Lines(folder, rows) for name in line)
+    lines = _Lines(folder, rows, shown)
+    middle = [name for name in shown.values() if name not in FIRST + LAST]
     columns = [*FIRST, *middle, *LAST]
     path = folder / "table.csv"
     try:
         with whole_file(path, overwrite=True) as part:
-            with open(part, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-                writer = csv.DictWriter(file, columns)
-                writer.writeheader()
-                writer.writerows(lines)
+            _write_csv(part, columns, lines, _harmless)
         with suppress(ImportError), whole_file(folder / "table.parquet", overwrite=True) as part:
-            _write_parquet(path, part)
+            _write_parquet(part, columns, lines)
         with whole_file(folder / "summary.html", overwrite=True) as part:
             foot = f"Made by cryodl {__version__}; all figures are in table.csv."
-            linked = _Lines(folder, rows, linked=True)
+            linked = _Lines(folder, rows, shown, linked=True)
             write_summary(part, linked, f"cryodl batch: {folder.name}", foot)
     except OSError as error:
         raise cannot_write(path, error) from None
@@ -71,12 +69,20 @@ class _Lines:
     """The lines of a table, read from the records as they are gone through: a large table fills no
     memory."""
 
-    def __init__(self, folder: Path, rows: Sequence[Row], linked: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        rows: Sequence[Row],
+        shown: Mapping[str, str] | None = None,
+        linked: bool = False,
+    ) -> None:
         self._folder, self._rows, self._linked = folder, rows, linked
+        self._shown = shown or {}
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for row in self._rows:
-            line = line_of(row, read_record(self._folder / RECORDS / f"{row.name}.json"))
+            found = line_of(row, read_record(self._folder / RECORDS / f"{row.name}.json"))
+            line = {self._shown.get(name, name): value for name, value in found.items()}
             yield _with_links(line, self._folder, len(self._rows)) if self._linked else line
 
 
@@ -89,7 +95,7 @@ def line_of(row: Row, record: dict[str, Any]) -> dict[str, Any]:
         "status": record.get("status", "left"),
         "error": record.get("error"),
         "seconds": record.get("seconds"),
-        **{name.lstrip("#"): text for name, text in carried.items()},
+        **carried,
         **dict(_flat(record.get("figures", {}))),
         "said": record.get("said"),
         "warnings": "; ".join(record.get("warnings", [])),
@@ -111,7 +117,39 @@ def _flat(figures: dict[str, Any], before: str = "") -> Iterator[tuple[str, Any]
             yield f"{before}{name}", value
 
 
-def _write_parquet(table: Path, path: Path) -> None:
+def _shown(names: Iterable[str]) -> dict[str, str]:
+    """Names of columns as the table shows them: what was carried along is without its #, unless a
+    figure has that name."""
+    found = dict.fromkeys(names)
+    bare = {name: name.lstrip(CARRIED) for name in found}
+    return {name: name if bare[name] in found else bare[name] for name in found}
+
+
+def _harmless(value: Any) -> Any:
+    """A cell that spreadsheets do not take for a formula: text that begins like one gets a '."""
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
+
+
+def _write_csv(
+    path: Path,
+    columns: Sequence[str],
+    lines: Iterable[dict[str, Any]],
+    cell: Callable[[Any], Any] = lambda value: value,
+) -> None:
+    with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        writer = csv.writer(file)
+        writer.writerow(map(cell, columns))
+        writer.writerows([cell(line.get(name)) for name in columns] for line in lines)
+
+
+def _write_parquet(path: Path, columns: Sequence[str], lines: Iterable[dict[str, Any]]) -> None:
     from pyarrow import csv, parquet
 
-    parquet.write_table(csv.read_csv(os.fspath(table)), os.fspath(path))
+    _write_csv(path, columns, lines)  # whose types of columns pyarrow finds
+    parquet.write_table(csv.read_csv(os.fspath(path)), os.fspath(path))

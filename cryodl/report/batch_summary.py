@@ -43,8 +43,9 @@ def write_summary(path: Path, lines: Iterable[dict[str, Any]], title: str, foot:
         "up": next((name for name in UP if name in columns), ""),
         "rows": [],
     }
-    text = TEMPLATE.read_text("utf-8").replace("@TITLE@", _escaped(title))
-    before, after = text.replace("@FOOT@", _escaped(foot)).split("@DATA@")
+    before, after = TEMPLATE.read_text("utf-8").split("@DATA@")
+    words = {"@TITLE@": _escaped(title), "@FOOT@": _escaped(foot)}
+    before = re.sub("|".join(words), lambda mark: words[mark[0]], before)
     with open(path, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(before + _script(data)[: -len("]}")])
         for number, line in enumerate(lines):

@@ -70,6 +70,9 @@ GOOD = ["a1.mrc,a2.mrc", "b1.mrc,b2.mrc", "c1.mrc,c2.mrc"]
         ({"rows": ["a1.mrc,a2.mrc,../x"], "head": "half1,half2,name"}, "cannot name a folder"),
         ({"rows": ["a1.mrc,a2.mrc,a\0b"], "head": "half1,half2,name"}, "cannot name a folder"),
         ({"rows": ["a1.mrc,a2.mrc,done"], "head": "half1,half2,#status"}, "and table.csv one of"),
+        *(({"rows": ["a1.mrc,a2.mrc,1,2"], "head": f"half1,half2,{two}"}, "table.csv " + said)
+          for two, said in (("voxel_size,#voxel_size", "one of"), ("#a,##a", "one of"),
+                            ("#a,#", "none without a name"))),
         ({"rows": ["a1.mrc,a2.mrc,y"], "head": "half1,half2,directional"},
          "line 2: directional='y' is neither yes nor no"),
         ({"rows": ["a1.mrc,a2.mrc,1,2"], "head": "half1,half2,voxel_size,voxel-size"},

@@ -46,6 +46,13 @@ def test_the_page_loads_nothing(page):
     assert text.count("</script>") == 1
 
 
+def test_a_title_may_hold_the_templates_marks(tmp_path):
+    path = tmp_path / "summary.html"
+    write_summary(path, LINES, "out@DATA@@FOOT@", "@TITLE@@DATA@")
+    text = path.read_text("utf-8")
+    assert text.count("<h1>out@DATA@@FOOT@</h1>") == text.count("<p>@TITLE@@DATA@</p>") == 1
+
+
 def test_a_browser_shows_table_and_scatter(page):
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
