@@ -215,15 +215,30 @@ def widening_warning(reasons: list[str], factor: np.ndarray) -> str | None:
     )
 
 
+AT_FINEST = 1e-4  # by which a value may lie off the finest that a map can hold
+
+
 def at_ends(
-    values: np.ndarray, spec: Mapping[str, Any], better: str = "", worse: str = ""
+    values: np.ndarray,
+    spec: Mapping[str, Any],
+    better: str = "",
+    worse: str = "",
+    *,
+    finest: float = 0.0,
 ) -> list[str]:
-    """Sentences where many values lie at the ends of what a network tells.
+    """Sentences where many values lie at the ends of what a network tells, or a map can hold.
 
     values : ndarray (n,), Å, inside the mask;  spec : of the bundle
     better, worse : added to the sentences, such as another network to try
+    finest : Å, that the map can hold, to which finer values were brought
     """
     best, worst = spec["resolution_limits"]
+    if finest > best and (share := float((values <= finest * (1 + AT_FINEST)).mean())) > MANY:
+        return [
+            f"{share:.0%} of the voxels lie at {finest:.3g} Å, the finest that the map can hold: they "
+            "looked finer still, as noise or a map sharpened too far does, so this is no resolution "
+            "that was found"
+        ]
     ends = (
         (values <= best * (1 + NEAR), best, "best", "better", better),
         (values >= worst * (1 - NEAR), worst, "worst", "worse", worse),

@@ -70,7 +70,9 @@ def to_grid(found: ResolutionMap, like: Volume, *, name: str = "the map") -> Res
             f"{name} was interpolated from voxels of {volume.voxel_size:g} Å to"
             f" {like.voxel_size:g} Å"
         )
-        placed = replace(volume, origin=like.origin)
+        placed = volume  # voxels that were merged lie half a voxel off: within one, headers know
+        if not any(volume.origin) or max(map(abs, shift)) > coarser:
+            placed = replace(volume, origin=like.origin)
         weight = resample_to(placed.with_data(found.mask.astype(np.float32)), like).data
         value = resample_to(placed, like).data
         mask = weight > 0.5

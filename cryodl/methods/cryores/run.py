@@ -216,7 +216,7 @@ def _estimate(
         notes += filter(None, [finest_warning(volume, finest)])
         values = np.maximum(values, np.float32(finest))
         resolution[inside] = values
-        notes += advise(volume, values, spec)
+        notes += advise(volume, values, spec, finest)
         for note in notes:
             tell(f"warning: {note}")
         stats = {
@@ -251,8 +251,9 @@ def _estimate(
     return Result(volumes, stats, given)
 
 
-def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
-    """Sentences about a voxel size or values (Å, inside the mask) beyond the trained range."""
+def advise(volume: Volume, values: np.ndarray, spec: Any, finest: float = 0.0) -> list[str]:
+    """Sentences about a voxel size or values (Å, inside the mask) beyond the trained range, or at
+    the finest (Å) that the map can hold."""
     said = []
     nyquist = 2 * volume.voxel_size
     if nyquist > 2 * spec["resolution_limits"][0]:
@@ -260,4 +261,4 @@ def advise(volume: Volume, values: np.ndarray, spec: Any) -> list[str]:
             f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
             "no finer value is given"
         )
-    return said + at_ends(values, spec)
+    return said + at_ends(values, spec, finest=finest)

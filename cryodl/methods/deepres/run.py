@@ -180,7 +180,7 @@ def _estimate(
         deviation.data[inside] *= wider
         values = np.maximum(values, np.float32(finest))
         resolution.data[inside] = values
-        last = advise_on_result(values, spec)
+        last = advise_on_result(values, spec, finest)
         last += filter(None, [widening_warning(reasons, wider)])
         for note in last:
             tell(f"warning: {note}")

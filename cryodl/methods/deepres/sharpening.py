@@ -128,7 +128,8 @@ def advise_on_input(volume: Volume, sharpened: Sharpened, spec: Mapping[str, Any
     return said
 
 
-def advise_on_result(values: np.ndarray, spec: Mapping[str, Any]) -> list[str]:
-    """Sentences about values (Å, inside the mask) that lie at the ends of the trained range."""
+def advise_on_result(values: np.ndarray, spec: Mapping[str, Any], finest: float = 0.0) -> list[str]:
+    """Sentences about values (Å, inside the mask) that lie at the ends of the trained range, or at
+    the finest (Å) that the map can hold."""
     other = {"low": ("; try --range high", ""), "high": ("", "; try --range low")}
-    return at_ends(values, spec, *other[spec["range"]])
+    return at_ends(values, spec, *other[spec["range"]], finest=finest)

@@ -95,6 +95,14 @@ def test_what_cannot_be_compared_is_said():
 # ------------------------------------------------------------- grids
 
 
+def test_merged_voxels_keep_the_half_voxel_by_which_they_lie_off():
+    like = Volume(np.zeros((24, 24, 24), np.float32), 1.0)
+    along = np.broadcast_to(4 + 0.1 * np.arange(12.0) * 2 + 0.05, (12, 12, 12)).astype(np.float32)
+    merged = resolution_map(along, voxel_size=2.0, origin=(0.5, 0.5, 0.5))
+    found = to_grid(merged, like).resolution.data[12, 12, 4:20]
+    assert np.abs(found - (4 + 0.1 * np.arange(4, 20))).max() < 0.01
+
+
 def test_another_grid_of_the_same_box_is_interpolated_between_known_values():
     fine = (27, 30, 33)
     z, _, _ = np.indices(fine)
