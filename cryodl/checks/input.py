@@ -215,6 +215,20 @@ def widening_warning(reasons: list[str], factor: np.ndarray) -> str | None:
     )
 
 
+def refuse_coarse(volume: Volume, coarsest: float = 13.0) -> None:
+    """Raise InputError for voxels that hold nothing which a network knows.
+
+    coarsest : Å, resolution that it tells; 13 is that of most
+    """
+    if 2 * volume.voxel_size > coarsest:
+        raise InputError(
+            f"voxels of {volume.voxel_size:.4g} Å hold nothing finer than "
+            f"{2 * volume.voxel_size:.4g} Å, and the network knows maps of {coarsest:g} Å and "
+            "finer: nothing can be told of this one; check its voxel size, or give a map of "
+            "smaller voxels"
+        )
+
+
 AT_FINEST = 1e-4  # by which a value may lie off the finest that a map can hold
 
 
@@ -235,9 +249,9 @@ def at_ends(
     best, worst = spec["resolution_limits"]
     if finest > best and (share := float((values <= finest * (1 + AT_FINEST)).mean())) > MANY:
         return [
-            f"{share:.0%} of the voxels lie at {finest:.3g} Å, the finest that the map can hold: they "
-            "looked finer still, as noise or a map sharpened too far does, so this is no resolution "
-            "that was found"
+            f"{share:.0%} of the voxels lie at {finest:.3g} Å, the finest that the map can hold: "
+            "they looked finer still, as noise or a map sharpened too far does, so this is no "
+            "resolution that was found"
         ]
     ends = (
         (values <= best * (1 + NEAR), best, "best", "better", better),

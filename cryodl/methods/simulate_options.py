@@ -7,7 +7,8 @@ _STRUCTURE = Option("structure", help="PDB or mmCIF file, plain or gzipped", fla
 _OUTPUT = OUTPUT._replace(help="map to write; with --experiment, a folder")
 _RESOLUTION = Option("resolution", help="low-pass cut-off, Å; several, with commas between, go to "
     "the chains in turn; with --experiment, where the FSC of the half maps falls to 0.143",
-    kind=float, above=0, metavar="R", many="commas", each=True, required=True)  # fmt: skip
+    kind=float, above=0, most=100, metavar="R", many="commas", each=True,
+    required=True)  # fmt: skip
 _VOXEL_SIZE = Option("voxel_size", help="voxel size, Å", kind=float, above=0, metavar="S",
     required=True)  # fmt: skip
 _SEED = Option("seed", help="of all that is random; without it 0, or --config's", kind=int,

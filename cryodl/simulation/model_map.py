@@ -92,7 +92,8 @@ def simulate_map(
     margin : float, Å, around the molecule
     seed : int
 
-    Raises InputError where a resolution is finer than the grid holds.
+    Raises InputError where a resolution is finer than the grid holds, or more are given than there
+    are chains.
     """
     import scipy.fft
 
@@ -110,7 +111,13 @@ def simulate_map(
     blurred[frequencies > 0.55 / voxel_size] = 0  # only rounding errors there
     edge = EDGE / voxel_size
     _, chains = np.unique(structure.chains, return_inverse=True)
-    of_chain = cutoffs[np.arange(chains.max() + 1) % len(cutoffs)]
+    count = int(chains.max()) + 1
+    if len(cutoffs) > count:
+        raise InputError(
+            f"{len(cutoffs)} resolutions are given for {count} chain{'s' * (count > 1)}: give one "
+            "for each at most"
+        )
+    of_chain = cutoffs[np.arange(count) % len(cutoffs)]
     half = (*shape[:2], shape[2] // 2 + 1)
     total, ideal = np.zeros(half, np.complex64), np.zeros(half, np.complex64)
     for cutoff in np.unique(of_chain):

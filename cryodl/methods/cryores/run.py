@@ -19,6 +19,7 @@ from cryodl.checks.input import (
     beyond_training,
     check_map,
     kind_of,
+    refuse_coarse,
     widening,
     widening_warning,
 )
@@ -154,6 +155,7 @@ def _estimate(
         bundle = choose_bundle(bundle)
         spec = bundle.spec
         volume = input_map(volume, voxel_size)
+        refuse_coarse(volume, spec["resolution_limits"][1])
         inside, notes = input_mask(mask, volume)
         origin = "network" if inside is None else mask_source(mask)
     # The library takes seconds to import, during which the map is made ready.

@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
-from cryodl.checks.input import beyond_training, check_map, kind_of, widening, widening_warning
+from cryodl.checks.input import (
+    beyond_training,
+    check_map,
+    kind_of,
+    refuse_coarse,
+    widening,
+    widening_warning,
+)
 from cryodl.checks.quiet import emptied, filled, quiet_rim, within_rim
 from cryodl.compute.device import device_scope, load_network, precision_on
 from cryodl.maps.crop import bounding_box, crop, paste
@@ -131,6 +138,7 @@ def _estimate(
         volume = input_map(volume, voxel_size)
         bundle = choose_bundle(volume.voxel_size, range, bundle)
         spec = bundle.spec
+        refuse_coarse(volume, spec["resolution_limits"][1])
         inside, notes = input_mask(mask, volume)
     # The library takes seconds to import, during which the map is made ready.
     with ThreadPoolExecutor(1) as loader:

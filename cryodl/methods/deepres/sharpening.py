@@ -107,14 +107,9 @@ UNSHARPENED = 60.0  # Å²; maps are deposited with some fall-off left, most wit
 def advise_on_input(volume: Volume, sharpened: Sharpened, spec: Mapping[str, Any]) -> list[str]:
     """Sentences about voxel size and sharpening; empty where there is nothing to say."""
     said = []
-    best, worst = spec["resolution_limits"]
+    best = spec["resolution_limits"][0]
     nyquist = 2 * volume.voxel_size
-    if nyquist > worst:
-        said.append(
-            f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å, "
-            f"and the network tells {best:g}-{worst:g} Å: the answer means little"
-        )
-    elif nyquist > 2 * best:
+    if nyquist > 2 * best:
         said.append(
             f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
             f"no finer value is given"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
-from cryodl.checks.input import check_map
+from cryodl.checks.input import check_map, refuse_coarse
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.compute.device import device_scope, load_network, precision_on
 from cryodl.features.context import CONTEXT_CHANNELS, prepare_context
@@ -195,6 +195,7 @@ def _estimate(
     tell, show = notify or (lambda line: None), progress or (lambda *stage: None)
     timer, chosen = Timer(), rotations(thorough)
     volume = input_map(volume, voxel_size)
+    refuse_coarse(volume)
     bundle = choose_bundle(bundle)
     spec = bundle.spec
     inside, notes = input_mask(mask, volume)

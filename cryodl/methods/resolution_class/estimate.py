@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.finest import finest_possible, finest_warning
-from cryodl.checks.input import check_map
+from cryodl.checks.input import check_map, refuse_coarse
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.compute.device import device_scope, load_parts, predict_one
 from cryodl.maps.crop import crop
@@ -110,6 +110,7 @@ class Classifier:
         InputError : one line with what was received and what to do
         """
         volume, chosen = input_map(volume, voxel_size), rotations(thorough)
+        refuse_coarse(volume)
         inside, notes = input_mask(mask, volume)
         part, whole = without_padding(volume.data), volume.data.size
         volume = crop(volume, part)

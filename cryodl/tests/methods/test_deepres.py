@@ -256,14 +256,14 @@ def test_sharpening_is_applied_and_reported(density, bundle):
 
 
 def test_warnings_are_told_and_kept(bundle):
-    coarse = replace(blobs((14, 14, 14), 1.0), voxel_size=7.0)
+    coarse = replace(blobs((14, 14, 14), 1.0), voxel_size=6.0)
     mask = np.zeros(coarse.shape)
     mask[5:9, 5:9, 5:9] = 1
     told = []
     result = run(coarse, bundle, mask=mask, notify=told.append)
-    assert any("holds nothing better than 14.0 Å" in w for w in result.stats["warnings"])
+    assert any("holds nothing better than 12.0 Å" in w for w in result.stats["warnings"])
     assert [f"warning: {w}" for w in result.stats["warnings"]] == told[1:]
-    assert "14 x 14 x 14 voxels of 7 Å" in told[0]
+    assert "14 x 14 x 14 voxels of 6 Å" in told[0]
 
 
 def test_advice_on_values_at_the_limits():

@@ -60,6 +60,16 @@ def results(volume):
     return Made()
 
 
+@pytest.mark.parametrize(
+    "name", ["localres deepres", "localres cryores", "localres unet-resmap", "classify", "mask"]
+)
+def test_voxels_that_hold_nothing_a_network_knows_are_refused(name):
+    tomogram = Volume(np.random.default_rng(0).normal(size=(24, 24, 24)), 10.5)
+    line = LINES[name]
+    with pytest.raises(CryodlError, match=r"hold nothing finer than 21 Å"):
+        line.load()([tomogram] if name == "classify" else tomogram, **line.sets)
+
+
 def test_there_are_methods_to_test():
     assert METHODS
 
