@@ -124,12 +124,18 @@ def automatic_mask(volume: Volume) -> np.ndarray:
     """
     from scipy import ndimage
 
+    support = existing_mask(volume.data)
+    if support is not None:
+        part = tuple(slice(first, last) for first, last in bounding_box(support))
+        if support[part].all() and support[part].size < support.size:
+            # no mask, but a smaller box with nothing around it, which may hold solvent
+            support[part] = automatic_mask(Volume(volume.data[part], volume.voxel_size))
+            return support
     shrink = math.ceil((volume.data.size / LARGE) ** (1 / 3))
     factor = max(1, int(COARSE / volume.voxel_size), shrink)
     step = volume.voxel_size * factor
     width = SMOOTHING / step
     smooth = ndimage.gaussian_filter(block_mean(volume.data, factor), width, mode="nearest")
-    support = existing_mask(volume.data)
     left = np.ones(smooth.shape, bool)
     if support is not None:
         whole = fill_holes(block_mean(support, factor) == 1)

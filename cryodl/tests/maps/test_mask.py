@@ -116,6 +116,13 @@ def test_solvent_inside_a_spherical_mask_is_left_out():
     assert overlap(mask, truth & sphere) > 0.85
 
 
+def test_solvent_in_a_box_of_which_a_half_is_empty_is_left_out():
+    data, truth = molecule(noise=2.0)
+    data[:, :, :20] = 0
+    truth[:, :, :20] = False
+    assert overlap(automatic_mask(Volume(data, 1.5)), truth) > 0.6  # all of the rest: 0.1
+
+
 def test_a_tight_box_without_solvent_at_its_faces():
     data, truth = molecule()
     cut = (slice(15, 41), slice(18, 42), slice(20, 50))
