@@ -229,6 +229,26 @@ def refuse_coarse(volume: Volume, coarsest: float = 13.0) -> None:
         )
 
 
+UNLIKE_CLAIM = 1.3  # times a claim, or less by as much: a map reads otherwise than was claimed
+
+
+def claim_warning(claimed: float | None, median: float, half_width: float) -> str | None:
+    """A sentence where a map reads far finer or coarser than it is claimed to be.
+
+    claimed, median : Å, of the local resolutions;  half_width : Å, of the median's 90 % interval
+    """
+    if claimed is None or abs(median - claimed) <= half_width:
+        return None
+    ratio = median / claimed
+    if 1 / UNLIKE_CLAIM < ratio < UNLIKE_CLAIM:
+        return None
+    return (
+        f"{claimed:g} Å is claimed, and the map reads {'finer' if ratio < 1 else 'coarser'}, "
+        f"{median:.3g} ±{half_width:.2g} Å in the median: one of the two is wrong; half maps tell "
+        "which"
+    )
+
+
 AT_FINEST = 1e-4  # by which a value may lie off the finest that a map can hold
 
 

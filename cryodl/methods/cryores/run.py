@@ -18,6 +18,7 @@ from cryodl.checks.input import (
     at_ends,
     beyond_training,
     check_map,
+    claim_warning,
     kind_of,
     refuse_coarse,
     widening,
@@ -219,12 +220,14 @@ def _estimate(
         values = np.maximum(values, np.float32(finest))
         resolution[inside] = values
         notes += advise(volume, values, spec, finest)
+        spread = float(np.median(deviation[inside]))
+        notes += filter(None, [claim_warning(claimed, float(np.median(values)), spread)])
         for note in notes:
             tell(f"warning: {note}")
         stats = {
             **resolution_stats(values),
             "global_resolution": round(max(whole, finest), 3),
-            "uncertainty_median": round(float(np.median(deviation[inside])), 4),
+            "uncertainty_median": round(spread, 4),
             "interval": spec["calibration"]["interval"],
             "interval_widened": round(float(wider.mean()), 3),
             **finest_stats(volume, finest),

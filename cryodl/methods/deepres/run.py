@@ -17,6 +17,7 @@ from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
 from cryodl.checks.input import (
     beyond_training,
     check_map,
+    claim_warning,
     kind_of,
     refuse_coarse,
     widening,
@@ -189,12 +190,14 @@ def _estimate(
         values = np.maximum(values, np.float32(finest))
         resolution.data[inside] = values
         last = advise_on_result(values, spec, finest)
-        last += filter(None, [widening_warning(reasons, wider)])
+        spread = float(np.median(deviation.data[inside]))
+        doubt = claim_warning(claimed, float(np.median(values)), spread)
+        last += filter(None, [widening_warning(reasons, wider), doubt])
         for note in last:
             tell(f"warning: {note}")
         stats = {
             **resolution_stats(values),
-            "uncertainty_median": round(float(np.median(deviation.data[inside])), 4),
+            "uncertainty_median": round(spread, 4),
             "interval": spec["calibration"]["interval"],
             "interval_widened": round(float(wider.mean()), 3),
             **finest_stats(volume, finest),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cryodl.checks.input import check_map
+from cryodl.checks.input import check_map, claim_warning
 from cryodl.errors import InputError
 from cryodl.maps.mask import automatic_mask, check_mask, existing_mask, grown
 from cryodl.maps.volume import Volume
@@ -149,6 +149,14 @@ def test_given_masks_are_checked():
         check_mask(volume.with_data(inside * 0.5), volume)
     with pytest.warns(UserWarning, match="whole box"):
         assert check_mask(volume.with_data(np.ones(volume.shape)), volume).all()
+
+
+@pytest.mark.parametrize(
+    ("claimed", "said"), [(8.0, "finer"), (3.0, "coarser"), (5.5, None), (6.0, None), (None, None)]
+)
+def test_a_map_that_reads_otherwise_than_claimed_is_told(claimed, said):
+    found = claim_warning(claimed, 5.0, 0.6)
+    assert found is None if said is None else f"reads {said}, 5 ±0.6 Å" in found
 
 
 def test_warnings_name_what_is_unusual():
