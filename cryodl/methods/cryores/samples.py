@@ -181,6 +181,7 @@ PARTICLES: dict[str, Any] = {
 BACKBONE_TRAINING: dict[str, Any] = {
     **PARTICLES,
     "averaging": 0.998,
+    "monitor": "val_loss",  # of all answers; the error of one rises while those of others fall
     "crops": 8,
     "reuse": 2,  # making samples takes half of the time of a step: they need not be used up
     "plain": 0.4,  # share of maps as refinement programs write them
