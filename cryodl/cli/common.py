@@ -44,14 +44,18 @@ def read_params(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> li
     if command._subparsers is not None and len(rest) > 1:  # a command of methods, as train
         command, words = _command_parser(command, rest[1]), 2
     given: list[str] = []
+    keys: dict[argparse.Action, str] = {}
     positional: dict[argparse.Action, list[str]] = {}
     for key, value in values.items():
         action = _find_action(command, key)
         if action is None or "--params" in action.option_strings:
             raise SettingError(f"{path}: {' '.join(rest[:words])} has no option {key!r}")
+        if action in keys:
+            raise SettingError(f"{path}: {keys[action]} and {key} are one option: leave one out")
+        keys[action] = key
         if value is None or value is False:
             continue
-        said = _value_problem(action, value)
+        said = _value_problem(action, value) or _flag_problem(command, action, value)
         if said:
             raise SettingError(f"{path}: {key} {said}")
         items = [str(item) for item in (value if isinstance(value, list) else [value])]
@@ -100,6 +104,26 @@ def _value_problem(action: argparse.Action, value: Any) -> str:
         if action.type is int and any(item != int(item) for item in items if item not in text):
             return f"is {shown}: give a whole number"
     return ""
+
+
+def _flag_problem(command: argparse.ArgumentParser, action: argparse.Action, value: Any) -> str:
+    """What is wrong with a value that the command line would take for an option."""
+    if action.nargs == argparse.PARSER or action.option_strings and action.nargs not in ("*", "+"):
+        return ""
+    for item in value if isinstance(value, list) else [value]:
+        if str(item)[:1] == "-" and not command._negative_number_matcher.match(str(item)):
+            return (
+                f"is {json.dumps(item)}, which would be an option: a file of that name is ./{item}"
+            )
+    return ""
+
+
+def refuse_empty_words(args: argparse.Namespace) -> None:
+    """Raise SettingError where a name is empty, as that of a shell's variable that is not set."""
+    for one in getattr(args, "options", ()):
+        value = getattr(args, one.dest, None)
+        if "" in (value if isinstance(value, list) else [value]):
+            one.check("")
 
 
 OUTPUTS = "output", "json"

@@ -7,17 +7,19 @@ batch, or maps of `classify`, failed; 130 interrupted; 143 terminated.
 from __future__ import annotations
 
 import argparse
+import errno
+import re
 import signal
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from cryodl.cli.common import read_params, refuse_to_replace_inputs
+from cryodl.cli.common import read_params, refuse_empty_words, refuse_to_replace_inputs
 from cryodl.cli.streams import lenient_streams, one_line_warnings
 from cryodl.compute.memory import check_start_memory, limits_in_words
-from cryodl.errors import CryodlError, SettingError, is_shortage
+from cryodl.errors import CryodlError, SettingError, is_shortage, one_line
 from cryodl.files.folder import finished
 from cryodl.methods import registry
 from cryodl.methods.options import Option, as_flags
@@ -36,6 +38,7 @@ HELP = {
     "evaluate": "measure a network on simulated and real maps",
     **{name: line.help for name, line in registry.COMMANDS.items()},
 }
+NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+|inf|infinity|nan)(e[-+]?\d+)?(,.*)?$", re.IGNORECASE)
 COMMANDS = {name: HELP[name] for name in dict.fromkeys((*ORDER, *HELP))}
 
 
@@ -69,6 +72,7 @@ def _run(argv: Sequence[str] | None) -> int:
                 words = " ".join(["cryodl", *filter(None, [args.command])])
                 raise SettingError(f"unknown arguments {' '.join(unknown)}: see '{words} --help'")
             options = [*getattr(args, "options", ()), *map(Option, vars(args))]
+            refuse_empty_words(args)
             refuse_to_replace_inputs(args, arguments)
             from cryodl.compute.parallel import check_threads, share_arenas  # heavy: help is not
 
@@ -93,6 +97,8 @@ def error_line(error: Exception, options: Iterable[Option]) -> str | None:
     """What a command says of an error, in its own words; None of one that is a bug."""
     if isinstance(error, CryodlError):
         return as_flags(str(error), options)
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return one_line(f"{error.strerror}: {error.filename}: give another")
     return _shortage(error) if is_shortage(error) else None
 
 
@@ -142,7 +148,13 @@ def make_parser(command: str = "") -> argparse.ArgumentParser:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong, as all errors are said."""
+    """Says in one line what is wrong, as all errors are said; takes each number below 0, and lists
+    that begin with one, for values."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._negative_number_matcher = NEGATIVE
+        self.color = False  # of newer Pythons: `streams` shows control codes as they are
 
     def error(self, message: str) -> NoReturn:
         raise SettingError(f"{message}: see '{self.prog} --help'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -11,9 +12,14 @@ from typing import Any
 
 from cryodl.errors import BundleWarning
 
+# Control codes, but for those of our lines and bars, and the colours of Keras' bars.
+CODES = re.compile(r"[\x00-\x07\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]|\x1b(?!\[(?:0|1|32|37)m)")
+
 
 class Lenient:
     """A stream that drops what cannot be written, as when its reader has gone or a disk is full.
+
+    It spells out control codes, as of a file's name, which a terminal would obey.
 
     failed : the first error, or None
     """
@@ -25,7 +31,7 @@ class Lenient:
             stream.reconfigure(errors="replace")
 
     def write(self, text: str) -> int:
-        self._try(self._stream.write, text)
+        self._try(self._stream.write, CODES.sub(lambda code: f"\\x{ord(code[0]):02x}", text))
         return len(text)
 
     def writelines(self, lines: Any) -> None:

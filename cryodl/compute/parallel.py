@@ -19,6 +19,7 @@ from cryodl.errors import SettingError
 VARIABLE = "CRYODL_THREADS"  # an environment variable, so that worker processes keep to it too
 
 PIDS = Path("/sys/fs/cgroup/pids.max")
+LEAST_MOST = 64  # threads that may be asked for on any machine
 MANY = 4096  # threads; nobody meets a limit beyond
 
 
@@ -60,6 +61,12 @@ def check_threads(cores: int | None = None) -> None:
     processes of a user, or of a container.
     """
     cores = max(1, cores or thread_count())
+    most = max(LEAST_MOST, 4 * (os.cpu_count() or 1))
+    if cores > most:
+        raise SettingError(
+            f"{cores} threads are asked for, and this machine has {os.cpu_count()} processor cores:"
+            f" give {most} or fewer (--threads, {VARIABLE})"
+        )
     needed = 3 * cores + 5  # for transforms, matrices and networks
     if _most_threads() > MANY + needed:
         return

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cryodl.errors import OutputError
 from cryodl.files.exchange import exchange
+from cryodl.files.places import check_output, part_of
 from cryodl.files.record import files_of, own_files
 
 log = logging.getLogger("cryodl")
@@ -20,36 +21,6 @@ finished: list[str] = []  # what this process has put in place, for who is inter
 
 _begun: set[str] = set()  # names of the parts that this process works on
 _TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
-
-
-def check_output(folder: Path, overwrite: bool) -> None:
-    """Raise OutputError where a folder cannot take the results."""
-    if folder.is_dir():
-        if any(folder.iterdir()) and not overwrite:
-            raise OutputError(f"{folder} is not empty: give another folder, or overwrite=True")
-    elif folder.exists() or folder.is_symlink():
-        raise OutputError(f"{folder} exists and is not a folder: give another name")
-
-
-def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -> None:
-    """Raise OutputError where a file cannot be written, before anything is computed for it.
-
-    inputs : what is read for it; paths among them must not be written over
-    """
-    file = Path(path)
-    if file.is_dir() or os.fspath(path).endswith(("/", os.sep)):
-        raise OutputError(f"{os.fspath(path)} is a folder: give the name of a file")
-    if file.exists() and not file.is_file():
-        raise OutputError(f"{file} is a pipe or a device: give the name of a file")
-    if not file.parent.is_dir():
-        raise OutputError(f"folder {file.parent} does not exist: make it first")
-    if not os.access(file.parent, os.W_OK):
-        raise OutputError(f"folder {file.parent} may not be written to: give another")
-    for given in inputs:
-        if isinstance(given, (str, os.PathLike)) and file.resolve() == Path(given).resolve():
-            raise OutputError(f"{file} is what is read: give another name for what is written")
-    if file.exists() and not overwrite:
-        raise OutputError(f"{file} exists: give another name, or overwrite=True")
 
 
 @contextmanager
@@ -119,16 +90,17 @@ def _refuse_to_replace(work: Path, final: Path, read: Sequence[str | os.PathLike
 @contextmanager
 def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """A file to write, which becomes `path` when the block ends well; else nothing is left of it.
+    Where that is a link, its target is written.
 
     Raises OutputError where there is such a file meanwhile; what was written stays under another
     name then. Errors of the system go through.
     """
-    path = Path(path)
-    remove_abandoned(path)
-    part = _own_part(part_of(path))
+    path, final = Path(path), Path(os.path.realpath(path))
+    remove_abandoned(final)
+    part = _own_part(part_of(final))
     try:
         yield part
-        _place_file(part, path, overwrite)
+        _place_file(part, final, overwrite)
         if not any(parent.name in _begun for parent in path.parents):
             finished.append(str(path))
     finally:
@@ -147,12 +119,6 @@ def _place_file(part: Path, path: Path, overwrite: bool) -> None:
                           f"{_keep(part, path)}") from None  # fmt: skip
     except OSError:  # a file system without links
         os.rename(part, path)
-
-
-def part_of(final: Path, *, inside: bool = False) -> Path:
-    """Where what will be `final` is written: hidden, beside it or inside it."""
-    name = f".{final.name}.{platform.node()}.{os.getpid()}.part"
-    return final / name if inside else final.with_name(name)
 
 
 def _own_part(path: Path) -> Path:

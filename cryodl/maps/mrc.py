@@ -18,6 +18,7 @@ import numpy as np
 from cryodl.compute.memory import check_memory
 from cryodl.errors import InputError, OutputError
 from cryodl.files.folder import whole_file
+from cryodl.files.places import check_link
 from cryodl.files.reading import check_is_file, unpacked
 from cryodl.maps.mrc_bytes import as_meant
 from cryodl.maps.volume import Triple, Volume
@@ -113,7 +114,7 @@ def read_header(path: PathLike) -> np.ndarray:
 
 def _read(path: Path, only_header: bool) -> tuple[np.ndarray, np.ndarray]:
     """Header and values, ndarray (z, y, x), float32; empty where only the header is wanted."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path} is a directory; give the map's file")
     check_is_file(path, "map")
     try:
@@ -147,11 +148,12 @@ def write_map(
         raise InputError(
             f"{type(volume).__name__} is no map: give cryodl.Volume(array, voxel_size), in Å"
         )
-    if path.is_dir():
+    if os.path.isdir(path):
         raise OutputError(f"{path} is a directory; give a file name for the map")
-    if path.exists() and not overwrite:
+    check_link(path)
+    if os.path.exists(path) and not overwrite:
         raise OutputError(f"{path} exists; choose another name or allow overwriting")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise OutputError(f"{path.parent} is not a directory; create it to write {path.name}")
     mode, stored = WRITTEN[kind]
     try:
@@ -285,7 +287,8 @@ def _to_float(stored: np.ndarray, header: np.ndarray) -> np.ndarray:
 def _check_finite(path: PathLike, data: np.ndarray) -> None:
     if not (np.isfinite(data.min()) and np.isfinite(data.max())):  # either is NaN if any value is
         count = int(data.size - np.isfinite(data).sum())
-        raise InputError(f"{path} has {count} values that are NaN or infinite; mend the map first")
+        are = "values that are" if count > 1 else "value that is"
+        raise InputError(f"{path} has {count} {are} NaN or infinite; mend the map first")
 
 
 def _geometry(path: Path, header: np.ndarray, voxel_size: float | None) -> dict[str, Any]:
@@ -330,7 +333,11 @@ def _header_spacing(path: Path, header: np.ndarray) -> Triple:
     counts = [int(header[name]) for name in ("mx", "my", "mz")]
     spacing = [edge / count if count > 0 else 0.0 for edge, count in zip(edges, counts)]
     if not all(np.isfinite(value) and value > 0 for value in spacing):
-        raise InputError(f"{path} has voxel size 0 in its header; give the true one as voxel_size=")
+        cell, grid = (" x ".join(f"{value:g}" for value in each) for each in (edges, counts))
+        raise InputError(
+            f"{path} has no voxel size in its header (a cell of {cell} Å in {grid} voxels); give "
+            "the true one as voxel_size="
+        )
     low, high = VOXEL_SIZES
     if not all(low <= value <= high for value in spacing):
         named = " x ".join(f"{value:.4g}" for value in spacing)

@@ -69,6 +69,8 @@ class Volume:
     mended: int = 0
 
     def __post_init__(self) -> None:
+        if np.ma.is_masked(self.data):
+            raise InputError("a map needs all its values, and some are masked: fill the array")
         try:
             data = np.asarray(self.data)
         except ValueError:  # lists of several lengths
@@ -82,6 +84,8 @@ class Volume:
             raise InputError(f"voxel size {self.voxel_size} is not a positive number; give it in Å")
         if np.shape(self.origin) != (3,) or not all(_is_number(value) for value in self.origin):
             raise InputError(f"origin {self.origin} is not three numbers x, y, z; give them in Å")
+        if sorted(map(str, self.axis_order)) != ["1", "2", "3"]:
+            raise InputError(f"axis_order {self.axis_order} is no order of 1, 2 and 3 (x, y, z)")
         object.__setattr__(self, "data", data)
         object.__setattr__(self, "voxel_size", float(self.voxel_size))
         object.__setattr__(self, "origin", tuple(float(value) for value in self.origin))
@@ -138,7 +142,8 @@ def in_plain_units(volume: Volume) -> Volume:
     lowest, highest = float(data.min()), float(data.max())
     if not (math.isfinite(lowest) and math.isfinite(highest)):
         count = int(data.size - np.isfinite(data).sum())
-        raise InputError(f"the map has {count} values that are NaN or infinite; mend the map first")
+        are = "values that are" if count > 1 else "value that is"
+        raise InputError(f"the map has {count} {are} NaN or infinite; mend the map first")
     middle, spread, most = _size(data)
     if spread <= 0:
         return volume

@@ -82,6 +82,8 @@ class Option(NamedTuple):
         if self.kind is bool:
             return "" if _is_truth(value) else "is neither True nor False"
         if self.kind is str:
+            if isinstance(value, str) and not value and self.default != "":
+                return "is empty: give a value, or leave it out"
             return _text_problem(value, takes)
         if self.kind is int and not _is_number(value, whole=True):
             return "is not a whole number"
@@ -154,7 +156,8 @@ def _text_problem(value: Any, takes: str) -> str:
     from os import PathLike
 
     if isinstance(value, (str, PathLike)):
-        return ""
+        longest = max(map(len, str(value).encode("utf-8", "replace").split(b"/")))
+        return f"holds a name of {longest} bytes: no file has more than 255" * (longest > 255)
     if isinstance(value, bool) or _is_number(value):
         return "" if "float" in takes else "is no path or name"
     names = [each.__name__ for each in type(value).__mro__[:-1]]

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryodl.errors import OutputError, SettingError
-from cryodl.files.folder import check_file, check_output, whole_folder
+from cryodl.files.folder import whole_folder
+from cryodl.files.places import check_file, check_output
 from cryodl.files.record import sealed, write_json
 from cryodl.methods.options import declared
 from cryodl.methods.simulate_options import MAP_OPTIONS, OPTIONS

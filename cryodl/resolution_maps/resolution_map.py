@@ -11,6 +11,7 @@ What packages write where they know nothing:
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,10 +114,10 @@ def read_resolution(
 def _read_background(background: str | float) -> float | None:
     if background == "auto":
         return None
-    try:
-        return float(background)
-    except (TypeError, ValueError):
-        raise SettingError(f"background {background!r} is neither auto nor a number") from None
+    with suppress(TypeError, ValueError):
+        if np.isfinite(float(background)):
+            return float(background)
+    raise SettingError(f"background {background!r} is neither auto nor a finite number")
 
 
 def _border_value(data: np.ndarray) -> float | None:
@@ -151,8 +152,8 @@ def _describe(data: np.ndarray, fill: float | None, given: bool) -> str:
     if fill is not None and np.isfinite(fill) and fill != 0 and fill < PLAUSIBLE[1]:
         unknown[f"{fill:g}"] = float(_is_value(data, fill).mean())
     said = [f"{name} ({share:.1%} of the box)" for name, share in unknown.items() if share > 0]
-    how = "background given" if given else "background"
-    return f"{how}: {', '.join(said)}" if said else f"{how}: none"
+    how = f"background ({fill:g} given)" if given else "background"
+    return f"{how}: {', '.join(said) or 'none'}"
 
 
 def as_volume(mask: np.ndarray | Volume, like: Volume) -> Volume:

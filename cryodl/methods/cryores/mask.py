@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryodl.errors import InputError, SettingError
-from cryodl.files.folder import check_file
+from cryodl.files.places import check_file
 from cryodl.maps.edges import half_cosine
 from cryodl.maps.mrc import write_map
 from cryodl.maps.result import Result

@@ -162,7 +162,8 @@ def _for_each(given, maps, what: str) -> list[float | None]:
 
 def check_list(path: str | Path, overwrite: bool, *inputs: object) -> None:
     """Raise OutputError where a list cannot be written, before anything is computed for it."""
-    from cryodl.files.folder import cannot_write, check_file
+    from cryodl.files.folder import cannot_write
+    from cryodl.files.places import check_file
 
     folder = Path(path).parent
     try:

@@ -1,5 +1,6 @@
 """Words on the command line and in --params, of any command."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import cryodl
 from cryodl.cli import common
 from cryodl.cli.common import read_params
 from cryodl.cli.main import main, make_parser
+from cryodl.errors import InputError, OutputError, SettingError
+from cryodl.files.places import check_file
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,14 @@ def test_a_map_on_the_command_line_prevails_wherever_it_stands(words, tmp_path):
         ('{"batch_size": 2.5}', "batch_size is 2.5: give a whole number"),
         ('{"map": {"a": 1}}', 'map is {"a": 1}: give a number or text'),
         ('{"voxel_size": []}', "voxel_size is an empty list: give a value, or null for none"),
+        (
+            '{"batch_size": 2, "batch-size": 3}',
+            "batch_size and batch-size are one option: leave one out",
+        ),
+        (
+            '{"map": "--overwrite"}',
+            'map is "--overwrite", which would be an option: a file of that name is ./--overwrite',
+        ),
     ],
 )
 def test_parameters_that_cannot_be_used(params, said, tmp_path, capsys):
@@ -77,6 +88,75 @@ def test_parameters_that_cannot_be_used(params, said, tmp_path, capsys):
     file.write_text(params)
     assert main(["localres", "--params", str(file), "map.mrc", "-o", "out"]) == 2
     assert capsys.readouterr().err == f"cryodl: {file}: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["fsc", "a.mrc", "b.mrc", "-o", "", "--overwrite"], "--output='' "),
+        (["fsc", "", "b.mrc", "-o", "out"], "HALF1='' "),
+        (["mask", "map.mrc", "-o", ""], "--output='' "),
+        (["localres", "map.mrc", "-o", "out", "--mask", ""], "--mask='' "),
+        (["classify", "map.mrc", "--json", ""], "--json='' "),
+        (["compare", "res", "", "-o", "out"], "RES='' "),
+        (["batch", "", "-o", "out", "fsc"], "TABLE='' "),
+    ],
+)
+def test_an_empty_name_is_refused(words, shown, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"cryodl: {shown}is empty: give a value, or leave it out\n"
+
+
+def test_a_function_takes_no_empty_name():
+    with pytest.raises(SettingError, match="output='' is empty"):
+        cryodl.run_fsc("a.mrc", "b.mrc", output="")
+
+
+@pytest.mark.parametrize("value", ["-1e3", "-1E+3", "-.5", "-5", "-inf", "-1e-2"])
+def test_a_number_below_zero_is_no_option(value):
+    words = ["mask", "map.mrc", "-o", "out", "--dilate", value]
+    assert make_parser("mask").parse_args(words).dilate == float(value)
+    words = ["oversharpening", "map.mrc", "-o", "out", "--bfactors", f"{value},-1e2"]
+    assert make_parser("oversharpening").parse_args(words).bfactors == [value, "-1e2"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["mask", "{long}", "-o", "mask.mrc"],
+        ["mask", "map.mrc", "-o", "{long}"],
+        ["mask", "map.mrc", "-o", "{long}/mask.mrc"],
+        ["fsc", "map.mrc", "{long}", "-o", "out"],
+        ["fsc", "map.mrc", "map.mrc", "-o", "{long}"],
+        ["localres", "map.mrc", "-o", "out", "--mask", "{long}"],
+        ["localres", "map.mrc", "-o", "out", "--bundle", "{long}"],
+        ["compare", "{long}", "map.mrc", "-o", "out"],
+        ["classify", "map.mrc", "--json", "{long}"],
+        ["batch", "{long}", "-o", "out", "fsc"],
+        ["fsc", "map.mrc", "map.mrc", "-o", "out", "--params", "{long}"],
+        ["report", "{long}", "-o", "out"],
+        ["simulate", "{long}", "--resolution", "8", "--voxel-size", "3", "-o", "out.mrc"],
+    ],
+)
+def test_a_name_that_no_file_can_have_is_refused(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cryodl.write_map("map.mrc", cryodl.Volume(np.random.default_rng(0).random((24,) * 3), 2.0))
+    assert main([word.format(long="n" * 300) for word in words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("cryodl: ") and said.count("\n") == 1
+    assert "300 bytes" in said or "too long" in said
+    assert os.listdir() == ["map.mrc"]
+
+
+def test_maps_of_names_that_no_file_can_have():
+    volume = cryodl.Volume(np.random.default_rng(0).random((24,) * 3), 2.0)
+    with pytest.raises(InputError, match="too long"):
+        cryodl.read_map("n" * 300)
+    with pytest.raises(OutputError, match="too long"):
+        cryodl.write_map("n" * 300, volume)
+    with pytest.raises(OutputError, match="too long"):
+        check_file("n" * 250, False)  # of which a part has a longer name
 
 
 def test_positional_parameters_come_in_the_order_of_the_command(tmp_path):

@@ -101,3 +101,11 @@ def test_nor_who_writes_a_network(tmp_path, monkeypatch):
     given = np.ones((1, 4), np.float32)
     answer = read_openvino(tmp_path / "bundle")["network"].predict_on_batch(given)
     np.testing.assert_allclose(answer, network(given), rtol=1e-3)
+
+
+def test_a_terminal_obeys_no_name_of_a_file(halves, tmp_path):
+    name = str(tmp_path / "\x1b]0;red\x07\x9b31m.mrc")
+    os.rename(halves[0], name)
+    done = fsc([name, halves[1]], tmp_path / "out", stdout=subprocess.PIPE)
+    assert done.returncode == 0 and "\\x1b]0;red\\x07\\x9b31m.mrc" in done.stdout
+    assert not set("\x1b\x07\x9b") & set(done.stdout + done.stderr)

@@ -100,6 +100,23 @@ def test_threads_are_tried_where_there_is_a_limit_alone(tmp_path, monkeypatch):
     assert not any(thread.is_alive() for thread in started)
 
 
+def test_many_more_threads_than_cores_are_refused_before_any_is_started(monkeypatch, capsys):
+    from cryodl.cli.main import main
+
+    def refused(*given, **named):
+        raise AssertionError("a thread was made")
+
+    monkeypatch.setattr(threads, "_most_threads", lambda: 1)
+    monkeypatch.setattr(threads.threading, "Thread", refused)
+    assert main(["localres", "map.mrc", "-o", "out", "--threads", "100000"]) == 2
+    assert "100000 threads are asked for, and this machine has" in capsys.readouterr().err
+    monkeypatch.setenv("CRYODL_THREADS", "100000")
+    with pytest.raises(SettingError, match="100000 threads are asked for"):
+        threads.check_threads()
+    monkeypatch.undo()
+    threads.check_threads(64)
+
+
 @pytest.mark.parametrize(
     ("error", "is_one"),
     [

@@ -10,7 +10,7 @@ import pytest
 from cryodl.cli import classify
 from cryodl.cli.main import main
 from cryodl.errors import OutputError
-from cryodl.files.folder import check_file
+from cryodl.files.places import check_file
 from cryodl.maps.mrc import read_map, write_map
 from cryodl.maps.volume import Volume
 
@@ -104,3 +104,22 @@ def test_a_file_is_not_written_where_a_folder_is_named(tmp_path, name):
     (tmp_path / "there").mkdir()
     with pytest.raises(OutputError, match=f"{name} is a folder: give the name of a file"):
         check_file(f"{tmp_path}/{name}", False)
+
+
+def test_a_link_to_nothing_is_refused_at_the_start(here, capsys):
+    os.symlink("nowhere.mrc", "dangling.mrc")
+    for more in ([], ["--overwrite"]):
+        assert main(["mask", "map.mrc", "-o", "dangling.mrc", *more]) == 2
+        assert "dangling.mrc is a link to nowhere.mrc, which is not" in capsys.readouterr().err
+    with pytest.raises(OutputError, match="is a link to nowhere.mrc"):
+        write_map("dangling.mrc", read_map("map.mrc"))
+    assert not Path("nowhere.mrc").exists() and os.path.islink("dangling.mrc")
+
+
+def test_the_target_of_a_link_is_what_is_replaced(here):
+    (here / "disk").mkdir()
+    Path("disk/old.mrc").write_text("old")
+    os.symlink("disk/old.mrc", "out.mrc")
+    write_map("out.mrc", read_map("map.mrc"), overwrite=True)
+    assert os.path.islink("out.mrc") and os.listdir("disk") == ["old.mrc"]
+    assert np.array_equal(read_map("disk/old.mrc").data, read_map("map.mrc").data)

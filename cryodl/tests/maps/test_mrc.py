@@ -187,7 +187,8 @@ BAD = {
     "volume stack": (header_and_data(asymmetric(), ispg=401, mz=2), "stack of volumes"),
     "anisotropic": (header_and_data(asymmetric(), cella=(7, 10, 4)), "1 x 2 x 1 Å"),
     "voxel size 0": (header_and_data(asymmetric(), cella=(0, 0, 0)), "voxel_size="),
-    "sampling 0": (header_and_data(asymmetric(), mx=0), "voxel_size="),
+    "sampling 0": (header_and_data(asymmetric(), mx=0), "Å in 0 x 5 x 4 voxels.*voxel_size="),
+    "cell below 0": (header_and_data(asymmetric(), cella=(-50, 5, 4)), "a cell of -50 x 5 x 4 Å"),
     "skew": (header_and_data(asymmetric(), cellb=(90, 90, 120)), "cell angles 90, 90, 120"),
     "complex": (header_and_data(asymmetric(), mode=4), "complex 32-bit reals (mode 4)"),
 }

@@ -100,5 +100,10 @@ def test_what_is_no_local_resolution_is_refused(data, said):
 
 
 def test_background_must_be_a_number():
-    with pytest.raises(SettingError, match="neither auto nor a number"):
+    with pytest.raises(SettingError, match="neither auto nor a finite number"):
         read_resolution(in_volume(truth()[0]), background="white")
+    for value in ("nan", float("inf"), "-inf"):
+        with pytest.raises(SettingError, match="inf|nan.*is neither auto nor a finite number"):
+            read_resolution(in_volume(truth()[0]), background=value)
+    found = read_resolution(in_volume(truth()[0]), background="-1")
+    assert found.note.startswith("background (-1 given): ")

@@ -1,0 +1,70 @@
+"""Places to write to, looked at before anything is computed for them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from cryodl.errors import OutputError
+
+
+def check_output(folder: Path, overwrite: bool) -> None:
+    """Raise OutputError where a folder cannot take the results."""
+    _check_name(folder)
+    if os.path.isdir(folder):
+        if any(folder.iterdir()) and not overwrite:
+            raise OutputError(f"{folder} is not empty: give another folder, or overwrite=True")
+    elif os.path.lexists(folder):
+        raise OutputError(f"{folder} exists and is not a folder: give another name")
+
+
+def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -> None:
+    """Raise OutputError where a file cannot be written, before anything is computed for it.
+
+    inputs : what is read for it; paths among them must not be written over
+    """
+    file = Path(path)
+    _check_name(file)
+    if os.path.isdir(file) or os.fspath(path).endswith(("/", os.sep)):
+        raise OutputError(f"{os.fspath(path)} is a folder: give the name of a file")
+    check_link(file)
+    if file.exists() and not file.is_file():
+        raise OutputError(f"{file} is a pipe or a device: give the name of a file")
+    for folder in (file.parent, Path(os.path.realpath(file)).parent):
+        if not folder.is_dir():
+            raise OutputError(f"folder {folder} does not exist: make it first")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"folder {folder} may not be written to: give another")
+    for given in inputs:
+        if isinstance(given, (str, os.PathLike)) and file.resolve() == Path(given).resolve():
+            raise OutputError(f"{file} is what is read: give another name for what is written")
+    if file.exists() and not overwrite:
+        raise OutputError(f"{file} exists: give another name, or overwrite=True")
+
+
+def check_link(file: Path) -> None:
+    """Raise OutputError where a file to write is a link to nothing."""
+    if os.path.islink(file) and not os.path.exists(file):
+        raise OutputError(
+            f"{file} is a link to {os.readlink(file)}, which is not there: remove the link, or "
+            "give another name"
+        )
+
+
+def part_of(final: Path, *, inside: bool = False) -> Path:
+    """Where what will be `final` is written: hidden, beside it or inside it."""
+    name = f".{final.name}.{platform.node()}.{os.getpid()}.part"
+    return final / name if inside else final.with_name(name)
+
+
+def _check_name(path: Path) -> None:
+    """Raise OutputError where nothing can have the name, or that which it has while written."""
+    for place in (path, part_of(path)) if path.name else (path,):
+        try:
+            place.lstat()
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            pass
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"cannot write to {path}: {reason}: give another name") from None
