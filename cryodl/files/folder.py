@@ -28,6 +28,7 @@ def whole_folder(
     folder: str | os.PathLike[str],
     *,
     overwrite: bool = False, clear: bool = True, read: Sequence[str | os.PathLike[str]] = (),
+    writes: Sequence[str] = (),
 ) -> Iterator[Path]:  # fmt: skip
     """A folder to write into, which becomes `folder` when the block ends well.
 
@@ -38,6 +39,7 @@ def whole_folder(
 
     clear : have what an earlier run wrote, and this one has not, go, too
     read : files, and folders of results, that are not written over
+    writes : files that there will be, as far as that is known now
 
     Raises
     ------
@@ -48,6 +50,7 @@ def whole_folder(
     try:
         remove_abandoned(final)
         check_output(given, overwrite)
+        _refuse_to_replace({final / name for name in writes}, read)
         for parent in reversed(final.parents):
             if not parent.exists():
                 parent.mkdir()
@@ -63,7 +66,7 @@ def whole_folder(
         raise
     try:
         yield work
-        _refuse_to_replace(work, final, read)
+        _refuse_to_replace({final / path.relative_to(work) for path in work.rglob("*")}, read)
         _place(work, final, given, overwrite, clear)
         made = []
     except BrokenPipeError:  # of what listens to the progress
@@ -78,9 +81,8 @@ def whole_folder(
         _remove_empty(made)
 
 
-def _refuse_to_replace(work: Path, final: Path, read: Sequence[str | os.PathLike[str]]) -> None:
-    """Raise OutputError where a new file would take the place of one that was read."""
-    written = {final / path.relative_to(work) for path in work.rglob("*")}
+def _refuse_to_replace(written: set[Path], read: Sequence[str | os.PathLike[str]]) -> None:
+    """Raise OutputError where a new file would take the place of one that is read."""
     for given in read:
         place = Path(given).resolve()
         if (place / "resolution.mrc" if place.is_dir() else place) in written:

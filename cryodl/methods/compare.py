@@ -79,7 +79,15 @@ def run_compare(
 
     start = time.perf_counter()
     check_palette(palette)
-    with results_folder(output, *resolutions, map, mask, model, overwrite=overwrite) as work:
+    with results_folder(
+        output,
+        *resolutions,
+        map,
+        mask,
+        model,
+        overwrite=overwrite,
+        volumes=("consensus", "disagreement", "mask"),
+    ) as work:
         density = None if map is None else input_map(map, voxel_size)
         found = [
             load_resolution(source, density=density, mask=mask, voxel_size=voxel_size)

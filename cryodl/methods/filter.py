@@ -63,7 +63,9 @@ def run_filter(
 
     start = time.perf_counter()
     check_palette(palette)
-    with results_folder(output, map, resolution, mask, overwrite=overwrite) as work:
+    with results_folder(
+        output, map, resolution, mask, overwrite=overwrite, volumes=("filtered", "resolution")
+    ) as work:
         density = input_map(map, voxel_size)
         found = load_resolution(
             resolution, density=density, mask=mask, background=background, voxel_size=voxel_size

@@ -96,7 +96,7 @@ def run_fsc(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     start = time.perf_counter()
-    with results_folder(output, half1, half2, mask, overwrite=overwrite) as work:
+    with results_folder(output, half1, half2, mask, overwrite=overwrite, volumes=("mask",)) as work:
         mask = mask_or_finder(mask, device=device, notify=notify)
         result = _estimate(half1, half2, mask, voxel_size, directional)
         draw = partial(_draw, result, title=names_of(half1, half2))

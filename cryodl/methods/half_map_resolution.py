@@ -126,7 +126,9 @@ def run_half_map_resolution(
         wanted = NETWORK
     shown = Path(volume) if isinstance(volume, (str, Path)) else None
     inputs = half1, half2, volume, mask, exclude
-    with results_folder(output, *inputs, overwrite=overwrite) as work:
+    with results_folder(
+        output, *inputs, overwrite=overwrite, volumes=("resolution", "mask")
+    ) as work:
         if volume is not None:
             volume = input_map(volume, voxel_size)
         result = estimate_half_map_resolution(

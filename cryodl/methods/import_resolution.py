@@ -71,7 +71,9 @@ def run_import_resolution(
 
     start = time.perf_counter()
     check_palette(palette)
-    with results_folder(output, resolution, map, mask, overwrite=overwrite) as work:
+    with results_folder(
+        output, resolution, map, mask, overwrite=overwrite, volumes=("resolution", "mask")
+    ) as work:
         density = None if map is None else input_map(map, voxel_size)
         found = load_resolution(
             resolution, density=density, mask=mask, background=background, voxel_size=voxel_size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,10 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 @contextmanager
 def results_folder(
-    output: str | os.PathLike[str] | None, *inputs: object, overwrite: bool = False
+    output: str | os.PathLike[str] | None,
+    *inputs: object,
+    overwrite: bool = False,
+    volumes: Sequence[str] = (),
 ) -> Iterator[Path | None]:
     """The folder to write into, checked before anything is computed; None where none is asked for.
 
@@ -34,17 +37,22 @@ def results_folder(
     folder.
 
     inputs : what is read; paths among them, and folders of results
+    volumes : names of maps that there will be in any case
 
     Raises
     ------
-    OutputError : the folder has contents and may not be overwritten, or cannot be written
+    OutputError : the folder has contents and may not be overwritten, or cannot be written; or one
+        of the volumes would take the place of what is read
     """
     if output is None:
         yield None
         return
     read = [given for given in inputs if isinstance(given, (str, os.PathLike))]
     read_here = any(_lies_in(given, Path(output)) for given in read)
-    with whole_folder(output, overwrite=overwrite, clear=not read_here, read=read) as work:
+    writes = [f"{name}.mrc" for name in volumes]
+    with whole_folder(
+        output, overwrite=overwrite, clear=not read_here, read=read, writes=writes
+    ) as work:
         yield work
 
 

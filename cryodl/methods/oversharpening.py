@@ -165,7 +165,9 @@ def run_oversharpening(
     if criterion == "correlation" and not halves:
         raise SettingError("criterion correlation needs the half maps: give half1= and half2=")
     inputs = (volume, half1, half2, resolution_map, sharpened, mask)
-    with results_folder(output, *inputs, overwrite=overwrite) as work:
+    with results_folder(
+        output, *inputs, overwrite=overwrite, volumes=("sharpened", "mask")
+    ) as work:
         both = [input_map(half, voxel_size) for half in halves]
         density = None if volume is None else input_map(volume, voxel_size)
         judged = None if sharpened is None else input_map(sharpened, voxel_size)

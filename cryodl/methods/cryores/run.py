@@ -134,7 +134,13 @@ def run_single_map_resolution(
     start = time.perf_counter()
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
-    with results_folder(output, volume, mask, overwrite=overwrite) as work:
+    with results_folder(
+        output,
+        volume,
+        mask,
+        overwrite=overwrite,
+        volumes=("resolution", "uncertainty", "mask", "probability"),
+    ) as work:
         own = None if isinstance(mask, str) and mask == NETWORK else mask
         result = _estimate(
             volume, bundle, own, claimed, voxel_size, thorough, batch_size, device, progress,

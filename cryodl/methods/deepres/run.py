@@ -110,7 +110,9 @@ def run_local_resolution(
     start = time.perf_counter()
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
-    with results_folder(output, volume, mask, overwrite=overwrite) as work:
+    with results_folder(
+        output, volume, mask, overwrite=overwrite, volumes=("resolution", "mask")
+    ) as work:
         mask = mask_or_finder(
             mask, thorough=thorough, device=device, progress=progress, notify=notify
         )

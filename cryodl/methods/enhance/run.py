@@ -54,6 +54,7 @@ from cryodl.methods.output import figure_of, finish, names_of, place_density, re
 from cryodl.methods.registry import mask_or_finder
 
 MapLike = Volume | str | Path
+MADE = "enhanced", "audit"  # maps of every model
 FILTERS_WIN = 4.0  # Å, FSC of half maps beyond which the networks lose to filters
 
 
@@ -136,7 +137,9 @@ def run_enhance(
         shown = None if progress is None else partial(progress, "enhance")
         correct = partial(refine, device=device, progress=shown, **network)
         maps = [volume] if half1 is None else [half1, half2]
-        with results_folder(output, *maps, mask, reference_model, overwrite=overwrite) as work:
+        with results_folder(
+            output, *maps, mask, reference_model, overwrite=overwrite, volumes=MADE
+        ) as work:
             result = enhance_by_filters(
                 maps, model, correct if model == "refined" else None, mask=mask,
                 voxel_size=voxel_size, device=device, fit=fit, tell=notify or (lambda line: None),
@@ -152,7 +155,7 @@ def run_enhance(
     timer = Timer()
     source = volume if half1 is None and isinstance(volume, (str, Path)) else None
     inputs = (volume, half1, half2, mask, protect_mask, reference_model)
-    with results_folder(output, *inputs, overwrite=overwrite) as work:
+    with results_folder(output, *inputs, overwrite=overwrite, volumes=MADE) as work:
         with timer("read"):
             enhancer = Enhancer(
                 model, bundle, thorough=thorough, batch_size=batch_size, device=device

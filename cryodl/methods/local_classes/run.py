@@ -111,7 +111,9 @@ def run_local_classes(
     start = time.perf_counter()
     check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
-    with results_folder(output, volume, mask, overwrite=overwrite) as work:
+    with results_folder(
+        output, volume, mask, overwrite=overwrite, volumes=("classes", "resolution", "mask")
+    ) as work:
         mask = mask_or_finder(
             mask, thorough=thorough, device=device, progress=progress, notify=notify
         )

@@ -107,7 +107,7 @@ def test_a_voxel_size_unlike_the_headers_is_written_with_the_density(inputs, tmp
         ("mask.mrc", [], "looks like a mask"),
         ("blocres.mrc", [], "voxel size 0"),
         ("absent.mrc", [], "no such file"),
-        ("monores.mrc", ["--background", "grey"], "neither auto nor a number"),
+        ("monores.mrc", ["--background", "grey"], "neither auto nor a finite number"),
         ("monores.mrc", ["--map", "small.mrc"], "6 x 6 x 6"),
         ("monores.mrc", ["--claimed", "0"], "claimed"),
         ("monores.mrc", ["--palette", "grey"], "palette"),

@@ -79,6 +79,24 @@ def test_what_an_earlier_run_wrote_does_not_stay(maps, tmp_path):
     assert {path.name for path in out.iterdir()} == {*second, "notes.txt"}
 
 
+@pytest.mark.parametrize("name", ["resolution.mrc", "mask.mrc"])
+def test_what_would_be_written_over_is_known_before_anything_is_computed(
+    maps, tmp_path, monkeypatch, name
+):
+    from cryodl.methods import half_map_resolution
+
+    def computed(*given, **named):
+        raise AssertionError("it was computed")
+
+    monkeypatch.setattr(half_map_resolution, "estimate_half_map_resolution", computed)
+    (half1, half2), _, inside = maps
+    write_map(tmp_path / name, half1)
+    before = (tmp_path / name).read_bytes()
+    with pytest.raises(OutputError, match=f"{name} is what is read: give another folder"):
+        run_half_map_resolution(tmp_path / name, half2, output=tmp_path, overwrite=True)
+    assert (tmp_path / name).read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
 def test_what_is_read_and_what_was_changed_stays(maps, tmp_path):
     (half1, half2), _, inside = maps
     out = tmp_path / "out"
