@@ -105,7 +105,7 @@ def test_a_voxel_size_unlike_the_headers_is_written_with_the_density(inputs, tmp
     [
         ("map.mrc", [], "looks like a density"),
         ("mask.mrc", [], "looks like a mask"),
-        ("blocres.mrc", [], "voxel size 0"),
+        ("blocres.mrc", [], "no voxel size"),
         ("absent.mrc", [], "no such file"),
         ("monores.mrc", ["--background", "grey"], "neither auto nor a finite number"),
         ("monores.mrc", ["--map", "small.mrc"], "6 x 6 x 6"),
