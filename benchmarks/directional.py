@@ -22,13 +22,12 @@ from pathlib import Path
 import numpy as np
 
 from cryodl.evaluation.reconstructions import open_experiments
-from cryodl.filters.shells import transform
+from cryodl.filters.shells import products, transform
 from cryodl.half_maps.directional import DirectionalFsc, cell_sums, directional_fsc, in_cones
 from cryodl.half_maps.fsc import (
     estimate_within,
     level_shells,
     mask_of_halves,
-    products,
     resolution_at,
     within,
 )

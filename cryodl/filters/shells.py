@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -111,3 +111,27 @@ def power_spectrum(spectrum: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Mean |F|² in every shell, ndarray (shells,)."""
     number, total = shell_sums(shape, lambda k: spectrum[k].real ** 2 + spectrum[k].imag ** 2)
     return total / np.maximum(number, 1)
+
+
+def correlate(
+    spectra: Iterable[np.ndarray], shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count of coefficients and correlation in each shell, ndarrays (shells,).
+
+    spectra : two transforms of maps of `shape`
+    """
+    a, b = spectra
+    counts, cross, power1, power2 = shell_sums(shape, *products(a, b))
+    norm = np.sqrt(power1 * power2)
+    fsc = np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0)
+    fsc[0] = 1.0  # by convention; the mean densities say nothing
+    return counts, fsc
+
+
+def products(a: np.ndarray, b: np.ndarray):
+    """Of two spectra, functions of a plane's number: cross power, and the power of each."""
+    return (
+        lambda k: a[k].real * b[k].real + a[k].imag * b[k].imag,
+        lambda k: a[k].real ** 2 + a[k].imag ** 2,
+        lambda k: b[k].real ** 2 + b[k].imag ** 2,
+    )

@@ -26,13 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.filters.shells import shell_frequencies, shell_planes, transform
+from cryodl.filters.shells import products, shell_frequencies, shell_planes, transform
 from cryodl.half_maps.fsc import (
     THRESHOLDS,
     FscCurve,
     correct,
     level_shells,
-    products,
     resolution_at,
     within,
 )

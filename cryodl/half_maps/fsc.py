@@ -13,16 +13,17 @@ from math import ceil
 import numpy as np
 
 from cryodl.filters.shells import (
+    correlate,
     inverse,
     power_spectrum,
     scale_shells,
     shell_frequencies,
     shell_planes,
-    shell_sums,
     transform,
 )
 from cryodl.filters.threshold import LEAST, SignalEnd, signal_end, stretches
-from cryodl.half_maps.pair import half_sum, have_signal
+from cryodl.half_maps.alignment import have_signal
+from cryodl.half_maps.pair import half_sum
 from cryodl.maps.crop import box_around
 from cryodl.maps.edges import cosine_edge
 from cryodl.maps.mask import automatic_mask, existing_mask
@@ -189,30 +190,6 @@ def signal_amplitude(fsc: np.ndarray) -> np.ndarray:
 def within(spectra: Iterable[np.ndarray], shape: tuple[int, ...], weights: np.ndarray):
     """Transforms of maps within a mask, of those of the maps, which are used up."""
     return (transform(cut_out(inverse(spectrum, shape), weights)) for spectrum in spectra)
-
-
-def correlate(
-    spectra: Iterable[np.ndarray], shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Count of coefficients and correlation in each shell, ndarrays (shells,).
-
-    spectra : two transforms of maps of `shape`
-    """
-    a, b = spectra
-    counts, cross, power1, power2 = shell_sums(shape, *products(a, b))
-    norm = np.sqrt(power1 * power2)
-    fsc = np.divide(cross, norm, out=np.zeros_like(cross), where=norm > 0)
-    fsc[0] = 1.0  # by convention; the mean densities say nothing
-    return counts, fsc
-
-
-def products(a: np.ndarray, b: np.ndarray):
-    """Of two spectra, functions of a plane's number: cross power, and the power of each."""
-    return (
-        lambda k: a[k].real * b[k].real + a[k].imag * b[k].imag,
-        lambda k: a[k].real ** 2 + a[k].imag ** 2,
-        lambda k: b[k].real ** 2 + b[k].imag ** 2,
-    )
 
 
 def correct(masked: np.ndarray, randomised: np.ndarray) -> np.ndarray:

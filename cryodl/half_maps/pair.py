@@ -17,12 +17,12 @@ import numpy as np
 
 from cryodl.errors import InputError
 from cryodl.filters.sharpen import radial_amplitude, reference_log_amplitude, soften
+from cryodl.half_maps.alignment import misfit
 from cryodl.maps.inputs import input_map
 from cryodl.maps.volume import Volume, spread
 
 MASK_VALUES = 0.9  # share of exact zeros and ones from which a map is taken for a mask
 ALIKE = 0.03  # logarithm of the ratio of two halves' spreads up to which they have one scale
-SIGNIFICANT = 5.0  # standard deviations by which the FSC of any signal differs from that of noise
 
 
 def check_half_maps(half1: Volume, half2: Volume) -> list[str]:
@@ -55,7 +55,15 @@ def check_half_maps(half1: Volume, half2: Volume) -> list[str]:
             f"half maps have origins {apart:g} Å apart ({_place(half1)} and {_place(half2)} Å): "
             "give two of one refinement"
         )
-    return [IDENTICAL] if identical(half1, half2) else []
+    if identical(half1, half2):
+        return [IDENTICAL]
+    found = misfit(half1, half2)
+    if found is None:
+        return []
+    return [
+        f"the half maps do not lie on each other: {found.evidence}; {found.remedy}, for what "
+        "follows from them as they are is wrong"
+    ]
 
 
 IDENTICAL = (
@@ -70,18 +78,6 @@ def identical(half1: Volume, half2: Volume) -> bool:
     a, b = (h.data[::2, ::2, ::2].ravel().astype(np.float64) for h in (half1, half2))
     with np.errstate(invalid="ignore", divide="ignore"):  # every other voxel may be the same
         return bool(np.corrcoef(a, b)[0, 1] > 1 - 1e-9)
-
-
-def have_signal(fsc: np.ndarray, counts: np.ndarray) -> bool:
-    """Whether an FSC curve tells two maps with common signal from two of noise.
-
-    fsc : ndarray (shells,), of unmasked maps;  counts : coefficients in each shell, mirror images
-    included. Without signal the mean over shells up to any one has the standard deviation
-    1 / sqrt(coefficients), since half of them are independent and each has two components.
-    """
-    number = np.cumsum(counts[1:])
-    deviations = np.cumsum(fsc[1:] * counts[1:]) / np.sqrt(np.maximum(number, 1))
-    return bool(deviations.max() > SIGNIFICANT)
 
 
 def looks_like_mask(data: np.ndarray) -> bool:

@@ -12,9 +12,9 @@ import numpy as np
 
 from cryodl.checks.finest import finest_possible
 from cryodl.errors import InputError
-from cryodl.filters.shells import inverse, power_spectrum, shell_frequencies, transform
-from cryodl.half_maps.fsc import correlate
-from cryodl.half_maps.pair import have_signal, identical
+from cryodl.filters.shells import correlate, power_spectrum, shell_frequencies, transform
+from cryodl.half_maps.alignment import best_place, have_signal, mirrored, misfit, shifted
+from cryodl.half_maps.pair import identical
 from cryodl.maps.mask import existing_mask
 from cryodl.maps.mrc import header_voxel_size, read_header, read_values
 from cryodl.maps.volume import Volume, in_plain_units
@@ -30,9 +30,12 @@ SHORT = 1.1  # times two voxels, from which a spectrum that ends is that of a fi
 SHARPENED = -50.0  # Å², fall-off of noise below which it was sharpened; refinement leaves -30 to 30
 ALIKE = 0.6  # mean FSC with the half maps' sum, over shells with signal, of a map made of them
 BETTER = 0.1  # by which it must rise when a map is mirrored or shifted, to say that it was
-CLEARLY = 1.2  # times the signal of two half maps that they must have when one is mirrored
 SAME = 0.999  # FSC in every shell of a map with a copy of itself
 MUCH, ANY = 0.5, 0.143  # FSC of the half maps from which a shell has much signal, and any
+
+
+INDEPENDENT, HAND = "independent half maps", "hand of the half maps"
+NO_PAIR = {INDEPENDENT, HAND}  # checks without which two half maps are none of one refinement
 
 
 class Check(NamedTuple):
@@ -212,40 +215,13 @@ class Spectra:
     def fsc(self, one: np.ndarray, other: np.ndarray) -> np.ndarray:
         return correlate((one, other), self.shape)[1]
 
-    def best_shift(self, spectrum: np.ndarray, other: np.ndarray) -> tuple[int, int, int]:
-        """Shift of a map, z y x in voxels, at which it lies best on another."""
-        cross = other * np.conj(spectrum)
-        cross[0, 0, 0] = 0
-        cross /= np.sqrt(np.abs(cross)) + 1e-20  # half-way to phases alone: no shell rules
-        peak = np.unravel_index(np.argmax(inverse(cross, self.shape)), self.shape)
-        z, y, x = (int(p) if p <= n // 2 else int(p) - n for p, n in zip(peak, self.shape))
-        return z, y, x
-
-    def shifted(self, spectrum: np.ndarray, shift: tuple[int, int, int]) -> np.ndarray:
-        frequencies = [np.fft.fftfreq(n) for n in self.shape[:2]] + [np.fft.rfftfreq(self.shape[2])]
-        z, y, x = (
-            np.exp(-2j * np.pi * f * s).astype(np.complex64) for f, s in zip(frequencies, shift)
-        )
-        return spectrum * z[:, None, None] * (y[:, None] * x)
-
-    def mirrored(self, spectrum: np.ndarray, like: np.ndarray) -> list[np.ndarray]:
-        """A map mirrored along each axis, where each lies best on another: mirrored along two, it
-        is turned, which no shift makes good."""
-
-        def backwards(values: np.ndarray, axis: int) -> np.ndarray:
-            return np.roll(np.flip(values, axis), 1, axis)
-
-        along = [backwards(spectrum, 0), backwards(spectrum, 1)]
-        along.append(np.conj(backwards(along[0], 1)))
-        return [self.shifted(each, self.best_shift(each, like)) for each in along]
-
 
 def check_halves(first: Volume, second: Volume, spectra: Spectra) -> list[Check]:
     """Independent, of one hand, unmasked, unfiltered and unsharpened."""
     same = identical(first, second)
-    found = [Check("independent half maps", FAULT, "they differ by nothing but a scale",
+    found = [Check(INDEPENDENT, FAULT, "they differ by nothing but a scale",
         "deposit the two half maps of the refinement, not one of them twice") if same else
-        Check("independent half maps", OK, "they differ")]  # fmt: skip
+        Check(INDEPENDENT, OK, "they differ")]  # fmt: skip
     ball = _ball(first.shape)
     for name, half in zip(HALVES, (first, second)):
         support = existing_mask(half.data)
@@ -272,7 +248,7 @@ def check_halves(first: Volume, second: Volume, spectra: Spectra) -> list[Check]
         bad = min(falls) < SHARPENED
         found.append(Check("unsharpened half maps", FAULT if bad else OK, said,
             "deposit the half maps before any B-factor was applied" if bad else ""))  # fmt: skip
-        found.append(_hand_of_halves(spectra))
+        found.append(_hand_of_halves(first, second, spectra))
     return found
 
 
@@ -289,31 +265,14 @@ def noise_fall_off(half: np.ndarray, spectra: Spectra) -> float:
     return float(-2 * np.polyfit(s[part] ** 2, np.log(power[part]), 1)[0])
 
 
-def _hand_of_halves(spectra: Spectra) -> Check:
-    name = "hand of the half maps"
-    first, second, signal, counts = spectra.first, spectra.second, spectra.signal, spectra.counts
-    shift = spectra.best_shift(second, first)
-    moved = spectra.fsc(first, spectra.shifted(second, shift)) if any(shift) else signal
-    turned = max((spectra.fsc(first, each) for each in spectra.mirrored(second, first)),
-                 key=lambda fsc: _common(fsc, counts))  # fmt: skip
-    here, beside, there = (_common(fsc, counts) for fsc in (signal, moved, turned))
-    if have_signal(moved, counts) and beside > CLEARLY * max(here, there / CLEARLY):
-        by = ", ".join(f"{step}" for step in reversed(shift))
-        return Check(name, FAULT, f"they have {beside / max(here, 1):.1f} times as much signal in "
-            f"common when half map 2 is shifted by ({by}) voxels",
-            "give half maps that lie on each other")  # fmt: skip
-    if have_signal(turned, counts) and there > CLEARLY * here:
-        return Check(name, FAULT, f"they have {there / max(here, 1):.1f} times as much signal in "
-            "common when one is mirrored", "mirror one of the half maps")  # fmt: skip
-    if have_signal(signal, counts):
-        return Check(name, OK, "mirrored, they have less signal in common")
-    return Check(name, FAULT, "they have no signal in common, mirrored or not",
+def _hand_of_halves(first: Volume, second: Volume, spectra: Spectra) -> Check:
+    found = misfit(first, second)
+    if found:
+        return Check(HAND, FAULT, found.evidence, found.remedy)
+    if have_signal(spectra.signal, spectra.counts):
+        return Check(HAND, OK, "mirrored, they have less signal in common")
+    return Check(HAND, FAULT, "they have no signal in common, mirrored or not",
         "give the two half maps of one refinement")  # fmt: skip
-
-
-def _common(fsc: np.ndarray, counts: np.ndarray) -> float:
-    """Coefficients that two maps have in common, up to the shell where most are."""
-    return float(np.cumsum((fsc * counts)[1:]).max())
 
 
 def check_primary(spectra: Spectra) -> Check:
@@ -324,14 +283,16 @@ def check_primary(spectra: Spectra) -> Check:
     name = "primary map made of the half maps"
     primary, counts, signal = spectra.primary, spectra.counts, spectra.signal
     full = (spectra.first + spectra.second) / 2
-    shift = spectra.best_shift(full, primary)
+    sign, shift = best_place(full, primary, spectra.shape)
     much, any_signal = _down_to(signal, MUCH), _down_to(signal, ANY)
     for number, half in enumerate((spectra.first, spectra.second), 1):
         if float(spectra.fsc(primary, half)[1:].min()) > SAME:
             return Check(name, FAULT, f"it is half map {number}, or a filtered copy of it",
                 "give the map of both half maps")  # fmt: skip
-    curves = [spectra.fsc(primary, each) for each in (full, spectra.shifted(full, shift))]
-    turned_curves = [spectra.fsc(primary, each) for each in spectra.mirrored(full, primary)]
+    lying = spectra.fsc(primary, shifted(full, shift, spectra.shape))
+    curves = [spectra.fsc(primary, full), sign * lying]
+    turned_curves = [s * spectra.fsc(primary, each)
+        for each, (s, _) in mirrored(full, primary, spectra.shape)]  # fmt: skip
     curves.append(max(turned_curves, key=lambda fsc: _mean(fsc, counts, much)))
     here, moved, turned = (_mean(curve, counts, much) for curve in curves)
     fine = [_mean(curve, counts, any_signal) for curve in curves]
@@ -339,8 +300,11 @@ def check_primary(spectra: Spectra) -> Check:
     if turned >= ALIKE and fine[2] > max(fine[:2]) + BETTER:
         return Check(name, FAULT, f"{said}, and {turned:.2f} when it is mirrored: it has the other "
             "hand", "deposit half maps of the hand of the primary map")  # fmt: skip
+    if moved >= ALIKE and fine[1] > fine[0] + BETTER and sign < 0:
+        return Check(name, FAULT, f"{said}: the contrast of the one or the other is inverted",
+            "multiply the map whose molecule is dark by -1")  # fmt: skip
     if moved >= ALIKE and fine[1] > fine[0] + BETTER:
-        by = ", ".join(f"{step}" for step in reversed(shift))
+        by = ", ".join(f"{step:.0f}" for step in reversed(shift))
         return Check(name, FAULT, f"{said}, and {moved:.2f} when they are shifted by ({by}) voxels",
             "deposit half maps that lie on the primary map")  # fmt: skip
     if here >= ALIKE:

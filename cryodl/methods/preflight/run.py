@@ -115,7 +115,9 @@ def run_preflight(
             maps = {name: checks.plain(files[name]) for name in (PRIMARY, *HALVES)}
             spectra = checks.Spectra.of(*maps.values())
             found += checks.check_halves(maps[HALVES[0]], maps[HALVES[1]], spectra)
-            found.append(checks.check_primary(spectra))
+            faulty = {one.name for one in found if one.verdict == FAULT}
+            if not faulty & checks.NO_PAIR:  # else no sum of theirs can be the primary map
+                found.append(checks.check_primary(spectra))
             del spectra
             inside, whose = automatic_mask(maps[PRIMARY]), "molecule"
             masked = [] if mask is None else [_mask(files[MASK].volume, inside)]

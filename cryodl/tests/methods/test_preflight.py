@@ -153,6 +153,15 @@ FAULTY = {  # with the check that must fail, and what its evidence says
     "one half mirrored along z": (lambda maps, mask: changed(
         maps, (2,), lambda v: v.with_data(np.roll(v.data[::-1], 1, 0))),
         "hand of the half maps", "when one is mirrored"),
+    "one half inverted": (lambda maps, mask: changed(
+        maps, (2,), lambda v: v.with_data(-v.data)),
+        "hand of the half maps", "the contrast of half map 2 is inverted"),
+    "primary inverted": (lambda maps, mask: changed(
+        maps, (0,), lambda v: v.with_data(-v.data)),
+        "primary map made of the half maps", "contrast of the one or the other is inverted"),
+    "identical halves, of another map": (lambda maps, mask: changed(
+        changed(maps, (0,), noise), (2,), lambda v: maps[1]),
+        "independent half maps", "nothing but a scale"),
     "one half shifted": (lambda maps, mask: changed(
         maps, (2,), lambda v: v.with_data(np.roll(v.data, 1, 2))),
         "hand of the half maps", "when half map 2 is shifted by (-1, 0, 0) voxels"),
