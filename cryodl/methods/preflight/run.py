@@ -51,6 +51,7 @@ from cryodl.methods.preflight.options import OPTIONS
 READY, FAULTY = 0, 1  # exit status; 2, of every command, means that something cannot be read
 FAR_FINER = 0.8  # below which it is a fault
 FINER = 0.95  # times the FSC's resolution, below which a claim is finer than what is there
+COARSER, FAR_COARSER = 1.5, 3.0  # likewise, above which a claim falls short, and is a slip
 SHOWN = 256  # voxels along an edge of what is drawn
 POOR = 0.05  # share of the mask that a raised level shows: no picture of it
 INCLUDED = 0.5  # share of a fitted model's atoms above the level, with which it needs no more proof
@@ -277,6 +278,11 @@ def _stated(
         said += in_words(resolution, voxel) + " within the mask" * masked
         remedy = "state that" + ("" if masked else ", or give the mask it was found with")
         found.append(Check("resolution", verdict, said, remedy))
+    elif claimed and resolution and claimed > COARSER * resolution:
+        verdict = FAULT if claimed > FAR_COARSER * resolution else WARNING
+        said = f"{claimed:g} Å is claimed, {claimed / resolution:.1f} times as coarse as the "
+        said += f"{in_words(resolution, voxel)} of the half maps' FSC"
+        found.append(Check("resolution", verdict, said, "state that, or check the number"))
     elif resolution:
         found.append(Check("resolution", OK, f"{in_words(resolution, voxel)} (FSC 0.143)"))
     coarser = fsc.resolution(0.5) if fsc else None
@@ -357,7 +363,14 @@ def _draw(result: Result, fsc: FscCurve | None, work: Path, *, title: str) -> No
         with figure_of(result.stats, "image.png"):
             data = result.density.data
             factor = -(-max(data.shape) // SHOWN)
-            draw_surface(block_mean(data, factor), levels[PRIMARY], work / "image.png")
+            shown, level = block_mean(data, factor), levels[PRIMARY]
+            if shown.max() < level:
+                result.stats["warnings"].append(
+                    f"nothing of the primary map lies above the level {level:g}: image.png is not "
+                    "made; give a lower level"
+                )
+            else:
+                draw_surface(shown, level, work / "image.png")
     if fsc is not None:
         with figure_of(result.stats, "fsc.png"):
             draw_fsc(
