@@ -105,7 +105,7 @@ def finest_warning(volume: Volume, finest: float) -> str | None:
         )
     return (
         f"{LOW_PASSED} {finest:.2f} Å, as if it was low-passed there or brought "
-        f"to finer voxels from ones of {finest / 2:.2f} Å: no finer resolution is given"
+        f"to finer voxels from ones of {finest / 2:.2f} Å: it holds nothing finer"
     )
 
 

@@ -66,7 +66,7 @@ def check_map(
     if not low <= volume.voxel_size <= high:
         found.append(
             f"the voxel size of {volume.voxel_size:g} Å is implausible for a cryo-EM map"
-            f" ({low:g}-{high:g} Å); give the true one with --voxel-size"
+            f" ({low:g}-{high:g} Å); make sure of it: --voxel-size gives another"
         )
     edge = min(volume.shape)
     voxels, least = SMALLEST_BOX

@@ -126,8 +126,10 @@ BELOW = -0.5  # standard deviations; masked maps have 0.1 to 5
 AS_NOISE, AGAINST = 4.5, -6.0
 
 INVERTED = (
-    "the contrast looks inverted, the molecule less dense than what is around it: multiply the map "
-    "by -1, what is said of it as it is means nothing"
+    "the contrast looks inverted, the molecule less dense than what is around it: what is said of "
+    "the map means nothing; multiply it by -1, in Python: volume = cryodl.read_map('map.mrc'); "
+    "cryodl.write_map('fixed.mrc', volume.with_data(-volume.data)); or by relion_image_handler "
+    "--multiply_constant -1"
 )
 NOISE = (
     f"no molecule stands out of the noise: averaged over {BLOCK:g} Å the densities spread as noise "

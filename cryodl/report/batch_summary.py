@@ -14,6 +14,13 @@ TEMPLATE = Path(__file__).with_name("batch_summary.html")
 MOST_COLUMNS = 14  # of figures, beside those of every batch
 ALWAYS = ("map", "name", "status", "error", "seconds", "warnings")
 SAID = "error or warnings"
+#: Units by patterns of figures' names, the first that fits.
+UNITS = (
+    (r"seconds$", "s"),
+    (r"percentile$", "%"),
+    (r"(^|[._])(resolution|resolution_[0-9.]+|claimed|voxel_size|finest|coarsest|filtered_to)$"
+     r"|^(median|uncertainty_median|fsc_0[.0-9]+)$|^(interval|percentiles)[.]", "Å"),
+)  # fmt: skip
 ANSWERS = ("class", "verdict")  # in words; shown first, and also where all rows have the same
 #: Figures that the scatter shows at first, the first that there is.
 ACROSS = ("resolution", "resolution_0.143", "global_resolution", "median", "archive.resolution")
@@ -38,6 +45,7 @@ def write_summary(path: Path, lines: Iterable[dict[str, Any]], title: str, foot:
     columns = ["map", "status", *seen, *figures, "seconds"]
     data = {
         "columns": columns,
+        "heads": [with_unit(name) for name in columns],
         "said": SAID,
         "across": next((name for name in ACROSS if name in figures), ""),
         "up": next((name for name in UP if name in columns), ""),
@@ -53,6 +61,15 @@ def write_summary(path: Path, lines: Iterable[dict[str, Any]], title: str, foot:
             row = [line.get(name) for name in ("name", "page", "picture", *columns)]
             file.write(",\n" * (number > 0) + _script(row))
         file.write("]}" + after)
+
+
+def with_unit(name: str) -> str:
+    """The name of a figure as a heading.
+
+    >>> with_unit("interval.0"), with_unit("archive.q_percentile"), with_unit("voxels")
+    ('interval.0 (Å)', 'archive.q_percentile (%)', 'voxels')
+    """
+    return next((f"{name} ({unit})" for form, unit in UNITS if re.search(form, name)), name)
 
 
 def _said(line: dict[str, Any]) -> Any:

@@ -35,7 +35,7 @@ def draw_histograms(
     ----------
     values : ndarrays of any shape
         Local resolution of each map in Å, at the same voxels.
-    names : of the maps; the legend says median ± standard deviation beside them, best first
+    names : of the maps; the legend says median and standard deviation (SD) beside them, best first
     claimed : float, optional
         Resolution claimed for the whole map in Å, drawn as a dotted line.
 
@@ -83,7 +83,7 @@ def overlay_histograms(
             axes.stairs(
                 100.0 * counts / values[i].size / np.diff(edges), edges, color=colour, ls=dash,
                 lw=1.3,
-                label=f"{shorten(names[i])}: {np.median(values[i]):.2f} ± {values[i].std():.2f} Å",
+                label=f"{shorten(names[i])}: {np.median(values[i]):.2f} Å, SD {values[i].std():.2f} Å",
             )  # fmt: skip
         top = 1.1 * axes.dataLim.ymax
         for i in order:  # the median of each, as a mark hanging from the top

@@ -11,6 +11,7 @@ import numpy as np
 from cryodl.report.chimerax import _quoted, _relative, write_script
 from cryodl.report.figure import new_figure, save_figure, style, write_title
 from cryodl.report.histogram import bin_edges
+from cryodl.report.palette import palette_colours
 from cryodl.report.slice_grid import Row, draw_slice_rows, pick_planes
 from cryodl.report.slices import crop_box, density_limits
 
@@ -132,11 +133,13 @@ def write_before_after_view(
         "# 'volume #1 hide' leaves the enhanced map alone",
     ]
     if support is not None:
+        colours = palette_colours(0.0, 1.0, 5, "viridis")
+        stops = ":".join(f"{value:g},{colour}" for value, colour in colours)
         lines += [
-            "# where both halves agree, or the map is to be trusted, the surface is green",
+            "# as in slices.png: yellow where halves agree, or the map is to be trusted, else violet",
             f"open {_quoted(_relative(support, path))}",
             "volume #3 hide",
-            "color sample #2 map #3 palette 0,#762a83:0.5,#f7f7f7:1,#1b7837",
+            f"color sample #2 map #3 palette {stops}",
         ]
     lines += ["set bgColor white", "lighting soft", "graphics silhouettes true", "view"]
     write_script(path, lines)

@@ -24,7 +24,12 @@ LABELS = {"randomised": "phases randomised"}
 ROUND = (100, 30, 20, 15, 10, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2, 1, 0.8, 0.6)
 CLOSEST = 0.055  # share of the axis between two such marks
 ENDS = 2, 98  # percentiles of the resolutions of cones, between which colours run
-WIDTH, FSC_HEIGHT, SCAN_HEIGHT = 4.6, 3.1, 3.0  # inches
+WIDTH, FSC_HEIGHT, SCAN_HEIGHT, NOTE_HEIGHT = 4.6, 3.1, 3.0, 0.34  # inches
+CONES = (  # below the figure of directions
+    "Curves: FSC of the half maps in cones of 20° half-angle, within the mask and corrected for it, "
+    "not smoothed.\nResolutions on the left: all shells of a cone ask for one ratio of signal to "
+    "noise, smooth over directions; curves may cross 0.143 elsewhere."
+)
 
 
 def draw_fsc(
@@ -102,9 +107,11 @@ def draw_directional(
     title : such as the maps' names
     """
     with style():
-        figure = new_figure(WIDTH + 2.6, FSC_HEIGHT + 0.2)
+        figure = new_figure(WIDTH + 2.6, FSC_HEIGHT + 0.2 + NOTE_HEIGHT)
         _draw_half_sphere(figure, directions, resolutions)
-        axes = figure.add_axes((0.48, 0.14, 0.505, 0.66))
+        low_end = NOTE_HEIGHT / figure.get_size_inches()[1]
+        axes = figure.add_axes((0.48, low_end + 0.14 * (1 - low_end), 0.505, 0.66 * (1 - low_end)))
+        figure.text(0.5, 0.03, CONES, ha="center", va="bottom", fontsize=7, color="0.3")
         shown = frequencies <= 1.25 * np.nanmax(1 / resolutions)
         end = float(frequencies[shown][-1])
         low, high = np.percentile(fsc, (5, 95), axis=0)
@@ -130,7 +137,8 @@ def _draw_half_sphere(figure: Any, directions: np.ndarray, resolutions: np.ndarr
     axis = directions * np.where(directions[:, :1] < 0, -1, 1)
     scale = np.sqrt(1 / (1 + axis[:, 0]))
     x, y = axis[:, 2] * scale, axis[:, 1] * scale
-    axes = figure.add_axes((0.005, 0.19, 0.4, 0.73))
+    low_end = NOTE_HEIGHT / figure.get_size_inches()[1]
+    axes = figure.add_axes((0.005, low_end + 0.19 * (1 - low_end), 0.4, 0.73 * (1 - low_end)))
     low, high = np.nanpercentile(resolutions, ENDS)  # no single cone leads the colours
     drawn = axes.scatter(
         x, y, c=resolutions, s=16, lw=0, marker="o", cmap=colour_map("viridis"), vmin=low,
@@ -144,8 +152,8 @@ def _draw_half_sphere(figure: Any, directions: np.ndarray, resolutions: np.ndarr
     axes.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), aspect="equal")
     axes.set_axis_off()
     key = figure.colorbar(
-        drawn, cax=figure.add_axes((0.075, 0.145, 0.26, 0.03)), orientation="horizontal",
-        extend="both",
+        drawn, cax=figure.add_axes((0.075, low_end + 0.145 * (1 - low_end), 0.26, 0.026)),
+        orientation="horizontal", extend="both",
     )  # fmt: skip
 
     key.outline.set_linewidth(0.5)
@@ -156,19 +164,18 @@ def _mark(axes: Any, threshold: float, resolution: float | None, end: float) -> 
     """A line at the threshold, and one down from where the curve crosses it."""
     axes.axhline(threshold, color="0.6", lw=0.7, ls=(0, (2, 2)), zorder=1)
     text = f"{threshold:g}: no resolution"
-    place, side, shift = 0.0, "left", 3
     if resolution is not None:
         place = 1 / resolution
-        axes.plot([place, place], [-2, threshold], color="0.6", lw=0.7, ls=(0, (2, 2)), zorder=1)
-        axes.plot([place], [threshold], "o", color="black", ms=3, zorder=4)
-        better = " or better" if place > 0.99 * end else ""  # the curve does not cross
-        text = f"{threshold:g}: {resolution:.2f} Å{better}"
-        if place > 0.72 * end:  # no room to its right
-            side, shift = "right", -4
-    axes.annotate(
-        text, (place, threshold), (shift, 4), textcoords="offset points", ha=side, va="bottom",
-        fontsize=7.5, bbox={"facecolor": "white", "pad": 0.6, "lw": 0, "alpha": 0.85}, zorder=5,
-    )  # fmt: skip
+        text = f"{threshold:g}: {resolution:.2f} Å"
+        if place > 0.99 * end:  # the curve does not cross
+            text += " or better"
+            axes.annotate("", (end, threshold), (0.93 * end, threshold),
+                arrowprops={"arrowstyle": "->", "lw": 1.0, "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+        else:
+            axes.plot([place, place], [-2, threshold], color="0.6", lw=0.7, ls=(0, (2, 2)), zorder=1)
+            axes.plot([place], [threshold], "o", color="black", ms=3, zorder=4)
+    # on the left, where curves are high
+    axes.annotate(text, (0, threshold), (4, 2), textcoords="offset points", fontsize=7.5)
 
 
 def _resolution_axis(axes: Any, end: float) -> None:

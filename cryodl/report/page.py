@@ -58,6 +58,7 @@ class Page(NamedTuple):
 
     verdict : (question, answer, whether it is bad);  rows : (method, median, low, high) in Å
     standing : (what, percentile or None, sentence);  warnings : (sentence, command or "")
+    notes : sentences on how the map was taken, which are no faults
     parts : (name, what became of it, seconds);  facts : (name, value) of versions and checksums
     """
 
@@ -69,6 +70,7 @@ class Page(NamedTuple):
     rows: Sequence[tuple[str, float, float, float]] = ()
     standing: Sequence[tuple[str, float | None, str]] = ()
     warnings: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
     methods: str = ""
     bibtex: str = ""
     parts: Sequence[tuple[str, str, float]] = ()
@@ -102,6 +104,7 @@ def _html(page: Page) -> str:
         *_section("Local resolution by several methods", _rows(page.rows)),
         *_section("Among the EMDB's entries", _standing(page.standing)),
         *_section("Warnings, and what mends them", _warnings(page.warnings)),
+        *_section("Notes, which are no faults", _warnings([(note, "") for note in page.notes])),
         *_section("Methods", _methods(page.methods, page.bibtex)),
         *_section("How this page was made", _table(("Part", "Result", "s"), page.parts)),
         *_section("Versions and checksums (SHA-256)", _table(("Name", "Value"), page.facts)),

@@ -55,6 +55,7 @@ from cryodl.methods.registry import mask_or_finder
 
 MapLike = Volume | str | Path
 MADE = "enhanced", "audit"  # maps of every model
+ATOMS_TO = 4.5  # Å, beyond which a map shows no atoms to be built
 FILTERS_WIN = 4.0  # Å, FSC of half maps beyond which the networks lose to filters
 
 
@@ -329,9 +330,12 @@ def summary(stats: dict[str, Any]) -> list[str]:
     if "reference_model" in stats:
         q = stats["reference_model"]["q_score"]
         scores = ("none" if q[when] is None else f"{q[when]:.3f}" for when in ("before", "after"))
-        words += "; Q-score of the model {} before, {} after".format(*scores)
+        raw = "of the unfiltered mean" if stats["source"] == "half maps" else "before"
+        words += "; Q-score of the model {} {raw}, {} after".format(*scores, raw=raw)
     if stats.get("trust_median") is not None:
         words += f"; trust {stats['trust_median']:.2f} in the median where it shows something"
+        if stats["resolution"] > ATOMS_TO:
+            words += f" (beyond {ATOMS_TO:g} Å of the density's shape: build no atoms by it)"
     return [f"{words}; {stats['seconds']['total']:.1f} s"]
 
 

@@ -133,6 +133,11 @@ def run_preflight(
             found.append(Check("contents", WARNING, "not compared, since maps differ in box or "
                 "hold values that are no densities", "mend these first"))  # fmt: skip
         stats.update(_stated(fsc, claimed, found, mask is not None))
+        if fix:
+            found = [
+                one._replace(remedy=one.remedy.replace("--fix writes", "fixed/ holds"))
+                for one in found
+            ]
         faults = [one for one in found if one.verdict == FAULT]
         first = files[PRIMARY].volume
         stats.update(

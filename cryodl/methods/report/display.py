@@ -11,6 +11,7 @@ import numpy as np
 from cryodl.maps.crop import box_around, crop
 from cryodl.maps.normalise import block_mean
 from cryodl.maps.result import Result
+from cryodl.maps.volume import Volume
 
 LARGEST = 112  # voxels along an edge of what the page holds
 AROUND = 8.0  # Å kept about the molecule
@@ -37,18 +38,21 @@ PICTURES = (  # part, file, title, caption, over the whole page: these last
 NAMES = {"localfsc": "FSC in a window (half maps)", "cryores": "network (one map)"}
 
 
-def make_display(result: Result, inside: np.ndarray, fit: Any, quality: Any) -> Any:
+def make_display(
+    result: Result, inside: np.ndarray, fit: Any, quality: Any, filtered: Volume | None = None
+) -> Any:
     """The map reduced for display, with its local resolution where there is one.
 
     result : .density and, perhaps, .volumes "resolution" and "mask"
     inside : ndarray (z, y, x), bool, the molecule;  fit, quality : stats and result, or None
+    filtered : the density as its FSC asks for, shown in its place
     """
     from cryodl.report.chimerax import surface_level
     from cryodl.report.page import Display
     from cryodl.report.palette import palette_colours, resolution_range
     from cryodl.report.surface import surface_image
 
-    density = result.density
+    density = result.density if filtered is None else filtered
     known = result.volumes["mask"].data > 0.5 if "mask" in result.volumes else inside
     part = box_around(inside | known, round(AROUND / density.voxel_size))
     small = crop(density, part)
@@ -57,7 +61,7 @@ def make_display(result: Result, inside: np.ndarray, fit: Any, quality: Any) -> 
     x, y, z = (o + (factor - 1) / 2 * density.voxel_size for o in small.origin)
     data = block_mean(small.data, factor)
     level = surface_level(data, block_mean(known[part].astype(np.float32), factor) > 0.5)
-    if fit is not None and factor == 1:
+    if fit is not None and factor == 1 and filtered is None:
         level = fit["level"]
     resolution, limits, colours, shown = None, (0.0, 1.0), None, data
     if "resolution" in result.volumes:
@@ -74,7 +78,8 @@ def make_display(result: Result, inside: np.ndarray, fit: Any, quality: Any) -> 
     imsave(still, surface_image(shown, level, STILL, colours), format="png")
     size = " x ".join(str(n) for n in reversed(data.shape))
     reduced = f"binned {factor} x, " if factor > 1 else ""
-    note = f"Reduced for display: {reduced}cut to the molecule, {size} voxels of {step:.3g} Å."
+    what = "The mean of the half maps, filtered as their FSC asks for. " * (filtered is not None)
+    note = f"{what}Reduced for display: {reduced}cut to the molecule, {size} voxels of {step:.3g} Å."
     return Display(
         data, resolution, step, (x, y, z), level, *limits, note, _model(quality), still.getvalue()
     )

@@ -29,6 +29,7 @@ from cryodl.version import __version__
 SCHEMA = "cryodl-report/1"  # of report.json; the number rises when a key changes its meaning
 PAGE, RECORD = "report.html", "report.json"
 DONE = "done"
+KEPT = "resolution", "mask", "enhanced"  # of the maps of a part
 
 
 @declared(OPTIONS)
@@ -41,6 +42,7 @@ def run_report(
     mask: Volume | np.ndarray | str | Path | None = None,
     claimed: float | None = None,
     resolution_maps: Sequence[Volume | str | Path] | None = None,
+    voxel_size: float | None = None,
     device: str = "auto",
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -63,6 +65,7 @@ def run_report(
     mask : on the map's grid; None finds one by a rule
     claimed : Å, resolution of the map; None takes that of the half maps for the model's fit
     resolution_maps : local resolutions of other packages, Å, on the map's grid
+    voxel_size : Å, where the maps' headers are wrong
     device : "auto", "cpu" or "gpu", of the network
     output : folder for report.html (one file, which needs no network), report.json, stats.json and
         a folder for each part; None writes nothing
@@ -87,22 +90,24 @@ def run_report(
     given = {"map": volume, "half1": half1, "half2": half2, "model": model, "mask": mask}
     others = list(resolution_maps or ())
     with results_folder(output, *given.values(), *others, overwrite=overwrite) as work:
-        halves = read_halves(half1, half2) if half1 is not None else None
+        halves = read_halves(half1, half2, voxel_size) if half1 is not None else None
         if halves and volume is None:
             density = half_sum(*halves[:2])
         else:
-            density = input_map(volume, None)  # type: ignore[arg-type]
+            density = input_map(volume, voxel_size)  # type: ignore[arg-type]
         inside = automatic_mask(density) if mask is None else checked_mask(mask, density)[1]
         say = notify or print
         run = _Run(work, say)
+        size = {"voxel_size": voxel_size}
         names = {k: str(v) for k, v in given.items() if isinstance(v, (str, Path))}
         quiet: Callable[[str], None] = lambda line: None  # noqa: E731
         fsc = None
         if halves:
-            fsc = run("fsc", registry.COMMANDS["fsc"], half1, half2, mask=mask, directional=True)
+            fsc = run("fsc", registry.COMMANDS["fsc"], half1, half2, mask=mask, directional=True,
+                **size)  # fmt: skip
         if {"map", "half1", "half2"} <= set(names):
             extra: dict[str, Any] = {k: given[k] for k in ("mask", "model") if k in names}
-            extra["curve"] = fsc.curve if fsc else None
+            extra |= {"curve": fsc.curve if fsc else None, **size}
             line = registry.COMMANDS["preflight"]
             found = run("preflight", line, volume, half1, half2, claimed=claimed, **extra)
             if found is None and extra.pop("model", None):  # the maps can be judged without it
@@ -111,28 +116,28 @@ def run_report(
             found = fsc.volumes["mask"] if fsc and mask is None else mask
             shown = volume if density.shape == halves[0].shape else None  # else the halves' mean
             run("localfsc", registry.LOCALRES["localfsc"], half1, half2,
-                volume=shown, mask=found, claimed=claimed, progress=progress)  # fmt: skip
+                volume=shown, mask=found, claimed=claimed, progress=progress, **size)  # fmt: skip
             run("enhance", registry.COMMANDS["enhance"], half1=half1, half2=half2, model="linear",
-                mask=mask, notify=quiet)  # fmt: skip
+                mask=mask, notify=quiet, **size)  # fmt: skip
         judged = density if volume is None else volume
         run("cryores", registry.LOCALRES["cryores"], judged, claimed=claimed, device=device,
-            progress=progress, notify=quiet)  # fmt: skip
+            progress=progress, notify=quiet, **size)  # fmt: skip
         ours = [name for name in NAMES if name in run.results]
         if len(ours) + len(others) > 1:
             known = [run.results[name].volumes["resolution"] for name in ours]
             called = [NAMES[name] for name in ours] + _names(others)
             run("compare", registry.COMMANDS["compare"], [*known, *others], names=called,
-                map=judged, mask=mask, claimed=claimed)  # fmt: skip
+                map=judged, mask=mask, claimed=claimed, **size)  # fmt: skip
         if model is not None:
             local = run.results.get("localfsc") or run.results.get("cryores")
             resolution = claimed or (fsc.stats["resolution_0.143"] if fsc else None)
             run("quality", registry.COMMANDS["quality"], judged, model, claimed=resolution,
-                progress=progress,
+                progress=progress, **size,
                 resolution_map=local.volumes["resolution"] if local else None)  # fmt: skip
-        result = _gather(run, density, inside, claimed, names)
+        result = _gather(run, density, claimed, names)
         result.stats["seconds"]["total"] = round(time.perf_counter() - start, 3)
         if work is not None:
-            _write(run, result, inside, names, work)
+            _write(run, result, inside, names, volume is None, work)
     return result
 
 
@@ -154,7 +159,7 @@ def _names(others: Sequence[Any]) -> list[str]:
 class _Part(NamedTuple):
     """What is kept of a part's result: its other maps are in its folder.
 
-    volumes : "resolution" and "mask" where it has them;  atoms : of a model, or None
+    volumes : "resolution", "mask" and "enhanced" where it has them;  atoms : of a model, or None
     curve : FscCurve, or None
     """
 
@@ -179,7 +184,7 @@ class _Run:
         output = None if self.work is None else self.work / name
         try:
             result = line.load()(*given, output=output, **{**line.sets, **options})
-            kept = {k: v for k, v in result.volumes.items() if k in ("resolution", "mask")}
+            kept = {k: v for k, v in result.volumes.items() if k in KEPT}
             self.errors.pop(name, None)  # of an earlier try
             self.results[name] = _Part(
                 result.stats, kept, getattr(result, "atoms", None), getattr(result, "curve", None)
@@ -204,7 +209,7 @@ class _Run:
         return {name: result.stats for name, result in self.results.items()}
 
 
-def _gather(run: _Run, density: Volume, inside: np.ndarray, claimed, names) -> Result:
+def _gather(run: _Run, density: Volume, claimed, names) -> Result:
     parts = run.stats()
     lines = words.verdict(parts, claimed, run.errors)
     best = run.results.get("localfsc") or run.results.get("cryores")
@@ -232,17 +237,23 @@ def _gather(run: _Run, density: Volume, inside: np.ndarray, claimed, names) -> R
     return Result(volumes, stats, as_given(density))
 
 
-def _write(run: _Run, result: Result, inside: np.ndarray, names, work: Path) -> None:
+def _write(
+    run: _Run, result: Result, inside: np.ndarray, names, of_halves: bool, work: Path
+) -> None:
     from cryodl.report.page import Page, write_page
 
     stats, parts = result.stats, run.stats()
     display = None
+    filtered = run.results["enhance"].volumes["enhanced"] if "enhance" in run.results else None
     with figure_of(stats, "the view of the map"):
-        display = make_display(result, inside, parts.get("quality"), run.results.get("quality"))
+        display = make_display(
+            result, inside, parts.get("quality"), run.results.get("quality"),
+            filtered if of_halves else None,
+        )  # fmt: skip
     claim = {"claimed": f"{stats['claimed']:g}"} if stats["claimed"] else {}
     warnings = words.warnings(parts, {**names, **claim})
     page = Page(
-        title=names and Path(names.get("map", names.get("half1", ""))).name or "a map",
+        title=_title(names),
         subtitle=f"cryodl {__version__}, {time.strftime('%Y-%m-%d')}; {result.density.size} voxels "
         f"of {result.density.voxel_size:g} Å",
         verdict=[(one["question"], one["answer"], one["bad"]) for one in stats["verdict"]],
@@ -250,7 +261,9 @@ def _write(run: _Run, result: Result, inside: np.ndarray, names, work: Path) -> 
         pictures=pictures(run.results, work),
         rows=method_rows(parts),
         standing=words.standing(parts.get("quality")),
-        warnings=[*((f"{n} failed: {why}", "") for n, why in run.errors.items()), *warnings],
+        warnings=[*((f"{n} failed: {why}", "") for n, why in run.errors.items()),
+            *(one for one in warnings if not words.is_note(one[0]))],
+        notes=[text for text, _ in warnings if words.is_note(text)],
         methods=words.methods_text(parts, __version__),
         bibtex=words.citations(parts),
         parts=[(name, run.errors.get(name, DONE), run.seconds[name]) for name in run.seconds],
@@ -261,13 +274,24 @@ def _write(run: _Run, result: Result, inside: np.ndarray, names, work: Path) -> 
     record = {
         **stats,
         "versions": dict(_versions()),
-        "warnings": [{"text": text, "command": command} for text, command in page.warnings],
+        "warnings": [
+            {"text": text, "command": command}
+            for text, command in [*page.warnings, *((note, "") for note in page.notes)]
+        ],
         "results": parts,
     }
     write_json(work / RECORD, record, indent=2, allow_nan=False)
     stats["files"] = sorted(path.name for path in work.iterdir())
     stats.update(sealed(stats, "stats.json", work))
     result.save_stats(work)
+
+
+def _title(names: dict[str, str]) -> str:
+    """The file of the map, or those of the half maps whose mean was judged."""
+    files = {key: Path(name).name for key, name in names.items()}
+    if "map" in files:
+        return files["map"]
+    return f"Mean of {files['half1']} and {files['half2']}" if "half2" in files else "a map"
 
 
 def _versions() -> list[tuple[str, str]]:

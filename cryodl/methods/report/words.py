@@ -7,12 +7,14 @@ import shlex
 from typing import Any
 
 from cryodl import bibtex
+from cryodl.checks.finest import LOW_PASSED
+from cryodl.checks.noise import INVERTED
 from cryodl.half_maps.fsc import in_words
 from cryodl.methods.output import said_of
 
 Stats = dict[str, Any]
 FINER = 0.95  # times the resolution found, below which a claim is finer
-FAR_FINER = 0.6  # times what a network reads, which is less certain
+FAR = 0.6  # of two resolutions, the finer over the coarser, from which one of them is doubted
 
 CITED = {  # by part
     "fsc": ("Rosenthal2003", "Chen2013", "Tan2017"),
@@ -21,7 +23,7 @@ CITED = {  # by part
     "quality": ("Pintilie2020",),
     "enhance": ("Rosenthal2003",),
 }
-ALWAYS = ("Rose2018",)
+ALWAYS = ("Rose2018",)  # the page shows the map by NGL
 
 METHOD = {
     "fsc": "The resolution was determined by Fourier shell correlation of the half maps at 0.143 "
@@ -37,16 +39,23 @@ METHOD = {
     "& Henderson, 2003), and what that changed was audited.",
     "preflight": "The submission was checked with cryodl preflight.",
 }
+SHOWN = "Maps are shown with NGL (Rose et al., 2018)."
+
+# How warnings begin that tell how a map was taken, and no fault of it.
+NOTES = ("the box is quiet beyond", LOW_PASSED, "the map was brought to its voxels")
 
 # A pattern in a warning, and the command that mends it; the first that fits counts. [mask] and
 # [claimed] are the options as the user gave them, or nothing.
 MENDED = (
+    (r"^the contrast looks inverted",
+     "python -c 'import sys, cryodl; v = cryodl.read_map(sys.argv[1]); "
+     'cryodl.write_map("fixed.mrc", v.with_data(-v.data))\' {map}'),
     (r"looks masked already|thresholded|one and the same value", ""),
     (r"^anisotropic", "cryodl fsc {half1} {half2}[mask] --directional -o fsc"),
     (r"^(one origin|one voxel size|header)",
      "cryodl preflight {map} --half1 {half1} --half2 {half2}[mask][claimed] --fix -o deposit"),
     (r"voxel size", "cryodl localres {map}[mask][claimed] --voxel-size TRUE_SIZE -o local"),
-    (r"falls off|unsharpened (?!half)|not sharpened|contrast",
+    (r"falls off|unsharpened (?!half)|not sharpened",
      "cryodl localres {map}[mask][claimed] --sharpen auto -o local"),
     (r"^resolution|claimed", "cryodl fsc {half1} {half2}[mask] -o fsc"),
     (r"^contour level",
@@ -74,6 +83,11 @@ def _how_good(
 ) -> tuple[str, str, bool]:
     fsc, network = parts.get("fsc", {}), parts.get("cryores", {})
     found = fsc.get("resolution_0.143")
+    if _inverted(parts):
+        said = "the contrast is inverted: multiply the map by -1 (how is said below)"
+        if found:  # the sign of both makes no difference to it
+            said += f"; {in_words(found, fsc['voxel_size'])} by the half maps (FSC 0.143)"
+        return "How good is it?", said, True
     bad, said = False, "not judged: give half maps"
     if "fsc" in errors:
         bad, said = True, f"the half maps were not judged: {errors['fsc']}"
@@ -91,30 +105,38 @@ def _how_good(
     elif network and "fsc" not in errors:
         found = network["global_resolution"]
         said = f"about {found:.1f} Å, by a network from this map alone; half maps would tell"
-    looks = _looks(parts, claimed)
+    looks, off = _looks(parts, claimed), _off(parts, claimed)
     if claimed and looks:
         said += f"; {looks}"
     elif claimed and found:
-        said += f"; {claimed:g} Å is claimed" + ", which is finer" * _is_finer(parts, claimed)
-    bad = bad or bool(looks) or _is_finer(parts, claimed)
+        said += f"; {claimed:g} Å is claimed" + f", which is {off}" * bool(off)
+    bad = bad or bool(looks) or bool(off)
     return "How good is it?", said, bad
 
 
-def _is_finer(parts: dict[str, Stats], claimed: float | None) -> bool:
-    """Whether a claim is finer than the half maps' FSC."""
+def _inverted(parts: dict[str, Stats]) -> bool:
+    return any(INVERTED in text for stats in parts.values() for text in stats.get("warnings", ()))
+
+
+def _off(parts: dict[str, Stats], claimed: float | None) -> str:
+    """How a claim differs from the half maps' FSC: "finer", "far coarser", or "" if it does not."""
     found = parts.get("fsc", {}).get("resolution_0.143")
-    return bool(claimed and found and claimed < FINER * found)
+    if not claimed or not found:
+        return ""
+    return "finer" if claimed < FINER * found else "far coarser" * (FAR * claimed > found)
 
 
 def _looks(parts: dict[str, Stats], claimed: float | None) -> str:
-    """What is to be said of a claim far finer than what a network reads, where no FSC tells."""
+    """What is to be said of a claim far from what a network reads, where no FSC tells."""
     read = parts.get("cryores", {}).get("global_resolution")
-    if claimed is None or not read or "fsc" in parts or claimed >= FAR_FINER * read:
+    if claimed is None or not read or "fsc" in parts or FAR <= claimed / read <= 1 / FAR:
         return ""
     return f"{claimed:g} Å is claimed, and the map looks like {read:.1f} Å"
 
 
 def _where(parts: dict[str, Stats]) -> tuple[str, str, bool]:
+    if _inverted(parts):
+        return "Where?", "unknown: local resolution of an inverted map means nothing", True
     for name, how in (("localfsc", "half maps"), ("cryores", "a network")):
         if name in parts:
             low, high = (parts[name]["percentiles"][q] for q in ("2.5", "97.5"))
@@ -139,6 +161,7 @@ def _standing(parts: dict[str, Stats], errors: dict[str, str]) -> tuple[str, str
     percentile = fit["archive"].get("q_percentile")
     if percentile is not None:
         said += f"; better than {percentile:.0f} % of the EMDB's entries at {fit['claimed']:.3g} Å"
+    said += f"; {100 * fit['atom_inclusion']:.0f} % of its atoms above level {fit['level']:.4g}"
     end = fit["fsc_0.5"]
     said += f"; map-model FSC 0.5 at {end:.2f} Å" if end else "; map and model have no FSC of 0.5"
     return ask, said, percentile is not None and percentile < 10
@@ -150,27 +173,37 @@ def _wrong(
     ask = "What is wrong?"
     faults = [one for one in parts.get("preflight", {}).get("checks", ()) if
               one["verdict"] == "fault"]  # fmt: skip
-    count = len(warnings(parts, {})) + len(errors)
+    said = [is_note(text) for text, _ in warnings(parts, {})]
+    count, notes = said.count(False) + len(errors), said.count(True)
     below = f"{count} warning{'s' * (count > 1)} below"
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         first = f"{faults[0]['name']}: {faults[0]['evidence']}"
         return ask, f"not ready to be deposited: {first}{more}", True
+    if _inverted(parts):
+        return ask, f"the contrast is inverted; {below}", True
     if errors:
         return ask, f"{', '.join(errors)} failed; {below}", True
-    if _is_finer(parts, claimed):
-        return ask, "the claim is finer than the half maps show" + f"; {below}" * bool(count), True
+    if off := _off(parts, claimed):
+        said_of_it = f"the claim is {off} than the half maps show"
+        return ask, said_of_it + f"; {below}" * bool(count), True
     if _looks(parts, claimed):
         return ask, _looks(parts, claimed) + f"; {below}" * bool(count), True
     if not count:
         ready = ": ready to be deposited" if "preflight" in parts else " was found"
-        return ask, f"nothing{ready}", False
+        noted = f"; {notes} note{'s' * (notes > 1)} below" * bool(notes)
+        return ask, f"nothing{ready}{noted}", False
     ready = "no fault that keeps it from being deposited, but " if "preflight" in parts else ""
     return ask, f"{ready}{below}", False
 
 
+def is_note(text: str) -> bool:
+    """Whether a warning tells how a map was taken, and no fault of it."""
+    return text.startswith(NOTES)
+
+
 def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, str]]:
-    """All warnings, faults first, with the command that mends each, or "".
+    """All warnings, inverted contrast and faults first, with the command that mends each, or "".
 
     names : "map", "half1", "half2", "model", "mask", "claimed" as they were given, for the
         commands; none for the bare warnings
@@ -185,13 +218,15 @@ def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, 
         for text in stats.get("warnings", ()):
             if f"warning: {text}" not in found:  # as preflight's checks are
                 found.setdefault(text, mending(text, names))
+    found = dict(sorted(found.items(), key=lambda one: INVERTED not in one[0]))
     first: dict[str, str] = {}
     for text, command in found.items():
         first.setdefault(command, text)
     if not names:
         return [(text, "") for text in found]
     return [
-        (f"{text} (no command of cryodl mends this)", "") if not command
+        (text, "") if is_note(text)
+        else (f"{text} (no command of cryodl mends this)", "") if not command
         else (text, command) if first[command] == text
         else (f"{text} (mended by a command above)", "")
         for text, command in found.items()
@@ -220,7 +255,11 @@ def standing(fit: Stats | None) -> list[tuple[str, float | None, str]]:
         return []
     archive = fit["archive"]
     q = f"Q is {fit['q_score_sigma_0.4']:.3f} with the archive's sigma of 0.4 Å"
-    lines: list[tuple[str, float | None, str]] = []
+    included = (
+        f"{100 * fit['atom_inclusion']:.1f} % of {fit['atoms']} atoms lie above the contour level "
+        f"of {fit['level']:.4g} ({fit['level_source']})."
+    )
+    lines: list[tuple[str, float | None, str]] = [("Atom inclusion", None, included)]
     percentile = archive.get("q_percentile")
     if percentile is not None:
         low, high = archive["resolutions_alike"]
@@ -245,7 +284,7 @@ def methods_text(parts: dict[str, Stats], version: str) -> str:
     found = parts.get("fsc", {}).get("resolution_0.143")
     if found:
         lines.append(f"The resolution is {in_words(found, parts['fsc']['voxel_size'])}.")
-    return " ".join(lines)
+    return " ".join([*lines, SHOWN])
 
 
 def citations(parts: dict[str, Stats]) -> str:
