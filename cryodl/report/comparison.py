@@ -83,7 +83,8 @@ def overlay_histograms(
             axes.stairs(
                 100.0 * counts / values[i].size / np.diff(edges), edges, color=colour, ls=dash,
                 lw=1.3,
-                label=f"{shorten(names[i])}: {np.median(values[i]):.2f} Å, SD {values[i].std():.2f} Å",
+                label=f"{shorten(names[i])}: {np.median(values[i]):.2f} Å, "
+                f"SD {values[i].std():.2f} Å",
             )  # fmt: skip
         top = 1.1 * axes.dataLim.ymax
         for i in order:  # the median of each, as a mark hanging from the top

@@ -136,7 +136,7 @@ def write_before_after_view(
         colours = palette_colours(0.0, 1.0, 5, "viridis")
         stops = ":".join(f"{value:g},{colour}" for value, colour in colours)
         lines += [
-            "# as in slices.png: yellow where halves agree, or the map is to be trusted, else violet",
+            "# as in slices.png: yellow where halves agree, or the map is to be trusted",
             f"open {_quoted(_relative(support, path))}",
             "volume #3 hide",
             f"color sample #2 map #3 palette {stops}",

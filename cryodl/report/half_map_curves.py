@@ -24,10 +24,11 @@ LABELS = {"randomised": "phases randomised"}
 ROUND = (100, 30, 20, 15, 10, 8, 7, 6, 5, 4, 3.5, 3, 2.5, 2.2, 2, 1.8, 1.6, 1.4, 1.2, 1, 0.8, 0.6)
 CLOSEST = 0.055  # share of the axis between two such marks
 ENDS = 2, 98  # percentiles of the resolutions of cones, between which colours run
-WIDTH, FSC_HEIGHT, SCAN_HEIGHT, NOTE_HEIGHT = 4.6, 3.1, 3.0, 0.34  # inches
+WIDTH, FSC_HEIGHT, SCAN_HEIGHT = 4.6, 3.1, 3.0  # inches
+LEGEND_HEIGHT, NOTE_HEIGHT = 0.22, 0.34
 CONES = (  # below the figure of directions
-    "Curves: FSC of the half maps in cones of 20° half-angle, within the mask and corrected for it, "
-    "not smoothed.\nResolutions on the left: all shells of a cone ask for one ratio of signal to "
+    "Curves: FSC of the half maps in cones of 20° half-angle, within the mask and corrected for "
+    "it, not smoothed.\nResolutions on the left: all shells of a cone give one ratio of signal to "
     "noise, smooth over directions; curves may cross 0.143 elsewhere."
 )
 
@@ -66,9 +67,10 @@ def draw_fsc(
     end = float(frequencies[-1])
     shown = [n for n in curves if n != "randomised" or randomised_from]
     with style():
-        figure = new_figure(WIDTH, FSC_HEIGHT + (0.2 if title else 0))
+        legend = LEGEND_HEIGHT * (len(shown) > 1)
+        figure = new_figure(WIDTH, FSC_HEIGHT + (0.2 if title else 0) + legend)
         height = figure.get_size_inches()[1]
-        axes = figure.add_axes((0.115, 0.44 / height, 0.865, 2.2 / height))
+        axes = figure.add_axes((0.115, (0.44 + legend) / height, 0.865, 2.2 / height))
         for threshold, resolution in resolutions.items():
             _mark(axes, threshold, resolution, end)
         for name in shown:
@@ -81,7 +83,10 @@ def draw_fsc(
         axes.set_ylabel(kind)
         _resolution_axis(axes, end)
         if len(shown) > 1:
-            axes.legend(frameon=False, loc="upper right", handlelength=1.8)
+            figure.legend(  # below, where it covers no curve
+                frameon=False, loc="lower center", ncol=len(shown), handlelength=1.8,
+                bbox_to_anchor=(0.55, 0), columnspacing=1.4,
+            )  # fmt: skip
         write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
         for kind in (".png", ".svg"):
             save_figure(figure, os.fspath(out_base) + kind)
@@ -172,7 +177,9 @@ def _mark(axes: Any, threshold: float, resolution: float | None, end: float) -> 
             axes.annotate("", (end, threshold), (0.93 * end, threshold),
                 arrowprops={"arrowstyle": "->", "lw": 1.0, "shrinkA": 0, "shrinkB": 0})  # fmt: skip
         else:
-            axes.plot([place, place], [-2, threshold], color="0.6", lw=0.7, ls=(0, (2, 2)), zorder=1)
+            axes.plot(
+                [place, place], [-2, threshold], color="0.6", lw=0.7, ls=(0, (2, 2)), zorder=1
+            )
             axes.plot([place], [threshold], "o", color="black", ms=3, zorder=4)
     # on the left, where curves are high
     axes.annotate(text, (0, threshold), (4, 2), textcoords="offset points", fontsize=7.5)

@@ -79,7 +79,9 @@ def make_display(
     size = " x ".join(str(n) for n in reversed(data.shape))
     reduced = f"binned {factor} x, " if factor > 1 else ""
     what = "The mean of the half maps, filtered as their FSC asks for. " * (filtered is not None)
-    note = f"{what}Reduced for display: {reduced}cut to the molecule, {size} voxels of {step:.3g} Å."
+    note = (
+        f"{what}Reduced for display: {reduced}cut to the molecule, {size} voxels of {step:.3g} Å."
+    )
     return Display(
         data, resolution, step, (x, y, z), level, *limits, note, _model(quality), still.getvalue()
     )

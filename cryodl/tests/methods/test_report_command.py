@@ -2,12 +2,16 @@
 
 import json
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import cryodl
+from cryodl.checks.noise import INVERTED
 from cryodl.cli.main import main
 from cryodl.methods.report import words
 from cryodl.report.page import Display, Page, write_page
@@ -107,6 +111,61 @@ def test_a_claim_far_finer_than_a_network_reads_is_told():
     assert "looks like" not in said  # half maps tell better
     assert "was estimated" in words.methods_text({"cryores": network}, "1")
     assert "was also" in words.methods_text({"cryores": network, "localfsc": network}, "1")
+
+
+def test_a_claim_far_coarser_is_told_too():
+    network = {"global_resolution": 4.0, "median": 4.0, "percentiles": {"2.5": 4.0, "97.5": 4.0}}
+    good, *_, wrong = words.verdict({"cryores": network}, 7.0)
+    assert wrong[1:] == ("7 Å is claimed, and the map looks like 4.0 Å", True) and good[2]
+    fsc = {"resolution_0.143": 4.0, "voxel_size": 1.0}
+    good, *_, wrong = words.verdict({"fsc": fsc}, 7.0)
+    assert good[1].endswith("7 Å is claimed, which is far coarser") and good[2]
+    assert wrong[1:] == ("the claim is far coarser than the half maps show", True)
+    assert not words.verdict({"fsc": fsc}, 6.0)[0][2]
+
+
+def test_inverted_contrast_is_said_first_with_what_mends_it(tmp_path):
+    network = {"global_resolution": 9.0, "median": 9.0, "percentiles": {"2.5": 8.0, "97.5": 10.0},
+               "warnings": ["odd", INVERTED]}  # fmt: skip
+    good, where, _, wrong = words.verdict({"cryores": network}, 3.1)
+    assert good[1].startswith("the contrast is inverted: multiply the map by -1") and good[2]
+    assert "claimed" not in good[1] and where[2] and wrong[1].startswith("the contrast is inverted")
+    density = np.random.default_rng(0).random((8, 8, 8)).astype(np.float32)
+    given = cryodl.Volume(density, 1.5)
+    cryodl.write_map(tmp_path / "a map.mrc", given)
+    (text, command), _ = words.warnings({"a": network}, {"map": str(tmp_path / "a map.mrc")})
+    assert text == INVERTED
+    command = shlex.join([sys.executable, *shlex.split(command)[1:]])
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+    fixed = cryodl.read_map(tmp_path / "fixed.mrc")
+    assert np.array_equal(fixed.data, -density) and fixed.voxel_size == 1.5
+
+
+def test_notes_are_no_faults():
+    quiet = "the box is quiet beyond a sphere of 72 Å: for what is computed it is filled"
+    parts = {"cryores": {"global_resolution": 4.0, "median": 4.0, "warnings": [quiet],
+                         "percentiles": {"2.5": 4.0, "97.5": 4.0}}}  # fmt: skip
+    assert words.verdict(parts, None)[3][1:] == ("nothing was found; 1 note below", False)
+    parts["cryores"]["warnings"].append("odd")
+    assert words.verdict(parts, None)[3][1:] == ("1 warning below", False)
+    told = words.warnings(parts, {"map": "m.mrc"})
+    assert [words.is_note(text) for text, _ in told] == [True, False] and told[0][0] == quiet
+
+
+def test_half_maps_alone_are_shown_filtered_with_the_voxel_size_given(files, tmp_path):
+    result = cryodl.run_report(
+        half1=files / "half1.mrc", half2=files / "half2.mrc", model=MODEL, voxel_size=1.51,
+        output=tmp_path / "out", notify=lambda line: None,
+    )  # fmt: skip
+    parts = json.loads((tmp_path / "out" / "report.json").read_text())["results"]
+    assert set(parts) == {"fsc", "localfsc", "enhance", "cryores", "compare", "quality"}
+    assert {parts[name]["voxel_size"] for name in parts if name != "compare"} == {1.51}
+    text = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "<h1>Mean of half1.mrc and half2.mrc</h1>" in text
+    assert "The mean of the half maps, filtered as their FSC asks for." in text
+    included = f"{100 * parts['quality']['atom_inclusion']:.0f} % of its atoms above level"
+    assert included in result.stats["verdict"][2]["answer"]
+    assert "above the contour level of" in text
 
 
 def test_local_resolutions_of_other_packages_are_compared(report):

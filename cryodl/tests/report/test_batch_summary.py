@@ -63,6 +63,7 @@ def test_a_browser_shows_table_and_scatter(page):
     assert "Uncaught" not in run.stderr
     shown = html.unescape(run.stdout)
     assert "3 rows: 2 done, 1 failed" in shown and "a <batch>" in shown
+    assert ">median (Å)<" in shown and ">seconds (s)<" in shown
     assert "1-3 of 3" in shown and "is <truncated>" in shown
     assert len(re.findall("<circle", shown)) == 2
     assert 'href="maps/c/"' in shown

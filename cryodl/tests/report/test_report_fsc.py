@@ -48,6 +48,15 @@ def test_labels_in_angstrom_stand_apart(nyquist, curves, tmp_path):
     assert set(LINES) >= set(curves)
 
 
+def test_a_curve_that_does_not_cross_has_an_arrow_and_no_point(curves, tmp_path):
+    def points(resolution):
+        text = draw(curves, tmp_path / "fsc", resolutions={0.143: resolution})
+        return text.count("<use "), "or better" in text
+
+    (crossed, better), (beyond, at_end) = points(3.0), points(2.0)
+    assert not better and at_end and beyond == crossed - 1
+
+
 def test_unequal_lengths_are_refused(curves, tmp_path):
     with pytest.raises(ValueError, match="64 values for 65"):
         draw_fsc(FREQUENCIES, {"masked": curves["masked"][1:]}, tmp_path / "x", resolutions={})
