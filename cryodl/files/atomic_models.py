@@ -60,6 +60,19 @@ def read_model(path: str | Path) -> Any:
     return model
 
 
+def no_atoms(path: str | Path) -> InputError:
+    """What is wrong with a model that `read_model` reads, and in which no heavy atom was found."""
+    if read_bytes(path, MOST)[208:211] == b"MAP":
+        return InputError(f"'{path}' is a map: give a PDB or mmCIF file")
+    elements = [each.atom.element.atomic_number for part in read_model(path) for each in part.all()]
+    if not elements:
+        return InputError(f"'{path}' holds no atoms: give a PDB or mmCIF file with some")
+    held = f"'{path}' holds {len(elements)} atom{'s' * (len(elements) > 1)}"
+    if not any(elements):
+        return InputError(f"{held}, none of a known element: give a file with their elements")
+    return InputError(f"{held}, none besides hydrogen and water: give the whole model")
+
+
 def write_atoms(path: Path, positions: np.ndarray, elements: np.ndarray) -> None:
     """Write atoms as an mmCIF file, each a residue of its own.
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.errors import InputError
-from cryodl.files.atomic_models import read_model
+from cryodl.files.atomic_models import no_atoms, read_model
 from cryodl.maps.volume import Volume
 
 PERCENTILES = (2.5, 5, 20, 25, 50, 75, 80, 95, 97.5)
@@ -168,5 +168,5 @@ def _read_atoms(path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
                     owner.append(names.index(chain.name))
                     atoms.append(atom.pos.tolist())
     if not atoms:
-        raise InputError(f"{path} has no atoms; give a PDB or mmCIF file of the model")
+        raise no_atoms(path)
     return names, np.array(owner), np.array(atoms)

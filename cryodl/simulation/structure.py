@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from cryodl.errors import InputError
-from cryodl.files.atomic_models import read_model
+from cryodl.files.atomic_models import no_atoms, read_model
 from cryodl.files.folder import whole_file
 from cryodl.files.reading import is_file, read_arrays
 
@@ -69,7 +69,7 @@ def read_structure(path: str | Path) -> Structure:
         if is_ensemble(model_file):
             break
     if not positions:
-        raise InputError(f"'{path}' holds no atom besides hydrogen and water")
+        raise no_atoms(path)
     return Structure(
         np.asarray(positions, np.float32),
         np.asarray(elements, np.uint8),

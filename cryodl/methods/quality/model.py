@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cryodl.errors import InputError
-from cryodl.files.atomic_models import read_model
+from cryodl.files.atomic_models import no_atoms, read_model
 from cryodl.simulation.structure import is_ensemble
 
 PROTEIN, NUCLEIC, WATER, LIGAND = "protein", "nucleic acid", "water", "ligand"
@@ -101,7 +100,7 @@ def read_atoms(path: str | Path) -> Atoms:
                         )
                     )  # fmt: skip
     if not positions:
-        raise InputError(f"'{path}' holds no atom besides hydrogens: give the fitted model")
+        raise no_atoms(path)
     return Atoms(
         structure, np.array(positions), np.minimum(elements, 92), names, altlocs,
         np.array(owners), residues, np.array(parts),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cryodl.errors import InputError, SettingError
+from cryodl.methods.quality.model import read_atoms
 from cryodl.resolution_maps.statistics import _read_atoms
 from cryodl.simulation.structure import read_structure
 
@@ -89,3 +90,23 @@ def test_without_gemmi_a_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "gemmi", None)
     with pytest.raises(SettingError, match=r"scipion-em-cryodl\[train\]"):
         read_structure(PDB)
+
+
+NO_MODEL = {  # the file, and what is said of it
+    "empty": (b"", "model.pdb' holds no atoms"),
+    "elements of no kind": (b"\n".join(line[:76] + b"Xx" for line in PDB.read_bytes().splitlines()
+        if line.startswith(b"ATOM")), "known element"),
+    "hydrogens alone": (b"ATOM      1  H   ALA A   1      11.104   6.134  -6.504  1.00  0.00"
+        b"           H  \n", "hydrogen"),
+    "a map": (bytes(208) + b"MAP " + bytes(2000), "is a map"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("read", [read_structure, read_atoms])
+@pytest.mark.parametrize("kind", NO_MODEL)
+def test_a_file_without_an_atom_of_use_is_told_what_it_is(read, kind, tmp_path):
+    held, said = NO_MODEL[kind]
+    (tmp_path / "model.pdb").write_bytes(held)
+    with pytest.raises(InputError, match=said) as caught:
+        read(tmp_path / "model.pdb")
+    assert "give " in str(caught.value)
