@@ -20,6 +20,15 @@ def one_line(message: object) -> str:
     )
 
 
+def counted(count: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "voxel"), counted(0, "voxel")
+    ('1 voxel', '0 voxels')
+    """
+    return f"{count} {thing}{'s' * (count != 1)}"
+
+
 class CryodlError(Exception):
     """Base of all errors that a user can mend."""
 

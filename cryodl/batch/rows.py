@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from cryodl.cli.common import has_positional
 from cryodl.cli.main import make_parser
-from cryodl.errors import CryodlError, InputError, SettingError
+from cryodl.errors import CryodlError, InputError, SettingError, counted
 from cryodl.files.reading import MOST_FIELD, is_file, read_text
 from cryodl.methods.options import Option, as_flags
 from cryodl.methods.registry import NETWORK
@@ -310,7 +310,7 @@ def _check_files(place: str, held: list, lines: list, by_column: dict[str, Optio
         shown = "; ".join(f"line {line}: {text}" for line, text in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise InputError(
-            f"{place}: {len(missing)} file{'s' * (len(missing) > 1)} not there ({shown}{more}): "
+            f"{place}: {counted(len(missing), 'file')} not there ({shown}{more}): "
             f"check the names, as seen from the current folder {os.getcwd()}"
         )
 

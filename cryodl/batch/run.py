@@ -19,7 +19,7 @@ from typing import Any
 
 from cryodl.batch.options import JUDGES, OPTIONS
 from cryodl.cli.common import duration
-from cryodl.errors import CryodlError, OutputError, SettingError
+from cryodl.errors import CryodlError, OutputError, SettingError, counted
 from cryodl.methods.options import declared
 
 AHEAD = 3  # rows that are sent for each worker, so that none waits for the next
@@ -98,7 +98,7 @@ def run_batch(
                 scheduler, folder, workers=workers, gpus=gpus, cores=cores, memory=memory,
                 queue=queue, jobqueue=jobqueue,
             ) as (client, count):  # fmt: skip
-                tell(f"{len(rows)} rows; {_where(scheduler, client, count)}")
+                tell(f"{counted(len(rows), 'row')}; {_where(scheduler, client, count)}")
                 jobs = _jobs(rows, folder, _open(folder))
                 for outcome in outcomes(client, do_row, jobs, AHEAD * max(count, 8), news):
                     state.add(outcome)
@@ -298,7 +298,7 @@ class _State:
 
 
 def _where(scheduler: str, client: Any, workers: int) -> str:
-    said = f"{workers} workers" if workers != 1 else "1 worker"
+    said = counted(workers, "worker")
     said += " so far" * ("://" in scheduler and not workers)
     said = {"local": f"{said} on this machine"}.get(scheduler, f"{said} by {scheduler}")
     link = ""

@@ -17,7 +17,7 @@ import numpy as np
 from cryodl.checks.noise import CLEAN, NOISE, clean_warning, contrast_warning
 from cryodl.checks.quiet import Rim, filled, quiet_rim
 from cryodl.checks.voxel_size import voxel_size_warning
-from cryodl.errors import InputError
+from cryodl.errors import InputError, counted
 from cryodl.maps.crop import bounding_box
 from cryodl.maps.mask import automatic_mask, coarse_mask, existing_mask, outside_value
 from cryodl.maps.volume import Volume
@@ -53,7 +53,7 @@ def check_map(
     found = []
     if volume.mended:
         found.append(
-            f"{volume.mended} voxel{'s' * (volume.mended > 1)} far beyond all densities of"
+            f"{counted(volume.mended, 'voxel')} far beyond all densities of"
             " the map (hot voxels): the median of the neighbours is taken instead"
         )
     support = existing_mask(volume.data)

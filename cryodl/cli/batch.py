@@ -7,6 +7,7 @@ import argparse
 from cryodl.batch.options import OPTIONS
 from cryodl.cli.command import PARAMS
 from cryodl.cli.common import SOME_FAILED, say
+from cryodl.errors import counted
 from cryodl.methods import options as declared
 
 
@@ -23,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     found = run_batch(**declared.keywords(OPTIONS, args), notify=say)
     before = f", {found['kept']} done before" if found["kept"] else ""
     print(
-        f"{found['rows']} rows: {found['done']} done{before}, {found['failed']} failed; "
+        f"{counted(found['rows'], 'row')}: {found['done']} done{before}, {found['failed']} failed; "
         f"{found['seconds']:.1f} s"
     )
     print(f"wrote {args.output}")

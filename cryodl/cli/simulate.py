@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cryodl.errors import SettingError
+from cryodl.errors import SettingError, counted
 from cryodl.methods import options as declared
 from cryodl.methods.simulate_options import COMMAND_OPTIONS, MAP_OPTIONS, OF_A_MAP, OPTIONS
 
@@ -52,4 +52,4 @@ def _run_map(args: argparse.Namespace) -> None:
         raise SettingError("--config is of an experiment: give --experiment, too")
     made, atoms = run_simulated_map(**declared.keywords(MAP_OPTIONS, args))
     size = f"{made.volume.size} voxels of {args.voxel_size:g} Å"
-    print(f"{atoms} atoms; wrote {size} to {args.output}")
+    print(f"{counted(atoms, 'atom')}; wrote {size} to {args.output}")

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from cryodl.errors import SettingError
+from cryodl.errors import SettingError, counted
 
 VARIABLE = "CRYODL_THREADS"  # an environment variable, so that worker processes keep to it too
 
@@ -61,11 +61,12 @@ def check_threads(cores: int | None = None) -> None:
     processes of a user, or of a container.
     """
     cores = max(1, cores or thread_count())
-    most = max(LEAST_MOST, 4 * (os.cpu_count() or 1))
+    here = os.cpu_count() or 1
+    most = max(LEAST_MOST, 4 * here)
     if cores > most:
         raise SettingError(
-            f"{cores} threads are asked for, and this machine has {os.cpu_count()} processor cores:"
-            f" give {most} or fewer (--threads, {VARIABLE})"
+            f"{cores} threads are asked for, and this machine has"
+            f" {counted(here, 'processor core')}: give {most} or fewer (--threads, {VARIABLE})"
         )
     needed = 3 * cores + 5  # for transforms, matrices and networks
     if _most_threads() > MANY + needed:
@@ -80,7 +81,7 @@ def check_threads(cores: int | None = None) -> None:
     except (RuntimeError, MemoryError):
         raise SettingError(
             f"not enough threads: this process may start {len(started)} more, and needs {needed} on"
-            f" {cores} processor core{'s' * (cores > 1)}: raise the limit (ulimit -u, or the"
+            f" {counted(cores, 'processor core')}: raise the limit (ulimit -u, or the"
             " queue's), or use fewer cores with --threads"
         ) from None
     finally:

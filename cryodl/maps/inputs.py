@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.errors import InputError
+from cryodl.errors import InputError, counted
 from cryodl.maps.mask import check_mask
 from cryodl.maps.mrc import check_voxel_size, read_map, read_mask
 from cryodl.maps.volume import Volume, in_plain_units
@@ -143,8 +143,8 @@ def mask_weights(mask: Any, volume: Volume) -> tuple[np.ndarray, bool, list[str]
         )
     if inside.sum() < LEAST_INSIDE:
         raise InputError(
-            f"the mask holds {int(inside.sum())} voxels, and {LEAST_INSIDE} are the least that "
-            "tell a resolution: give the mask of the molecule"
+            f"the mask holds {counted(int(inside.sum()), 'voxel')}, and {LEAST_INSIDE} are the "
+            "least that tell a resolution: give the mask of the molecule"
         )
     weights = np.clip(mask.data, 0, 1)
     soft = bool(np.mean((weights > 0.01) & (weights < 0.99)) > 1e-4)

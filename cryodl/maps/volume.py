@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.errors import InputError
+from cryodl.errors import InputError, counted
 
 Triple = tuple[float, float, float]
 
@@ -165,8 +165,8 @@ def _check_span(data: np.ndarray, spread: float) -> None:
     if not furthest <= FURTHEST * spread:
         far = np.abs(data) > np.float32(min(FURTHEST * spread, 3e38))
         raise InputError(
-            f"the map has {int(far.sum())} values beyond {FURTHEST:g} times the others, up to"
-            f" {furthest:.3g}: no density is so; mend the map first"
+            f"the map has {counted(int(far.sum()), 'value')} beyond {FURTHEST:g} times the others, up"
+            f" to {furthest:.3g}: no density is so; mend the map first"
         )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cryodl.errors import counted
 from cryodl.methods.compare_options import OPTIONS
 from cryodl.methods.options import declared
 from cryodl.methods.output import (
@@ -120,7 +121,7 @@ def run_compare(
 def summary(stats: dict[str, Any]) -> list[str]:
     width = max(len(entry["name"]) for entry in stats["maps"])
     claimed = stats["claimed"]
-    lines = [*warnings(stats), f"in the {stats['voxels']} voxels known to all:"]
+    lines = [*warnings(stats), f"in the {counted(stats['voxels'], 'voxel')} known to all:"]
     for entry in stats["maps"]:
         common = entry["common"]
         low, high = common["percentiles"]["2.5"], common["percentiles"]["97.5"]

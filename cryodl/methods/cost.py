@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from cryodl.errors import counted
 from cryodl.features.context import ContextFeatures
 from cryodl.maps.volume import Volume
 from cryodl.networks.architectures import is_backbone
@@ -38,8 +39,8 @@ def cost_sentence(
     often = f", in {passes} rotations" if passes > 1 else ""
     return (
         f"map of {volume.size} voxels of {volume.voxel_size:g} Å; {words}bundle "
-        f"{spec['name']}; grid of {grid} voxels of {spec['voxel_size']:g} Å in {tiles} "
-        f"tile{'s' * (tiles != 1)}{often}; {needs(seconds, memory)}"
+        f"{spec['name']}; grid of {grid} voxels of {spec['voxel_size']:g} Å in "
+        f"{counted(tiles, 'tile')}{often}; {needs(seconds, memory)}"
     )
 
 

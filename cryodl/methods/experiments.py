@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cryodl.errors import OutputError, SettingError
+from cryodl.errors import OutputError, SettingError, counted
 from cryodl.methods.experiments_options import OPTIONS
 from cryodl.methods.options import declared
 
@@ -70,7 +70,7 @@ def run_experiments(
     large = [structure for structure in found if len(structure) >= least]
     if not large:
         raise SettingError(f"no structure has the {least} atoms that an experiment needs")
-    say(f"{count} experiments on {len(large)} structures")
+    say(f"{counted(count, 'experiment')} on {counted(len(large), 'structure')}")
     done = 0
     made = make(
         large, output, count=count, seed=seed, config=ingredients,
@@ -101,4 +101,7 @@ def _maker(kind: str) -> tuple[Callable[..., Any], int]:
 
 
 def summary(found: dict[str, Any]) -> list[str]:
-    return [f"wrote {found['made']} experiments to {found['output']}, which holds {found['count']}"]
+    return [
+        f"wrote {counted(found['made'], 'experiment')} to {found['output']}, which holds "
+        f"{found['count']}"
+    ]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryodl.errors import SettingError
+from cryodl.errors import SettingError, counted
 from cryodl.files.folder import whole_folder
 from cryodl.files.record import sealed
 
@@ -265,7 +265,7 @@ def summary(stats: dict[str, Any]) -> list[str]:
     first = "" if whole is None else f"global {whole:.2f} Å, "
     return [
         f"{first}median {stats['median']:.2f} Å (2.5-97.5 %: {low:.2f}-{high:.2f} Å{sure}) in "
-        f"{stats['voxels']} voxels; {stats['seconds']['total']:.1f} s"
+        f"{counted(stats['voxels'], 'voxel')}; {stats['seconds']['total']:.1f} s"
     ]
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cryodl.errors import InputError, SettingError
+from cryodl.errors import InputError, SettingError, counted
 from cryodl.maps.mask import check_mask, fill_holes
 from cryodl.maps.volume import Volume
 
@@ -189,7 +189,8 @@ def _drop_implausible(
         return known, []
     known = known & (data >= PLAUSIBLE[0])
     return known, [
-        f"{count - int(known.sum())} voxels with values below {PLAUSIBLE[0]:g} Å are left out"
+        f"left out: {counted(count - int(known.sum()), 'voxel')} with values below "
+        f"{PLAUSIBLE[0]:g} Å"
     ]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.errors import InputError
+from cryodl.errors import InputError, counted
 from cryodl.maps.volume import Volume
 from cryodl.simulation.filters import FourierBox
 from cryodl.simulation.imaging import make_bodies, reconstruct, sharp_density
@@ -90,8 +90,8 @@ def simulate_particles(
         raise InputError(f"seed {seed} is below 0; give a whole number from 0 up")
     if len(structure) < LEAST_ATOMS:
         raise InputError(
-            f"{structure.name} has {len(structure)} atoms besides hydrogen: an experiment needs "
-            f"{LEAST_ATOMS}; give a larger structure"
+            f"{structure.name} has {counted(len(structure), 'atom')} besides hydrogen: an "
+            f"experiment needs {LEAST_ATOMS}; give a larger structure"
         )
     # A stream for each, so that one ingredient does not shift what another draws.
     rng_draw, rng_specimen, rng_bodies, *rng_halves, rng_noise, rng_views = (

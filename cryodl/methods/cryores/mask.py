@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cryodl.errors import InputError, SettingError
+from cryodl.errors import InputError, SettingError, counted
 from cryodl.files.places import check_file
 from cryodl.maps.edges import half_cosine
 from cryodl.maps.mrc import write_map
@@ -106,7 +106,7 @@ def run_mask(
 
 def summary(stats: dict[str, Any]) -> list[str]:
     return [
-        f"{stats['voxels']} voxels ({stats['share_of_box']:.1%} of the box), "
+        f"{counted(stats['voxels'], 'voxel')} ({stats['share_of_box']:.1%} of the box), "
         f"{stats['volume']} Å³; {stats['seconds']['total']:.1f} s"
     ]
 

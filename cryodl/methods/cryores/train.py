@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryodl.errors import counted
 from cryodl.methods.options import Option, declared
 from cryodl.methods.training_options import HALF_PRECISION, training_options
 from cryodl.training.run import Run, print_line
@@ -95,7 +96,7 @@ def train_single_map_resolution(
         held_out = training_experiments(validation)
     else:
         items, held_out = hold_out(items)
-    run.say(f"{len(items)} experiments to train on, {len(held_out)} to validate on")
+    run.say(f"{counted(len(items), 'experiment')} to train on, {len(held_out)} to validate on")
     prepare_device("auto")
     particles = isinstance(items[0], StoredReconstruction)
     if network == "paper":

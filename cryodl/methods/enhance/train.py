@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryodl.errors import counted
 from cryodl.methods.options import Option, declared
 from cryodl.methods.training_options import HALF_PRECISION, training_options
 from cryodl.training.run import Run, print_line
@@ -96,7 +97,7 @@ def train_enhance(
     config = run.config(TRAINING[model])
     items, held_out, data = _items(run.output, experiments, pairs, validation, config)
     held_out = held_out[:validation_count]
-    run.say(f"{len(items)} experiments to train on, {len(held_out)} to validate on")
+    run.say(f"{counted(len(items), 'experiment')} to train on, {len(held_out)} to validate on")
     if network == "paper":
         from cryodl.methods.enhance.published import train_paper
 

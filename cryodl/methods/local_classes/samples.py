@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.errors import InputError
+from cryodl.errors import InputError, counted
 from cryodl.features.context import context_features, crop_to_molecule, pad_to_stride
 from cryodl.files.reading import is_file, read_rows
 from cryodl.half_maps.monogenic import monogenic_resolution
@@ -197,8 +197,8 @@ def validation_samples(config, items, seed):
             break
     if not samples:
         raise InputError(
-            f"the local resolution is known nowhere in the {len(items)} maps held out to validate "
-            "on: give others, with values above 0 Å inside the molecule"
+            f"the local resolution is known nowhere in the {counted(len(items), 'map')} held out to "
+            "validate on: give others, with values above 0 Å inside the molecule"
         )
     x, y = zip(*samples)
     return np.stack(x).astype(np.float32), np.stack(y).astype(np.float32)

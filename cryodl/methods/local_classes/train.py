@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryodl.errors import counted
 from cryodl.methods.options import Option, declared
 from cryodl.methods.training_options import training_options
 from cryodl.training.run import Run, print_line
@@ -94,7 +95,7 @@ def train_local_classes(
         held_out = open_items(validation)
     else:
         items, held_out = hold_out(items, every=5)
-    run.say(f"{len(items)} maps to train on, {len(held_out)} to validate on")
+    run.say(f"{counted(len(items), 'map')} to train on, {len(held_out)} to validate on")
     prepare_device("auto")
     if network == "paper":
         from cryodl.methods.local_classes.published import train_paper

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cryodl.checks.voxel_size import voxel_size_warning
+from cryodl.errors import counted
 from cryodl.half_maps.fsc import (
     FscCurve,
     estimate_fsc,
@@ -164,7 +165,7 @@ def summary(stats: dict[str, Any]) -> list[str]:
     resolution = stats["resolution_0.143"]
     reached = in_words(resolution, stats["voxel_size"]) if resolution else ""
     said = f"resolution {reached} (FSC 0.143)" if resolution else "no resolution"
-    ready = "ready to be deposited" if not count else f"{count} fault{'s' * (count > 1)} found"
+    ready = "ready to be deposited" if not count else f"{counted(count, 'fault')} found"
     return [*lines, f"{ready}; {len(stats['checks'])} checks; {said}"]
 
 
@@ -200,7 +201,7 @@ def _levels(
     if beyond > within or poor:
         share = f", {within / inside.sum():.1%} of it" * poor
         return levels, Check("contour level", WARNING, f"{said} ({how}); that of the primary map "
-            f"shows {beyond} voxels outside the {whose} and {within} inside{share}",
+            f"shows {counted(beyond, 'voxel')} outside the {whose} and {within} inside{share}",
             "give a level that shows less" if level is not None else
             "deposit a map that is filtered to its resolution, or masked")  # fmt: skip
     return levels, Check("contour level", OK, f"{said} ({how})")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.errors import InputError
+from cryodl.errors import InputError, counted
 from cryodl.maps.inputs import input_map
 from cryodl.maps.mask import automatic_mask
 from cryodl.maps.volume import Volume
@@ -79,7 +79,7 @@ def run_quality(
         places = len(np.unique(atoms.positions, axis=0))
         if places < LEAST:
             raise InputError(
-                f"{model} has atoms at {places} place{'s' * (places > 1)}, and {LEAST} are the "
+                f"{model} has atoms at {counted(places, 'place')}, and {LEAST} are the "
                 "least that tell how a model fits"
             )
         result = _judge(density, atoms, claimed, level, resolution_map, sigma, progress)
@@ -130,7 +130,7 @@ def _judge(
             "the map, or check the map's origin"
         )
     if not inside.all():
-        notes.append(f"{int((~inside).sum())} atoms lie outside of the map's box: left out")
+        notes.append(f"{counted(int((~inside).sum()), 'atom')} outside of the map's box: left out")
     sigmas = (sigma, archive.SIGMA)
     scores = np.full((2, len(inside)), np.nan)
     for part in np.unique(atoms.parts):
@@ -216,7 +216,8 @@ def _check_varies(q: np.ndarray, inside: np.ndarray, fits: np.ndarray, notes: li
     unknown = np.isnan(q[inside])
     if unknown.any():
         notes.append(
-            f"the map is constant about {int(unknown.sum())} atoms ({unknown.mean():.1%}): "
+            f"the map is constant about {counted(int(unknown.sum()), 'atom')} "
+            f"({unknown.mean():.1%}): "
             "their Q is unknown and left out of all means"
         )
 

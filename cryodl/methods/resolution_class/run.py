@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cryodl.checks.input import MASKED
+from cryodl.errors import counted
 from cryodl.methods.options import declared
 from cryodl.methods.resolution_class.options import OPTIONS
 
@@ -140,7 +141,7 @@ def classify_maps(
         if not thorough:
             show("classify", done, len(maps))
     if all("error" in entry for entry in found):
-        raise InputError(f"none of {len(maps)} maps can be judged: {found[0]['error']}")
+        raise InputError(f"none of {counted(len(maps), 'map')} can be judged: {found[0]['error']}")
     if json_file is not None:
         write_list(json_file, found, overwrite)
     return found

@@ -192,7 +192,7 @@ BAD_MAPS = {
     "image": (lambda f: write(f / "bad.mrc", ball()[0]), "single image"),
     "stack": (stack, "stack"),
     "anisotropic": (anisotropic, "anisotropic"),
-    "no voxel size": (lambda f: write(f / "bad.mrc", ball(), voxel_size=0), "voxel size 0"),
+    "no voxel size": (lambda f: write(f / "bad.mrc", ball(), voxel_size=0), "no voxel size"),
 }
 
 

@@ -190,3 +190,13 @@ def test_a_masked_map_that_looks_better_has_no_verdict():
     assert f"masked already: {share:.0%} of its voxels" in " ".join(found["warnings"])
     [worse] = cryodl.classify_maps(examples / "emd_30342_zone.mrc.gz", claimed=2.0)
     assert worse["verdict"] == "worse"
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 atom; wrote"), (2, "2 atoms; wrote")])
+def test_one_thing_is_one(tmp_path, monkeypatch, capsys, count, said):
+    monkeypatch.chdir(tmp_path)
+    line = "ATOM  {0:5}  CA  ALA A{0:4}       1.000   2.000   {0}.000  1.00  0.00           C\n"
+    Path("a.pdb").write_text("".join(line.format(n) for n in range(1, count + 1)))
+    words = ["a.pdb", "--resolution", "8", "--voxel-size", "3", "-o", "m.mrc"]
+    assert main(["simulate", *words]) == 0
+    assert capsys.readouterr().out.startswith(said)

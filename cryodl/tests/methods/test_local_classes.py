@@ -175,7 +175,7 @@ def test_maps_without_a_known_resolution_end_with_a_sentence(volume, tmp_path, m
 
     pairs = read_pairs(pair_of(volume, tmp_path))
     monkeypatch.setattr(local_classes, "make_samples", lambda *_, **__: [])
-    with pytest.raises(InputError, match="known nowhere in the 1 maps held out"):
+    with pytest.raises(InputError, match="known nowhere in the 1 map held out"):
         local_classes.validation_samples(TRAINING, pairs, 0)
     nothing = SampleStream(local_classes.make_samples, pairs * 2, 0, workers=0)
     with pytest.raises(InputError, match="20 samples drawn of 2 maps"):

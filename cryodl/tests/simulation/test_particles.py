@@ -285,7 +285,7 @@ def test_the_command_makes_a_set(tmp_path, molecule, capsys):  # noqa: F811
     config.write_text(json.dumps({**PLAIN, "resolution": 6.0}))
     command = ["experiments", str(structures), "-o", str(tmp_path / "set"), "--count", "1"]
     assert main([*command, "--config", str(config)]) == 0
-    assert "wrote 1 experiments" in capsys.readouterr().out
+    assert "wrote 1 experiment " in capsys.readouterr().out
     assert open_reconstructions(tmp_path / "set")[0].info["resolution"] == 6.0
 
 
