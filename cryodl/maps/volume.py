@@ -165,8 +165,8 @@ def _check_span(data: np.ndarray, spread: float) -> None:
     if not furthest <= FURTHEST * spread:
         far = np.abs(data) > np.float32(min(FURTHEST * spread, 3e38))
         raise InputError(
-            f"the map has {counted(int(far.sum()), 'value')} beyond {FURTHEST:g} times the others, up"
-            f" to {furthest:.3g}: no density is so; mend the map first"
+            f"the map has {counted(int(far.sum()), 'value')} beyond {FURTHEST:g} times the others,"
+            f" up to {furthest:.3g}: no density is so; mend the map first"
         )
 
 

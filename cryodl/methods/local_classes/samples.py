@@ -197,8 +197,8 @@ def validation_samples(config, items, seed):
             break
     if not samples:
         raise InputError(
-            f"the local resolution is known nowhere in the {counted(len(items), 'map')} held out to "
-            "validate on: give others, with values above 0 Å inside the molecule"
+            f"the local resolution is known nowhere in the {counted(len(items), 'map')} held out "
+            "to validate on: give others, with values above 0 Å inside the molecule"
         )
     x, y = zip(*samples)
     return np.stack(x).astype(np.float32), np.stack(y).astype(np.float32)

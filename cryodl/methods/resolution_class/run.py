@@ -141,7 +141,7 @@ def classify_maps(
         if not thorough:
             show("classify", done, len(maps))
     if all("error" in entry for entry in found):
-        raise InputError(f"none of {counted(len(maps), 'map')} can be judged: {found[0]['error']}")
+        raise InputError(f"of {counted(len(maps), 'map')} none can be judged: {found[0]['error']}")
     if json_file is not None:
         write_list(json_file, found, overwrite)
     return found
