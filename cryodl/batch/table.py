@@ -42,7 +42,7 @@ def write_table(folder: Path, rows: Sequence[Row]) -> Path:
         with whole_file(folder / "summary.html", overwrite=True) as part:
             foot = f"Made by cryodl {__version__}; all figures are in table.csv."
             linked = _Lines(folder, rows, shown, linked=True)
-            write_summary(part, linked, f"cryodl batch: {folder.name}", foot)
+            write_summary(part, linked, f"cryodl batch {rows[0].arguments[0]}: {folder.name}", foot)
     except OSError as error:
         raise cannot_write(path, error) from None
     return path
