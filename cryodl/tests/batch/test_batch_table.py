@@ -21,8 +21,10 @@ def table(tmp_path):
     record = {"status": "done", "error": "@1", "said": "-x", "figures": {"median": -3.5, "ok": 1}}
     (tmp_path / "rows" / "a.json").write_text(json.dumps(record))
     cells = {"map": f"{FORMULA}.mrc", "#median": "MINE", "#note": "=1+1", "#low": "-4e-1"}
-    rows = [Row("a", 2, cells, ()), Row("=b", 3, {**cells, "#note": "fine"}, ())]
+    rows = [Row("a", 2, cells, ("localres",)),
+            Row("=b", 3, {**cells, "#note": "fine"}, ("localres",))]  # fmt: skip
     write_table(tmp_path, rows)
+    assert "<h1>cryodl batch localres: " in (tmp_path / "summary.html").read_text("utf-8")
     return tmp_path / "table.csv"
 
 
