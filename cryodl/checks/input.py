@@ -25,6 +25,9 @@ from cryodl.maps.volume import Volume
 MASKED = "the map looks masked already"
 VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
 DIAMETERS = (20.0, 1500.0)  # Å, of molecules seen by cryo-EM
+# Share of the molecule in a mask, and of the mask in the molecule, below which the mask lies beside
+# it. Masks found in 29 maps held 46 % at least; their inverses were to 6 % in the molecule at most.
+HELD, FILLED = 0.1, 0.05
 SMALLEST_BOX = 16, 20.0  # voxels, Å: edge of a box, below which no texture is seen
 
 
@@ -89,8 +92,8 @@ def check_map(
             f"the molecule would be {diameter:.0f} Å across, which is implausible"
             f" ({low:g}-{high:g} Å); check the voxel size of {volume.voxel_size:g} Å"
         )
-    elif (said := _unlike_training(volume, support, coarse_mask)) is not None:
-        found.append(said)
+    else:
+        found += _of_molecule(volume, mask, support, coarse_mask)
     edges = [mask.take(end, axis).mean() for axis in range(3) for end in (0, -1)]
     if max(edges) > 0.02:
         found.append(
@@ -100,14 +103,28 @@ def check_map(
     return found
 
 
-def _unlike_training(
-    volume: Volume, support: np.ndarray | None, inside: np.ndarray | None
-) -> str | None:
-    """A sentence where a map has no noise, which the check of voxel sizes has not seen either, or
-    where its voxel size cannot be right; inside : roughly the molecule, None finds it."""
+def _of_molecule(
+    volume: Volume, mask: np.ndarray, support: np.ndarray | None, inside: np.ndarray | None
+) -> list[str]:
+    """A sentence where the mask is not on the molecule; one where a map has no noise, which the
+    check of voxel sizes has not seen either, or where its voxel size cannot be right.
+
+    inside : roughly the molecule, None finds it
+    """
+    molecule = coarse_mask(volume) if inside is None else inside
     if inside is None and support is None:  # both look there
-        inside = coarse_mask(volume)
-    return clean_warning(volume, support, inside) or voxel_size_warning(volume, inside)
+        inside = molecule
+    both = int((mask & molecule).sum())
+    held = both / molecule.sum()
+    found = []
+    # a mask of a part holds little of the molecule, too, but little else
+    if held < HELD and both < FILLED * mask.sum():
+        found.append(
+            f"the mask lies beside the molecule found in the map, of which it holds {held:.0%}: "
+            "give the mask of this map, which is 1 in the molecule"
+        )
+    said = clean_warning(volume, support, inside) or voxel_size_warning(volume, inside)
+    return found if said is None else [*found, said]
 
 
 def check_one_grid(

@@ -183,3 +183,20 @@ def test_a_mask_grows_as_scipys_does(shape, share):
         assert np.array_equal(grown(mask, steps), ndimage.binary_dilation(mask, iterations=steps))
         shrunk = ndimage.binary_erosion(mask, iterations=steps, border_value=1)
         assert np.array_equal(~grown(~mask, steps), shrunk)
+
+
+def test_a_mask_beside_the_molecule_is_told_and_one_of_a_part_is_not():
+    data, truth = molecule()
+    volume = Volume(data, 1.5)
+    part = ball(data.shape, 8)
+    part[:26], part[30:] = False, False  # a slice
+    assert part.sum() < 0.1 * truth.sum()
+
+    def told(inside, of=volume):
+        return [line for line in check_map(of, inside) if "beside the molecule" in line]
+
+    assert not told(truth) and not told(part) and not told(np.ones_like(truth)) and not told(None)
+    assert "holds 0%" in told(~grown(truth, 3))[0]
+    assert told(np.roll(truth & ball(data.shape, 8), 28, 0))
+    held = Volume(data * ball(data.shape, 27), 1.5)  # constant around, as RELION has half maps
+    assert told(~grown(truth, 3), held) and not told(truth, held)
