@@ -1,6 +1,7 @@
 """Training of whole-map classifiers: samples and their labels, what is taken over, the command."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +19,7 @@ from cryodl.networks.bundle import load_bundle
 from cryodl.networks.classifiers import build_trunk, evidence_size
 from cryodl.networks.configs import CLASS_CNN, CLASS_DNN
 from cryodl.resolution_maps import statistics as bins
+from cryodl.simulation.experiment_set import StoredExperiment
 from cryodl.simulation.structure import Structure, pack_structures
 from cryodl.training import stream as repeat
 from cryodl.training.losses import start_from
@@ -31,12 +33,17 @@ def ball(seed=1, count=300, size=20.0):
     return Structure(positions, elements, np.zeros(count, np.int16), f"made{seed}")
 
 
-def experiment(**drawn):
+class Even(StoredExperiment):
     """An experiment whose half maps differ by nothing, so that filters can be seen."""
+
+    def load(self, name):
+        return np.random.default_rng(0).normal(size=(32, 32, 32)).astype(np.float32)
+
+
+def experiment(**drawn):
     drawn = {"low_passed": 1, "over_filtered": 0, "low_pass": 0.9, "over_filter": 1.5, **drawn}
-    data = np.random.default_rng(0).normal(size=(32, 32, 32)).astype(np.float32)
     info = {"config": {"resolution": 6.0, **drawn}, "measured": {"fall_off": 100.0}}
-    return SimpleNamespace(info=info, resolution=6.0, load=lambda name: data)
+    return Even(Path(), info)
 
 
 def maps_of(given, count=40):
