@@ -17,10 +17,10 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from cryodl.half_maps.pair import half_sum
-from cryodl.maps.mrc import read_map
 from cryodl.methods.enhance.run import run_enhance
 from cryodl.methods.quality.model import LIGAND, read_atoms
 from cryodl.methods.quality.q_score import q_scores
+from cryodl.simulation.reconstruction_set import open_reconstructions
 
 HEAD = "| experiment | map | Q of all | Q of ligands | shift (voxels) |\n|---|---|---|---|---|"
 PROTECTED = 3.0  # Å
@@ -40,11 +40,9 @@ def shift(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def measure(folder: Path) -> list[str]:
-    def read(name: str):
-        found = sorted(folder.glob(f"{name}.mrc*"))
-        return read_map(found[0]) if found else None
-
-    first, second, post = (read(name) for name in ("half1", "half2", "post"))
+    [stored] = open_reconstructions(folder)
+    first, second = stored.volume("half1"), stored.volume("half2")
+    post = stored.volume("post") if stored.has("post") else None
     full, atoms = half_sum(first, second), read_atoms(folder / "placed.cif")
     residues = [atoms.residues[i] for i in atoms.residue]
     ligand = np.array([residue.kind == LIGAND for residue in residues])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.errors import InputError, SettingError
+from cryodl.errors import InputError, SettingError, counted
 from cryodl.files.reading import check_is_file, read_bytes
 
 MOST = 2**29  # bytes of a model, unpacked; the largest of the Protein Data Bank has half
@@ -67,7 +67,7 @@ def no_atoms(path: str | Path) -> InputError:
     elements = [each.atom.element.atomic_number for part in read_model(path) for each in part.all()]
     if not elements:
         return InputError(f"'{path}' holds no atoms: give a PDB or mmCIF file with some")
-    held = f"'{path}' holds {len(elements)} atom{'s' * (len(elements) > 1)}"
+    held = f"'{path}' holds {counted(len(elements), 'atom')}"
     if not any(elements):
         return InputError(f"{held}, none of a known element: give a file with their elements")
     return InputError(f"{held}, none besides hydrogen and water: give the whole model")

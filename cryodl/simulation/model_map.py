@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cryodl.compute.memory import check_memory
-from cryodl.errors import InputError
+from cryodl.errors import InputError, counted
 from cryodl.maps.volume import Volume
 from cryodl.simulation.filters import (
     EDGE,
@@ -114,7 +114,7 @@ def simulate_map(
     count = int(chains.max()) + 1
     if len(cutoffs) > count:
         raise InputError(
-            f"{len(cutoffs)} resolutions are given for {count} chain{'s' * (count > 1)}: give one "
+            f"{len(cutoffs)} resolutions are given for {counted(count, 'chain')}: give one "
             "for each at most"
         )
     of_chain = cutoffs[np.arange(count) % len(cutoffs)]

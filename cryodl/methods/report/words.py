@@ -9,6 +9,7 @@ from typing import Any
 from cryodl import bibtex
 from cryodl.checks.finest import LOW_PASSED
 from cryodl.checks.noise import INVERTED
+from cryodl.errors import counted
 from cryodl.half_maps.fsc import in_words
 from cryodl.methods.output import said_of
 
@@ -175,7 +176,7 @@ def _wrong(
               one["verdict"] == "fault"]  # fmt: skip
     said = [is_note(text) for text, _ in warnings(parts, {})]
     count, notes = said.count(False) + len(errors), said.count(True)
-    below = f"{count} warning{'s' * (count > 1)} below"
+    below = f"{counted(count, 'warning')} below"
     if faults:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         first = f"{faults[0]['name']}: {faults[0]['evidence']}"
@@ -191,7 +192,7 @@ def _wrong(
         return ask, _looks(parts, claimed) + f"; {below}" * bool(count), True
     if not count:
         ready = ": ready to be deposited" if "preflight" in parts else " was found"
-        noted = f"; {notes} note{'s' * (notes > 1)} below" * bool(notes)
+        noted = f"; {counted(notes, 'note')} below" * bool(notes)
         return ask, f"nothing{ready}{noted}", False
     ready = "no fault that keeps it from being deposited, but " if "preflight" in parts else ""
     return ask, f"{ready}{below}", False
