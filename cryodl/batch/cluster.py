@@ -233,8 +233,20 @@ def _connected(address: str) -> Any:
             f"scheduler={address!r} is spoken to without certificates, and anyone on the network "
             "could have your machines run anything: start it with TLS (tls://), or on this machine"
         )
+
+    class Closed(Client):
+        """Closed where it does not connect. Left to be collected, it is closed by whichever thread
+        is at hand; Dask's own, while it starts for the next client, then waits for itself."""
+
+        def start(self, **settings):
+            try:
+                super().start(**settings)
+            except BaseException:
+                self.close()
+                raise
+
     try:
-        return Client(address, timeout="20s", set_as_default=False)
+        return Closed(address, timeout="20s", set_as_default=False)
     except (OSError, TimeoutError, RuntimeError, ValueError, TypeError) as error:
         raise SettingError(
             f"no Dask scheduler answers at {address} ({' '.join(str(error).split())[:200]}): check "

@@ -1,6 +1,7 @@
 """A batch: what is refused before it runs, what it gives, and what it does not do twice."""
 
 import csv
+import gc
 import json
 import os
 from importlib.util import find_spec
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("distributed", reason="the extra [batch] is not installed")
+
+from distributed import Client
 
 import cryodl
 from cryodl.batch import cluster, run, worker
@@ -135,6 +138,18 @@ def test_where_to_compute_is_checked_and_nobody_spoken_to_without_certificates(
     with pytest.raises(SettingError, match=said):
         cryodl.run_batch(table_of(GOOD), "fsc", output="out", **settings)
     assert not any(Path("out").iterdir())
+
+
+def test_a_client_that_does_not_connect_is_closed_at_once():
+    gc.collect()
+    gc.disable()  # which would close it later, in any thread
+    try:
+        with pytest.raises(SettingError):
+            cluster._connected("tls://127.0.0.1:9")
+        left = [each for each in gc.get_objects() if isinstance(each, Client)]
+        assert {each.status for each in left} <= {"closed"}
+    finally:
+        gc.enable()
 
 
 def test_certificates_of_jobs_are_the_users_alone(tmp_path):
