@@ -1,7 +1,6 @@
 """A batch: what is refused before it runs, what it gives, and what it does not do twice."""
 
 import csv
-import gc
 import json
 import os
 from importlib.util import find_spec
@@ -12,10 +11,8 @@ import pytest
 
 pytest.importorskip("distributed", reason="the extra [batch] is not installed")
 
-from distributed import Client
-
 import cryodl
-from cryodl.batch import cluster, run, worker
+from cryodl.batch import run, worker
 from cryodl.batch.rows import Row, parse, read_rows
 from cryodl.batch.worker import BATCH, Job, do_row, identity, lost_row, mark
 from cryodl.cli.main import main
@@ -138,23 +135,6 @@ def test_where_to_compute_is_checked_and_nobody_spoken_to_without_certificates(
     with pytest.raises(SettingError, match=said):
         cryodl.run_batch(table_of(GOOD), "fsc", output="out", **settings)
     assert not any(Path("out").iterdir())
-
-
-def test_a_client_that_does_not_connect_is_closed_at_once():
-    gc.collect()
-    gc.disable()  # which would close it later, in any thread
-    try:
-        with pytest.raises(SettingError):
-            cluster._connected("tls://127.0.0.1:9")
-        left = [each for each in gc.get_objects() if isinstance(each, Client)]
-        assert {each.status for each in left} <= {"closed"}
-    finally:
-        gc.enable()
-
-
-def test_certificates_of_jobs_are_the_users_alone(tmp_path):
-    with cluster._jobs("slurm", tmp_path, None, 1, "1GB", None, None):
-        assert (tmp_path / "jobs").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_is_of_no_batch_is_left_alone(maps):
