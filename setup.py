@@ -86,7 +86,7 @@ setup(
     ],
     extras_require=EXTRAS,
     entry_points={
-        "console_scripts": ["cryodl = cryodl.cli.main:main"],
+        "console_scripts": ["cryodl = cryodl.__main__:main"],
         "pyworkflow.plugin": ["cryodl = cryodl"],
     },
 )

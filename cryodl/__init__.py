@@ -7,33 +7,39 @@ The names below are found when they are first used, so that `import cryodl` load
 network library nor Scipion, and `cryodl --help` answers at once.
 """
 
-from importlib import import_module
+from cryodl.version import __version__ as __version__
 
-from cryodl.methods.registry import functions as _functions
-from cryodl.version import __version__
-
-_LAZY = {
+_OWN = {
     "CryodlError": "cryodl.errors",
     "Plugin": "cryodl.plugin",
     "Result": "cryodl.maps.result",
     "Volume": "cryodl.maps.volume",
     "read_map": "cryodl.maps.mrc",
     "write_map": "cryodl.maps.mrc",
-    **_functions(),
 }
-
-__all__ = ["__version__", *sorted(set(_LAZY) - {"Plugin"})]
 
 # Scipion shows the logo in the forms and cites the references for every protocol of this plugin.
 _logo = "icon.png"
 _references: list = []  # every run cites what it rests on, and nothing else
 
 
+def _modules():
+    """The module of every public name."""
+    from cryodl.methods.registry import functions
+
+    return {**_OWN, **functions()}
+
+
 def __getattr__(name):
-    if name not in _LAZY:
+    if name == "__all__":
+        return ["__version__", *sorted(set(_modules()) - {"Plugin"})]
+    module = None if name.startswith("_") else _modules().get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    from importlib import import_module
+
+    return getattr(import_module(module), name)
 
 
 def __dir__():
-    return sorted(set(globals()) | set(_LAZY))
+    return sorted({"__all__", *globals(), *_modules()})

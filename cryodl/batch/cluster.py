@@ -11,16 +11,14 @@ import json
 import logging
 import os
 import re
-import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from inspect import signature
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
 from cryodl.batch.options import QUEUES
-from cryodl.compute.parallel import thread_count
+from cryodl.compute.parallel import deaf, thread_count
 from cryodl.errors import SettingError
 
 HERE = re.compile(r"tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):\d+")
@@ -115,16 +113,12 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """Begin threads, and by these processes, that never hear Ctrl-C: it is for the one that sends
-    the rows, and would end workers while they begin, and commands of a queue."""
-    resource_tracker.ensure_running()  # beside the first process it would let Ctrl-C in again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """`deaf`, which says why no thread can begin."""
     try:
-        yield
+        with deaf():
+            yield
     except RuntimeError as error:
         raise SettingError(f"workers cannot begin ({error}): see what else runs here") from None
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _set_up(client: Any, setup: Any) -> None:

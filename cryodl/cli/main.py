@@ -87,10 +87,15 @@ def _run(argv: Sequence[str] | None) -> int:
             raise
         return _fail(said, 2)
     except KeyboardInterrupt as stopped:
-        written = ", ".join(finished) or "nothing"
-        return _fail(f"interrupted; {str(stopped) or f'{written} was written'}", 130)
+        return interrupted(stopped)
     except SystemExit as leaving:  # argparse has printed help or version
         return leaving.code if isinstance(leaving.code, int) else 0
+
+
+def interrupted(stopped: KeyboardInterrupt) -> int:
+    """Say what was written before Ctrl-C. Returns the exit code."""
+    written = ", ".join(finished) or "nothing"
+    return _fail(f"interrupted; {str(stopped) or f'{written} was written'}", 130)
 
 
 def error_line(error: Exception, options: Iterable[Option]) -> str | None:

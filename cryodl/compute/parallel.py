@@ -9,7 +9,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -139,6 +141,18 @@ def _most_threads() -> float:
 _at_work = threading.Lock()  # of a worker: free while it works, held while it answers or waits
 
 
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Begin threads and processes that never hear Ctrl-C: it is for the one that begins them, and
+    would end workers while they begin, and commands of a queue."""
+    resource_tracker.ensure_running()  # beside the first process it would let Ctrl-C in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class Workers:
     """Processes that work for this one.
 
@@ -154,12 +168,14 @@ class Workers:
         self._pool = ProcessPoolExecutor(count, context, _begin, (self._told, start, *given))
 
     def submit(self, work: Callable[..., Any], *given: Any) -> Future:
-        return self._pool.submit(_do, work, *given)
+        with deaf():  # the first begins the processes
+            return self._pool.submit(_do, work, *given)
 
     def map(
         self, work: Callable[..., Any], items: Iterable[Any], chunksize: int = 1
     ) -> Iterator[Any]:
-        return self._pool.map(partial(_do, work), items, chunksize=chunksize)
+        with deaf():
+            return self._pool.map(partial(_do, work), items, chunksize=chunksize)
 
     def close(self) -> None:
         """End them, also in the middle of their work."""
@@ -174,7 +190,7 @@ class Workers:
 
 
 def _begin(told: Connection, start: Callable[..., None] | None, *given: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that has begun this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a library may let it in again
     _at_work.acquire()
     threading.Thread(target=_end_with_parent, args=(told,), daemon=True).start()
     if start is not None:

@@ -80,6 +80,35 @@ def test_workers_answer_and_close_in_the_middle_of_work(tmp_path):
     wait_for(lambda: not runs(worker))
 
 
+BUSY = """
+import signal
+from cryodl.compute.parallel import Workers
+from cryodl.tests.compute.test_workers import double
+if __name__ == "__main__":
+    with Workers(3) as workers:
+        numbers = workers.map(double, range(9))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        print("begun", flush=True)
+        print(list(numbers))
+"""
+
+
+def test_ctrl_c_while_workers_begin_is_for_their_parent_alone(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(BUSY)
+    run = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    assert run.stdout.readline() == "begun\n"
+    for _ in range(20):  # a terminal sends it to all processes of the command
+        time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGINT)
+    said, error = run.communicate(timeout=300)
+    assert (said, error) == (f"{[2 * i for i in range(9)]}\n", "")
+
+
 def large(number):
     return bytes(3 * 10**7)
 
