@@ -30,8 +30,8 @@ atexit.register(lambda: (print("leaving", flush=True), time.sleep(60)))
 def begin(words, ctrl_c=signal.SIG_DFL, before=""):
     """A command's process that has just started, and has loaded nothing."""
     run = subprocess.Popen(
-        [sys.executable, "-c", before + SCRIPT, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),
+        [sys.executable, "-c", before + SCRIPT, *words], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, ctrl_c),
     )  # fmt: skip
     assert run.stdout.readline() == "started\n"
     return run
