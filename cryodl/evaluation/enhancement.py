@@ -16,10 +16,9 @@ from cryodl.evaluation.reconstructions import BANDS, Experiment
 from cryodl.filters.sharpen import apply_bfactor
 from cryodl.half_maps.fsc import estimate_fsc, resolution_at, soft_mask
 from cryodl.half_maps.pair import half_sum
-from cryodl.maps.resample import resample, resample_to
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.evaluate import uphill, weight_by_fsc
-from cryodl.methods.enhance.refined.correct import VOXELS_PER_RESOLUTION, departure
+from cryodl.methods.enhance.refined.correct import departure
 from cryodl.methods.quality.model import read_atoms
 from cryodl.methods.quality.q_score import q_scores
 from cryodl.simulation.filters import FourierBox, raised_cosine
@@ -40,7 +39,8 @@ def judge_enhanced(
     mean Q-score of its atoms where the experiment holds them, the share of the density made that
     lies outside the molecule, and how often a trust was right.
 
-    enhance : of two half maps, or of one map, the enhanced density and its trust or None, Volumes
+    enhance : of two half maps, or of one map, the enhanced density, its trust or None, Volumes,
+        and the resolution (Å) to which it was filtered, of one with a trust
     method : for the rows
     """
     full = half_sum(experiment.half1, experiment.half2)
@@ -74,7 +74,7 @@ def judge_enhanced(
     }  # fmt: skip
     rows = []
     for name, volume in given.items():
-        made, trust = enhance(*halves) if name == HALVES else enhance(volume)
+        made, trust, filtered = enhance(*halves) if name == HALVES else enhance(volume)
         was, became = before[name], figures(made)
         rows.append({
             **common, "map": name,
@@ -84,7 +84,7 @@ def judge_enhanced(
             "outside": _outside(made.data, away),
         })  # fmt: skip
         if trust is not None:
-            rows[-1] |= _trusted(made, trust, full.with_data(wanted), experiment.resolution)
+            rows[-1] |= _trusted(made, trust, experiment.model, filtered)
     return rows
 
 
@@ -95,11 +95,13 @@ def _outside(data: np.ndarray, away: np.ndarray) -> float:
 
 
 def _trusted(made: Volume, trust: Volume, model: Volume, resolution: float) -> dict[str, float]:
-    """Voxels by bin of trust, the trust that they have in the mean, and how often it was right."""
-    size = resolution / VOXELS_PER_RESOLUTION
-    shown, true = (resample(volume, size) for volume in (made, model))
-    told = resample_to(trust, shown, "nearest").data
-    right = np.sign(departure(shown.data)) == np.sign(departure(true.data))
+    """Voxels by bin of trust, the trust that they have in the mean, and how often it was right.
+
+    It speaks of the map's own voxels, at the resolution (Å) to which the map was filtered.
+    """
+    told, voxels = trust.data, resolution / made.voxel_size
+    true = low_passed(model, resolution)
+    right = np.sign(departure(made.data, voxels)) == np.sign(departure(true, voxels))
     found: dict[str, float] = {}
     for number, (low, high) in enumerate(zip(TRUSTS[:-1], TRUSTS[1:])):
         held = (told >= low) & ((told < high) | (number == len(TRUSTS) - 2))

@@ -202,12 +202,12 @@ def _half_maps(name: str, half1, half2) -> Prediction:
 
 
 def _enhance(model: str, bundle: str | None, *maps):
-    """The enhanced density and, of what has one, its trust; Volumes."""
+    """The enhanced density and, of what has one, its trust; Volumes. To what it was filtered, Å."""
     from cryodl.methods.enhance.run import run_enhance
 
     names = ("volume",) if len(maps) == 1 else ("half1", "half2")
     result = run_enhance(**dict(zip(names, maps)), model=model, bundle=bundle)
-    return result.volumes["enhanced"], result.volumes.get("trust")
+    return result.volumes["enhanced"], result.volumes.get("trust"), result.stats.get("filtered_to")
 
 
 def write_summaries(

@@ -113,7 +113,7 @@ def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
     plain = experiments[0]
     ideal = plain.model.with_data(low_passed(plain.model, plain.resolution))
     trust = ideal.with_data(np.full(ideal.shape, np.float32(0.93)))
-    perfect, *_ = judge_enhanced(plain, lambda *_: (ideal, trust))
+    perfect, *_ = judge_enhanced(plain, lambda *_: (ideal, trust, plain.resolution))
     assert perfect["enhanced"] == pytest.approx(1) and perfect["relion"] is None
     assert (
         perfect["fsc_enhanced"] < 1.2 * plain.resolution
@@ -123,7 +123,9 @@ def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
     assert perfect["input"] <= perfect["best_bfactor"] + 0.02 < 1
     full = half_sum(plain.half1, plain.half2)
     plain = replace(plain, maps=[("unfiltered", ["raw"], full, plain.snr)])
-    same, one = judge_enhanced(plain, lambda a, b=None: (a if b is None else half_sum(a, b), None))
+    same, one = judge_enhanced(
+        plain, lambda a, b=None: (a if b is None else half_sum(a, b), None, None)
+    )
     assert one["map"] == "unfiltered" and one["enhanced"] == pytest.approx(one["input"])
     assert same["enhanced"] == pytest.approx(same["input"])
     assert same["q_enhanced"] == same["q_input"] < perfect["q_enhanced"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from cryodl.errors import BundleError, InputError, SettingError
 from cryodl.filters.sharpen import radial_amplitude
@@ -10,7 +11,7 @@ from cryodl.methods.enhance import filtered
 from cryodl.methods.enhance.linear import Linear
 from cryodl.methods.enhance.prepare import choose_refining
 from cryodl.methods.enhance.refined import correct as refining
-from cryodl.methods.enhance.refined.correct import refine, trusted
+from cryodl.methods.enhance.refined.correct import departure, refine, trusted
 from cryodl.methods.enhance.run import run_enhance
 from cryodl.methods.enhance.train import train_enhance
 from cryodl.networks import build
@@ -53,6 +54,10 @@ def test_an_untrained_network_leaves_the_filtered_map(case, tmp_path):  # noqa: 
     inside = trust.data[case.inside]
     assert 0.5 <= inside.min() and inside.max() <= 1 and inside.std() > 0.05
     assert not trust.data[case.found.weights < 0.05].any()
+    # With one doubt everywhere it follows what stands out, voxel by voxel of the map's own grid.
+    away = np.abs(departure(density.data, case.found.resolution / density.voxel_size))
+    middle = (case.found.weights == 1) & (trust.data < 1)
+    assert spearmanr(away[middle], trust.data[middle])[0] > 0.99
 
 
 def test_whatever_a_network_says_nothing_comes_beyond_the_resolution(case, random):  # noqa: F811
@@ -85,10 +90,11 @@ def test_tiles_do_not_show(random, monkeypatch):
 def test_trust_grows_with_what_stands_out_of_the_doubt():
     density = np.zeros((16, 16, 16), np.float32)
     density[8, 8, 8] = 1.0
-    sure, doubtful = (trusted(density, np.full(density.shape, np.log(sd)), TABLE)[8, 8, 8]
+    away = departure(density)
+    sure, doubtful = (trusted(away, np.full(away.shape, np.log(sd)), TABLE)[8, 8, 8]
                       for sd in (0.3, 3.0))  # fmt: skip
     assert sure > 0.95 and 0.5 < doubtful < 0.75
-    assert trusted(density, np.zeros(density.shape), TABLE)[0, 0, 0] == pytest.approx(0.5, abs=0.01)
+    assert trusted(away, np.zeros(away.shape), TABLE)[0, 0, 0] == pytest.approx(0.5, abs=0.01)
 
 
 def test_the_command_s_results(case, random, tmp_path):  # noqa: F811

@@ -103,31 +103,38 @@ def refine(
     change, doubt = (to_density(blocks[..., part], full.shape) for part in (FIRST, SECOND))
     correction = low_pass(full.with_data(STRENGTH * change), found.resolution)
     added = density_at(correction, found.full).data * found.weights
-    trust = trusted(full.data + correction.data, doubt, bundle.spec[table])
-    trust *= mask.data > 0.5
+    away = departure(full.data + correction.data)
+    # Both are smooth and so can be brought to the map's grid, where the trust, which changes from
+    # voxel to voxel, can only be made.
+    away = density_at(full.with_data(away), found.full).data
+    doubt = resample_to(full.with_data(doubt), found.full).data
+    trust = trusted(away, doubt, bundle.spec[table]) * (found.weights > 0.5)
     density = found.full.with_data(found.full.data + added)
-    return density, resample_to(full.with_data(trust), found.full, "nearest"), bundle
+    return density, found.full.with_data(trust), bundle
 
 
 FIRST, SECOND = slice(0, VOXELS), slice(VOXELS, 2 * VOXELS)  # of the network's answer
 AROUND = 2.0  # voxels of the network's grid, standard deviation of what is around a voxel
 
 
-def departure(density: np.ndarray) -> np.ndarray:
-    """How far each voxel's density lies above that around it; on the network's grid."""
+def departure(density: np.ndarray, voxels: float = VOXELS_PER_RESOLUTION) -> np.ndarray:
+    """How far each voxel's density lies above that around it.
+
+    voxels : in one resolution of the map; those of the network's grid where it is not given
+    """
     from scipy.ndimage import gaussian_filter
 
-    return density - gaussian_filter(density, AROUND)
+    return density - gaussian_filter(density, AROUND * voxels / VOXELS_PER_RESOLUTION)
 
 
-def trusted(density: np.ndarray, doubt: np.ndarray, table) -> np.ndarray:
-    """Probability that the sign of the departure is right: ndarray, 0.5 to 1.
+def trusted(away: np.ndarray, doubt: np.ndarray, table) -> np.ndarray:
+    """Probability that the sign of a departure is right: ndarray, 0.5 to 1.
 
-    doubt : logarithm of the standard deviation of what may be wrong
+    away : departure;  doubt : logarithm of the standard deviation of what may be wrong
     table : "departure", of standard deviations, and the "share" that was right there
     """
-    away = np.abs(departure(density)) * np.exp(-doubt)
-    return np.interp(away, table["departure"], table["share"]).astype(np.float32)
+    units = np.abs(away) * np.exp(-doubt)
+    return np.interp(units, table["departure"], table["share"]).astype(np.float32)
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
