@@ -182,6 +182,14 @@ class CryodlViewerBase(ProtocolViewer):
         )
         return [self._fitted(plotter)]
 
+    def _row(self, window, shown, row, inside, **how):
+        """Draw planes of a Map as a Row has them; inside, how : as of `_slices`."""
+        return self._slices(
+            f"{window} along {self._axis()}", shown._replace(data=row.values), inside,
+            colours=row.colours, vmin=row.vmin, vmax=row.vmax, label=row.label,
+            labelled=row.labelled, known=row.inside, **how,
+        )  # fmt: skip
+
     def _rows(self, window, rows, grid, inside, count, **how):
         """Draw several maps below each other, at equal planes.
 

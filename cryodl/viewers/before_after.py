@@ -13,107 +13,18 @@ from cryodl.report.slice_grid import Row
 from cryodl.viewers.results import Results
 
 
-class EnhancedResults(Results):
-    """Of an enhanced map.
-
-    Attributes
-    ----------
-    before, after, change : Map on one grid: the input, the enhanced map, and what was added (above
-        0) and removed (below)
-    support : Map of how far both half maps agree; None where there were none
-    """
-
-    output = "Volume"
-    outlined = False  # by its density the enhanced map has too fine an outline
-
-    def _missing(self, name, finished):
-        if finished and "resolution" in name:
-            return f"This run has no {name}: local resolution was not asked for in its form."
-        return super()._missing(name, finished)
-
-    @property
-    def after(self):
-        return self.extra("enhanced.mrc")
-
-    @property
-    def change(self):
-        return self.extra("audit.mrc")
-
-    @property
-    def before(self):
-        after = self.after
-        if os.path.exists(self.protocol.getExtraFile("density.mrc")):
-            return self.extra("density.mrc")  # the mean of half maps, for example
-        if "before" not in self._maps:
-            volume = self.protocol.getShownVolume()
-            if volume is None:
-                raise ValueError("The map that was enhanced is gone from the project.")
-            self._maps["before"] = self.on_grid_of(after, volume)
-        return self._maps["before"]
-
-    @property
-    def support(self):
-        there = os.path.exists(self.protocol.getExtraFile("support.mrc"))
-        return self.extra("support.mrc") if there else None
-
-    def grid(self):
-        return self.after
-
-    def _density(self):
-        return self.after
-
-    def scale_ends(self):
-        if not os.path.exists(self.protocol.getExtraFile(os.path.join("after", "stats.json"))):
-            return super().scale_ends()
-        inside = self.judged()
-        ends = [
-            resolution_range(self.resolution(name).data[inside]) for name in ("before", "after")
-        ]
-        return min(end[0] for end in ends), max(end[1] for end in ends)
-
-    def layers(self):
-        layers = [
-            self.density_layer("Enhanced", self.after, (0.0, DARKEST)),
-            self.density_layer("Input", self.before),
-        ]
-        shown, support = self.inside(), self.support
-        layers.append(Layer("Removed and added", change_row(self.change.data)))
-        if support is not None:
-            row = Row(support.data, colour_map(DEFAULT_PALETTE), 0, 1, "Halves agree", True, shown)
-            layers.append(Layer("Halves agree", row))
-        if self.scale_ends() != super().scale_ends():
-            for name, called in (("before", "Resolution before"), ("after", "Resolution after")):
-                layers.append(self.resolution_layer(called, self.resolution(name), self.judged()))
-        return layers
-
-    def surface(self):
-        """Return the density at which the enhanced map is shown."""
-        return float(self.stats()["surface"])
-
-    def inside(self):
-        """Return where the enhanced map shows something; everywhere where it is empty."""
-        inside = self.after.data > self.surface() / 2
-        return inside if inside.any() else np.ones(inside.shape, bool)
-
-    def resolution(self, name):
-        """Return the local resolution before or after, as a Map."""
-        return self.extra(os.path.join(name, "resolution.mrc"))
-
-    def judged(self):
-        """Return where both local resolutions are known: ndarray of bool, shape (z, y, x)."""
-        return (self.resolution("before").data > 0) & (self.resolution("after").data > 0)
-
-
 class ChangedResults(Results):
-    """Of a map that was filtered or sharpened.
+    """Of a map that was enhanced, filtered or sharpened.
 
     Attributes
     ----------
     before, after : Map on one grid
+    support : Map of how far both half maps agree; None where there is none
     """
 
     output = "outputVolume"
     file, called = "", ""  # what the run has written, and its name in the window
+    support = None
 
     @property
     def after(self):
@@ -121,11 +32,14 @@ class ChangedResults(Results):
 
     @property
     def before(self):
-        after = self.after
-        volume = self.protocol.getShownVolume()
-        if volume is None:
-            raise ValueError("The input is gone from the project.")
-        return self.on_grid_of(after, volume)
+        if os.path.exists(self.protocol.getExtraFile("density.mrc")):
+            return self.extra("density.mrc")  # the mean of half maps, for example
+        if "before" not in self._maps:
+            volume = self.protocol.getShownVolume()
+            if volume is None:
+                raise ValueError("The input is gone from the project.")
+            self._maps["before"] = self.on_grid_of(self.after, volume)
+        return self._maps["before"]
 
     def grid(self):
         return self.after
@@ -144,6 +58,75 @@ class ChangedResults(Results):
         """Return the densities at which both surfaces are shown."""
         inside = self.inside()
         return [surface_level(shown.data, inside) for shown in (self.before, self.after)]
+
+
+class EnhancedResults(ChangedResults):
+    """Of an enhanced map.
+
+    change : Map of what was added (above 0) and removed (below)
+    """
+
+    output = "Volume"
+    file, called = "enhanced.mrc", "Enhanced"
+    outlined = False  # by its density the enhanced map has too fine an outline
+
+    def _missing(self, name, finished):
+        if finished and "resolution" in name:
+            return f"This run has no {name}: local resolution was not asked for in its form."
+        return super()._missing(name, finished)
+
+    @property
+    def change(self):
+        return self.extra("audit.mrc")
+
+    @property
+    def support(self):
+        there = os.path.exists(self.protocol.getExtraFile("support.mrc"))
+        return self.extra("support.mrc") if there else None
+
+    def scale_ends(self):
+        if not os.path.exists(self.protocol.getExtraFile(os.path.join("after", "stats.json"))):
+            return super().scale_ends()
+        inside = self.judged()
+        ends = [
+            resolution_range(self.resolution(name).data[inside]) for name in ("before", "after")
+        ]
+        return min(end[0] for end in ends), max(end[1] for end in ends)
+
+    def layers(self):
+        layers = [
+            self.density_layer(self.called, self.after, (0.0, DARKEST)),
+            self.density_layer("Input", self.before),
+        ]
+        shown, support = self.inside(), self.support
+        layers.append(Layer("Removed and added", change_row(self.change.data)))
+        if support is not None:
+            row = Row(support.data, colour_map(DEFAULT_PALETTE), 0, 1, "Halves agree", True, shown)
+            layers.append(Layer("Halves agree", row))
+        if self.scale_ends() != super().scale_ends():
+            for name, called in (("before", "Resolution before"), ("after", "Resolution after")):
+                layers.append(self.resolution_layer(called, self.resolution(name), self.judged()))
+        return layers
+
+    def surface(self):
+        """Return the density at which the enhanced map is shown."""
+        return float(self.stats()["surface"])
+
+    def levels(self):
+        return [surface_level(self.before.data, self.inside()), self.surface()]
+
+    def inside(self):
+        """Return where the enhanced map shows something; everywhere where it is empty."""
+        inside = self.after.data > self.surface() / 2
+        return inside if inside.any() else np.ones(inside.shape, bool)
+
+    def resolution(self, name):
+        """Return the local resolution before or after, as a Map."""
+        return self.extra(os.path.join(name, "resolution.mrc"))
+
+    def judged(self):
+        """Return where both local resolutions are known: ndarray of bool, shape (z, y, x)."""
+        return (self.resolution("before").data > 0) & (self.resolution("after").data > 0)
 
 
 class FilteredResults(ChangedResults):

@@ -1,19 +1,26 @@
-"""The windows of maps that were filtered or sharpened: before and after, and the B-factors."""
+"""The windows of maps that were enhanced, filtered or sharpened: before and after."""
 
 import os
 
-from cryodl.protocols import CryodlProtLocalFilter, CryodlProtOversharpening
-from cryodl.report.enhancement import write_before_after_view
+from cryodl.protocols import CryodlProtEnhance, CryodlProtLocalFilter, CryodlProtOversharpening
+from cryodl.protocols.protocol_enhance import AFTER, BEFORE
+from cryodl.report.enhancement import (
+    DARKEST,
+    PLANES,
+    before_after_rows,
+    draw_resolution_change,
+    write_before_after_view,
+)
 from cryodl.report.figure import draw_table, style
 from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
-from cryodl.viewers.before_after import FilteredResults, SharpenedResults
+from cryodl.viewers.before_after import EnhancedResults, FilteredResults, SharpenedResults
 from cryodl.viewers.maps import plain_file
 
-PLANES = 5
+NAMES = {BEFORE: "Input", AFTER: "Enhanced"}
 
 
 class ChangedViewer(CryodlViewerBase):
-    """What both share: slices of the input and the result, and both surfaces in ChimeraX."""
+    """What all share: slices of the input and the result, and both surfaces in ChimeraX."""
 
     def _defineParams(self, form):
         form.addSection(label="Before and after")
@@ -42,15 +49,17 @@ class ChangedViewer(CryodlViewerBase):
     def _show_chimera(self, results):
         script = os.path.abspath(self.protocol.getExtraFile("chimerax_before_after.cxc"))
         levels = results.levels()
-        maps = zip(("input", "result"), (results.before, results.after))
-        files = [plain_file(self.protocol.getExtraFile(f"chimerax_{n}.mrc"), m) for n, m in maps]
+        maps = {"input": results.before, "result": results.after}
+        if results.support is not None:
+            maps["support"] = results.support
+        files = {
+            name: plain_file(self.protocol.getExtraFile(f"chimerax_{name}.mrc"), shown)
+            for name, shown in maps.items()
+        }
         write_before_after_view(
-            script,
-            before=files[0],
-            after=files[1],
-            before_level=levels[0],
-            after_level=levels[1],
-        )
+            script, before=files["input"], after=files["result"], before_level=levels[0],
+            after_level=levels[1], support=files.get("support"),
+        )  # fmt: skip
         return self._chimera_views(script)
 
 
@@ -114,3 +123,102 @@ class CryodlOversharpeningViewer(ChangedViewer):
         plotter = self._plotter("B-factors")
         draw_table(plotter.getFigure(), columns, rows, notes=notes, title=self._title())
         return [plotter]
+
+
+class CryodlEnhanceViewer(ChangedViewer):
+    """Show a map before and after, where density was added and removed, and if it looks better."""
+
+    _label = "enhanced map viewer"
+    _targets = [CryodlProtEnhance]
+
+    # --------------------------- form -------------------------------------
+    def _defineParams(self, form):
+        form.addSection(label="Enhanced map")
+        group = form.addGroup("Slices")
+        define_axis(group)
+        define_entry(
+            group,
+            "doShowVolumeSlices",
+            "Show slices before and after",
+            "The input and the enhanced map at the same planes.",
+        )
+        define_entry(
+            group,
+            "doShowAudit",
+            "Show what was added and removed",
+            "Density without evidence in the input, density of the input that is gone and, from "
+            "half maps, how far both agree, at the same planes.",
+        )
+        if self.protocol.getResolutionStats():
+            group = form.addGroup("Local resolution")
+            define_entry(
+                group,
+                "doShowResHistogram",
+                "Show local resolution before and after",
+                "Medians, and histograms inside the same mask. It tells how a map looks.",
+            )
+            define_entry(
+                group,
+                "doShowVolumeColorSlices",
+                "Show coloured slices before and after",
+                "Local resolution at the same planes with one key.",
+            )
+        group = form.addGroup("ChimeraX")
+        define_entry(
+            group,
+            "doShowChimera",
+            "Show both maps in ChimeraX",
+            "The enhanced map as a surface, the input as a mesh. From half maps, the surface is "
+            "green where both agree and purple where they do not.",
+        )
+
+    def _results(self):
+        return EnhancedResults(self.protocol)
+
+    def _shows(self):
+        return {
+            **super()._shows(),
+            "doShowAudit": self._show_audit,
+            "doShowResHistogram": self._show_resolution,
+            "doShowVolumeColorSlices": self._show_colour_slices,
+        }
+
+    # --------------------------- pictures ---------------------------------
+    def _show_slices(self, results):
+        inside = results.inside()
+        rows = before_after_rows(results.before.data, results.after.data, None, None, inside)
+        return self._over_after("Before and after", rows, results, inside)
+
+    def _show_audit(self, results):
+        support, inside = results.support, results.inside()
+        rows = before_after_rows(
+            results.before.data,
+            results.after.data,
+            results.change.data,
+            None if support is None else support.data,
+            inside,
+        )
+        return self._over_after("Added and removed", rows, results, inside)
+
+    def _over_after(self, window, rows, results, inside):
+        density = {"density": results.after.data, "density_ends": (0.0, DARKEST)}
+        return self._rows(window, rows, results.after, inside, PLANES, **density)
+
+    def _show_resolution(self, results):
+        values = {NAMES[name]: results.resolution(name) for name in (BEFORE, AFTER)}
+        inside = results.judged()
+        plotter = self._plotter("Local resolution before and after")
+        draw_resolution_change(
+            plotter.getFigure(),
+            {name: shown.data[inside] for name, shown in values.items()},
+            title=self._title(),
+        )
+        return [plotter]
+
+    def _show_colour_slices(self, results):
+        rows = [
+            results.resolution_layer(NAMES[n], results.resolution(n), results.judged()).row
+            for n in (BEFORE, AFTER)
+        ]
+        window = "Local resolution before and after"
+        return self._over_after(window, rows, results, results.judged())

@@ -3,16 +3,10 @@
 from textwrap import fill
 
 from cryodl.protocols import CryodlProtCompareResolution
+from cryodl.report.browser import DENSITY
 from cryodl.report.comparison import overlay_histograms, shorten
 from cryodl.report.figure import draw_table
-from cryodl.report.palette import (
-    DEFAULT_PALETTE,
-    UNCERTAINTY_PALETTE,
-    colour_map,
-    palette_colours,
-    resolution_range,
-)
-from cryodl.report.slice_grid import Row
+from cryodl.report.palette import palette_colours
 from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
 from cryodl.viewers.results import ComparisonResults
 
@@ -129,62 +123,25 @@ class CryodlCompareViewer(CryodlViewerBase):
         return [plotter]
 
     def _show_slices(self, results):
-        inside, maps, names = results.inside(), results.maps(), results.names()
-        if len(maps) > MOST_ROWS:
-            maps, names = maps[:MOST_ROWS], names[:MOST_ROWS]
-        vmin, vmax = results.scale_ends()
-        colours = colour_map(DEFAULT_PALETTE)
-        shown = [*zip(names, maps), ("Consensus", results.consensus)]
+        consensus, apart, *maps = (each for each in results.layers() if each.kind != DENSITY)
+        shown = [*maps[:MOST_ROWS], consensus]
         rows = [
-            Row(m.data, colours, vmin, vmax, fill(f"{shorten(name)} (Å)", WIDE), inside=inside)
-            for name, m in shown
+            layer.row._replace(label=fill(f"{shorten(layer.name)} (Å)", WIDE)) for layer in shown
         ]
-        rows.append(self._disagreement_row(results))
         return self._rows(
-            "Local resolutions", rows, results.consensus, inside, 4, **results.background()
-        )
-
-    def _disagreement_row(self, results):
-        apart = results.disagreement.data
-        known = apart[results.inside()]
-        # a key from 0, so that maps that agree look so
-        end = resolution_range(known)[1] if (known > 0).any() else 0.5
-        return Row(
-            apart,
-            colour_map(UNCERTAINTY_PALETTE),
-            0.0,
-            end,
-            "Largest − smallest (Å)",
-            inside=results.inside(),
-        )
+            "Local resolutions", [*rows, apart.row], results.consensus, results.inside(), 4,
+            **results.background(),
+        )  # fmt: skip
 
     def _show_consensus(self, results):
-        vmin, vmax = results.scale_ends()
-        row = Row(
-            results.consensus.data,
-            colour_map(DEFAULT_PALETTE),
-            vmin,
-            vmax,
-            "Consensus (Å)",
-            inside=results.inside(),
-        )
-        return self._grid(results, row, "Consensus")
+        return self._of_all(results, "Consensus", 0)
 
     def _show_disagreement(self, results):
-        return self._grid(results, self._disagreement_row(results), "Disagreement")
+        return self._of_all(results, "Disagreement", 1)
 
-    def _grid(self, results, row, window):
-        return self._slices(
-            f"{window} along {self._axis()}",
-            results.consensus._replace(data=row.values),
-            row.inside,
-            colours=row.colours,
-            vmin=row.vmin,
-            vmax=row.vmax,
-            label=row.label,
-            known=row.inside,
-            **results.background(),
-        )
+    def _of_all(self, results, window, number):
+        row = results.layers()[number].row
+        return self._row(window, results.consensus, row, row.inside, **results.background())
 
     # --------------------------- ChimeraX ---------------------------------
     def _show_chimera(self, results):

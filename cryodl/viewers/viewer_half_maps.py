@@ -120,15 +120,5 @@ class CryodlMaskViewer(CryodlViewerBase):
         return {"doShowMask": self._show_mask}
 
     def _show_mask(self, results):
-        layer = results.layers()[0].row
-        return self._slices(
-            f"Mask along {self._axis()}",
-            results.density(required=True),
-            results.inside(),
-            colours=layer.colours,
-            vmin=layer.vmin,
-            vmax=layer.vmax,
-            label=layer.label,
-            labelled=False,
-            outline=results.inside(),
-        )
+        shown, inside = results.density(required=True), results.inside()
+        return self._row("Mask", shown, results.layers()[0].row, inside, outline=inside)

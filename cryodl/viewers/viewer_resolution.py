@@ -21,10 +21,9 @@ from cryodl.report.palette import (
     UNCERTAINTY_PALETTE,
     colour_map,
     palette_colours,
-    resolution_range,
 )
 from cryodl.report.slice_grid import AXES
-from cryodl.report.slices import density_limits, molecule_centre
+from cryodl.report.slices import molecule_centre
 from cryodl.viewers.base import CryodlViewerBase, define_axis, define_entry
 from cryodl.viewers.results import RunResults
 
@@ -139,34 +138,13 @@ class CryodlResolutionViewer(CryodlViewerBase):
 
     def _density_slices(self, results, window, **how):
         density = results.density(required=True)
-        low, high = density_limits(density.data, results.inside())
-        return self._slices(
-            f"{window} along {self._axis()}",
-            density,
-            results.inside(),
-            colours="gray_r",
-            vmin=low,
-            vmax=high,
-            label="Density",
-            labelled=False,
-            **how,
-        )
+        row = results.density_layer("Map", density).row
+        return self._row(window, density, row, results.inside(), **how)
 
     def _show_uncertainty(self, results):
-        uncertainty = results.uncertainty()
-        known = results.known(uncertainty)
-        low, high = resolution_range(uncertainty.data[known])
-        return self._slices(
-            f"Uncertainty along {self._axis()}",
-            uncertainty,
-            results.inside(),
-            colours=colour_map(UNCERTAINTY_PALETTE),
-            vmin=low,
-            vmax=high,
-            label="Uncertainty (Å)",
-            known=known,
-            **results.background(),
-        )
+        shown = results.uncertainty()
+        row = results.width_layer("Uncertainty", shown, results.known(shown)).row
+        return self._row("Uncertainty", shown, row, results.inside(), **results.background())
 
     def _show_histogram(self, results):
         vmin, vmax, palette, _ = check_scale(self)
