@@ -50,7 +50,7 @@ from cryodl.networks.spec import (
 )
 from cryodl.networks.weights import (
     check_sizes,
-    find_weights,
+    find_weight,
     read_table,
     read_weights,
     set_weights,
@@ -294,7 +294,8 @@ def store_once(folder: Path, spec: dict[str, Any]) -> None:
     files = [f"{OPENVINO}/{path.stem}.bin" for path in networks]
     held = [(file, *each) for path, file in zip(networks, files) for each in constants(path)]
     try:
-        places = find_weights(read_weights(folder / WEIGHTS_FILE), held)
+        weights = read_weights(folder / WEIGHTS_FILE)
+        places = {name: find_weight(name, values, held) for name, values in weights.items()}
     except ValueError:  # some exports change weights: norms that are multiplied into kernels
         return
     used = {place["file"] for place in places.values()}

@@ -97,19 +97,13 @@ PLACE: Table = {
 Constant = tuple[str, int, np.ndarray]  # file, offset in bytes, numbers as they lie there
 
 
-def find_weights(
-    weights: Mapping[str, np.ndarray], constants: Sequence[Constant]
-) -> dict[str, dict[str, Any]]:
-    """Where each weight lies among constants, by its path, in the words of weights.json.
+def find_weight(name: str, values: np.ndarray, constants: Sequence[Constant]) -> dict[str, Any]:
+    """Where a weight lies among constants, in the words of weights.json.
 
-    weights : by path, float32;  constants : of the files that may hold them
+    name : its path;  values : float32;  constants : of the files that may hold it
 
-    Raises ValueError where one lies nowhere, bit for bit, in any order of its axes.
+    Raises ValueError where it lies nowhere, bit for bit, in any order of its axes.
     """
-    return {name: _place(name, values, constants) for name, values in weights.items()}
-
-
-def _place(name: str, values: np.ndarray, constants: Sequence[Constant]) -> dict[str, Any]:
     bits = np.ascontiguousarray(values, np.float32).view(np.int32)
     for file, offset, held in constants:
         if values.ndim and held.size == values.size:
@@ -127,7 +121,8 @@ def _place(name: str, values: np.ndarray, constants: Sequence[Constant]) -> dict
 def write_table(path: Path, places: Mapping[str, Any], files: Mapping[str, str]) -> None:
     """Write weights.json, a weight a line.
 
-    places : as from `find_weights`;  files : SHA-256 of the files that they name
+    places : by the weights' paths, as from `find_weight`
+    files : SHA-256 of the files that they name
     """
     lines = [f"  {json.dumps(name)}: {json.dumps(place)}" for name, place in places.items()]
     rows = ",\n".join(lines)

@@ -50,6 +50,32 @@ def mask_found_by(protocol):
     return {"mask": "network"} if asked else {}
 
 
+def add_network(form, name, label, choices, of_a_run, text, run_text):
+    """Add a choice of networks, and inputNetwork for the one of a training run.
+
+    choices : of which the first is the default, and number `of_a_run` a run's
+    text, run_text : help of both
+    """
+    form.addParam(
+        name,
+        params.EnumParam,
+        default=0,
+        choices=choices,
+        display=params.EnumParam.DISPLAY_HLIST,
+        label=label,
+        help=text,
+    )
+    form.addParam(
+        "inputNetwork",
+        params.PointerParam,
+        pointerClass="CryodlNetwork",
+        condition=f"{name}=={of_a_run}",
+        allowsNull=True,
+        label="Trained network",
+        help=run_text,
+    )
+
+
 class OneMapInput(OneOrMany):
     """Parameters and volumes for protocols that judge one map, with or without a mask."""
 

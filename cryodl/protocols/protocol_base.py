@@ -41,6 +41,8 @@ class CryodlProtBase(EMProtocol):
     """Run a cryodl command and register what it wrote."""
 
     _command = ""  # of cryodl
+    _pending = ""  # what the summary says before there are results
+    _tiles = "batchSize"  # the parameter of tiles that a network reads at a time
 
     # --------------------------- form -------------------------------------
     @staticmethod
@@ -62,32 +64,33 @@ class CryodlProtBase(EMProtocol):
             help="Number of the GPU to use, counted from 0. One is enough.",
         )
 
-    @staticmethod
-    def _defineNetworkParam(form):
-        """Define the folder of a network that takes the place of the shipped one."""
-        form.addParam(
-            "networkFolder",
-            params.FolderParam,
-            expertLevel=params.LEVEL_ADVANCED,
-            label=BUNDLE.label,
-            help=sentence(BUNDLE, "The folder holds spec.json and the weights."),
-        )
+    def _defineNetworkParams(self, form, folder=True):
+        """Define how a network reads a map: averaged over orientations, how many tiles at a time.
 
-    @staticmethod
-    def _defineTilesParam(form, name="batchSize"):
-        """Define how many tiles of a map the network reads at a time."""
-        add_option(
-            form,
-            name,
-            BATCH_SIZE,
-            "More keep a large GPU busy and take more memory. The result does not depend on it.",
-            expertLevel=params.LEVEL_ADVANCED,
-        )
-
-    @staticmethod
-    def _defineThoroughParam(form):
-        """Define whether the answer is averaged over orientations of the map."""
+        folder : also that of a network which takes the place of the shipped one
+        """
+        if folder:
+            form.addParam(
+                "networkFolder",
+                params.FolderParam,
+                expertLevel=params.LEVEL_ADVANCED,
+                label=BUNDLE.label,
+                help=sentence(BUNDLE, "The folder holds spec.json and the weights."),
+            )
         add_option(form, "thorough", THOROUGH, expertLevel=params.LEVEL_ADVANCED)
+        if self._tiles:
+            add_option(
+                form, self._tiles, BATCH_SIZE, "More keep a large GPU busy and take more memory. "
+                "The result does not depend on it.", expertLevel=params.LEVEL_ADVANCED,
+            )  # fmt: skip
+        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+
+    def _networkParams(self):
+        """Return the options of these, for the command's --params."""
+        values = {"bundle": self.networkFolder.get() or None, "thorough": self.thorough.get()}
+        if self._tiles:
+            values["batch-size"] = getattr(self, self._tiles).get()
+        return values
 
     # --------------------------- steps ------------------------------------
     def _insertAllSteps(self):
@@ -199,6 +202,14 @@ class CryodlProtBase(EMProtocol):
         """Return the outputs by name, of the files that the engine has written."""
         raise NotImplementedError
 
+    def _summaryOf(self, stats):
+        """Return the lines of the summary; stats : the figures of the run."""
+        raise NotImplementedError
+
+    def _methodsOf(self, stats):
+        """Return what a publication says of the run, likewise."""
+        raise NotImplementedError
+
     def _figures(self):
         """Return the values of the numbers among the outputs, by name."""
         return {}
@@ -292,6 +303,14 @@ class CryodlProtBase(EMProtocol):
             ]
         return []
 
+    def _summary(self):
+        stats = self.getStats()
+        return self._summaryOf(stats) if stats else [self._pending]
+
+    def _methods(self):
+        stats = self.getStats()
+        return self._methodsOf(stats) if stats else []
+
     @staticmethod
     def _rotationLines(stats):
         """Return a line where the figures say that orientations were averaged."""
@@ -319,6 +338,7 @@ class CryodlProtBase(EMProtocol):
 class CryodlProtResolutionBase(CryodlProtBase):
     """A protocol whose command writes a local-resolution map."""
 
+    _pending = "The local resolution is not computed yet."
     # Files that become volumes where the command has written them.
     _volumeFiles = {RESOLUTION: "resolution.mrc", UNCERTAINTY: "uncertainty.mrc"}
     # No Enum: its members of equal value, two volumes, would be one.
@@ -347,10 +367,7 @@ class CryodlProtResolutionBase(CryodlProtBase):
     def _figures(self):
         return {f"{name}_res_init": self.getStats()[name] for name in ("median", "min", "max")}
 
-    def _summary(self):
-        stats = self.getStats()
-        if not stats:
-            return ["The local resolution is not computed yet."]
+    def _summaryOf(self, stats):
         percentiles = stats["percentiles"]
         lines = [
             f"Median local resolution: *{stats['median']:.2f} Å*",

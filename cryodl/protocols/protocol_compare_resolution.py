@@ -43,6 +43,7 @@ class CryodlProtCompareResolution(CryodlProtBase):
     _label = "compare local resolutions"
     _devStatus = BETA
     _command = "compare"
+    _pending = "The maps are not compared yet."
     _possibleOutputs = {"consensus_Volume": Volume, "disagreement_Volume": Volume}
 
     def _defineParams(self, form):
@@ -137,15 +138,12 @@ class CryodlProtCompareResolution(CryodlProtBase):
                 errors += describe_problems(name, volume_of(pointer))
         return errors + describe_model(self.inputModel) + self._validateFields()
 
-    def _summary(self):
-        stats = self.getStats()
-        if not stats:
-            return ["The maps are not compared yet."]
+    def _summaryOf(self, stats):
         lines = [f"In the {stats['voxels']} voxels known to all:"]
         for entry in stats["maps"]:
             common = entry["common"]
             lines.append(f"{entry['name']}: *{common['median']:.2f} ± {common['sd']:.2f} Å*")
         return lines + self.warningLines()
 
-    def _methods(self):
-        return ["Local resolutions were compared with cryodl."] if self.getStats() else []
+    def _methodsOf(self, stats):
+        return ["Local resolutions were compared with cryodl."]

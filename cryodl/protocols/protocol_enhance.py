@@ -10,7 +10,6 @@ from pyworkflow import BETA
 from cryodl.methods.enhance import options
 from cryodl.methods.enhance.options import MODELS, NORMALISATIONS
 from cryodl.methods.options import by_name
-from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import describe_halves, half_maps_of
 from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
 from cryodl.protocols.maps import (
@@ -51,6 +50,8 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
     _label = "enhance map"
     _devStatus = BETA
     _command = "enhance"
+    _tiles = "batch_size"
+    _pending = "The map is not enhanced yet."
     _possibleOutputs = {"Volume": Volume, "support_Volume": Volume}
 
     # --------------------------- form -------------------------------------
@@ -104,10 +105,7 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
             help="With deep learning, as the protocol *local resolution* does, inside one mask. It "
             "tells how the map looks, not what it holds.",
         )
-        self._defineNetworkParam(form)
-        self._defineThoroughParam(form)
-        self._defineTilesParam(form, "batch_size")
-        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+        self._defineNetworkParams(form)
 
     @staticmethod
     def _defineInputs(form):
@@ -212,10 +210,8 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
         values = {
             **self._enginePaths(),
             "model": MODELS[self.modelType.get()],
-            "bundle": self.networkFolder.get() or None,
+            **self._networkParams(),
             "normalisation": NORMALISATIONS[self.normalization.get()],
-            "thorough": self.thorough.get(),
-            "batch-size": self.batch_size.get(),
         }
         if self.normalization.get() == NORMALISE_STATS:
             values.update({"noise-mean": self.noiseMean.get(), "noise-std": self.noiseStd.get()})
@@ -301,17 +297,11 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
         return [f"Model: {model} has no use for {', '.join(said)}: leave it as it was at first."]
 
     def _warnings(self):
-        if self._lacksHalves():
+        if self.useHalfMapsInsteadVol.get() and not self.getHalves():
             return ["The volume has no half maps: it is enhanced itself, and no support is told."]
         return []
 
-    def _lacksHalves(self):
-        return self.useHalfMapsInsteadVol.get() and not self.getHalves()
-
-    def _summary(self):
-        stats = self.getStats()
-        if not stats:
-            return ["The map is not enhanced yet."]
+    def _summaryOf(self, stats):
         lines = [
             f"Enhanced from: *{stats['source']}*, model {stats['model']}",
             f"Density added without evidence in the input: *{stats['density_added']:.1%}*",
@@ -334,10 +324,7 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
         found = {n: self.readStats(os.path.join(n, "stats.json")) for n in (BEFORE, AFTER)}
         return {name: stats for name, stats in found.items() if stats}
 
-    def _methods(self):
-        stats = self.getStats()
-        if not stats:
-            return []
+    def _methodsOf(self, stats):
         how = "a linear filter by the FSC of its half maps"
         if stats.get("model") == "refined":
             how = f"{how}, corrected within their resolution by network {stats['bundle']}"

@@ -7,7 +7,6 @@ from pyworkflow import BETA
 
 from cryodl.methods.options import by_name
 from cryodl.methods.registry import options_of
-from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import describe_inputs
 from cryodl.protocols.many import SINGLE_OR_SET, OneOrMany
 from cryodl.protocols.maps import add_option, add_volume
@@ -51,10 +50,7 @@ class CryodlProtFindMask(OneOrMany, CryodlProtBase):
         )
         for name in VALUES:
             add_option(form, name, OPTIONS[name])
-        self._defineNetworkParam(form)
-        self._defineThoroughParam(form)
-        self._defineTilesParam(form)
-        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+        self._defineNetworkParams(form)
 
     def _engineInputs(self):
         return {"map": self._volume()}
@@ -63,9 +59,7 @@ class CryodlProtFindMask(OneOrMany, CryodlProtBase):
         return {
             "map": self._enginePath("map"),
             **{name: getattr(self, name).get() for name in VALUES},
-            "bundle": self.networkFolder.get() or None,
-            "thorough": self.thorough.get(),
-            "batch-size": self.batchSize.get(),
+            **self._networkParams(),
         }
 
     def _runEngine(self, command, options, output, name="run"):

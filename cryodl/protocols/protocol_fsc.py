@@ -38,6 +38,7 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
     _label = "FSC"
     _devStatus = BETA
     _command = "fsc"
+    _pending = "The FSC is not computed yet."
     _possibleOutputs = {"outputFSC": SetOfFSCs, MASK: VolumeMask}
 
     def __init__(self, **kwargs):
@@ -86,10 +87,7 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
             volumes.append(("Binary Mask", volume_of(self.mask)))
         return describe_inputs(volumes, "half map 1")
 
-    def _summary(self):
-        stats = self.getStats()
-        if not stats:
-            return ["The FSC is not computed yet."]
+    def _summaryOf(self, stats):
         found = stats["resolution_0.143"]
         end = " or better (Nyquist)" if found and found <= 2.02 * stats["voxel_size"] else ""
         lines = [f"Resolution (FSC 0.143): *{found:.2f} Å*{end}" if found else "No common signal"]
@@ -102,8 +100,8 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
             )
         return lines + self.warningLines()
 
-    def _methods(self):
-        found = self.getStats().get("resolution_0.143")
+    def _methodsOf(self, stats):
+        found = stats["resolution_0.143"]
         if not found:
             return []
         return [f"The FSC of the half maps falls below 0.143 at {found:.2f} Å (cryodl)."]

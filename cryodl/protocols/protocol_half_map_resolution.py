@@ -203,10 +203,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
             )
         return errors
 
-    def _methods(self):
-        stats = self.getStats()
-        if not stats:
-            return []
+    def _methodsOf(self, stats):
         return [
             f"The local resolution was estimated by {NAMES[self.method.get()]} with cryodl "
             f"[{CITATIONS[self.method.get()]}]: median {stats['median']:.2f} Å in "

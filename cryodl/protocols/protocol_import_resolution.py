@@ -100,17 +100,11 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
             *volumes[0], "Choose the output of a local resolution protocol."
         )
 
-    def _summary(self):
-        stats = self.getStats()
-        lines = super()._summary()
-        if stats:
-            lines.append(f"From: {plain_path(resolution_of(self.inputResolution))}")
-        return lines
+    def _summaryOf(self, stats):
+        source = plain_path(resolution_of(self.inputResolution))
+        return [*super()._summaryOf(stats), f"From: {source}"]
 
-    def _methods(self):
-        stats = self.getStats()
-        if not stats:
-            return []
+    def _methodsOf(self, stats):
         return [
             f"The local resolution map {self.getObjectTag('inputResolution')} was brought to a "
             f"background of 0: median {stats['median']:.2f} Å in {stats['voxels']} voxels."

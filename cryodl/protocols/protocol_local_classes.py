@@ -5,8 +5,7 @@ from pwem.objects import Volume, VolumeMask
 from pyworkflow import BETA
 
 from cryodl.methods.local_classes.options import PROBABILITIES
-from cryodl.plugin import Plugin
-from cryodl.protocols.inputs import OneMapInput
+from cryodl.protocols.inputs import OneMapInput, add_network
 from cryodl.protocols.maps import add_option
 from cryodl.protocols.protocol_base import MASK, RESOLUTION, CryodlProtResolutionBase
 
@@ -49,25 +48,16 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             "becomes an output.",
             finder=True,
         )
-        form.addParam(
+        add_network(
+            form,
             "network",
-            params.EnumParam,
-            default=AS_MONORES,
-            choices=["as MonoRes", "as ResMap", "of a training run", "of a folder"],
-            display=params.EnumParam.DISPLAY_HLIST,
-            label="Network",
-            help="*as MonoRes*, *as ResMap*: what these say of the same map; ResMap's values are "
+            "Network",
+            ["as MonoRes", "as ResMap", "of a training run", "of a folder"],
+            OF_A_RUN,
+            "*as MonoRes*, *as ResMap*: what these say of the same map; ResMap's values are "
             "the better ones.\n*of a training run*: of the protocol *train local classes*.\n*of a "
             "folder*: one that was trained elsewhere.",
-        )
-        form.addParam(
-            "inputNetwork",
-            params.PointerParam,
-            pointerClass="CryodlNetwork",
-            condition=f"network=={OF_A_RUN}",
-            allowsNull=True,
-            label="Trained network",
-            help="Output of *train local classes*.",
+            "Output of *train local classes*.",
         )
         form.addParam(
             "networkFolder",
@@ -83,9 +73,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             "They are class_1.mrc to class_10.mrc in the folder of the results.",
             expertLevel=params.LEVEL_ADVANCED,
         )
-        self._defineThoroughParam(form)
-        self._defineTilesParam(form)
-        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+        self._defineNetworkParams(form, folder=False)
 
     # --------------------------- engine -----------------------------------
     def _engineParams(self):
@@ -93,9 +81,8 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
             **self._mapParams(),
             # a network of one's own says itself what it was trained on
             "method": METHODS.get(self.network.get(), METHODS[AS_MONORES]),
+            **self._networkParams(),
             "bundle": self._bundle(),
-            "thorough": self.thorough.get(),
-            "batch-size": self.batchSize.get(),
             "probabilities": self.probabilities.get(),
         }
 
@@ -121,10 +108,8 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
         trained = self.network.get() == OF_A_RUN
         return self._describeNetwork(label, self._bundle()) if trained else []
 
-    def _summary(self):
-        lines, stats = super()._summary(), self.getStats()
-        if not stats:
-            return lines
+    def _summaryOf(self, stats):
+        lines = super()._summaryOf(stats)
         counts = stats["classes"]
         largest = max(range(len(counts)), key=counts.__getitem__)
         share = counts[largest] / max(1, sum(counts))
@@ -132,10 +117,7 @@ class CryodlProtLocalClasses(OneMapInput, CryodlProtResolutionBase):
         lines.append(f"Network: {stats['bundle']}")
         return lines
 
-    def _methods(self):
-        stats = self.getStats()
-        if not stats:
-            return []
+    def _methodsOf(self, stats):
         mask = "a given mask" if stats["mask"] == "given" else "an automatic mask"
         return [
             f"The voxels of {self.getObjectTag('inputVolume')} inside {mask} were put into ten "

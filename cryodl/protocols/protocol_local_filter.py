@@ -27,6 +27,7 @@ class CryodlProtLocalFilter(CryodlProtBase):
     _label = "local filter"
     _devStatus = BETA
     _command = "filter"
+    _pending = "The map is not filtered yet."
     _possibleOutputs = {"outputVolume": Volume}
 
     def _defineParams(self, form):
@@ -78,14 +79,10 @@ class CryodlProtLocalFilter(CryodlProtBase):
         volumes = list(zip(labels, inputs.values()))
         return describe_inputs(volumes, "the input volume") + describe_resolution(*volumes[1])
 
-    def _summary(self):
-        if not self.getStats():
-            return ["The map is not filtered yet."]
+    def _summaryOf(self, stats):
         return ["Every voxel was low-passed to its local resolution."] + self.warningLines()
 
-    def _methods(self):
-        if not self.getStats():
-            return []
+    def _methodsOf(self, stats):
         return [
             f"{self.getObjectTag('inputVolume')} was low-passed at every voxel to its local "
             f"resolution ({self.getObjectTag('inputResolution')}) with cryodl."

@@ -5,7 +5,6 @@ from pyworkflow import BETA
 
 from cryodl.methods.deepres.options import RANGE, SHARPEN
 from cryodl.methods.options import CLAIMED
-from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import OneMapInput
 from cryodl.protocols.maps import add_choice, add_option
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
@@ -81,10 +80,7 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             label="B-factor (Å²)",
             help="Negative values sharpen.",
         )
-        self._defineNetworkParam(form)
-        self._defineThoroughParam(form)
-        self._defineTilesParam(form)
-        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+        self._defineNetworkParams(form)
 
     # --------------------------- engine -----------------------------------
     def _engineParams(self):
@@ -92,10 +88,8 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             **self._mapParams(),
             "range": RANGES[self.range.get()],
             "sharpen": self._sharpen(),
-            "claimed": self._claimed(),
-            "bundle": self.networkFolder.get() or None,
-            "thorough": self.thorough.get(),
-            "batch-size": self.batchSize.get(),
+            "claimed": self.claimed.get() if self.sharpen.get() == SHARPEN_AUTO else None,
+            **self._networkParams(),
         }
 
     def _sharpen(self):
@@ -103,9 +97,6 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
         if choice == SHARPEN_BFACTOR:
             return self.bFactor.get()
         return "auto" if choice == SHARPEN_AUTO else "none"
-
-    def _claimed(self):
-        return self.claimed.get() if self.sharpen.get() == SHARPEN_AUTO else None
 
     # --------------------------- info -------------------------------------
     def _validate(self):
@@ -120,21 +111,16 @@ class CryodlProtLocalResolution(OneMapInput, CryodlProtResolutionBase):
             ]
         return []
 
-    def _summary(self):
-        lines = super()._summary()
-        stats = self.getStats()
-        if stats:
-            lines.insert(1, f"Typical uncertainty: ± {stats['uncertainty_median']:.2f} Å (90 %)")
-            if stats.get("guinier_bfactor") is not None:
-                lines.append(f"Guinier B-factor: {stats['guinier_bfactor']:.0f} Å²")
-            if stats.get("sharpen_resolution") is not None:
-                lines.append(f"Flattened up to {stats['sharpen_resolution']:.2f} Å")
+    def _summaryOf(self, stats):
+        lines = super()._summaryOf(stats)
+        lines.insert(1, f"Typical uncertainty: ± {stats['uncertainty_median']:.2f} Å (90 %)")
+        if stats.get("guinier_bfactor") is not None:
+            lines.append(f"Guinier B-factor: {stats['guinier_bfactor']:.0f} Å²")
+        if stats.get("sharpen_resolution") is not None:
+            lines.append(f"Flattened up to {stats['sharpen_resolution']:.2f} Å")
         return lines
 
-    def _methods(self):
-        stats = self.getStats()
-        if not stats:
-            return []
+    def _methodsOf(self, stats):
         mask = "a given mask" if stats["mask"] == "given" else "an automatic mask"
         treated = {
             SHARPEN_NONE: "as it was",

@@ -48,6 +48,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
     _label = "oversharpening"
     _devStatus = BETA
     _command = "oversharpening"
+    _pending = "The B-factors are not scanned yet."
     _possibleOutputs = {"outputVolume": Volume}
 
     def __init__(self, **kwargs):
@@ -203,10 +204,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
             lines += describe_resolution("Local resolution map", inputs["resolution-map"])
         return lines
 
-    def _summary(self):
-        stats = self.getStats()
-        if not stats:
-            return ["The B-factors are not scanned yet."]
+    def _summaryOf(self, stats):
         lines = [
             f"Recommended B-factor: *{stats['best_bfactor']:.0f} Å²*",
             f"Signal-to-noise resolution at 20 %: {stats['snr_percentile_20']:.2f} Å",
@@ -218,10 +216,7 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
             lines.append(text[0].upper() + text[1:] + ".")
         return lines + self.warningLines()
 
-    def _methods(self):
-        stats = self.getStats()
-        if not stats:
-            return []
+    def _methodsOf(self, stats):
         names = {"localfsc": "local FSC", "monogenic": "monogenic amplitudes"}
         snr = names.get(stats["snr_method"], "a given map")
         scanned = [entry["bfactor"] for entry in stats["scan"]]

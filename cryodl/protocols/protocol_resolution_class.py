@@ -9,7 +9,6 @@ from pyworkflow import BETA
 from pyworkflow.object import Float, String
 
 from cryodl.methods.resolution_class.options import CLAIMED, MODEL
-from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import OwnMaps
 from cryodl.protocols.many import SINGLE_OR_SET, AsTheyArrive, arrived, volume_name
 from cryodl.protocols.maps import (
@@ -52,6 +51,8 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
     _label = "resolution class"
     _devStatus = BETA
     _command = "classify"
+    _tiles = ""
+    _pending = "The maps are not judged yet."
     _possibleOutputs = {"outputVolume": Volume, "outputVolumes": SetOfVolumes}
     _batch: dict = {}  # maps that are judged together now, by their names
 
@@ -82,9 +83,7 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
             CLAIMED,
             "Whether each map agrees is told.",
         )
-        self._defineNetworkParam(form)
-        self._defineThoroughParam(form)
-        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+        self._defineNetworkParams(form)
 
     # --------------------------- engine -----------------------------------
     def _given(self):
@@ -110,9 +109,8 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
         return {
             "map": [self._enginePath(name) for name in self._engineInputs()],
             "model": MODELS[self.model.get()],
-            "bundle": self.networkFolder.get() or None,
             "claimed": self.claimed.get(),
-            "thorough": self.thorough.get(),
+            **self._networkParams(),
         }
 
     def _sources(self):
@@ -202,10 +200,7 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
             errors += describe_problems(f"Volume {number}", volume)
         return errors
 
-    def _summary(self):
-        stats = self.getStats()
-        if not stats:
-            return ["The maps are not judged yet."]
+    def _summaryOf(self, stats):
         lines = []
         for name, entry in list(zip(self.getMapNames(), stats))[:SHOWN]:
             low, high = entry["interval"]
@@ -226,10 +221,7 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
             return ""
         return f"; it {VERDICTS[entry['verdict']]} the claimed {entry['claimed']:g} Å"
 
-    def _methods(self):
-        stats = self.getStats()
-        if not stats:
-            return []
+    def _methodsOf(self, stats):
         network = "3D CNN" if MODELS[self.model.get()] == "cnn" else "dense network"
         found = "; ".join(
             f"{name}: {entry['class']}, {entry['resolution']:.2f} Å (90 % interval "

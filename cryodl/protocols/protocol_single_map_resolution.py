@@ -4,7 +4,6 @@ from pyworkflow import BETA
 from pyworkflow.object import Float
 
 from cryodl.methods.options import CLAIMED
-from cryodl.plugin import Plugin
 from cryodl.protocols.inputs import OneMapInput
 from cryodl.protocols.maps import add_option
 from cryodl.protocols.protocol_base import CryodlProtResolutionBase
@@ -52,20 +51,15 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
             CLAIMED,
             "Drawn in the histogram and told beside the estimate. It changes no result.",
         )
-        self._defineNetworkParam(form)
-        self._defineThoroughParam(form)
-        self._defineTilesParam(form)
-        form.addParallelSection(threads=Plugin.defaultThreads(), mpi=0)
+        self._defineNetworkParams(form)
 
     # --------------------------- engine -----------------------------------
     def _engineParams(self):
         return {
             **self._mapParams(),
             "method": "cryores",
-            "bundle": self.networkFolder.get() or None,
             "claimed": self.claimed.get(),
-            "thorough": self.thorough.get(),
-            "batch-size": self.batchSize.get(),
+            **self._networkParams(),
         }
 
     def _figures(self):
@@ -75,19 +69,14 @@ class CryodlProtSingleMapResolution(OneMapInput, CryodlProtResolutionBase):
     def _validate(self):
         return self._validateFields() + self._validateMap()
 
-    def _summary(self):
-        lines, stats = super()._summary(), self.getStats()
-        if not stats:
-            return lines
+    def _summaryOf(self, stats):
+        lines = super()._summaryOf(stats)
         lines.insert(0, f"Global resolution: *{stats['global_resolution']:.2f} Å*")
         if stats.get("uncertainty_median") is not None:
             lines.insert(2, f"Typical uncertainty: ± {stats['uncertainty_median']:.2f} Å (90 %)")
         return lines
 
-    def _methods(self):
-        stats = self.getStats()
-        if not stats:
-            return []
+    def _methodsOf(self, stats):
         mask = "a given mask" if stats["mask"] == "given" else "its own mask"
         return [
             f"The resolution of {self.getObjectTag('inputVolume')} was estimated from the map "

@@ -1,6 +1,5 @@
 """A network for local resolution classes, trained on a user's own maps and their resolutions."""
 
-import json
 import math
 import os
 import re
@@ -15,6 +14,7 @@ from cryodl.methods.training_options import OPTIONS as TRAINING_OPTIONS
 from cryodl.objects import CryodlNetwork
 from cryodl.protocols.inputs import (
     OwnMaps,
+    add_network,
     as_resolution,
     describe_resolution,
     flat,
@@ -82,24 +82,15 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
                 help=text,
             )
         form.addSection(label="Training")
-        form.addParam(
+        add_network(
+            form,
             "startFrom",
-            params.EnumParam,
-            default=FROM_MONORES,
-            choices=["as MonoRes", "as ResMap", "a training run", "nothing"],
-            display=params.EnumParam.DISPLAY_HLIST,
-            label="Start from",
-            help="A network that is trained on needs fewer maps and less time than one that starts "
+            "Start from",
+            ["as MonoRes", "as ResMap", "a training run", "nothing"],
+            FROM_A_RUN,
+            "A network that is trained on needs fewer maps and less time than one that starts "
             "from nothing: take the one whose labels are most like yours.",
-        )
-        form.addParam(
-            "inputNetwork",
-            params.PointerParam,
-            pointerClass="CryodlNetwork",
-            condition=f"startFrom=={FROM_A_RUN}",
-            allowsNull=True,
-            label="Trained network",
-            help="Output of another run of this protocol.",
+            "Output of another run of this protocol.",
         )
         add_option(
             form, "minutes", OPTIONS["minutes"], "They are counted from the end of the first "
@@ -186,15 +177,14 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
 
     def getNetworkFolder(self):
         """Return the folder of the network, called as the network is."""
-        return self.getExtraFile(self.networkName.get() or NETWORK)
+        return self.getExtraFile(self._name())
+
+    def _name(self):
+        return self.networkName.get() or NETWORK
 
     def _state(self):
         """Return how far the training has come, {} where it does not say."""
-        path = os.path.join(self.getTrainingFolder(), "state.json")
-        if not os.path.exists(path):
-            return {}
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return self.readStats(os.path.join(f"{self._name()}.training", "state.json"))
 
     def _options(self, method):
         return (*TRAINING_OPTIONS, Option("pairs", label="Maps"))
@@ -237,11 +227,7 @@ class CryodlProtTrainLocalClasses(OwnMaps, CryodlProtBase):
     # --------------------------- info -------------------------------------
     def getStats(self):
         """Return what the network says of itself; {} before the run."""
-        path = os.path.join(self.getNetworkFolder(), "spec.json")
-        if not os.path.exists(path):
-            return {}
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        return self.readStats(os.path.join(self._name(), "spec.json"))
 
     def _validate(self):
         counts = [

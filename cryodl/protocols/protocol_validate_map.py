@@ -69,6 +69,7 @@ class CryodlProtValidateMap(OneMapInput, CryodlProtBase):
     _label = "validate map"
     _devStatus = BETA
     _command = "report"
+    _pending = "The map is not validated yet."
     _possibleOutputs = {
         RESOLUTION: Volume,
         NETWORK_VOLUME: Volume,
@@ -293,18 +294,12 @@ class CryodlProtValidateMap(OneMapInput, CryodlProtBase):
         )
         return lines + [line for other in others for line in describe_resolution(*other)]
 
-    def _summary(self):
-        stats = self.getStats()
-        if not stats:
-            return ["The map is not validated yet."]
+    def _summaryOf(self, stats):
         lines = [f"{one['question']} *{one['answer']}*" for one in stats["verdict"]]
         failed = {name: one["error"] for name, one in stats["parts"].items() if one["error"]}
         return lines + [f"Failed: {name}: {error}" for name, error in failed.items()]
 
-    def _methods(self):
-        stats = self.getStats()
-        if not stats:
-            return []
+    def _methodsOf(self, stats):
         cited = ", ".join(f"[{key}]" for key in self._citations())
         return [f"{self.getObjectTag('inputVolume')} was validated with cryodl {cited}."]
 

@@ -2,7 +2,7 @@
 
 Nothing is imported here, so that importing the package costs nothing:
 
-- ``figure``, ``palette``: the look and the colour scale that every picture shares
+- ``figure``, ``palette``: the look and the colour scale that every picture shares; tables
 - ``histogram``: local resolution as a histogram, and by distance from the centre
 - ``slices``: three orthogonal slices of density, local resolution and its uncertainty
 - ``slice_grid``: slices across one axis, of one map or of several below each other
@@ -12,5 +12,8 @@ Nothing is imported here, so that importing the package costs nothing:
 - ``half_map_curves``: FSC; resolution against the B-factor applied
 - ``curves``: learning curves, claimed against measured values
 - ``chimerax``: scripts that show a map coloured by local resolution
-- ``table``: a table of figures as a picture
+- ``along_sequence``: values of residues along each chain
+- ``surface``: a shaded picture of a map's surface
+- ``browser``: the slices and the chart of the results window
+- ``page``, ``batch_summary``: a map's page, and the table of many
 """

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np
 
 from cryodl.report.chimerax import _quoted, _relative, write_script
-from cryodl.report.figure import TWO_COLUMNS, new_figure, plain, save_figure, style, write_title
+from cryodl.report.figure import TWO_COLUMNS, new_figure, plain, save_both, style, write_title
 
 MOST = 12  # chains that are drawn, the longest
 WIDTH = TWO_COLUMNS
@@ -64,8 +64,7 @@ def draw_along_sequence(
         figure.text(0.012, middle / height, "Q-score, correlation", rotation=90, va="center",
             fontsize=8)  # fmt: skip
         write_title(figure, 0.075 * WIDTH, 0.05, title, right=0.6 * WIDTH)
-        for kind in (".png", ".svg"):
-            save_figure(figure, os.fspath(out_base) + kind)
+        save_both(figure, out_base)
 
 
 def _draw(axes: Any, chain: Line, expected: float | None, sigma: float, labelled: bool) -> None:

@@ -15,6 +15,9 @@ from cryodl.report.slice_grid import ACROSS, AXES, Row, _draw_outline, _draw_pla
 
 RESOLUTION, DENSITY, OTHER = "resolution", "density", "other"  # kinds of layers
 WHOLE = 0  # steps of a key that is not divided
+# left, bottom, width and height of both panels and of the chart, as shares of the figure
+PANELS = (0.045, 0.11, 0.255, 0.78), (0.41, 0.11, 0.255, 0.78)
+CHART = 0.78, 0.17, 0.205, 0.62
 
 
 class Layer(NamedTuple):
@@ -108,9 +111,9 @@ class Browser:
         self.layers, self.axis, self.scale = [left, right], axis, scale
         self.figure.clear()
         with style():
-            self.panels = [self.figure.add_axes(place) for place in self._panel_places()]
+            self.panels = [self.figure.add_axes(place) for place in PANELS]
             self._draw_keys()
-            self.plot = self.figure.add_axes(self._chart_place())
+            self.plot = self.figure.add_axes(CHART)
             for side in ("top", "right"):
                 self.plot.spines[side].set_visible(False)
             self.chart(self.plot, left, scale)
@@ -124,7 +127,9 @@ class Browser:
         self.plane = int(np.clip(plane, 0, self.depth() - 1))
         place = self.origin["xyz".index(self.axis)] + self.plane * self.voxel_size
         up, across = ACROSS[self.axis]
-        extent = [e for name in (across, up) for e in _edges(name, self.box, *self._frame())]
+        extent = [
+            e for name in (across, up) for e in _edges(name, self.box, self.voxel_size, self.origin)
+        ]
         with style():
             for axes, layer in zip(self.panels, self.layers):
                 axes.clear()
@@ -167,21 +172,15 @@ class Browser:
             for i, name in enumerate("xyz")
         )
         said = []
-        for layer in self._different():
+        left, right = self.layers
+        for layer in [left] if left is right else [left, right]:
             row = layer.row
             known = row.inside is None or row.inside[voxel]
             value = f"{row.values[voxel]:.4g}" if known else "not known"
             said.append(f"{layer.name}: {value}" + (" Å" if known and "(Å)" in row.label else ""))
         return f"{where} Å   " + "   ".join(said)
 
-    def _different(self) -> list[Layer]:
-        left, right = self.layers
-        return [left] if left is right else [left, right]
-
     # --------------------------- how it is drawn --------------------------
-    def _frame(self) -> tuple[float, tuple[float, float, float]]:
-        return self.voxel_size, self.origin
-
     def _row(self, layer: Layer) -> Row:
         if layer.kind != RESOLUTION:
             return layer.row
@@ -189,21 +188,13 @@ class Browser:
         return layer.row._replace(colours=scale.map(), vmin=scale.low, vmax=scale.high)
 
     def _draw_keys(self) -> None:
-        for layer, (left, bottom, width, height) in zip(self.layers, self._panel_places()):
+        for layer, (left, bottom, width, height) in zip(self.layers, PANELS):
             row = self._row(layer)
             place = (left + width + 0.008, bottom + 0.05 * height, 0.009, 0.9 * height)
             draw_key(
                 self.figure, place, row.colours, row.vmin, row.vmax, row.label,
                 labelled=row.labelled, ticks=layer.ticks, values=row.values,
             )  # fmt: skip
-
-    @staticmethod
-    def _panel_places() -> list[tuple[float, float, float, float]]:
-        return [(0.045, 0.11, 0.255, 0.78), (0.41, 0.11, 0.255, 0.78)]
-
-    @staticmethod
-    def _chart_place() -> tuple[float, float, float, float]:
-        return (0.78, 0.17, 0.205, 0.62)
 
 
 def draw_density_bars(axes: Any, layer: Layer) -> None:

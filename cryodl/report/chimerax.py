@@ -18,6 +18,7 @@ from typing import Sequence
 
 import numpy as np
 
+from cryodl.report.figure import whole_file
 from cryodl.report.palette import key_labels, key_ticks
 from cryodl.report.slices import crop_box
 
@@ -188,14 +189,10 @@ def write_view(
 
 def write_script(path: str | os.PathLike[str], lines: Sequence[str]) -> None:
     """Write commands of ChimeraX to a file, which is there whole or not at all."""
-    temporary = f"{os.fspath(path)}.{os.getpid()}.part"
-    try:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as script:
-            script.write("\n".join(lines) + "\n")
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
+    with whole_file(path) as temporary, open(
+        temporary, "w", encoding="utf-8", newline="\n"
+    ) as file:
+        file.write("\n".join(lines) + "\n")
 
 
 def can_be_named(name: str | os.PathLike[str]) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Sequence
 
 import numpy as np
 
-from cryodl.report.figure import new_figure, plain, save_figure, style, write_title
+from cryodl.report.figure import new_figure, plain, save_both, style, write_title
 from cryodl.report.histogram import bin_edges
 from cryodl.report.palette import DEFAULT_PALETTE, UNCERTAINTY_PALETTE, resolution_range
 from cryodl.report.slices import draw_planes, grey_scale
@@ -47,8 +47,7 @@ def draw_histograms(
     with style():
         figure = new_figure(4.4, 3.0)
     overlay_histograms(figure, values, names, claimed=claimed, title=title)
-    for kind in (".png", ".svg"):
-        save_figure(figure, os.fspath(out_base) + kind)
+    save_both(figure, out_base)
 
 
 def overlay_histograms(

@@ -96,15 +96,26 @@ def write_title(figure: Any, left: float, top: float, text: str, *, right: float
 
 
 def save_figure(figure: Any, path: str | os.PathLike[str], *, dpi: int = 300) -> None:
-    """Write ``figure`` to ``path`` (.png, .svg or .pdf) under a temporary name, then rename it."""
-    path = os.fspath(path)
-    kind = os.path.splitext(path)[1].lstrip(".").lower() or "png"
-    temporary = f"{path}.{os.getpid()}.part"
+    """Write ``figure`` to ``path`` (.png, .svg or .pdf)."""
+    kind = os.path.splitext(os.fspath(path))[1].lstrip(".").lower() or "png"
     # a date would make two runs on the same data differ
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
+    with whole_file(path) as temporary, style():  # how SVG text is written is decided here
+        figure.savefig(temporary, dpi=dpi, format=kind, metadata=metadata)
+
+
+def save_both(figure: Any, out_base: str | os.PathLike[str]) -> None:
+    """Write ``figure`` as ``out_base``.png and .svg."""
+    for kind in (".png", ".svg"):
+        save_figure(figure, os.fspath(out_base) + kind)
+
+
+@contextmanager
+def whole_file(path: str | os.PathLike[str]) -> Iterator[str]:
+    """A temporary name for a file, which is there whole at the end or not at all."""
+    temporary = f"{os.fspath(path)}.{os.getpid()}.part"
     try:
-        with style():  # how SVG text is written is decided here, not when the text is made
-            figure.savefig(temporary, dpi=dpi, format=kind, metadata=metadata)
+        yield temporary
         os.replace(temporary, path)
     finally:
         if os.path.exists(temporary):

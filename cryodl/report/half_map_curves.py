@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.report.figure import new_figure, save_figure, style, write_title
+from cryodl.report.figure import new_figure, save_both, style, write_title
 from cryodl.report.palette import colour_map
 
 #: Colour, width and dashes of each curve; the corrected one is what counts.
@@ -88,8 +88,7 @@ def draw_fsc(
                 bbox_to_anchor=(0.55, 0), columnspacing=1.4,
             )  # fmt: skip
         write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
-        for kind in (".png", ".svg"):
-            save_figure(figure, os.fspath(out_base) + kind)
+        save_both(figure, out_base)
 
 
 def draw_directional(
@@ -133,8 +132,7 @@ def draw_directional(
         _resolution_axis(axes, end)
         axes.legend(frameon=False, loc="upper right", handlelength=1.8)
         write_title(figure, 0.05, 0.05, title, right=WIDTH + 2.5)
-        for kind in (".png", ".svg"):
-            save_figure(figure, os.fspath(out_base) + kind)
+        save_both(figure, out_base)
 
 
 def _draw_half_sphere(figure: Any, directions: np.ndarray, resolutions: np.ndarray) -> None:
@@ -243,8 +241,7 @@ def draw_oversharpening(
         )  # fmt: skip
         axes.legend(frameon=False, loc="upper right", handlelength=1.8, ncol=2, columnspacing=1.2)
         write_title(figure, 0.115 * WIDTH, 0.05, title, right=0.98 * WIDTH)
-        for kind in (".png", ".svg"):
-            save_figure(figure, os.fspath(out_base) + kind)
+        save_both(figure, out_base)
 
 
 def fill_scan(

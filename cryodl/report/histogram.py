@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cryodl.report.figure import ONE_COLUMN, new_figure, save_figure, style, write_title
+from cryodl.report.figure import ONE_COLUMN, new_figure, save_both, style, write_title
 from cryodl.report.palette import DEFAULT_PALETTE, colour_map, draw_key, resolution_range
 
 #: Widths of a bin in Å; the first that gives at most MAX_BINS bins is taken.
@@ -91,8 +91,7 @@ def draw_histogram(
             handlelength=1.4, columnspacing=1.2, borderpad=0.2, labelspacing=0.3,
         )  # fmt: skip
         write_title(figure, 0.155 * ONE_COLUMN, 0.06, title, right=ONE_COLUMN - 0.05)
-        for kind in (".png", ".svg"):
-            save_figure(figure, os.fspath(out_base) + kind)
+        save_both(figure, out_base)
 
 
 def fill_axes(
@@ -122,7 +121,8 @@ def fill_axes(
     centres = (edges[:-1] + edges[1:]) / 2
     shown = colour_map(palette) if colours is None else colours
     colours = shown(np.clip((centres - vmin) / (vmax - vmin), 0, 1))
-    axes.axvspan(low, high, color="0.93", lw=0, zorder=0, label=_interval_label(low, high))
+    interval = f"2.5–97.5 %: {low:.2f}–{high:.2f} Å"
+    axes.axvspan(low, high, color="0.93", lw=0, zorder=0, label=interval)
     # bars in a pale colour would vanish on white without an outline
     axes.bar(centres, percent, np.diff(edges), color=colours, edgecolor="0.25", lw=0.35)
     axes.axvline(median, color="black", lw=1.2, label=f"median {median:.2f} Å")
@@ -143,10 +143,6 @@ def _summary(values: np.ndarray, stats: dict[str, Any] | None) -> tuple[float, f
         return float(median), float(low), float(high)
     percentiles = stats["percentiles"]
     return float(stats["median"]), float(percentiles["2.5"]), float(percentiles["97.5"])
-
-
-def _interval_label(low: float, high: float) -> str:
-    return f"2.5–97.5 %: {low:.2f}–{high:.2f} Å"
 
 
 def _limits(

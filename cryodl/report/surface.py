@@ -6,6 +6,8 @@ import os
 
 import numpy as np
 
+from cryodl.report.figure import whole_file
+
 LIGHT = np.array([-0.8, -0.35, -0.5])  # z, y, x, towards the light; z is the viewing direction
 COLOUR = np.array([0.42, 0.58, 0.74])
 SIZE = 500  # pixels, as the EMDB asks
@@ -37,13 +39,8 @@ def draw_surface(
     """
     from matplotlib.image import imsave
 
-    temporary = f"{os.fspath(path)}.{os.getpid()}.part"
-    try:
+    with whole_file(path) as temporary:
         imsave(temporary, surface_image(data, level, size, colours), format="png")
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 def surface_image(

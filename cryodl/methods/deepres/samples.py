@@ -73,7 +73,9 @@ def _make_box(structures, cumulative, config, seed, number):
     rng = np.random.default_rng((seed, number))
     structure = structures[int(np.searchsorted(cumulative, rng.random()))]
     box = simulate_box(structure, config, rng)
-    truth = np.stack([_clip(box.resolution, config), _weights(box.distance, config)], axis=-1)
+    network = config["network"]
+    resolution = np.clip(box.resolution, network["bins_from"], network["bins_to"])
+    truth = np.stack([resolution, _weights(box.distance, config)], axis=-1)
     density, bands = _features(box, config, rng)
     return density.astype(np.float16), bands.astype(np.float16), truth.astype(np.float16)
 
@@ -90,11 +92,6 @@ def _features(box, config, rng):
         box.density, config["voxel_size"], inside, flatten=False, threads=1
     )
     return density, np.concatenate(more, axis=-1)
-
-
-def _clip(resolution, config):
-    network = config["network"]
-    return np.clip(resolution, network["bins_from"], network["bins_to"])
 
 
 def _weights(distance, config):

@@ -82,17 +82,11 @@ def _tables(chosen, bundles) -> Iterator[tuple[str, list[dict]]]:
         yield f"table_6_{maps}", compare(chosen, bundles, LABELS, maps=maps)
 
 
-def unfiltered(experiment) -> np.ndarray:
-    """The mean of the half maps, as reconstructed."""
-    return (experiment.load("half1") + experiment.load("half2")) / 2
-
-
-def deposited(experiment) -> np.ndarray:
-    """The map as its makers deposited it: weighted, sharpened, filtered or masked."""
-    return experiment.load("map")
-
-
-MAPS = {"unfiltered": unfiltered, "deposited": deposited}
+# Of an experiment: the mean of its half maps, and the map as its makers deposited it.
+MAPS = {
+    "unfiltered": lambda experiment: (experiment.load("half1") + experiment.load("half2")) / 2,
+    "deposited": lambda experiment: experiment.load("map"),
+}
 
 
 def compare(experiments, bundles, labels, *, maps="unfiltered") -> list[dict[str, Any]]:

@@ -152,7 +152,7 @@ def draw_local_classes(
         class_colours,
         draw_class_bars,
     )
-    from cryodl.report.figure import new_figure, save_figure
+    from cryodl.report.figure import new_figure, save_both, save_figure
     from cryodl.report.slice_grid import draw_slice_grid, pick_planes
     from cryodl.report.slices import crop_box, density_limits
 
@@ -161,8 +161,7 @@ def draw_local_classes(
     with figure_of(result.stats, "class_histogram.png"):
         figure = new_figure(4.8, 3.0)
         draw_class_bars(figure, classes, palette=palette, title=title)
-        for kind in (".png", ".svg"):
-            save_figure(figure, work / f"class_histogram{kind}")
+        save_both(figure, work / "class_histogram")
     with figure_of(result.stats, "classes.png"):
         figure = new_figure(6.0, 4.0)
         draw_slice_grid(
