@@ -12,8 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryodl.errors import OutputError
-from cryodl.files.exchange import exchange
-from cryodl.files.places import check_output, part_of
+from cryodl.files.places import check_output, exchange, part_of
 from cryodl.files.record import files_of, own_files
 
 log = logging.getLogger("cryodl")

@@ -98,7 +98,7 @@ COMMANDS = {
         f"{M}.oversharpening_options", "find the B-factor that sharpens just enough"),
     "batch": Method("run_batch", "cryodl.batch.run", "cryodl.batch.options",
         "judge thousands of maps on many workers, a row of a table each"),
-    "experiments": Method("run_experiments", f"{M}.experiments", f"{M}.experiments_options",
+    "experiments": Method("run_experiments", f"{M}.experiments", f"{M}.experiments",
         "simulate a set of experiments to train on"),
     "simulate": Method("run_simulated_experiment", f"{M}.simulate", f"{M}.simulate_options",
         "simulate a map from an atomic model"),

@@ -177,12 +177,12 @@ def test_results_that_cannot_have_their_name_stay(tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from cryodl.files import exchange, folder
+from cryodl.files import folder, places
 from cryodl.tests.files.test_replacing import tree, write_run
 
 out, how = Path(sys.argv[1]), sys.argv[2]
 if how == "two renames":
-    exchange._at_once = lambda *paths: False
+    places._at_once = lambda *paths: False
 
 def replace(last):
     count = 0
