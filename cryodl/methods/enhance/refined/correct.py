@@ -16,10 +16,11 @@ import numpy as np
 from cryodl.compute.device import device_scope, load_network
 from cryodl.features.local_spectrum import space_to_depth
 from cryodl.half_maps.pair import half_difference
+from cryodl.maps.crop import box_around, crop
 from cryodl.maps.resample import density_at, resample, resample_to
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.audit import SURFACE
-from cryodl.methods.enhance.estimate import ACTIVATIONS, BYTES_PER_STEP
+from cryodl.methods.enhance.estimate import ACTIVATIONS
 from cryodl.methods.enhance.linear import Linear
 from cryodl.methods.enhance.prepare import (
     TRUST,
@@ -38,6 +39,8 @@ VOXELS_PER_RESOLUTION = 3.0  # of the network's grid
 STRENGTH = np.float32(0.6)
 COARSEST = 13.0  # Å, of maps that the network learns from
 MULTIPLE = 8  # voxels: the network's total stride
+MARGIN = 16  # voxels around the mask in which what the network says still reaches into it
+BYTES_PER_STEP = 900.0  # of the half grid, that the network's activations take
 MIDDLE = 5.0  # Å, resolution that the network reads as 0
 
 
@@ -53,6 +56,13 @@ def on_network_grid(found: Linear) -> tuple[Volume, Volume, Volume]:
         noise = resample(half_difference(*found.halves), size)
     mask = resample_to(found.full.with_data(found.weights), full)
     return full, noise, mask
+
+
+def _about_the_molecule(*maps: Volume) -> list[Volume]:
+    """The part of the maps that the last of them, the mask, holds: elsewhere all are 0."""
+    around = box_around(maps[-1].data > 0, MARGIN)
+    part = tuple(slice(s.start // MULTIPLE * MULTIPLE, s.stop) for s in around)
+    return [crop(volume, part) for volume in maps]
 
 
 def features(maps: Sequence[np.ndarray], resolution: float) -> np.ndarray:
@@ -91,7 +101,7 @@ def refine(
     table = TRUST if found.halves else TRUST_ONE_MAP
     bundle = choose_refining(bundle, table)
     network, device = load_network(bundle, device)
-    full, noise, mask = on_network_grid(found)
+    full, noise, mask = _about_the_molecule(*on_network_grid(found))
     x = features([padded(each.data) for each in (full, noise, mask)], found.resolution)
     memory = ACTIVATIONS[device] / batch_size
     tiles = fitting_grid(x.shape[:3], bundle.spec, memory, BYTES_PER_STEP)
@@ -100,6 +110,7 @@ def refine(
             x, network.predict_on_batch, tiles, channels=2 * VOXELS, batch_size=batch_size,
             progress=progress,
         )  # fmt: skip
+    del x, noise, mask
     change, doubt = (to_density(blocks[..., part], full.shape) for part in (FIRST, SECOND))
     correction = low_pass(full.with_data(STRENGTH * change), found.resolution)
     added = density_at(correction, found.full).data * found.weights
