@@ -44,30 +44,6 @@ def cost_sentence(
     )
 
 
-def expected(
-    volume,
-    shape: Sequence[int],
-    grid,
-    seconds: Mapping[str, float],
-    memory: Mapping[str, float],
-    *,
-    passes: int = 1,
-    means: int = 0,
-) -> tuple[float, float]:
-    """Seconds and bytes of a network's run.
-
-    volume : the map;  shape : of the grid that features are made of, voxels;  grid : TileGrid
-    seconds, memory : what it takes to begin ("start") and for each voxel of the map ("voxel"), each
-        of the grid ("feature") and each step that the network reads ("step")
-    passes : over which the answer is averaged;  means : maps kept meanwhile
-    """
-    counts = {"start": 1, "voxel": volume.data.size, "feature": math.prod(shape)}
-    time = sum(seconds[name] * n for name, n in {**counts, "step": grid.read_voxels}.items())
-    space = sum(memory[name] * n for name, n in {**counts, "step": grid.largest_read}.items())
-    time = seconds["start"] + passes * (time - seconds["start"])
-    return time, space + mean_memory(volume, passes, means)
-
-
 def mean_memory(volume, passes: int, means: int) -> float:
     """Bytes of the maps that are kept while passes over a map are averaged."""
     return 4.0 * means * volume.data.size if passes > 1 else 0.0
@@ -126,10 +102,14 @@ def cost_estimate(
 ) -> str:
     """What a run will do and need, in one sentence.
 
-    passes, means : as `expected` takes them
+    passes : over which the answer is averaged;  means : maps kept meanwhile
     """
-    grid = tile_grid(prepared, spec)
-    shape = prepared.grid.shape
+    grid, shape = tile_grid(prepared, spec), prepared.grid.shape
     seconds, needed, _ = _costs(spec)
-    cost = expected(volume, shape, grid, seconds, needed, passes=passes, means=means)
-    return cost_sentence(volume, spec, shape, len(grid), *cost, passes=passes)
+    counts = {"voxel": volume.data.size, "feature": math.prod(shape)}
+    once = sum(seconds[name] * n for name, n in {**counts, "step": grid.read_voxels}.items())
+    space = sum(needed[name] * n for name, n in {**counts, "step": grid.largest_read}.items())
+    return cost_sentence(
+        volume, spec, shape, len(grid), seconds["start"] + passes * once,
+        needed["start"] + space + mean_memory(volume, passes, means), passes=passes,
+    )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, floor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from cryodl.maps.mask import coarse_mask
 from cryodl.maps.normalise import local_normalise
 from cryodl.maps.resample import resample
 from cryodl.maps.volume import Volume
-from cryodl.methods.cost import cost_sentence, mean_memory
+from cryodl.methods.cost import mean_memory
 from cryodl.networks.tiles import TileGrid, fitting_grid, round_up
 
 WHOLE_FEATURES = "whole_features"
@@ -182,34 +182,18 @@ ACTIVATION_SHARE = 5.0
 ACTIVATION_MEMORY = {"cpu": (1.1e9, 2.4e9), "gpu": (8e9, 16e9)}
 
 
-@dataclass(frozen=True)
-class CostEstimate:
+class CostEstimate(NamedTuple):
     """What a run will do.
 
-    Attributes
-    ----------
     shape : of the part of the bundle's grid that is read, voxels (z, y, x)
-    tile : steps of the network written at a time
-    tiles : their number
-    passes : over which the answer is averaged
+    tiles : in which the network reads it
     seconds, memory_bytes : expected for the whole command
     """
 
     shape: tuple[int, ...]
-    tile: tuple[int, ...]
     tiles: int
     seconds: float
     memory_bytes: float
-    passes: int = 1
-
-    def describe(self, volume: Volume, spec: Mapping[str, Any]) -> str:
-        """One sentence for the terminal or the log."""
-        best, worst = spec["resolution_limits"]
-        words = f"range {spec['range']} ({best:g}-{worst:g} Å); "
-        return cost_sentence(
-            volume, spec, self.shape, self.tiles, self.seconds, self.memory_bytes, words=words,
-            passes=self.passes,
-        )  # fmt: skip
 
 
 def estimate_cost(
@@ -247,21 +231,11 @@ def estimate_cost(
     if part is not None:
         features = float(np.prod([step * scale * (s.stop - s.start) for s in part]))
     feature_seconds, feature_bytes = FEATURE[spec["normalisation"]["name"]]
+    once = voxels * MAP_SECONDS + features * feature_seconds + grid.read_voxels * SECONDS_PER_VOXEL
+    memory = LIBRARY_MEMORY + voxels * MAP_BYTES + features * feature_bytes
+    memory += grid.largest_read * BYTES_PER_VOXEL + mean_memory(volume, passes, MEANS)
     return CostEstimate(
-        tuple(step * n for n in shape),
-        grid.tile,
-        len(grid),
-        START_SECONDS
-        + passes
-        * (
-            voxels * MAP_SECONDS + features * feature_seconds + grid.read_voxels * SECONDS_PER_VOXEL
-        ),
-        LIBRARY_MEMORY
-        + voxels * MAP_BYTES
-        + features * feature_bytes
-        + grid.largest_read * BYTES_PER_VOXEL
-        + mean_memory(volume, passes, MEANS),
-        passes,
+        tuple(step * n for n in shape), len(grid), START_SECONDS + passes * once, memory
     )
 
 

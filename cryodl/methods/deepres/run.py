@@ -31,7 +31,7 @@ from cryodl.maps.mask import automatic_mask, coarse_mask
 from cryodl.maps.result import Result
 from cryodl.maps.rotations import Pass, agreed, mean_over, rotations
 from cryodl.maps.volume import Volume
-from cryodl.methods.cost import Timer
+from cryodl.methods.cost import Timer, cost_sentence
 from cryodl.methods.deepres.config import choose_bundle
 from cryodl.methods.deepres.options import OPTIONS
 from cryodl.methods.deepres.prepare import (
@@ -159,7 +159,8 @@ def _estimate(
             notes += unusual
             part = read_of_the_whole(volume, spec, molecule, box)
         plan = estimate_cost(volume, spec, box=box, part=part, passes=len(chosen))
-        tell(plan.describe(volume, spec))
+        words = "range {} ({:g}-{:g} Å); ".format(spec["range"], *spec["resolution_limits"])
+        tell(cost_sentence(volume, spec, *plan, words=words, passes=len(chosen)))
         with timer("sharpen"):
             sharpened = sharpen_map(volume, inside, sharpen, claimed, chosen)
             notes += advise_on_input(volume, sharpened, spec)
