@@ -45,7 +45,7 @@ def _number(text: str) -> float:
 
 
 def draw_learning_curves(
-    csv_path: str | os.PathLike[str], out_path: str | os.PathLike[str], *, title: str = ""
+    csv_path: str | os.PathLike[str], out_path: str | os.PathLike[str]
 ) -> None:
     """Draw every metric of a training log, training and validation together.
 
@@ -65,7 +65,7 @@ def draw_learning_curves(
     """
     with style():
         figure = new_figure(TWO_COLUMNS, 3.0)
-        fill_learning_curves(figure, csv_path, title=title)
+        fill_learning_curves(figure, csv_path)
         save_figure(figure, out_path)
 
 
@@ -147,15 +147,12 @@ def draw_scatter(
     out_path: str | os.PathLike[str],
     xlabel: str,
     ylabel: str,
-    labels: Sequence[str] | None = None,
 ) -> None:
     """Draw measured (``y``) against claimed (``x``) values in Å, with the line of equality.
 
     Parameters
     ----------
     x, y : sequences of equal length, in Å; pairs that hold NaN are left out
-    labels : sequence of str, optional
-        Name of each point, written where it covers no other point or name.
     out_path : path
         .png (300 dpi), .svg or .pdf.
 
@@ -165,13 +162,11 @@ def draw_scatter(
         Lengths differ or no finite pair.
     """
     xs, ys = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if xs.shape != ys.shape or (labels is not None and len(labels) != xs.size):
-        lengths = [xs.size, ys.size] + ([] if labels is None else [len(labels)])
-        raise ValueError(f"x, y and labels must have one length; received {lengths}")
+    if xs.shape != ys.shape:
+        raise ValueError(f"x and y must have one length; received {xs.size} and {ys.size}")
     known = np.isfinite(xs) & np.isfinite(ys)
     if not known.any():
         raise ValueError("no finite pair of values to draw")
-    names = [] if labels is None else [plain(str(n)) for n, k in zip(labels, known) if k]
     xs, ys = xs[known], ys[known]
     low, high = min(xs.min(), ys.min()), max(xs.max(), ys.max())
     air = 0.08 * (high - low) or 0.5
@@ -186,38 +181,5 @@ def draw_scatter(
         axes.set_yticks([t for t in axes.get_xticks() if low - air <= t <= high + air])
         error = float(np.mean(np.abs(xs - ys)))
         note = f"n = {xs.size}, mean |difference| = {error:.2f} Å"
-        summary = axes.text(0.02, 0.985, note, transform=axes.transAxes, va="top", fontsize=7.5)
-        _place_names(figure, axes, xs, ys, names, [summary])
+        axes.text(0.02, 0.985, note, transform=axes.transAxes, va="top", fontsize=7.5)
         save_figure(figure, out_path)
-
-
-def _place_names(
-    figure: Any, axes: Any, xs: np.ndarray, ys: np.ndarray, names: list[str], texts: list[Any]
-) -> None:
-    """Write each name beside its point, at the first place that is free and inside the axes."""
-    renderer = figure.canvas.get_renderer()
-    frame = axes.get_window_extent(renderer)
-    points = axes.transData.transform(np.column_stack([xs, ys]))
-    taken = [text.get_window_extent(renderer) for text in texts]
-    dot = 2.5 / 72 * figure.dpi  # radius of a point with its edge
-    places = [(4, 0, "left", "center"), (-4, 0, "right", "center"), (0, 4, "center", "bottom"),
-              (0, -4, "center", "top"), (3, 3, "left", "bottom"), (3, -3, "left", "top"),
-              (-3, 3, "right", "bottom"), (-3, -3, "right", "top")]  # fmt: skip
-    for i, name in enumerate(names):
-        for dx, dy, ha, va in places:
-            text = axes.annotate(
-                name, (xs[i], ys[i]), (dx, dy), textcoords="offset points", ha=ha, va=va,
-                fontsize=6, bbox={"facecolor": "white", "pad": 0.3, "lw": 0}, zorder=2,
-            )  # fmt: skip
-            box = text.get_window_extent(renderer)
-            free = not any(box.overlaps(other) for other in taken)
-            free = free and not any(
-                box.x0 - dot < px < box.x1 + dot and box.y0 - dot < py < box.y1 + dot
-                for j, (px, py) in enumerate(points) if j != i
-            )  # fmt: skip
-            inside = frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0
-            if free and inside and box.y1 < frame.y1:
-                taken.append(box)
-                break
-            text.remove()
-        # a name without a free place is left out rather than written over another

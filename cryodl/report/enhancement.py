@@ -20,6 +20,7 @@ PLANES = 5
 DARKEST = 3.0
 #: Change below which nothing is drawn, in the same unit.
 CHANGED = 0.05
+DUST = 8.0  # Å; pieces of surface smaller than this are hidden
 
 
 def before_after_rows(
@@ -112,7 +113,6 @@ def write_before_after_view(
     before_level: float,
     after_level: float,
     support: str | os.PathLike[str] | None = None,
-    dust: float = 8.0,
 ) -> None:
     """Write a ``.cxc`` script that shows the enhanced map, and the input as a mesh.
 
@@ -121,7 +121,6 @@ def write_before_after_view(
     before, after, support : files, as seen from the current directory; the enhanced surface is
         coloured by the support
     before_level, after_level : density of the surfaces
-    dust : Å, pieces of surface smaller than this are hidden
     """
     lines = [
         "# A map before (mesh) and after post-processing. Open in an empty ChimeraX session.",
@@ -129,7 +128,7 @@ def write_before_after_view(
         f"open {_quoted(_relative(after, path))}",
         f"volume #1 style mesh step 1 level {before_level:.6g} color #b4b4b480",
         f"volume #2 style surface step 1 level {after_level:.6g} color #e69f00",
-        f"surface dust #2 size {dust:g}",
+        f"surface dust #2 size {DUST:g}",
         "# 'volume #1 hide' leaves the enhanced map alone",
     ]
     if support is not None:

@@ -19,9 +19,6 @@ def draw_surface(
     data: np.ndarray,
     level: float,
     path: str | os.PathLike[str],
-    *,
-    size: int = SIZE,
-    colours: np.ndarray | None = None,
 ) -> None:
     """Write the surface of a map as a square PNG, seen from large z: x to the right, y up.
 
@@ -29,8 +26,6 @@ def draw_surface(
     ----------
     data : ndarray, shape (z, y, x), densities
     level : in their unit
-    size : pixels of an edge
-    colours : ndarray, shape (z, y, x, 3), 0 to 1, of every voxel; None takes one for all
 
     Raises
     ------
@@ -40,13 +35,17 @@ def draw_surface(
     from matplotlib.image import imsave
 
     with whole_file(path) as temporary:
-        imsave(temporary, surface_image(data, level, size, colours), format="png")
+        imsave(temporary, surface_image(data, level, SIZE), format="png")
 
 
 def surface_image(
     data: np.ndarray, level: float, size: int, colours: np.ndarray | None = None
 ) -> np.ndarray:
-    """As `draw_surface`, the picture: ndarray, shape (size, size, 3), uint8."""
+    """The picture of `draw_surface`: ndarray, shape (size, size, 3), uint8.
+
+    size : pixels of an edge
+    colours : ndarray, shape (z, y, x, 3), 0 to 1, of every voxel; None takes one for all
+    """
     from scipy.ndimage import gaussian_filter, label, map_coordinates
 
     data = data[::-1]  # seen from large z, so that x to the right and y up keep the hand
