@@ -103,7 +103,6 @@ class Browser:
         self.chart, self.title = chart, title
         self.axis, self.plane, self.outlined = "z", 0, outlined
         self.layers: list[Layer] = []
-        self._keys: list[Any] = []
 
     # --------------------------- what is shown ----------------------------
     def show(self, left: Layer, right: Layer, axis: str, plane: int, scale: Scale) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from cryodl.checks.input import KINDS
@@ -25,21 +24,9 @@ from cryodl.networks.spec import SPEC_FILE
 METHOD = "local-resolution"
 
 
-@dataclass(frozen=True)
-class Range:
-    """A grid, and the resolutions in Å that can be told on it."""
-
-    voxel_size: float
-    best: float
-    worst: float
-    bundle: str
-
-
-# DeepRes section 2: 1.0 Å grid for 2.5-13 Å, 0.5 Å grid for 1.5-6 Å.
-RANGES = {
-    "low": Range(1.0, 2.5, 13.0, "deepres-low"),
-    "high": Range(0.5, 1.5, 6.0, "deepres-high"),
-}
+# The shipped bundle of each range. DeepRes section 2: a grid of 1.0 Å tells 2.5-13 Å, one of 0.5 Å
+# 1.5-6 Å.
+RANGES = {"low": "deepres-low", "high": "deepres-high"}
 
 # A map sampled more finely than this was sampled so to show detail beyond 2.5 Å, the end of the low
 # range; the low range holds all that a coarser one can hold, down to 13 Å.
@@ -91,7 +78,7 @@ def choose_bundle(voxel_size: float, asked: str = "auto", bundle: Any = None) ->
     """
     wanted = choose_range(voxel_size, asked)
     if bundle is None:
-        bundle = RANGES[wanted].bundle
+        bundle = RANGES[wanted]
     bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
     check_tiles(bundle)
     spec, origin = bundle.spec, bundle.path / SPEC_FILE
