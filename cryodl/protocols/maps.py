@@ -196,14 +196,19 @@ def write_plain(volume, path, origin=None, source=None):
 
     Raises ValueError where the file does not hold it.
     """
-    import mrcfile
-
     rate = volume.getSamplingRate()
     data, _, found = read_grid(source or plain_path(volume), volume.getIndex(), rate)
+    write_grid(path, data, rate, origin or found)
+
+
+def write_grid(path, data, voxel_size, origin):
+    """Write values (z, y, x) as an MRC file; voxel_size, origin (x, y, z) of the first : Å."""
+    import mrcfile
+
     with mrcfile.new(path, data, overwrite=True) as new:
         new.set_volume()
-        new.voxel_size = rate
-        for name, value in zip("xyz", origin or found):
+        new.voxel_size = voxel_size
+        for name, value in zip("xyz", origin):
             new.header["origin"][name] = value
 
 

@@ -188,24 +188,34 @@ def draw_bars(
     values = values[np.isfinite(values) & (values > 0)]
     if values.size == 0:
         raise ValueError("no resolution is known inside the mask: there is nothing to draw")
-    palette_map = colour_map(palette)
     with style():
-        width, height = 5.6, 3.6
-        figure.set_size_inches(width, height)
-        head = 0.30 + (0.2 if title else 0.0)
-        bottom, tall = 0.42 / height, 1 - (0.42 + head) / height
-        axes = figure.add_axes((0.095, bottom, 0.755, tall))
+        axes, key = _window_axes(figure, title)
         fill_axes(axes, values, vmin, vmax, stats=stats, claimed=claimed, palette=palette)
-        draw_key(figure, (0.875, bottom + 0.1 * tall, 0.024, 0.8 * tall), palette_map, vmin, vmax,
-                 values=values)  # fmt: skip
-        figure.legend(
-            frameon=False, loc="upper left", ncol=3, borderpad=0.1, handlelength=1.4,
-            columnspacing=1.4,
-            bbox_to_anchor=(0.09, 1 - (0.05 + (0.2 if title else 0.0)) / height),
-        )  # fmt: skip
-        write_title(figure, 0.095 * width, 0.06, title, right=width - 0.05)
-        figure.draw_without_rendering()
+        draw_key(figure, key, colour_map(palette), vmin, vmax, values=values)
+        _finish_window(figure, title, ncol=3, columnspacing=1.4)
     return axes
+
+
+WINDOW = 5.6, 3.6  # inches
+
+
+def _window_axes(figure: Any, title: str) -> tuple[Any, tuple[float, float, float, float]]:
+    """Axes on an empty figure, which takes its size, and where the colour key lies."""
+    figure.set_size_inches(*WINDOW)
+    head = 0.30 + (0.2 if title else 0.0)
+    bottom, tall = 0.42 / WINDOW[1], 1 - (0.42 + head) / WINDOW[1]
+    key = 0.875, bottom + 0.1 * tall, 0.024, 0.8 * tall
+    return figure.add_axes((0.095, bottom, 0.755, tall)), key
+
+
+def _finish_window(figure: Any, title: str, **columns: Any) -> None:
+    """Write legend and title above the axes."""
+    figure.legend(
+        frameon=False, loc="upper left", borderpad=0.1, handlelength=1.4,
+        bbox_to_anchor=(0.09, 1 - (0.05 + (0.2 if title else 0.0)) / WINDOW[1]), **columns,
+    )  # fmt: skip
+    write_title(figure, 0.095 * WINDOW[0], 0.06, title, right=WINDOW[0] - 0.05)
+    figure.draw_without_rendering()
 
 
 #: Shells are at least a voxel thick and at most so many.
@@ -281,11 +291,7 @@ def draw_radius(
     the matplotlib axes
     """
     with style():
-        width, height = 5.6, 3.6
-        figure.set_size_inches(width, height)
-        head = 0.30 + (0.2 if title else 0.0)
-        bottom, tall = 0.42 / height, 1 - (0.42 + head) / height
-        axes = figure.add_axes((0.095, bottom, 0.755, tall))
+        axes, key = _window_axes(figure, title)
         axes.fill_between(
             profile.radius, profile.low, profile.high, color="0.88", lw=0, label="5–95 % of voxels"
         )
@@ -298,12 +304,6 @@ def draw_radius(
         axes.margins(y=0.06)
         axes.set_xlabel("Distance from the molecule's centre (Å)")
         axes.set_ylabel("Local resolution (Å)")
-        key = (0.875, bottom + 0.1 * tall, 0.024, 0.8 * tall)
         draw_key(figure, key, colour_map(palette), vmin, vmax, values=profile.median)
-        figure.legend(
-            frameon=False, loc="upper left", ncol=2, borderpad=0.1, handlelength=1.4,
-            bbox_to_anchor=(0.09, 1 - (0.05 + (0.2 if title else 0.0)) / height),
-        )  # fmt: skip
-        write_title(figure, 0.095 * width, 0.06, title, right=width - 0.05)
-        figure.draw_without_rendering()
+        _finish_window(figure, title, ncol=2)
     return axes

@@ -8,7 +8,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from cryodl.protocols.maps import origin_of, plain_path, read_grid
+from cryodl.protocols.maps import origin_of, plain_path, read_grid, write_grid
 
 
 class Map(namedtuple("Map", "data voxel_size origin path")):
@@ -111,11 +111,5 @@ def plain_file(path, shown):
 
 def write_map(path, shown):
     """Write a map as MRC with its voxel size and origin in the header."""
-    import mrcfile
-
-    with mrcfile.new(path, overwrite=True) as mrc:
-        mrc.set_data(np.asarray(shown.data, dtype=np.float32))
-        mrc.set_volume()
-        mrc.voxel_size = shown.voxel_size
-        for name, value in zip("xyz", shown.origin):
-            mrc.header.origin[name] = value
+    data = np.asarray(shown.data, dtype=np.float32)
+    write_grid(path, data, shown.voxel_size, shown.origin)
