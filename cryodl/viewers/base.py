@@ -159,6 +159,12 @@ class CryodlViewerBase(ProtocolViewer):
         plotter.tightLayoutOn = False  # the pictures place their parts themselves
         return plotter
 
+    def _drawn(self, window, draw, *given, **how):
+        """Draw something on the figure of a window: with the figure first, and with the title."""
+        plotter = self._plotter(window)
+        draw(plotter.getFigure(), *given, title=self._title(), **how)
+        return [plotter]
+
     def _slices(self, window, shown, inside, planes=None, *, known=None, **how):
         """Draw planes of a map, on a grid of panels.
 

@@ -120,9 +120,7 @@ class CryodlOversharpeningViewer(ChangedViewer):
             f"Signal to noise, 20 %: {stats['snr_percentile_20']:.2f} Å",
             f"Recommended: {stats['best_bfactor']:.0f} Å²",
         ]
-        plotter = self._plotter("B-factors")
-        draw_table(plotter.getFigure(), columns, rows, notes=notes, title=self._title())
-        return [plotter]
+        return self._drawn("B-factors", draw_table, columns, rows, notes=notes)
 
 
 class CryodlEnhanceViewer(ChangedViewer):
@@ -207,13 +205,11 @@ class CryodlEnhanceViewer(ChangedViewer):
     def _show_resolution(self, results):
         values = {NAMES[name]: results.resolution(name) for name in (BEFORE, AFTER)}
         inside = results.judged()
-        plotter = self._plotter("Local resolution before and after")
-        draw_resolution_change(
-            plotter.getFigure(),
+        return self._drawn(
+            "Local resolution before and after",
+            draw_resolution_change,
             {name: shown.data[inside] for name, shown in values.items()},
-            title=self._title(),
         )
-        return [plotter]
 
     def _show_colour_slices(self, results):
         rows = [

@@ -67,11 +67,9 @@ class CryodlLocalClassesViewer(CryodlResolutionViewer):
     # --------------------------- pictures ---------------------------------
     def _show_class_bars(self, results):
         classes = results.extra("classes.mrc")
-        plotter = self._plotter("Local resolution classes")
-        draw_class_bars(
-            plotter.getFigure(), classes.data, palette=self._palette(), title=self._title()
+        return self._drawn(
+            "Local resolution classes", draw_class_bars, classes.data, palette=self._palette()
         )
-        return [plotter]
 
     def _show_class_slices(self, results):
         classes = results.extra("classes.mrc")
@@ -144,17 +142,15 @@ class CryodlResolutionClassViewer(CryodlViewerBase):
         }
 
     def _show_probabilities(self, results):
-        plotter = self._plotter("Probabilities of resolution classes")
-        draw_probabilities(
-            plotter.getFigure(),
+        return self._drawn(
+            "Probabilities of resolution classes",
+            draw_probabilities,
             [name for name, _ in results],
             [entry["probabilities"] for _, entry in results],
             resolutions=[entry["resolution"] for _, entry in results],
             intervals=[entry["interval"] for _, entry in results],
             claimed=self.protocol.claimed.get(),
-            title=self._title(),
         )
-        return [plotter]
 
     def _show_table(self, results):
         columns = ["Map", "Class", *(f"{name} (%)" for name in CLASSES)]
@@ -172,9 +168,7 @@ class CryodlResolutionClassViewer(CryodlViewerBase):
             ]
             verdict = [entry["verdict"]] if claimed else []
             rows.append([name, entry["class"], *shares, *found, *verdict])
-        plotter = self._plotter("Resolution classes")
-        draw_table(plotter.getFigure(), columns, rows, title=self._title())
-        return [plotter]
+        return self._drawn("Resolution classes", draw_table, columns, rows)
 
 
 class CryodlTrainingViewer(CryodlViewerBase):
@@ -205,9 +199,7 @@ class CryodlTrainingViewer(CryodlViewerBase):
         path = os.path.join(protocol.getTrainingFolder(), "log.csv")
         if not os.path.exists(path):
             raise ValueError(why_missing(protocol, "its learning curves"))
-        plotter = self._plotter("Learning curves")
-        fill_learning_curves(plotter.getFigure(), path, title=self._title())
-        return [plotter]
+        return self._drawn("Learning curves", fill_learning_curves, path)
 
     def _show_table(self, protocol):
         figures = protocol.getStats().get("metrics")
@@ -217,6 +209,4 @@ class CryodlTrainingViewer(CryodlViewerBase):
             ["Voxels in the right class (%)", f"{100 * figures['exact']:.1f}"],
             ["Voxels within one class (%)", f"{100 * figures['within_one']:.1f}"],
         ]
-        plotter = self._plotter("Maps held out")
-        draw_table(plotter.getFigure(), ["On maps held out", ""], rows, title=self._title())
-        return [plotter]
+        return self._drawn("Maps held out", draw_table, ["On maps held out", ""], rows)

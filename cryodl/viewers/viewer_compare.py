@@ -106,21 +106,17 @@ class CryodlCompareViewer(CryodlViewerBase):
             )
             for pair in stats["pairs"]
         ]
-        plotter = self._plotter("Local resolutions compared")
-        draw_table(plotter.getFigure(), columns, rows, notes=notes, title=self._title())
-        return [plotter]
+        return self._drawn("Local resolutions compared", draw_table, columns, rows, notes=notes)
 
     def _show_histograms(self, results):
         inside = results.inside()
-        plotter = self._plotter("Histograms of local resolution")
-        overlay_histograms(
-            plotter.getFigure(),
+        return self._drawn(
+            "Histograms of local resolution",
+            overlay_histograms,
             [shown.data[inside] for shown in results.maps()],
             results.names(),
             claimed=results.stats().get("claimed"),
-            title=self._title(),
         )
-        return [plotter]
 
     def _show_slices(self, results):
         consensus, apart, *maps = (each for each in results.layers() if each.kind != DENSITY)

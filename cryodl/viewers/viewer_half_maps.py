@@ -76,10 +76,8 @@ class CryodlFscViewer(CryodlViewerBase):
             axis = ", ".join(f"{value:.2f}" for value in worst["axis"])
             there = worst["resolution"]
             notes.append(f"Along ({axis}): {f'{there:.2f} Å' if there else 'no signal'}")
-        plotter = self._plotter("Resolutions")
         columns = ["FSC", "at 0.143 (Å)", "at 0.5 (Å)"]
-        draw_table(plotter.getFigure(), columns, rows, notes=notes, title=self._title())
-        return [plotter]
+        return self._drawn("Resolutions", draw_table, columns, rows, notes=notes)
 
 
 class MaskResults(Results):

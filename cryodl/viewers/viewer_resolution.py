@@ -148,34 +148,30 @@ class CryodlResolutionViewer(CryodlViewerBase):
 
     def _show_histogram(self, results):
         vmin, vmax, palette, _ = check_scale(self)
-        plotter = self._plotter("Histogram of local resolution")
         stats = results.stats()
-        draw_bars(
-            plotter.getFigure(),
+        return self._drawn(
+            "Histogram of local resolution",
+            draw_bars,
             results.resolution.data[results.inside()],
             vmin=vmin,
             vmax=vmax,
             palette=palette,
             stats=stats or None,
             claimed=stats.get("claimed"),
-            title=self._title(),
         )
-        return [plotter]
 
     def _show_radius(self, results):
         vmin, vmax, palette, _ = check_scale(self)
         resolution = results.resolution
         profile = radial_profile(resolution.data, results.inside(), resolution.voxel_size)
-        plotter = self._plotter("Local resolution against radius")
-        draw_radius(
-            plotter.getFigure(),
+        return self._drawn(
+            "Local resolution against radius",
+            draw_radius,
             profile,
             vmin=vmin,
             vmax=vmax,
             palette=palette,
-            title=self._title(),
         )
-        return [plotter]
 
     # --------------------------- ChimeraX ---------------------------------
     def _show_chimera(self, results):
