@@ -65,6 +65,7 @@ def _is_figure(value: Any) -> bool:
 
 
 BANDS = 2.0, 3.0, 4.0, 5.0, 7.0, 10.0, 13.0  # Å, of the median of the truth
+COARSEST = BANDS[-1]  # Å; the networks name nothing coarser, and the noise of a map decides there
 SCALES = 1e-12, 1e12  # of the largest density of a map
 LEAST = 200  # voxels of which a row is made
 
@@ -207,8 +208,9 @@ def measures(truth, values, half_width=None) -> dict[str, float | None]:
 
     truth, values, half_width : ndarrays (z, y, x), Å; 0 is no truth, or no prediction
 
-    Returns answered (share of the molecule), rmse, bias, rank (Spearman's, within
-    the map; None where the truth is one), covered (share of intervals that hold the truth).
+    Returns answered (share of the molecule), rmse, rmse_to_13 (where anything coarser than COARSEST
+    counts as COARSEST), bias, rank (Spearman's, within the map; None where the truth is one),
+    covered (share of intervals that hold the truth).
     """
     inside = truth > 0
     known = inside & (values > 0) & np.isfinite(values)
@@ -216,10 +218,12 @@ def measures(truth, values, half_width=None) -> dict[str, float | None]:
     if known.sum() < LEAST:
         return found
     off = values[known].astype(float) - truth[known]
+    within = np.minimum(values[known], COARSEST) - np.minimum(truth[known], COARSEST)
     every = slice(None, None, max(1, known.sum() // 20_000))
     found |= {
         "median": float(np.median(values[known])),
         "rmse": float(np.sqrt(np.mean(off**2))),
+        "rmse_to_13": float(np.sqrt(np.mean(within.astype(float) ** 2))),
         "bias": float(off.mean()),
         "rank": rank_correlation(truth[known][every], values[known][every]),
     }
@@ -235,10 +239,11 @@ def tables(rows: Sequence[dict[str, Any]]) -> dict[str, list[dict]]:
     words = sorted({word for r in rows for word in r["words"]})
     for method, given in methods:
         own = [r for r in rows if (r["method"], r["map"]) == (method, given)]
-        for low, high in zip(BANDS[:-1], BANDS[1:]):
+        for low, high in zip(BANDS, [*BANDS[1:], np.inf]):
             held = [r for r in own if low <= r.get("truth", 0) < high]
+            band = f"{low:g}-{high:g}" if high < np.inf else f"beyond {low:g}"
             if held:
-                by_band.append(_summary(held, method=method, map=given, band=f"{low:g}-{high:g}"))
+                by_band.append(_summary(held, method=method, map=given, band=band))
         for word in words:
             held = [r for r in own if word in r["words"]]
             if held:
@@ -260,12 +265,16 @@ def _summary(rows, **names) -> dict[str, Any]:
         values = of(key)
         return round(float(np.mean(values)), 3) if values else None
 
-    answered = of("rmse")
+    def root(key: str):
+        values = of(key)
+        return round(float(np.sqrt(np.mean(np.square(values)))), 3) if values else None
+
     return {
         **names,
         "experiments": len(rows),
-        "no_answer": len(rows) - len(answered),
-        "rmse": round(float(np.sqrt(np.mean(np.square(answered)))), 3) if answered else None,
+        "no_answer": len(rows) - len(of("rmse")),
+        "rmse": root("rmse"),
+        "rmse_to_13": root("rmse_to_13"),
         "bias": mean("bias"),
         "rank": mean("rank"),
         "covered": mean("covered"),

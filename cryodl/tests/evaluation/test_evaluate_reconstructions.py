@@ -81,6 +81,17 @@ def test_answers_that_are_known_have_their_figures(experiments):
     assert sum(r["experiments"] for r in found["by_band"]) == 3
 
 
+def test_what_is_coarser_than_any_answer_counts_as_the_coarsest():
+    truth = np.full((10, 10, 10), 20.0)
+    truth[:5] = 9.0
+    found = measures(truth, np.full(truth.shape, 12.0))
+    assert found["rmse"] == pytest.approx(np.sqrt((9 + 64) / 2))
+    assert found["rmse_to_13"] == pytest.approx(np.sqrt((9 + 1) / 2))
+    row = {"experiment": "x", "method": "m", "map": "raw", "words": [], "truth": 20.0, **found}
+    (band,) = tables([row])["by_band"]
+    assert (band["band"], band["rmse_to_13"]) == ("beyond 13", pytest.approx(2.236, abs=1e-3))
+
+
 def test_only_voxels_with_an_answer_count_and_their_share_is_told():
     truth = np.zeros((10, 10, 10))
     truth[2:] = np.linspace(3, 5, 800).reshape(8, 10, 10)
