@@ -25,7 +25,7 @@ from cryodl.filters.threshold import LEAST, SignalEnd, signal_end, stretches
 from cryodl.half_maps.alignment import have_signal
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.crop import box_around
-from cryodl.maps.edges import cosine_edge
+from cryodl.maps.edges import cosine_edge, distance_up_to
 from cryodl.maps.mask import automatic_mask, existing_mask
 from cryodl.maps.volume import Volume
 
@@ -240,16 +240,15 @@ def soft_mask(inside: np.ndarray, voxel_size: float, *, extend: float = 0.0, edg
     extend : Å added all round;  edge : Å over which it falls, at least four voxels
     Returns ndarray, shape (z, y, x), float32, from 0 to 1.
     """
-    from scipy.ndimage import distance_transform_edt
-
     if inside.all():
         return np.ones(inside.shape, np.float32)
     weights = np.zeros(inside.shape, np.float32)
     if not inside.any():
         return weights
     edge = max(edge, 4 * voxel_size)
-    part = box_around(inside, ceil((extend + edge) / voxel_size))  # beyond it all are 0
-    distance = distance_transform_edt(~inside[part], sampling=voxel_size).astype(np.float32)
+    most = (extend + edge) / voxel_size
+    part = box_around(inside, ceil(most))  # beyond it all are 0
+    distance = (distance_up_to(inside[part], most) * voxel_size).astype(np.float32)
     weights[part] = cosine_edge(distance, extend, edge)
     return weights
 

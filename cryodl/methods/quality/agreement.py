@@ -18,7 +18,14 @@ from cryodl.filters.shells import (
     shell_frequencies,
     transform,
 )
-from cryodl.half_maps.fsc import correlate, level_shells, resolution_at, soft_mask, within
+from cryodl.half_maps.fsc import (
+    correlate,
+    cut_out,
+    level_shells,
+    resolution_at,
+    soft_mask,
+    within,
+)
 from cryodl.maps.crop import crop
 from cryodl.maps.volume import Volume
 from cryodl.simulation.structure import atom_density
@@ -75,20 +82,19 @@ def agreement(
     inside = nearest >= 0
     weights = soft_mask(inside, small.voxel_size)
     shape = small.shape
-    spectra = [transform(small.data), transform(density)]
-    levelled = [spectrum.copy() for spectrum in spectra]
+    maps = small.data, density
+    levelled = [transform(values) for values in maps]
+    model = levelled[1].copy()
     for spectrum in levelled:
         level_shells([spectrum], shape)
     _, fsc = correlate(within(levelled, shape, weights), shape)
     frequencies = shell_frequencies(shape, small.voxel_size)
     fsc_05, fsc_0143 = (resolution_at(frequencies, fsc, level) for level in (0.5, 0.143))
     limit = resolution or fsc_0143
-    masked = within((spectrum.copy() for spectrum in spectra), shape, weights)
-    powers = [power_spectrum(spectrum, shape) for spectrum in masked]
+    powers = [power_spectrum(transform(cut_out(values, weights)), shape) for values in maps]
     gain = np.sqrt(powers[0] / np.maximum(powers[1], powers[1].max() * 1e-12))
     if limit:
         gain = np.where(frequencies * limit > 1, LOW * gain.max(), gain)
-    model = spectra[1]
     scale_shells(model, shape, np.maximum(gain, 1e-30))
     model = inverse(model, shape)[inside]
     atom, values = nearest[inside], small.data[inside]
@@ -108,26 +114,35 @@ def _around(volume: Volume, positions: np.ndarray) -> tuple[slice, ...]:
 
 
 def _nearest_atoms(places: np.ndarray, grid: Volume) -> np.ndarray:
-    """The atom nearest to every voxel within 3 Å of one; ndarray, shape (z, y, x), int, else -1."""
-    from scipy.spatial import cKDTree
+    """The atom nearest to every voxel within 3 Å of one; ndarray, shape (z, y, x), int, else -1.
 
+    Every atom is laid over the voxels about it, one step from its own voxel after the other. Atoms
+    in one voxel take turns, so that no two meet in a step.
+    """
     voxel = grid.voxel_size
     reach = int(NEAR / voxel) + 1
-    around = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), -1)
-    around = around.reshape(-1, 3)
-    around = around[np.linalg.norm(around, axis=1) <= NEAR / voxel + 1]
+    around = np.argwhere(np.ones((2 * reach + 1,) * 3)) - reach
+    around = around[np.linalg.norm(around, axis=1) <= NEAR / voxel + 3**0.5 / 2]
     wide = tuple(n + 2 * reach for n in grid.shape)  # so that no step leaves it
-    centres = np.rint(places[:, ::-1] / voxel).astype(int) + reach
-    centres = np.unique(np.ravel_multi_index(tuple(centres.T), wide))
-    near = np.zeros(wide, bool)
-    for step in around @ [wide[1] * wide[2], wide[2], 1]:
-        near.ravel()[centres + step] = True
-    near = near[(slice(reach, -reach),) * 3]
-    voxels = np.argwhere(near)
-    _, found = cKDTree(places).query(voxels[:, ::-1] * voxel, distance_upper_bound=NEAR)
-    nearest = np.full(grid.shape, -1, np.int32)
-    nearest[near] = np.where(found < len(places), found, -1)
-    return nearest
+    whole = np.rint(places[:, ::-1] / voxel)
+    own = np.ravel_multi_index(tuple((whole.astype(int) + reach).T), wide)
+    order = np.argsort(own, kind="stable")
+    own, rest = own[order], (places[:, ::-1] - whole * voxel)[order].T.copy()
+    first = np.flatnonzero(np.diff(own, prepend=-1))
+    turn = np.arange(len(own)) - np.repeat(first, np.diff(first, append=len(own)))
+    squares = np.full(np.prod(wide), NEAR**2, np.float32)
+    nearest = np.full(wide, -1, np.int32)
+    for atoms in (np.flatnonzero(turn == k) for k in range(turn.max() + 1)):
+        z, y, x = rest[:, atoms]
+        for step in around:
+            voxels = own[atoms] + int(step @ [wide[1] * wide[2], wide[2], 1])
+            a, b, c = step * voxel
+            distance = ((z - a) ** 2 + (y - b) ** 2 + (x - c) ** 2).astype(np.float32)
+            closer = np.flatnonzero(distance < squares[voxels])
+            voxels = voxels[closer]
+            squares[voxels] = distance[closer]
+            nearest.ravel()[voxels] = order[atoms[closer]]
+    return nearest[(slice(reach, -reach),) * 3]
 
 
 def _correlations(
