@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from cryodl.maps.crop import bounding_box, box_around
-from cryodl.maps.edges import along, cosine_edge, half_cosine
+from cryodl.maps.edges import along, cosine_edge, distance_up_to, half_cosine
 from cryodl.maps.rotations import Rotation
 
 
@@ -38,3 +39,12 @@ def test_orientations_are_all_met_and_turned_back():
     assert all(np.array_equal(one.back(one.turn(data)), data) for one in drawn)
     shapes = {one.turn(data).shape for one in drawn}
     assert len(shapes) == 6 and all(shape[-1] == 2 for shape in shapes)
+
+
+@pytest.mark.parametrize("most", [0.5, 3.2, 40])
+def test_distances_from_a_mask_are_exact_as_far_as_they_are_asked_for(most):
+    inside = np.random.default_rng(0).random((13, 9, 24)) < 0.004
+    found, known = distance_up_to(inside, most), distance_transform_edt(~inside)
+    assert inside.sum() > 5 and known.max() > 4
+    assert np.array_equal(found[known <= most], known[known <= most])
+    assert (found[known > most] > most).all()

@@ -11,6 +11,7 @@ import pytest
 from cryodl import CryodlError, Volume, run_quality, write_map
 from cryodl.cli.main import main
 from cryodl.methods.quality import archive
+from cryodl.methods.quality.agreement import NEAR, _nearest_atoms
 from cryodl.methods.quality.model import read_atoms
 from cryodl.methods.quality.q_score import POINTS, RADII, TRIES, directions, q_scores
 from cryodl.methods.quality.run import summary
@@ -158,6 +159,17 @@ def test_alternate_conformations_insertion_codes_ligands_and_models(tmp_path):
     text = (tmp_path / "out" / "q_score.defattr").read_text()
     assert "\t#2.1/A:52A\t" in text
     assert result.per_residue["correlation"].shape == (10,)
+
+
+@pytest.mark.parametrize("voxel", [0.9, 2.5])  # of the larger ones many hold two atoms
+def test_the_atom_nearest_to_every_voxel_is_found(voxel):
+    grid = Volume(np.zeros((14, 12, 10), np.float32), voxel)
+    far = (np.array(grid.shape[::-1]) - 1) * voxel
+    places = np.random.default_rng(0).random((60, 3)) * far
+    voxels = np.stack(np.indices(grid.shape)[::-1], axis=-1) * voxel
+    away = np.linalg.norm(voxels[..., None, :] - places, axis=-1)
+    known = np.where(away.min(axis=-1) < NEAR, away.argmin(axis=-1), -1)
+    assert (known == -1).any() and np.array_equal(_nearest_atoms(places, grid), known)
 
 
 def test_standing_in_the_archive():
