@@ -38,7 +38,7 @@ def distance_up_to(inside: np.ndarray, most: float) -> np.ndarray:
     """
     reach = int(np.ceil(most))
     far = (reach + 1) ** 2
-    least = np.where(inside, 0, far).astype(np.uint16 if far < 2**15 else np.int64)
+    least: np.ndarray = np.where(inside, 0, far).astype(np.uint16 if far < 2**15 else np.int64)
     for axis in range(3):
         old = np.moveaxis(least, axis, 0)
         least = least.copy()
