@@ -35,6 +35,8 @@ class Reconstruction:
 
     half1, half2 : float32, half maps, neither filtered nor sharpened nor masked
     signal : float32, their mean without its noise
+    signals : float32, each half without its noise, which views and errors make differ: with it
+        benchmarks/directional.py knows the resolution by direction
     model : float32, density of the resting atoms without B-factors; its maximum is 1
     mask : bool, within 3 Å of a resting atom
     belt : bool, detergent or lipid around it
@@ -49,6 +51,7 @@ class Reconstruction:
     half1: np.ndarray
     half2: np.ndarray
     signal: np.ndarray
+    signals: tuple[np.ndarray, ...]
     model: np.ndarray
     mask: np.ndarray
     belt: np.ndarray
@@ -128,6 +131,7 @@ def simulate_particles(
         half1=halves[0],
         half2=halves[1],
         signal=signal,
+        signals=tuple(each * rim * unit for each in signals),
         model=model / model.max(),
         mask=bodies.mask,
         belt=(bodies.covered == 0) & ~bodies.mask,
