@@ -37,10 +37,17 @@ CHOICES = {
 }
 
 
+# Inputs by the names of their options, as most forms call them.
+LABELS = {
+    "map": "Input Volume", "mask": "Binary Mask", "half1": "Half map 1", "half2": "Half map 2",
+}  # fmt: skip
+
+
 class CryodlProtBase(EMProtocol):
     """Run a cryodl command and register what it wrote."""
 
     _command = ""  # of cryodl
+    _labels: dict = {}  # of inputs that this form calls otherwise than LABELS, or that these lack
     _pending = ""  # what the summary says before there are results
     _tiles = "batchSize"  # the parameter of tiles that a network reads at a time
 
@@ -260,6 +267,11 @@ class CryodlProtBase(EMProtocol):
         if volume.getIndex() > 1 or path.endswith(".mrcs") or not is_mrc(path):
             return True
         return header_differs(volume, self._originOf(name, volume))
+
+    def _labelled(self):
+        """Return the inputs by what the form calls them: [(label, volume)]."""
+        labels = {**LABELS, **self._labels}
+        return [(labels[name], volume) for name, volume in self._engineInputs().items()]
 
     def _originOf(self, name, volume):
         """Return where an input lies, (x, y, z) in Å; None where only its file knows."""

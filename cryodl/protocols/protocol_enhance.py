@@ -50,6 +50,7 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
     _label = "enhance map"
     _devStatus = BETA
     _command = "enhance"
+    _labels = {"protect": "Protect"}
     _tiles = "batch_size"
     _pending = "The map is not enhanced yet."
     _possibleOutputs = {"Volume": Volume, "support_Volume": Volume}
@@ -252,11 +253,7 @@ class CryodlProtEnhance(OneOrMany, CryodlProtBase):
         return lines + (missing or self._eachVolume(self._validateVolumes))
 
     def _validateVolumes(self):
-        labels = {
-            "map": "Input Volume", "half1": "Half map 1", "half2": "Half map 2",
-            "mask": "Binary Mask", "protect": "Protect",
-        }  # fmt: skip
-        volumes = [(labels[name], volume) for name, volume in self._engineInputs().items()]
+        volumes = self._labelled()
         return describe_halves(self.getHalves()) + describe_inputs(volumes, volumes[0][0].lower())
 
     def _describeMissing(self):

@@ -80,12 +80,7 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
 
     def _validate(self):
         missing = self._describeMissingHalves()
-        if missing:
-            return missing
-        volumes = [(f"Half map {i + 1}", half) for i, half in enumerate(self._halves())]
-        if self.mask.get() is not None:
-            volumes.append(("Binary Mask", volume_of(self.mask)))
-        return describe_inputs(volumes, "half map 1")
+        return missing or describe_inputs(self._labelled(), "half map 1")
 
     def _summaryOf(self, stats):
         found = stats["resolution_0.143"]

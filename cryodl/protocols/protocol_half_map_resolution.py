@@ -54,6 +54,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
     _command = "localres"
     _possibleOutputs = {RESOLUTION: Volume, MASK: VolumeMask}
     _many = "associatedHalves"
+    _labels = {"map": "Volume", "exclude": OPTIONS["exclude"].label}
 
     # --------------------------- form -------------------------------------
     def _defineParams(self, form):
@@ -185,11 +186,7 @@ class CryodlProtHalfMapResolution(HalfMapInputs, OneOrMany, CryodlProtResolution
                 return ["Local FSC needs half maps: choose another method, or give them."]
             if self.fullMap.get() is None:
                 return ["Volume: choose one."]
-        labels = {
-            "half1": "Half map 1", "half2": "Half map 2", "map": "Volume", "mask": "Binary Mask",
-            "exclude": OPTIONS["exclude"].label,
-        }  # fmt: skip
-        volumes = [(labels[name], volume) for name, volume in self._engineInputs().items()]
+        volumes = self._labelled()
         return describe_inputs(volumes, volumes[0][0].lower())
 
     def _validateRange(self):

@@ -39,6 +39,7 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
     _label = "import local resolution"
     _devStatus = BETA
     _command = "import"
+    _labels = {"res": "Local resolution map", "map": "Density map"}
     _possibleOutputs = {RESOLUTION: Volume, MASK: VolumeMask}
 
     # --------------------------- form -------------------------------------
@@ -91,11 +92,9 @@ class CryodlProtImportResolution(CryodlProtResolutionBase):
 
     # --------------------------- info -------------------------------------
     def _validate(self):
-        inputs = self._engineInputs()
-        if inputs["res"] is None:
+        volumes = self._labelled()
+        if volumes[0][1] is None:
             return []
-        labels = {"res": "Local resolution map", "map": "Density map", "mask": "Binary Mask"}
-        volumes = [(labels[name], volume) for name, volume in inputs.items()]
         return describe_inputs(volumes, "the local resolution map") + describe_resolution(
             *volumes[0], "Choose the output of a local resolution protocol."
         )

@@ -27,6 +27,7 @@ class CryodlProtLocalFilter(CryodlProtBase):
     _label = "local filter"
     _devStatus = BETA
     _command = "filter"
+    _labels = {"resolution": "Local resolution map"}
     _pending = "The map is not filtered yet."
     _possibleOutputs = {"outputVolume": Volume}
 
@@ -72,11 +73,9 @@ class CryodlProtLocalFilter(CryodlProtBase):
         return {"outputVolume": self._register("filtered.mrc", Volume, self.getShownVolume())}
 
     def _validate(self):
-        inputs = self._engineInputs()
-        if inputs["map"] is None or inputs["resolution"] is None:
+        volumes = self._labelled()
+        if any(volume is None for _, volume in volumes):
             return []
-        labels = ("Input Volume", "Local resolution map", "Binary Mask")
-        volumes = list(zip(labels, inputs.values()))
         return describe_inputs(volumes, "the input volume") + describe_resolution(*volumes[1])
 
     def _summaryOf(self, stats):

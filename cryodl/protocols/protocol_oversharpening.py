@@ -48,6 +48,9 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
     _label = "oversharpening"
     _devStatus = BETA
     _command = "oversharpening"
+    _labels = {
+        "map": "Volume", "resolution-map": "Local resolution map", "sharpened": "Sharpened volume",
+    }  # fmt: skip
     _pending = "The B-factors are not scanned yet."
     _possibleOutputs = {"outputVolume": Volume}
 
@@ -193,15 +196,11 @@ class CryodlProtOversharpening(HalfMapInputs, CryodlProtBase):
                 return ["Volume: choose the unsharpened one."]
             if self.inputResolution.get() is None:
                 return ["Local resolution map: choose one, or use half volumes."]
-        labels = {
-            "map": "Volume", "half1": "Half map 1", "half2": "Half map 2", "mask": "Binary Mask",
-            "resolution-map": "Local resolution map", "sharpened": "Sharpened volume",
-        }  # fmt: skip
-        inputs = self._engineInputs()
-        volumes = [(labels[name], volume) for name, volume in inputs.items()]
+        volumes = self._labelled()
         lines = describe_inputs(volumes, volumes[0][0].lower())
-        if "resolution-map" in inputs:
-            lines += describe_resolution("Local resolution map", inputs["resolution-map"])
+        resolution = dict(volumes).get(self._labels["resolution-map"])
+        if resolution is not None:
+            lines += describe_resolution(self._labels["resolution-map"], resolution)
         return lines
 
     def _summaryOf(self, stats):
