@@ -13,7 +13,6 @@ from cryodl.errors import counted
 from cryodl.methods.compare_options import OPTIONS
 from cryodl.methods.options import declared
 from cryodl.methods.output import (
-    check_palette,
     draw_view,
     figure_of,
     finish,
@@ -79,7 +78,6 @@ def run_compare(
     from cryodl.resolution_maps.statistics import chain_regions
 
     start = time.perf_counter()
-    check_palette(palette)
     with results_folder(
         output,
         *resolutions,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryodl.methods.filter_options import OPTIONS
 from cryodl.methods.options import declared
-from cryodl.methods.output import check_palette, draw_view, finish, results_folder, warnings
+from cryodl.methods.output import draw_view, finish, results_folder, warnings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,7 +62,6 @@ def run_filter(
     from cryodl.resolution_maps.statistics import resolution_stats
 
     start = time.perf_counter()
-    check_palette(palette)
     with results_folder(
         output, map, resolution, mask, overwrite=overwrite, volumes=("filtered", "resolution")
     ) as work:

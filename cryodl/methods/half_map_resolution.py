@@ -42,7 +42,6 @@ from cryodl.methods.cost import needs
 from cryodl.methods.half_map_resolution_options import OPTIONS
 from cryodl.methods.options import declared, option
 from cryodl.methods.output import (
-    check_palette,
     draw_local_resolution,
     finish,
     names_of,
@@ -111,7 +110,6 @@ def run_half_map_resolution(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     start = time.perf_counter()
-    check_palette(palette)
     _check_inputs(half1, half2, volume, method, min_resolution, max_resolution)
     if exclude is not None and half1 is not None:
         raise SettingError(

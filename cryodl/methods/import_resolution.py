@@ -12,7 +12,6 @@ from cryodl.methods import output as shared
 from cryodl.methods.import_resolution_options import OPTIONS
 from cryodl.methods.options import declared
 from cryodl.methods.output import (
-    check_palette,
     draw_local_resolution,
     finish,
     results_folder,
@@ -70,7 +69,6 @@ def run_import_resolution(
     from cryodl.resolution_maps.statistics import resolution_stats
 
     start = time.perf_counter()
-    check_palette(palette)
     with results_folder(
         output, resolution, map, mask, overwrite=overwrite, volumes=("resolution", "mask")
     ) as work:

@@ -203,7 +203,8 @@ MAP = Option("volume", help=f"density map {MAPS}", flag="map", metavar="MAP", ar
     required=True, label="Input Volume")  # fmt: skip
 OUTPUT = Option("output", help="folder for the results", metavar="OUT", short="-o", required=True)
 OVERWRITE = Option("overwrite", False, "replace results of an earlier run", bool)
-PALETTE = Option("palette", "viridis", "colours of the figures", metavar="PALETTE")
+PALETTE = Option("palette", "viridis", "colours of the figures",
+    choices=("viridis", "cividis", "plasma", "turbo", "rainbow", "amber"))  # fmt: skip
 VOXEL_SIZE = Option("voxel_size", help="where the map's header is wrong", kind=float, above=0,
     unit="Å", label="Sampling rate")  # fmt: skip
 VOXEL_SIZES = VOXEL_SIZE._replace(help="where the maps' headers are wrong")

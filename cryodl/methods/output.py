@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cryodl.errors import SettingError, counted
+from cryodl.errors import counted
 from cryodl.files.folder import whole_folder
 from cryodl.files.record import sealed
 
@@ -267,11 +267,3 @@ def summary(stats: dict[str, Any]) -> list[str]:
         f"{first}median {stats['median']:.2f} Å (2.5-97.5 %: {low:.2f}-{high:.2f} Å{sure}) in "
         f"{counted(stats['voxels'], 'voxel')}; {stats['seconds']['total']:.1f} s"
     ]
-
-
-def check_palette(name: str) -> None:
-    """Raise SettingError where no palette has this name."""
-    from cryodl.report.palette import PALETTES
-
-    if name not in PALETTES:
-        raise SettingError(f"palette={name!r} is unknown: choose one of {', '.join(PALETTES)}")

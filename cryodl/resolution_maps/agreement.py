@@ -60,7 +60,7 @@ def compare_resolutions(
     Raises
     ------
     InputError : boxes that differ, or no voxel known to all
-    SettingError : fewer than two maps, names that do not fit, or a claimed resolution out of range
+    SettingError : fewer than two maps, or names that do not fit
     """
     names = tuple(names)
     if len(maps) < 2:
@@ -69,8 +69,6 @@ def compare_resolutions(
         raise SettingError(
             f"{len(maps)} maps need as many different names; received {', '.join(names)}"
         )
-    if claimed is not None and not 0.5 <= claimed <= 100:
-        raise SettingError(f"claimed resolution {claimed} is not between 0.5 and 100 Å")
     first = maps[0].resolution
     maps = (maps[0], *(to_grid(m, first, name=n) for m, n in zip(maps[1:], names[1:])))
     mask = np.logical_and.reduce([m.mask for m in maps])

@@ -36,7 +36,7 @@ from cryodl.methods.cost import Timer, cost_estimate
 from cryodl.methods.cryores.options import DEFAULT, OPTIONS
 from cryodl.methods.cryores.predict import INSIDE, LEAST, predict
 from cryodl.methods.options import declared
-from cryodl.methods.output import check_palette, draw_local_resolution, finish, results_folder
+from cryodl.methods.output import draw_local_resolution, finish, results_folder
 from cryodl.methods.registry import NETWORK
 from cryodl.networks.architectures import is_backbone, number, one_of, optional
 from cryodl.networks.bundle import Bundle
@@ -132,7 +132,6 @@ def run_single_map_resolution(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     start = time.perf_counter()
-    check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(
         output,

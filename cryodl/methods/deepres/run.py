@@ -48,7 +48,7 @@ from cryodl.methods.deepres.sharpening import (
     sharpen_map,
 )
 from cryodl.methods.options import declared
-from cryodl.methods.output import check_palette, draw_local_resolution, finish, results_folder
+from cryodl.methods.output import draw_local_resolution, finish, results_folder
 from cryodl.methods.registry import mask_or_finder
 from cryodl.networks.bundle import Bundle
 from cryodl.networks.method_bundle import interval_factor
@@ -108,7 +108,6 @@ def run_local_resolution(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     start = time.perf_counter()
-    check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(
         output, volume, mask, overwrite=overwrite, volumes=("resolution", "mask")

@@ -27,7 +27,6 @@ from cryodl.methods.cost import Timer, cost_estimate, tile_grid
 from cryodl.methods.local_classes.options import OPTIONS
 from cryodl.methods.options import declared
 from cryodl.methods.output import (
-    check_palette,
     draw_local_resolution,
     figure_of,
     finish,
@@ -109,7 +108,6 @@ def run_local_classes(
     CryodlError : one line with what was received and what to do; nothing is written then
     """
     start = time.perf_counter()
-    check_palette(palette)
     source = Path(volume) if isinstance(volume, (str, Path)) else None
     with results_folder(
         output, volume, mask, overwrite=overwrite, volumes=("classes", "resolution", "mask")

@@ -236,7 +236,7 @@ def test_bad_masks(mask, message, inputs, tmp_path, capsys):
         (["--voxel-size", "0"], "--voxel-size=0 is not above 0 Å"),
         (["--batch-size", "0"], "--batch-size=0 is"),
         (["--range", "high"], "has range low"),
-        (["--palette", "jet"], "--palette='jet'"),
+        (["--palette", "jet"], "--palette: invalid choice: 'jet'"),
         (["--params", "absent.json"], "cannot read absent.json"),
     ],
 )

@@ -11,7 +11,8 @@ from cryodl.compute.device import DEVICES
 from cryodl.compute.precision import PRECISIONS
 from cryodl.errors import CryodlError, InputError, SettingError
 from cryodl.methods import registry
-from cryodl.methods.options import DEVICE, PRECISION, Option, as_flags, declared, differing
+from cryodl.methods.options import DEVICE, PALETTE, PRECISION, Option, as_flags, declared, differing
+from cryodl.report.palette import PALETTES
 
 METHODS = {
     **registry.COMMANDS,
@@ -106,6 +107,7 @@ def test_one_message_for_each_range(option, bad, good, words):
 def test_choices_are_those_of_what_computes():
     """They stand twice: options read no other module, and what computes no method."""
     assert DEVICE.choices == DEVICES and PRECISION.choices == PRECISIONS
+    assert PALETTE.choices == tuple(PALETTES)
 
 
 def test_one_value_or_one_for_each():
