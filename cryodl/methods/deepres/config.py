@@ -49,16 +49,9 @@ OTHERS = {"window": optional(number(1, 100)), "floor": optional(number(0, 1))}
 
 
 def choose_range(voxel_size: float, asked: str = "auto") -> str:
-    """The range for a map: as asked, or "high" at voxel sizes up to 0.75 Å and "low" above.
-
-    Raises
-    ------
-    SettingError : an unknown range
-    """
+    """The range for a map: as asked, or "high" at voxel sizes up to 0.75 Å and "low" above."""
     if asked == "auto":
         return "high" if voxel_size <= HIGH_BELOW else "low"
-    if asked not in RANGES:
-        raise SettingError(f"range {asked!r} is unknown: choose auto, {' or '.join(RANGES)}")
     return asked
 
 
@@ -74,11 +67,10 @@ def choose_bundle(voxel_size: float, asked: str = "auto", bundle: Any = None) ->
     Raises
     ------
     BundleError : unknown or damaged, or not a bundle of this method
-    SettingError : an unknown range, or a bundle of another range than the one asked for
+    SettingError : a bundle of another range than the one asked for
     """
-    wanted = choose_range(voxel_size, asked)
     if bundle is None:
-        bundle = RANGES[wanted]
+        bundle = RANGES[choose_range(voxel_size, asked)]
     bundle = bundle_for(METHOD, bundle, REQUIRED, READS)
     check_tiles(bundle)
     spec, origin = bundle.spec, bundle.path / SPEC_FILE
