@@ -86,8 +86,6 @@ def test_what_cannot_be_compared_is_said():
         compare_resolutions([one], ["a"])
     with pytest.raises(SettingError, match="different names"):
         compare_resolutions([one, one], ["a", "a"])
-    with pytest.raises(SettingError, match="claimed"):
-        compare_resolutions([one, one], "ab", claimed=-1)
     with pytest.raises(InputError, match="no voxel in common"):
         compare_resolutions([one, resolution_map(random(), ~ball())], "ab")
 
