@@ -33,7 +33,6 @@ RANGES = {"low": "deepres-low", "high": "deepres-high"}
 HIGH_BELOW = 0.75
 
 READS = {
-    "local_normalise": ("unet3d", {"channels": 1}),
     "local_features": ("unet3d", {"channels": CHANNELS}),
     "whole_features": ("unet3d", {"channels": CONTEXT_CHANNELS}),
 }

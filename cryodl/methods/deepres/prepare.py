@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cryodl.errors import BundleError
 from cryodl.features.context import crop_to_molecule, prepare_context
 from cryodl.features.local_spectrum import local_features
 from cryodl.maps.crop import Box, crop
@@ -21,8 +20,7 @@ from cryodl.methods.cost import mean_memory
 from cryodl.networks.tiles import TileGrid, fitting_grid, round_up
 
 WHOLE_FEATURES = "whole_features"
-# name -> grid voxels for each of a network's steps
-STEPS = {"local_normalise": 1, "local_features": 2, WHOLE_FEATURES: 2}
+STEP = 2  # grid voxels for each that a network reads
 # Steps that a network reads around what is asked for, where its receptive field reaches farther:
 # what lies beyond changes no answer by more than 0.001 Å.
 CONTEXT = 10
@@ -75,34 +73,28 @@ def prepare(
     Returns
     -------
     Prepared : its window holds `box` and what counts of the network's receptive field around it.
-
-    Raises
-    ------
-    BundleError : a normalisation this version does not know
     """
-    step = step_of(spec)
     if box is None:
         box = tuple((0, size) for size in volume.shape)
-    name, parameters = (spec["normalisation"].get(k, {}) for k in ("name", "parameters"))
-    if name == WHOLE_FEATURES:
+    parameters = spec["normalisation"].get("parameters", {})
+    if spec["normalisation"]["name"] == WHOLE_FEATURES:
         return _of_the_whole(volume, spec, box, molecule, parameters)
     grid = resample(volume, spec["voxel_size"])
     grid = replace(grid, data=local_normalise(grid.data, **parameters))
-    read = window(box, volume, grid, spec, step)
+    read = window(box, volume, grid, spec)
     # Filters reach further than the network: what only they needed is dropped after them.
-    wider = window(box, volume, grid, spec, step, FILTER_MARGIN if step > 1 else 0)
-    values = crop(grid, wider).data
-    values = local_features(values) if name == "local_features" else values[..., None]
+    wider = window(box, volume, grid, spec, FILTER_MARGIN)
+    values = local_features(crop(grid, wider).data)
     kept = tuple(  # at the grid's end also what the features added to it
-        slice((r.start - w.start) // step, None if r.stop == w.stop else (r.stop - w.start) // step)
+        slice((r.start - w.start) // STEP, None if r.stop == w.stop else (r.stop - w.start) // STEP)
         for r, w in zip(read, wider)
     )
-    middle = (step - 1) / 2  # of a step's block, in voxels
+    middle = (STEP - 1) / 2  # of a step's block, in voxels
     x, y, z = (
         o + (r.start + middle) * grid.voxel_size for o, r in zip(grid.origin, reversed(read))
     )
     data = np.ascontiguousarray(values[kept])
-    return Prepared(data, step * grid.voxel_size, (x, y, z), grid.voxel_size)
+    return Prepared(data, STEP * grid.voxel_size, (x, y, z), grid.voxel_size)
 
 
 def _of_the_whole(volume, spec, box, molecule, parameters) -> Prepared:
@@ -111,8 +103,8 @@ def _of_the_whole(volume, spec, box, molecule, parameters) -> Prepared:
     flatten = parameters.get("level", True)
     found = prepare_context(volume, spec["voxel_size"], molecule, box=box, flatten=flatten)
     within = tuple((first - s.start, last - s.start) for (first, last), s in zip(box, found.part))
-    read = window(within, crop(volume, found.part), found.grid, spec, step_of(spec))
-    read = tuple(slice(r.start // 2, -(-r.stop // 2)) for r in read)
+    read = window(within, crop(volume, found.part), found.grid, spec)
+    read = tuple(slice(r.start // STEP, -(-r.stop // STEP)) for r in read)
     x, y, z = (o + r.start * found.voxel_size for o, r in zip(found.origin, reversed(read)))
     data = np.ascontiguousarray(found.data[read])
     return Prepared(data, found.voxel_size, (x, y, z), found.grid.voxel_size)
@@ -130,19 +122,8 @@ def read_of_the_whole(
     return crop_to_molecule(volume, molecule, box=box)
 
 
-def step_of(spec: Mapping[str, Any]) -> int:
-    """Grid voxels for each step that a bundle's network reads."""
-    name = spec["normalisation"]["name"]
-    if name not in STEPS:
-        raise BundleError(
-            f"bundle {spec['name']} wants normalisation {name!r}, this cryodl knows "
-            f"{', '.join(STEPS)}: update cryodl"
-        )
-    return STEPS[name]
-
-
 def window(
-    box: Box, volume: Volume, grid: Volume, spec: Mapping, step: int, margin: int = 0
+    box: Box, volume: Volume, grid: Volume, spec: Mapping, margin: int = 0
 ) -> tuple[slice, ...]:
     """The part of `grid` that a network reads to answer within `box` of `volume`.
 
@@ -150,8 +131,8 @@ def window(
     interpolation back to the grid of `volume`, and `margin` voxels more are added.
     """
     scale = volume.voxel_size / grid.voxel_size
-    stride = step * spec["stride"]
-    margin += step * (min(spec["overlap"], CONTEXT) + 1)
+    stride = STEP * spec["stride"]
+    margin += STEP * (min(spec["overlap"], CONTEXT) + 1)
     slices = []
     for (first, last), size in zip(box, grid.shape):
         start = floor(first * scale) - margin
@@ -166,7 +147,6 @@ BYTES_PER_VOXEL = 1000.0  # step of the network's input
 SECONDS_PER_VOXEL = 2.2e-6
 # Each grid voxel of which features are made: seconds, bytes.
 FEATURE = {
-    "local_normalise": (0.0, 0.0),
     "local_features": (2e-7, 30.0),
     "whole_features": (4e-7, 35.0),
 }
@@ -215,27 +195,26 @@ def estimate_cost(
     part : of the map, of which features are made where they are those of the whole molecule
     passes : over which the answer is averaged
     """
-    step = step_of(spec)
-    scale = volume.voxel_size / (step * spec["voxel_size"])
+    scale = volume.voxel_size / (STEP * spec["voxel_size"])
     full = [max(1, round(n * scale)) for n in volume.shape]
     shape = full
     if box is not None:
         margin = 2 * (min(spec["overlap"], CONTEXT) + spec["stride"])
-        margin += (2 * FILTER_MARGIN) // step if part is None else 0
+        margin += (2 * FILTER_MARGIN) // STEP if part is None else 0
         shape = [
             min(n, round((last - first) * scale) + margin) for n, (first, last) in zip(full, box)
         ]
     grid = tile_grid(shape, spec)
-    voxels = float(np.prod(volume.shape)) + step**3 * float(np.prod(full))
-    features = step**3 * float(np.prod(shape))
+    voxels = float(np.prod(volume.shape)) + STEP**3 * float(np.prod(full))
+    features = STEP**3 * float(np.prod(shape))
     if part is not None:
-        features = float(np.prod([step * scale * (s.stop - s.start) for s in part]))
+        features = float(np.prod([STEP * scale * (s.stop - s.start) for s in part]))
     feature_seconds, feature_bytes = FEATURE[spec["normalisation"]["name"]]
     once = voxels * MAP_SECONDS + features * feature_seconds + grid.read_voxels * SECONDS_PER_VOXEL
     memory = LIBRARY_MEMORY + voxels * MAP_BYTES + features * feature_bytes
     memory += grid.largest_read * BYTES_PER_VOXEL + mean_memory(volume, passes, MEANS)
     return CostEstimate(
-        tuple(step * n for n in shape), len(grid), START_SECONDS + passes * once, memory
+        tuple(STEP * n for n in shape), len(grid), START_SECONDS + passes * once, memory
     )
 
 
