@@ -31,9 +31,11 @@ from cryodl.methods.training_options import OPTIONS as TRAINING
 from cryodl.methods.training_options import TABLES
 from cryodl.training.run import print_line
 
+# "aspect" is aspect resolution by cryores, "aspect-deepres" by deepres, of maps as they are;
 # "linear" and "refined" are enhancement by the models of these names
 METHODS = (
-    "cryores", "deepres", "unet-monores", "unet-resmap", "monogenic", "localfsc", *ENHANCING,
+    "cryores", "deepres", "aspect", "aspect-deepres", "unet-monores", "unet-resmap", "monogenic",
+    "localfsc", *ENHANCING,
 )  # fmt: skip
 HALF_MAPS = "monogenic", "localfsc"
 ROWS = "rows.jsonl"
@@ -189,9 +191,11 @@ def _judge(job) -> list[dict[str, Any]]:
 
 def _single(name: str, bundle: str | None, volume) -> Prediction:
     """The prediction of a map as it is, which deepres flattens first."""
-    method = LOCALRES[name]
+    method = LOCALRES["cryores" if name == "aspect" else name.replace("aspect-", "")]
     given: dict[str, Any] = {**method.sets, **({"bundle": bundle} if bundle else {})}
     result = method.load()(volume, **given, **({"sharpen": "auto"} if name == "deepres" else {}))
+    if name == "aspect":
+        return result.volumes["aspect"].data, None
     width = result.volumes.get("uncertainty")
     return result.volumes["resolution"].data, None if width is None else width.data
 

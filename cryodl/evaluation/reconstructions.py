@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,11 @@ from cryodl.files.reading import MOST_TEXT, read_bytes
 from cryodl.maps.volume import Volume
 from cryodl.simulation.deposition import spread
 from cryodl.simulation.experiment_config import is_number
-from cryodl.simulation.local_truth import measure_bands, signal_to_noise_resolution
+from cryodl.simulation.local_truth import (
+    local_aspect_resolution,
+    measure_bands,
+    signal_to_noise_resolution,
+)
 from cryodl.simulation.reconstruction_set import StoredReconstruction, open_reconstructions
 
 NAMES = "experiment", "method", "map"
@@ -83,6 +87,8 @@ class Experiment:
     maps : (name, words, map, truth): Volumes as deposited, and their true resolution, Å, 0 outside
         the molecule
     atoms : file of the model's atoms in this frame, or None
+    aspects : name of a map -> its true aspect resolution, likewise, where it is known: of what a
+        filter is not told of, as RELION's, it is not
     """
 
     name: str
@@ -94,6 +100,7 @@ class Experiment:
     snr: np.ndarray
     maps: list[tuple[str, list[str], Volume, np.ndarray]]
     atoms: Path | None = None
+    aspects: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def open_experiments(folders: Iterable[str | Path]) -> list[StoredReconstruction]:
@@ -133,6 +140,8 @@ def load(stored: StoredReconstruction) -> Experiment:
     finest = 2 * half1.voxel_size
     snr = spread(signal_to_noise_resolution(bands, finest), half1, bands.spacing) * mask
     maps = [("unfiltered", ["raw"], full, snr)]
+    looks = local_aspect_resolution(bands, np.ones(len(bands.frequencies)), finest)
+    aspects = {"unfiltered": spread(looks, half1, bands.spacing) * mask}
     if stored.has("map"):
         words = list(stored.info.get("deposition", [])) or ["raw"]
         given, truth = _finite(stored, "map"), _finite(stored, "snr")
@@ -141,6 +150,7 @@ def load(stored: StoredReconstruction) -> Experiment:
                 f"experiment {stored.folder}: map has {given.size} voxels, its truth {truth.size}"
             )
         maps = [("deposited", words, given, truth.data)]
+        aspects = {"deposited": _finite(stored, "aspect").data} if stored.has("aspect") else {}
     if stored.has("post"):
         post = _finite(stored, "post")
         if post.shape != half1.shape:
@@ -153,8 +163,9 @@ def load(stored: StoredReconstruction) -> Experiment:
     if not resolution:
         raise InputError(f"{stored.folder} does not say the resolution of its half maps")
     return Experiment(
-        stored.folder.name, float(resolution), half1, half2, model, mask, snr, maps, stored.atoms()
-    )
+        stored.folder.name, float(resolution), half1, half2, model, mask, snr, maps,
+        stored.atoms(), aspects,
+    )  # fmt: skip
 
 
 def _finite(stored: StoredReconstruction, name: str) -> Volume:
@@ -176,10 +187,14 @@ def judge(
 ) -> Iterator[dict[str, Any]]:
     """Run methods on an experiment, yielding a row for each method and map.
 
-    single, halves : methods by name, of a map and of two half maps
+    single, halves : methods by name, of a map and of two half maps; those whose name begins with
+        "aspect" answer with aspect resolution
     """
-    for given, words, volume, truth in experiment.maps:
+    for given, words, volume, snr in experiment.maps:
         for name, method in single.items():
+            truth = experiment.aspects.get(given) if name.startswith("aspect") else snr
+            if truth is None:
+                continue
             yield _row(experiment, name, given, words, truth, partial(method, volume))
     for name, method in halves.items():
         predict = partial(method, experiment.half1, experiment.half2)

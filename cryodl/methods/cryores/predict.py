@@ -20,8 +20,8 @@ from cryodl.networks.architectures import reads_and_answers
 from cryodl.networks.tiles import predict_tiled
 
 # Channels of the network's answer, as `networks.cryores.build_single_map` has it.
-MASK, LOCAL, LOCAL_SD, RATIO, RATIO_SD, GLOBAL, COUNTS = range(7)
-CHANNELS = 7
+MASK, LOCAL, LOCAL_SD, RATIO, RATIO_SD, GLOBAL, COUNTS, ASPECT = range(8)  # a backbone's the last
+CHANNELS = 7  # without it
 INSIDE = 0.5  # probability above which a voxel is in the molecule
 STEP = 0.001  # by which a probability is at least on its side of the border
 
@@ -34,6 +34,7 @@ class Prediction:
     probability : ndarray (z, y, x), of being in the molecule
     resolution, deviation : ndarray (z, y, x), Å
     whole : Å, of the whole map
+    aspect : ndarray (z, y, x), Å, aspect resolution; None of a network that does not know it
     """
 
     inside: np.ndarray
@@ -41,12 +42,13 @@ class Prediction:
     resolution: np.ndarray
     deviation: np.ndarray
     whole: float
+    aspect: np.ndarray | None
 
 
 def read_prediction(predicted: np.ndarray, spec: Mapping[str, Any]) -> Prediction:
     """Read the network's answer for a whole map.
 
-    predicted : ndarray, shape (z, y, x, CHANNELS)
+    predicted : ndarray, shape (z, y, x, CHANNELS), or two more of a backbone
     spec : of the bundle: local, "alone", "relative" (global x ratio, the slides' way) or "both",
         which weighs the two by their variances; resolution_limits; mask_threshold, the network's
         probability at which the molecule begins (0.5 without it)
@@ -61,7 +63,10 @@ def read_prediction(predicted: np.ndarray, spec: Mapping[str, Any]) -> Predictio
     probability = np.where(
         inside, np.maximum(probability, INSIDE + STEP), np.minimum(probability, INSIDE - STEP)
     )
-    return Prediction(inside, probability, resolution, deviation, whole)
+    aspect = None
+    if predicted.shape[-1] > ASPECT:
+        aspect = np.clip(predicted[..., ASPECT], best, worst)
+    return Prediction(inside, probability, resolution, deviation, whole, aspect)
 
 
 def centred(probability: np.ndarray, threshold: float) -> np.ndarray:

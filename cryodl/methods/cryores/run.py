@@ -79,7 +79,7 @@ def choose_bundle(bundle: Any = None) -> Bundle:
     return bundle
 
 
-MEANS = 4  # maps kept while passes are averaged: the map turned, and three means
+MEANS = 5  # maps kept while passes are averaged: the map turned, and four means
 
 
 @declared(OPTIONS)
@@ -124,8 +124,9 @@ def run_single_map_resolution(
     Returns
     -------
     Result : .volumes "resolution" and "uncertainty" (Å, half-width of the 90 % interval; 0 outside
-        the mask), "mask" (0 or 1) and "probability" (of being in the molecule) on the map's grid;
-        .stats with "global_resolution" (Å) among others
+        the mask), "aspect" (Å, how fine the map looks, which sharpening changes; of a backbone),
+        "mask" (0 or 1) and "probability" (of being in the molecule) on the map's grid; .stats with
+        "global_resolution" (Å) among others
 
     Raises
     ------
@@ -138,7 +139,7 @@ def run_single_map_resolution(
         volume,
         mask,
         overwrite=overwrite,
-        volumes=("resolution", "uncertainty", "mask", "probability"),
+        volumes=("resolution", "uncertainty", "aspect", "mask", "probability"),
     ) as work:
         own = None if isinstance(mask, str) and mask == NETWORK else mask
         result = _estimate(
@@ -177,7 +178,7 @@ def _estimate(
             """Maps on the grid of `volume`; then how much of a molecule there is, passes, and Å."""
             with timer("prepare"):
                 prepared = prepare_context(
-                    volume, spec["voxel_size"], molecule, spectrum=is_backbone(spec["network"])
+                    volume, spec["voxel_size"], molecule, spectrum=knows_aspect
                 )
             if this.number == 0:
                 words = cost_estimate(volume, prepared, spec, passes=this.count, means=MEANS)
@@ -191,14 +192,16 @@ def _estimate(
                 )  # fmt: skip
             grids.append(prepared.grid.voxel_size)
             with timer("finish"):
-                maps = (prediction.probability, prediction.resolution, prediction.deviation)
+                maps = [prediction.probability, prediction.resolution, prediction.deviation]
+                maps += [prediction.aspect] if knows_aspect else []
                 enough = prediction.inside.sum() >= LEAST
                 numbers = np.array([enough, passes, prediction.whole], float)
                 return [*(prepared.paste(values, volume) for values in maps), numbers]
 
         grids: list[float] = []
+        knows_aspect = is_backbone(spec["network"])
         progress = partial(show, "predict")
-        probability, resolution, deviation, numbers = mean_over(
+        probability, resolution, deviation, *aspect, numbers = mean_over(
             chosen, look, volume, molecule, progress=progress
         )
         _, device = loading.result()
@@ -224,6 +227,10 @@ def _estimate(
         notes += filter(None, [finest_warning(volume, finest)])
         values = np.maximum(values, np.float32(finest))
         resolution[inside] = values
+        aspect = [np.maximum(found, np.float32(finest)) * inside for found in aspect]
+        aspect_stats = {}
+        if aspect:
+            aspect_stats["aspect_median"] = round(float(np.median(aspect[0][inside])), 3)
         notes += advise(volume, values, spec, finest)
         spread = float(np.median(deviation[inside]))
         notes += filter(None, [claim_warning(claimed, float(np.median(values)), spread)])
@@ -232,6 +239,7 @@ def _estimate(
         stats = {
             **resolution_stats(values),
             "global_resolution": round(max(whole, finest), 3),
+            **aspect_stats,
             "uncertainty_median": round(spread, 4),
             "interval": spec["calibration"]["interval"],
             "interval_widened": round(float(wider.mean()), 3),
@@ -255,6 +263,7 @@ def _estimate(
     volumes = {
         "resolution": volume.with_data(resolution),
         "uncertainty": volume.with_data(deviation),
+        **({"aspect": volume.with_data(aspect[0])} if aspect else {}),
         "mask": volume.with_data(inside),
         "probability": volume.with_data(probability),
     }

@@ -81,6 +81,17 @@ def test_answers_that_are_known_have_their_figures(experiments):
     assert sum(r["experiments"] for r in found["by_band"]) == 3
 
 
+def test_aspect_resolution_is_judged_by_its_own_truth(experiments):
+    aspects = {id(v): e.aspects[name] for e in experiments for name, _, v, _ in e.maps}
+    answers = {"aspect": lambda v: (aspects[id(v)], None)}
+    answers["cryores"] = answers["aspect"]  # an answer to another question
+    rows = [row for e in experiments for row in judge(e, answers, {})]
+    found = {name: [r["rmse"] for r in rows if r["method"] == name] for name in answers}
+    assert max(found["aspect"]) < 1e-5 and min(found["cryores"]) > 0.1
+    unknown = replace(experiments[0], aspects={})
+    assert [row["method"] for row in judge(unknown, answers, {})] == ["cryores"]
+
+
 def test_what_is_coarser_than_any_answer_counts_as_the_coarsest():
     truth = np.full((10, 10, 10), 20.0)
     truth[:5] = 9.0

@@ -1,11 +1,13 @@
 """A single map's resolution: what the network reads, how its answer is read, masks, errors."""
 
 import json
+from pathlib import Path
 
 import mrcfile
 import numpy as np
 import pytest
 
+import cryodl
 from cryodl.cli.main import main
 from cryodl.filters.sharpen import apply_bfactor, flatten_to_power_law
 from cryodl.maps.crop import bounding_box, crop, significant_box
@@ -22,8 +24,10 @@ from cryodl.methods.cryores.predict import (
     global_resolution,
     local_resolution,
     molecule,
+    read_prediction,
 )
 
+EXAMPLE = Path(__file__).parents[3] / "examples" / "emd_30342_zone.mrc.gz"
 NETWORK = {
     "architecture": "single_map", "channels": 37, "half": 4, "quarter": 4, "quarter_blocks": 1,
     "stride": 2, "bins": 8, "bins_from": 2.2, "bins_to": 15.0,
@@ -147,6 +151,29 @@ def test_ways_to_tell_local_resolution():
     assert local_resolution(prediction, 4.0, "relative")[0] == pytest.approx(4.8)
     prediction[..., LOCAL_SD], prediction[..., RATIO_SD] = 0.1, 10.0
     assert local_resolution(prediction, 4.0, "both")[0] == pytest.approx(5.0, abs=1e-3)
+
+
+def test_aspect_resolution_is_a_backbone_s_and_within_its_range():
+    spec = {"local": "alone", "resolution_limits": [2.2, 13.0]}
+    assert read_prediction(predicted(), spec).aspect is None
+    more = np.concatenate([predicted(), np.full((6, 8, 10, 2), 14.0, np.float32)], axis=-1)
+    assert (read_prediction(more, spec).aspect == 13.0).all()
+
+
+def test_blur_makes_a_map_look_coarser_and_sharpening_finer():
+    pytest.importorskip("keras")
+    volume = cryodl.read_map(EXAMPLE)
+    medians = []
+    for bfactor in (-60, 0, 300):
+        result = cryodl.run_single_map_resolution(apply_bfactor(volume, bfactor))
+        inside = result.volumes["mask"].data != 0
+        aspect = result.volumes["aspect"].data
+        assert (aspect[inside] >= result.stats["finest_possible"]).all() and not aspect[
+            ~inside
+        ].any()
+        assert result.stats["aspect_median"] == pytest.approx(np.median(aspect[inside]), abs=1e-3)
+        medians.append(result.stats["aspect_median"])
+    assert medians[0] + 1 < medians[1] < medians[2] - 2
 
 
 def test_the_border_of_the_mask_lies_where_it_was_measured():
