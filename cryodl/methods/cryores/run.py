@@ -178,7 +178,7 @@ def _estimate(
             """Maps on the grid of `volume`; then how much of a molecule there is, passes, and Å."""
             with timer("prepare"):
                 prepared = prepare_context(
-                    volume, spec["voxel_size"], molecule, spectrum=knows_aspect
+                    volume, spec["voxel_size"], molecule, spectrum=is_backbone(spec["network"])
                 )
             if this.number == 0:
                 words = cost_estimate(volume, prepared, spec, passes=this.count, means=MEANS)
@@ -193,13 +193,12 @@ def _estimate(
             grids.append(prepared.grid.voxel_size)
             with timer("finish"):
                 maps = [prediction.probability, prediction.resolution, prediction.deviation]
-                maps += [prediction.aspect] if knows_aspect else []
+                maps += [] if prediction.aspect is None else [prediction.aspect]
                 enough = prediction.inside.sum() >= LEAST
                 numbers = np.array([enough, passes, prediction.whole], float)
                 return [*(prepared.paste(values, volume) for values in maps), numbers]
 
         grids: list[float] = []
-        knows_aspect = is_backbone(spec["network"])
         progress = partial(show, "predict")
         probability, resolution, deviation, *aspect, numbers = mean_over(
             chosen, look, volume, molecule, progress=progress
