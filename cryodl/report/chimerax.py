@@ -18,7 +18,7 @@ from typing import Sequence
 
 import numpy as np
 
-from cryodl.report.figure import whole_file
+from cryodl.report.figure import new_file
 from cryodl.report.palette import key_labels, key_ticks
 from cryodl.report.slices import crop_box
 
@@ -189,9 +189,7 @@ def write_view(
 
 def write_script(path: str | os.PathLike[str], lines: Sequence[str]) -> None:
     """Write commands of ChimeraX to a file, which is there whole or not at all."""
-    with whole_file(path) as temporary, open(
-        temporary, "w", encoding="utf-8", newline="\n"
-    ) as file:
+    with new_file(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
         file.write("\n".join(lines) + "\n")
 
 

@@ -100,7 +100,7 @@ def save_figure(figure: Any, path: str | os.PathLike[str], *, dpi: int = 300) ->
     kind = os.path.splitext(os.fspath(path))[1].lstrip(".").lower() or "png"
     # a date would make two runs on the same data differ
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind, {})
-    with whole_file(path) as temporary, style():  # how SVG text is written is decided here
+    with new_file(path) as temporary, style():  # how SVG text is written is decided here
         figure.savefig(temporary, dpi=dpi, format=kind, metadata=metadata)
 
 
@@ -111,7 +111,7 @@ def save_both(figure: Any, out_base: str | os.PathLike[str]) -> None:
 
 
 @contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[str]:
+def new_file(path: str | os.PathLike[str]) -> Iterator[str]:
     """A temporary name for a file, which is there whole at the end or not at all."""
     temporary = f"{os.fspath(path)}.{os.getpid()}.part"
     try:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Sequence
 import numpy as np
 
 from cryodl.report.chimerax import fill_outside
-from cryodl.report.figure import whole_file
+from cryodl.report.figure import new_file
 from cryodl.report.palette import key_ends, key_labels, key_ticks, palette_colours
 
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "page_files")
@@ -80,7 +80,7 @@ class Page(NamedTuple):
 
 def write_page(path: str | os.PathLike[str], page: Page) -> None:
     """Write a page as one file, which is there whole or not at all."""
-    with whole_file(path) as temporary:
+    with new_file(path) as temporary:
         with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(_html(page))
 

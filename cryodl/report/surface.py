@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from cryodl.report.figure import whole_file
+from cryodl.report.figure import new_file
 
 LIGHT = np.array([-0.8, -0.35, -0.5])  # z, y, x, towards the light; z is the viewing direction
 COLOUR = np.array([0.42, 0.58, 0.74])
@@ -34,7 +34,7 @@ def draw_surface(
     """
     from matplotlib.image import imsave
 
-    with whole_file(path) as temporary:
+    with new_file(path) as temporary:
         imsave(temporary, surface_image(data, level, SIZE), format="png")
 
 
