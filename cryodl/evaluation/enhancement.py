@@ -14,7 +14,8 @@ from scipy.ndimage import binary_dilation
 
 from cryodl.evaluation.reconstructions import BANDS, Experiment
 from cryodl.filters.sharpen import apply_bfactor
-from cryodl.half_maps.fsc import estimate_fsc, resolution_at, soft_mask
+from cryodl.filters.shells import correlate, shell_frequencies, transform
+from cryodl.half_maps.fsc import cut_out, resolution_at, soft_mask
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.volume import Volume
 from cryodl.methods.enhance.evaluate import uphill, weight_by_fsc
@@ -113,9 +114,15 @@ def _trusted(made: Volume, trust: Volume, model: Volume, resolution: float) -> d
 
 
 def model_fsc(data, model: Volume, weights) -> float:
-    """Resolution (Å) at which the FSC of a map with its model falls to 0.5 within a soft mask."""
-    curve = estimate_fsc(model.with_data(data), model, weights)
-    return float(resolution_at(curve.frequencies, curve.masked, 0.5) or model.box[0])
+    """Resolution (Å) at which the FSC of a map with its model falls to 0.5 within a soft mask.
+
+    Both are compared as they are: were their shells levelled together, the figure would depend on
+    the unit of the map.
+    """
+    spectra = [transform(cut_out(each, weights)) for each in (data, model.data)]
+    _, curve = correlate(spectra, model.shape)
+    frequencies = shell_frequencies(model.shape, model.voxel_size)
+    return float(resolution_at(frequencies, curve, 0.5) or model.box[0])
 
 
 def best_bfactor(volume: Volume, score: Callable[[np.ndarray], float]) -> tuple[float, float]:

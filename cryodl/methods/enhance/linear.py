@@ -71,8 +71,11 @@ def filter_half_maps(half1: Volume, half2: Volume, inside: np.ndarray) -> Linear
             "the half maps have no signal in common: give both halves of one refinement"
         )
     full, share = half_sum(half1, half2), np.clip(curve.corrected, 0, 1)
-    found, gain = _filter(full, inside, weights, curve.frequencies, share, resolution)
-    halves = tuple(half.with_data(_filtered(half, gain) * weights) for half in (half1, half2))
+    # They are masked before they are filtered, too: after it, strong shells would leak into the
+    # last ones that hold signal. One map may be sharpened, whose noise would leak before.
+    found, gain = _filter(full, inside, weights, curve.frequencies, share, resolution, weights)
+    halves = tuple(half.with_data(_filtered(half, gain, weights) * weights)
+                   for half in (half1, half2))  # fmt: skip
     return replace(found, halves=halves, curve=curve)
 
 
@@ -87,17 +90,19 @@ def filter_map(volume: Volume, inside: np.ndarray, resolution: float) -> Linear:
     return _filter(volume, inside, weights, s, share, resolution)[0]
 
 
-def _filter(full: Volume, inside, weights, s, share, resolution: float):
+def _filter(full: Volume, inside, weights, s, share, resolution: float, before=None):
     """A map filtered, without halves, and the gain of every shell.
 
     s : frequencies (1/Å) of shells;  share : of signal in each
+    before : ndarray (z, y, x), mask that is applied before the filter, too, or None
     """
     gain = optimal_gain(full, weights, s, share, resolution)
-    filtered = _filtered(full, gain)
+    filtered = _filtered(full, gain, before)
     unit = max(float(np.sqrt(np.mean(np.square(filtered[inside])))), 1e-30)
     gain /= unit
     filtered /= np.float32(unit)
-    lost = np.where((weights < 0.5) & (filtered > SURFACE), -filtered, np.float32(0))
+    whole = filtered if before is None else _filtered(full, gain)
+    lost = np.where((weights < 0.5) & (whole > SURFACE), -whole, np.float32(0))
     return Linear(full.with_data(filtered * weights), weights, lost, resolution), gain
 
 
@@ -120,7 +125,8 @@ def optimal_gain(full: Volume, weights: np.ndarray, s, share, resolution: float)
     return np.maximum(gain, gain.max() * LEAST_GAIN)
 
 
-def _filtered(volume: Volume, gain: np.ndarray) -> np.ndarray:
-    spectrum = transform(volume.data - np.float32(np.median(volume.data)))
+def _filtered(volume: Volume, gain: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
+    data = volume.data - np.float32(np.median(volume.data))
+    spectrum = transform(data if before is None else data * before)
     scale_shells(spectrum, volume.shape, gain)
     return inverse(spectrum, volume.shape)

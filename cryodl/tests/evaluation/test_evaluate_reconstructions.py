@@ -15,10 +15,12 @@ from cryodl.evaluation.enhancement import (
     enhancement_tables,
     judge_enhanced,
     low_passed,
+    model_fsc,
     trust_table,
 )
 from cryodl.evaluation.reconstructions import judge, load, measures, tables
 from cryodl.filters.sharpen import apply_bfactor
+from cryodl.half_maps.fsc import soft_mask
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.mrc import read_map, write_map
 from cryodl.methods.quality.model import read_atoms
@@ -142,6 +144,9 @@ def test_enhancement_is_measured_by_its_likeness_to_the_model(experiments):
         and perfect["fsc_input"] >= plain.resolution * 0.7
     )
     assert perfect["fsc_enhanced"] <= perfect["fsc_input"] + 0.2
+    soft = soft_mask(plain.mask, plain.half1.voxel_size)
+    found = {model_fsc(unit * plain.half1.data, plain.model, soft) for unit in (0.001, 1.0, 1000.0)}
+    assert max(found) == pytest.approx(min(found), rel=1e-3)
     assert perfect["input"] <= perfect["best_bfactor"] + 0.02 < 1
     full = half_sum(plain.half1, plain.half2)
     plain = replace(plain, maps=[("unfiltered", ["raw"], full, plain.snr)])

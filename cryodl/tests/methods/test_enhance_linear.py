@@ -68,6 +68,15 @@ def test_noise_has_nothing_to_show():
         filter_half_maps(*halves, inside)
 
 
+def test_what_lies_outside_the_mask_is_not_filtered_into_half_maps(case):
+    near = (case.found.weights == 0) & (np.roll(case.found.weights, 2, 0) > 0)
+    blob = np.where(near, np.float32(3 * case.full.data.max()), np.float32(0))
+    halves = [half.with_data(half.data + blob) for half in case.halves]
+    other = filter_half_maps(*halves, case.inside)
+    assert near.any() and np.abs(other.full.data - case.found.full.data)[case.inside].max() < 0.5
+    assert (other.change[near] < -1).any()  # what was cut off is told
+
+
 def test_a_mask_beside_the_map_is_refused(case):
     empty = case.full.with_data(np.where(case.inside, case.full.data, np.float32(0)))
     beside = np.zeros_like(case.inside)
