@@ -24,19 +24,20 @@ from cryodl.report.slices import crop_box
 
 #: Colour of a surface whose resolution is not known.
 UNKNOWN = "#b4b4b4"
-#: Voxels shown outside a mask over those inside, at most, of a level that is raised above noise.
-SPECKS = 0.25
+#: Voxels shown outside a mask over those inside, at most, from which a level is raised above noise.
+SPECKS = 0.5
 #: Share of a mask that such a level still shows.
 LEAST_SHOWN = 0.01
 
 
 def surface_level(map_data: np.ndarray, mask: np.ndarray) -> float:
-    """Density at which a surface shows the molecule.
+    """Density at which a surface coloured by its resolution shows the molecule.
 
     Otsu's threshold (IEEE Trans. Syst. Man Cybern. 9, 62, 1979) of the density inside the mask:
     it parts molecule from solvent whether the mask is tight or generous, and follows any scaling
     or offset of the map. Raised where needed so that at most one in a hundred of the mask's
     outermost voxels lies above it, but never so far that less than a quarter of the mask is shown.
+    It keeps the colours right; the level that encloses the molecule is :func:`contour_level`.
 
     Parameters
     ----------
@@ -69,21 +70,28 @@ def surface_level(map_data: np.ndarray, mask: np.ndarray) -> float:
     return level
 
 
-def above_noise(map_data: np.ndarray, inside: np.ndarray, level: float) -> float | None:
-    """A level that shows less outside a mask than inside: the one given, or raised.
+def contour_level(map_data: np.ndarray, inside: np.ndarray) -> tuple[float, bool]:
+    """Level whose surface encloses the molecule, as the EMDB wants one to be recommended.
+
+    Half-way from the solvent, the median outside, to the mean inside: where the molecule's border
+    lies however blurred it is, so that the volume enclosed is that of its atoms. Raised where the
+    noise would show: until half as many voxels are shown outside as inside.
 
     map_data, inside : ndarrays, shape (z, y, x), density and the mask as bool
 
-    None where none does that and shows anything of what is inside.
+    Returns the level, and whether it was raised; it is not where no level shows anything else.
     """
+    outside = map_data[~inside]
+    solvent = float(np.median(outside)) if outside.size else float(map_data.min())
+    level = (solvent + float(map_data[inside].mean(dtype=float))) / 2
     shown = map_data >= level
     held, noise = (np.sort(map_data[shown & part])[::-1] for part in (inside, ~inside))
-    if len(noise) <= len(held):
-        return level
+    if len(noise) <= SPECKS * len(held):
+        return level, False
     beyond = np.searchsorted(-noise, -held, side="right")  # voxels outside, at each level
     count = np.arange(1, len(held) + 1)
     good = (beyond <= SPECKS * count) & (count >= LEAST_SHOWN * inside.sum())
-    return float(held[good][-1]) if good.any() else None
+    return (float(held[good][-1]), True) if good.any() else (level, False)
 
 
 def fill_outside(resolution: np.ndarray, mask: np.ndarray, voxels: int = 3) -> np.ndarray:

@@ -176,19 +176,18 @@ def _levels(
 
     inside : ndarray, shape (z, y, x), bool, the mask or the molecule;  whose : which of the two
     """
-    from cryodl.report.chimerax import SPECKS, above_noise, surface_level
+    from cryodl.report.chimerax import SPECKS, contour_level
 
     levels, how = {}, "given"
     for name, volume in maps.items():
-        found = surface_level(volume.data, inside)
-        raised = above_noise(volume.data, inside, found)
-        if name != PRIMARY or level is None:
-            levels[name] = float(f"{(raised or found) * volume.unit:.4g}")
-        else:
+        if name == PRIMARY and level is not None:
             levels[name] = float(f"{level:.4g}")
-        if name == PRIMARY and level is None:
-            how = f"by Otsu's threshold within the {whose}"
-            if raised is not None and raised > found:
+            continue
+        found, raised = contour_level(volume.data, inside)
+        levels[name] = float(f"{found * volume.unit:.4g}")
+        if name == PRIMARY:
+            how = f"half-way from the solvent to the mean of the {whose}"
+            if raised:
                 how += f", raised until {SPECKS:.0%} as many voxels are outside as inside"
     said = ", ".join(f"{name} {value:.4g}" for name, value in levels.items())
     data = files[PRIMARY].volume.data

@@ -153,14 +153,12 @@ def _judge(
     )
     source = "given"
     if level is None:
-        from cryodl.report.chimerax import above_noise, surface_level
+        from cryodl.report.chimerax import contour_level
 
-        molecule = automatic_mask(density)
-        threshold = surface_level(density.data, molecule)
-        raised = above_noise(density.data, molecule, threshold) or threshold
-        level = raised * density.unit
-        source = "Otsu's threshold within the molecule"
-        source += ", raised above the noise outside" * (raised > threshold)
+        found, raised = contour_level(density.data, automatic_mask(density))
+        level = found * density.unit
+        source = "half-way from the solvent to the mean of the molecule"
+        source += ", raised above the noise outside" * raised
     above = _at(density, place) >= level / density.unit
     per_atom = {"q_score": scores[0], "inside": np.where(inside, above, np.nan)}
     size = len(atoms.residues)

@@ -8,17 +8,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from scipy.ndimage import map_coordinates
 
 from cryodl import CryodlError, read_map, run_preflight, write_map
 from cryodl.cli.main import main
 from cryodl.files.atomic_models import write_atoms
 from cryodl.filters.shells import transform
 from cryodl.half_maps.pair import half_sum
+from cryodl.maps.mask import automatic_mask
 from cryodl.methods.preflight.run import _model
 from cryodl.methods.quality.model import read_atoms
+from cryodl.report.chimerax import contour_level
 from cryodl.tests.methods.submissions import (
     FAULTY,
     NAMES,
+    PARTS,
     PROTEIN,
     SOUND,
     VOXEL,
@@ -234,13 +238,13 @@ def test_the_contour_level_parts_the_molecule_from_noise(base, tmp_path, capsys)
 
     stats, _, shown, checks = judged(0.7)
     assert checks["contour level"]["verdict"] == "ok"
-    assert "threshold within the mask, raised until" in checks["contour level"]["evidence"]
-    assert shown[1] <= 0.25 * shown[0] and shown[0] >= 0.01 * inside.sum()
+    assert "mean of the mask, raised until" in checks["contour level"]["evidence"]
+    assert shown[1] <= 0.5 * shown[0] and shown[0] >= 0.01 * inside.sum()
     assert checks["resolution"]["remedy"] == "state that"
     printed = capsys.readouterr().out
     assert all(f"warning: {line}" in printed for line in stats["warnings"])
 
-    for share in (1.0, 1.5):  # too little is left of the molecule, and nothing
+    for share in (1.2, 1.5):  # too little is left of the molecule, and nothing
         _, _, shown, checks = judged(share)
         assert checks["contour level"]["verdict"] == "warning"
         assert f"{shown[1]} voxels outside" in checks["contour level"]["evidence"]
@@ -251,6 +255,19 @@ def test_the_contour_level_parts_the_molecule_from_noise(base, tmp_path, capsys)
     assert level == 0 and "(given)" in checks["contour level"]["evidence"]
     assert checks["contour level"]["verdict"] == "warning" and shown[1] > shown[0]
     assert f"{shown[1]} voxels outside the mask and {shown[0]} inside" in str(stats["warnings"])
+
+
+@pytest.mark.parametrize(("number", "share"), [(0, 0.9), (1, 0.85)])
+def test_the_contour_level_encloses_the_molecule(number, share):
+    """Its atoms, in a volume as their mass has it (1.21 Å3/Da, 14 Da an atom with its hydrogen)."""
+    primary, path = submission(number)[0], PARTS[number][0]
+    places = read_atoms(path).positions[slice(*PARTS[number][1:])]
+    places = (places - places.mean(axis=0)) / VOXEL + np.array(primary.shape[::-1]) // 2
+    for scale, offset in ((1.0, 0.0), (1e-4, 3.0)):
+        data = primary.data.astype(float) * scale + offset
+        level, _ = contour_level(data, automatic_mask(primary))
+        assert (map_coordinates(data, places[:, ::-1].T, order=1) >= level).mean() > share
+        assert 0.65 < (data >= level).sum() * VOXEL**3 / (len(places) * 14 * 1.21) < 1.3
 
 
 @pytest.mark.parametrize(("claimed", "verdict"),
