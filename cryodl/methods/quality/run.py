@@ -155,8 +155,8 @@ def _judge(
     if level is None:
         from cryodl.report.chimerax import contour_level
 
-        found, raised = contour_level(density.data, automatic_mask(density))
-        level = found * density.unit
+        enclosing, raised = contour_level(density.data, automatic_mask(density))
+        level = enclosing * density.unit
         source = "half-way from the solvent to the mean of the molecule"
         source += ", raised above the noise outside" * raised
     above = _at(density, place) >= level / density.unit
