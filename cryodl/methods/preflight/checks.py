@@ -15,6 +15,7 @@ from cryodl.errors import InputError
 from cryodl.filters.shells import correlate, power_spectrum, shell_frequencies, transform
 from cryodl.half_maps.alignment import best_place, have_signal, mirrored, misfit, shifted
 from cryodl.half_maps.pair import identical
+from cryodl.maps.inputs import other_than_density
 from cryodl.maps.mask import existing_mask
 from cryodl.maps.mrc import header_voxel_size, read_header, read_values
 from cryodl.maps.volume import Volume, in_plain_units
@@ -122,7 +123,8 @@ def check_values(files: dict[str, File]) -> list[Check]:
             continue
         wrong = _no_densities(file.volume) if name != MASK else ""
         if wrong:
-            found.append(Check(f"values of the {name}", FAULT, wrong, "write the map again"))
+            found.append(Check(f"values of the {name}", FAULT, wrong, "give the map itself, as "
+                "it was refined"))  # fmt: skip
             continue
         support = existing_mask(data) if name != MASK else None
         if support is not None and data[~support].max() <= data.min():
@@ -144,7 +146,8 @@ def _no_densities(volume: Volume) -> str:
         in_plain_units(volume)
     except InputError as error:
         return str(error).removeprefix("the map has ").split("; mend")[0]
-    return ""
+    other = other_than_density(volume)
+    return f"it holds {other}" if other else ""
 
 
 def comparable(files: dict[str, File]) -> bool:

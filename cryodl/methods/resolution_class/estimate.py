@@ -66,6 +66,17 @@ class Answer:
             return "agrees"
         return "worse" if claimed < low else "better"
 
+    def uncertain_class(self) -> str | None:
+        """A sentence where the interval reaches into another class, or None."""
+        low, high = self.interval
+        crossed = [f"{edge:g} Å" for edge in bins.CLASS_EDGES if low < edge < high]
+        if not crossed:
+            return None
+        return (
+            f"the class is uncertain: the 90 % interval of {low:.1f}-{high:.1f} Å reaches across "
+            f"the border of {' and '.join(crossed)}"
+        )
+
 
 class Classifier:
     """A network that tells the resolution of whole maps, loaded once for many of them.
@@ -143,7 +154,8 @@ class Classifier:
             )
         share = self.spec["calibration"]["interval"]
         answer = answer_of(probability, self.edges, share, finest=finest)
-        return replace(answer, warnings=tuple(notes))
+        said = answer.uncertain_class()
+        return replace(answer, warnings=(*notes, said) if said else tuple(notes))
 
     def distribution(self, molecule: Molecule, progress=None) -> np.ndarray:
         """Calibrated probabilities of the bins, ndarray (bins,)."""

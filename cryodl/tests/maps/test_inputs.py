@@ -270,3 +270,38 @@ def test_a_mask_of_hardly_a_voxel_tells_no_resolution(maps):
     for run in (run_fsc, run_half_map_resolution):
         with pytest.raises(InputError, match="the mask holds 27 voxels, and 64 are the least"):
             run(half1, half2, mask=half1.with_data(corner))
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [("resolution", "local resolutions, of 3"), ("steps", "local resolutions, of 3"),
+     ("mask", "few different values"), ("soft mask", "few different values"),
+     ("classes", "few different values")],
+)  # fmt: skip
+def test_what_is_evidently_no_density_is_refused(kind, word):
+    z, y, x = np.indices((40, 44, 36))
+    away = np.sqrt((z - 20) ** 2 + (y - 22) ** 2 + (x - 18) ** 2)
+    values = 3 + away / 4 + 0.1 * np.random.default_rng(0).random(away.shape)
+    data = {
+        "resolution": np.where(away < 12, values, 0),
+        "steps": np.where(away < 12, 3.24 + np.round(away) * 0.12, 8.86),  # as ResMap has it
+        "mask": away < 12,
+        "soft mask": np.clip((15 - away) / 6, 0, 1),
+        "classes": np.where(away < 12, np.round(2 + away / 3), 0),
+    }[kind]
+    with pytest.raises(InputError, match=word):
+        input_map(Volume(data.astype(np.float32), 1.2), None)
+
+
+@pytest.mark.parametrize("kind", ["8 bit", "thresholded", "masked", "post-processed", "noise"])
+def test_densities_that_are_never_negative_are_maps(kind, maps):
+    density, inside = maps[0][0].data, maps[2]
+    whole = np.round(127 + 30 * density / density.std()).clip(0, 255)
+    data = {
+        "8 bit": whole,
+        "thresholded": density * (density > 0.5),
+        "masked": np.where(inside, whole, 0),
+        "post-processed": density.clip(0) / density.max(),
+        "noise": np.random.default_rng(1).random(SHAPE) * 5 + 20,
+    }[kind]
+    input_map(Volume(data.astype(np.float32), 1.0), None)
