@@ -67,13 +67,12 @@ def other_than_density(volume: Volume) -> str | None:
     if not held.size:
         return None
     values = np.unique(held)
+    if len(values) > FEW and values[0] > NYQUIST * volume.voxel_size:
+        steps = len(values) <= STEPS and bool((values % 1).any())
+        if steps or (held.size <= FILLED * sample.size and _smooth(data)):
+            return f"local resolutions, of {values[0]:.3g} to {data.max():.3g} Å"
     if len(values) <= FEW or (held == data.max()).mean() > PLATEAU:
         return "few different values, as a mask or a map of classes"
-    if values[0] < NYQUIST * volume.voxel_size:
-        return None
-    steps = len(values) <= STEPS and bool((values % 1).any())
-    if steps or (held.size <= FILLED * sample.size and _smooth(data)):
-        return f"local resolutions, of {values[0]:.3g} to {data.max():.3g} Å"
     return None
 
 
