@@ -38,7 +38,7 @@ def whole_folder(
 
     clear : have what an earlier run wrote, and this one has not, go, too
     read : files, and folders of results, that are not written over
-    writes : files that there will be, as far as that is known now
+    writes : files and folders that there will be, as far as that is known now
 
     Raises
     ------
@@ -65,7 +65,8 @@ def whole_folder(
         raise
     try:
         yield work
-        _refuse_to_replace({final / path.relative_to(work) for path in work.rglob("*")}, read)
+        made_now = (path.relative_to(work) for path in work.rglob("*") if not path.is_dir())
+        _refuse_to_replace({final / path for path in made_now}, read)
         _place(work, final, given, overwrite, clear)
         made = []
     except BrokenPipeError:  # of what listens to the progress
@@ -81,10 +82,12 @@ def whole_folder(
 
 
 def _refuse_to_replace(written: set[Path], read: Sequence[str | os.PathLike[str]]) -> None:
-    """Raise OutputError where a new file would take the place of one that is read."""
+    """Raise OutputError where a new file would take the place of one that is read, or may: in a new
+    folder."""
     for given in read:
         place = Path(given).resolve()
-        if (place / "resolution.mrc" if place.is_dir() else place) in written:
+        place = place / "resolution.mrc" if place.is_dir() else place
+        if not written.isdisjoint((place, *place.parents)):
             raise OutputError(f"{given} is what is read: give another folder for what is written")
 
 

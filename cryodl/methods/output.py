@@ -29,6 +29,7 @@ def results_folder(
     *inputs: object,
     overwrite: bool = False,
     volumes: Sequence[str] = (),
+    files: Sequence[str] = (),
 ) -> Iterator[Path | None]:
     """The folder to write into, checked before anything is computed; None where none is asked for.
 
@@ -38,18 +39,19 @@ def results_folder(
 
     inputs : what is read; paths among them, and folders of results
     volumes : names of maps that there will be in any case
+    files : other files that there will be, and folders of which nothing may be read
 
     Raises
     ------
     OutputError : the folder has contents and may not be overwritten, or cannot be written; or one
-        of the volumes would take the place of what is read
+        of these would take the place of what is read
     """
     if output is None:
         yield None
         return
     read = [given for given in inputs if isinstance(given, (str, os.PathLike))]
     read_here = any(_lies_in(given, Path(output)) for given in read)
-    writes = [f"{name}.mrc" for name in volumes]
+    writes = [*(f"{name}.mrc" for name in volumes), *files]
     with whole_folder(
         output, overwrite=overwrite, clear=not read_here, read=read, writes=writes
     ) as work:

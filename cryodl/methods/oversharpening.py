@@ -212,7 +212,8 @@ def run_oversharpening(
                 doubt = None
         verdict = None
         if judged is not None:
-            found = _summary(estimate(judged, inside, None))
+            # as those of the scan: what lies beyond is noise, which looks sharp
+            found = _summary(estimate(low_pass(judged, cutoff), inside, None))
             verdict = judge(found, target[KEY])
             tell(verdict["text"])
         warnings = told.pop("warnings")

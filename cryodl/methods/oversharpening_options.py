@@ -30,8 +30,8 @@ OPTIONS = (
     Option("resolution_map", help="signal-to-noise resolution by any package, a map in Å or a "
         "folder of results, instead of the half maps'", metavar="RES",
         label="Local resolution map"),
-    Option("sharpened", help="map on the same grid, sharpened in any way, to judge",
-        metavar="FILE", label="Sharpened volume"),
+    Option("sharpened", help="map on the same grid, sharpened in any way, to judge; low-passed "
+        "as the scanned ones are", metavar="FILE", label="Sharpened volume"),
     MASK._replace(help="where resolutions are compared; without it one is found"),
     Option("bfactors", help="in Å², from 0 downwards, written --bfactors=0,-50,-100; by default 0 "
         "to -200 in steps of 25, and once more at the recommended one", metavar="B,B,...",

@@ -53,6 +53,7 @@ READY, FAULTY = 0, 1  # exit status; 2, of every command, means that something c
 FAR_FINER = 0.8  # below which it is a fault
 FINER = 0.95  # times the FSC's resolution, below which a claim is finer than what is there
 COARSER, FAR_COARSER = 1.5, 3.0  # likewise, above which a claim falls short, and is a slip
+FIXED = "fixed"  # folder of mended copies
 SHOWN = 256  # voxels along an edge of what is drawn
 POOR = 0.05  # share of the mask that a raised level shows: no picture of it
 INCLUDED = 0.5  # share of a fitted model's atoms above the level, with which it needs no more proof
@@ -105,7 +106,8 @@ def run_preflight(
     paths = dict(zip((PRIMARY, *HALVES), (volume, half1, half2)))
     if mask is not None:
         paths[MASK] = mask
-    with results_folder(output, *paths.values(), model, overwrite=overwrite) as work:
+    inputs, copies = (*paths.values(), model), (FIXED,) * fix
+    with results_folder(output, *inputs, overwrite=overwrite, files=copies) as work:
         files = {name: checks.read_file(path, voxel_size) for name, path in paths.items()}
         found = [*checks.check_grids(files, voxel_size), *checks.check_values(files)]
         found += checks.check_headers(files)
@@ -309,12 +311,12 @@ def _write(
             columns = (curve.frequencies, curve.unmasked, curve.masked, curve.corrected)
             table.writerows([[f"{value:.6f}" for value in row] for row in zip(*columns)])
     if fix:
-        (work / "fixed").mkdir()
+        (work / FIXED).mkdir()
         copies = checks.mended(files, stats["voxel_size_given"])
         names = _names_of_copies(files)
         for name, volume in copies.items():
-            write_map(work / "fixed" / names[name], volume)
-        stats["fixed"] = sorted(f"fixed/{names[name]}" for name in copies)
+            write_map(work / FIXED / names[name], volume)
+        stats["fixed"] = sorted(f"{FIXED}/{names[name]}" for name in copies)
 
 
 def _names_of_copies(files: dict[str, File]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from cryodl.methods.quality.agreement import agreement
 from cryodl.methods.quality.model import LIGAND, NUCLEIC, PROTEIN, Atoms, read_atoms
 from cryodl.methods.quality.options import OPTIONS
 from cryodl.methods.quality.q_score import SIGMA, q_scores
-from cryodl.methods.quality.write import QualityResult, draw, write_tables
+from cryodl.methods.quality.write import MODEL, QualityResult, draw, write_tables
 
 EXPECTED = {PROTEIN: (-0.1775, 1.1192), NUCLEIC: (-0.1377, 0.9973)}  # Pintilie 2020, sigma 0.6
 LEAST = 4  # places of atoms
@@ -73,7 +73,8 @@ def run_quality(
         with density that varies is among what is refused.
     """
     start = time.perf_counter()
-    with results_folder(output, volume, model, resolution_map, overwrite=overwrite) as work:
+    inputs = volume, model, resolution_map
+    with results_folder(output, *inputs, overwrite=overwrite, files=(MODEL,)) as work:
         density = input_map(volume, voxel_size)
         atoms = read_atoms(model)
         places = len(np.unique(atoms.positions, axis=0))

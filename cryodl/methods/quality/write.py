@@ -17,6 +17,8 @@ from cryodl.methods.quality.model import WATER, Atoms, write_with_values
 
 PLACE = ("model", "chain", "number", "insertion", "name", "kind")
 
+MODEL = "model.cif"  # with Q in the place of B
+
 
 @dataclass(frozen=True)
 class QualityResult(Result):
@@ -64,7 +66,7 @@ def write_tables(result: QualityResult, folder: Path) -> None:
         ["frequency_per_angstrom", "fsc"],
         ([f"{f:.6f}", f"{c:.5f}"] for f, c in zip(curve.frequencies, curve.fsc)),
     )
-    write_with_values(atoms, result.per_atom["q_score"], folder / "model.cif")
+    write_with_values(atoms, result.per_atom["q_score"], folder / MODEL)
     many = result.stats["models"] > 1
     places = [
         (f"{f'#2.{one.model}' if many else ''}/{one.chain}:{one.number}{one.insertion}", float(q))
@@ -95,7 +97,7 @@ def draw(result: QualityResult, work: Path, *, source: Path | None, output: Any)
         write_model_view(
             work / "view.cxc",
             map_file=place_density(result.density, source, work, output),
-            model_file=work / "model.cif",
+            model_file=work / MODEL,
             attribute_file=work / "q_score.defattr",
             name="q_score",
             level=stats["level"],

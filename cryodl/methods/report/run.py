@@ -29,6 +29,7 @@ from cryodl.version import __version__
 SCHEMA = "cryodl-report/1"  # of report.json; the number rises when a key changes its meaning
 PAGE, RECORD = "report.html", "report.json"
 DONE = "done"
+PARTS = "fsc", "preflight", "localfsc", "enhance", "cryores", "compare", "quality"  # a folder each
 KEPT = "resolution", "mask", "enhanced"  # of the maps of a part
 
 
@@ -89,7 +90,7 @@ def run_report(
         raise SettingError("there is nothing to report on: give a map, or half1= and half2=")
     given = {"map": volume, "half1": half1, "half2": half2, "model": model, "mask": mask}
     others = list(resolution_maps or ())
-    with results_folder(output, *given.values(), *others, overwrite=overwrite) as work:
+    with results_folder(output, *given.values(), *others, overwrite=overwrite, files=PARTS) as work:
         halves = read_halves(half1, half2, voxel_size) if half1 is not None else None
         if halves and volume is None:
             density = half_sum(*halves[:2])

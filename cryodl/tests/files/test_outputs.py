@@ -48,6 +48,24 @@ def test_what_is_read_is_not_written_over(here, capsys, words):
     assert {path.name: path.read_bytes() for path in here.iterdir()} == before
 
 
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        ("out/quality/model.cif", ["report", "map.mrc", "--model", "READ"]),
+        ("out/cryores/resolution.mrc", ["report", "map.mrc", "--resolution-map", "READ"]),
+        ("out/model.cif", ["quality", "map.mrc", "READ"]),
+        ("out/fixed/a.mrc", ["preflight", "READ", "--half1", "a", "--half2", "b", "--fix"]),
+    ],
+)
+def test_that_is_said_before_anything_is_read_or_computed(here, capsys, read, words):
+    Path(read).parent.mkdir(parents=True)
+    Path(read).write_text("what cannot be read as anything")
+    words = [read if word == "READ" else word for word in words]
+    assert main([*words, "-o", "out", "--overwrite"]) == 2
+    said = f"{read} is what is read: give another folder for what is written"
+    assert capsys.readouterr().err == f"cryodl: {said}\n"
+
+
 @pytest.mark.parametrize("command", [["classify", "map.mrc", "--json"], ["mask", "map.mrc", "-o"]])
 def test_a_pipe_is_not_replaced_by_a_file(here, capsys, command):
     os.mkfifo("pipe")

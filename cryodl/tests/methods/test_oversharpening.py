@@ -83,6 +83,7 @@ class Estimator:
 
     def __call__(self, volume, mask, bfactor):
         self.asked.append(bfactor)
+        self.last = volume
         values = np.full(mask.sum(), self.at_zero + (bfactor or 0) / 50)
         values[np.arange(len(values)) >= 0.3 * len(values)] += 2  # which no 20 % percentile sees
         return values
@@ -118,8 +119,11 @@ def test_scan_with_a_resolution_map(maps, tmp_path):
     assert stats["best_bfactor"] == pytest.approx(-70, abs=0.1) and stats["crossing"]
     assert stats["percentile"] == 20 and stats["snr_percentile_20"] == 4.0
     assert stats["snr_method"] == "given map" and stats["mask"] == "automatic"
-    # the default scan, once more where they meet, and the given map as it is
+    # the default scan, once more where they meet, and the given map with no B-factor
     assert estimator.asked == [*range(0, -201, -25), -70, None]
+    # low-passed as those of the scan: noise beyond would make it look sharper than they
+    judged = low_pass(apply_bfactor(volume, -10), 4.0)
+    np.testing.assert_allclose(estimator.last.data, judged.data, atol=1e-4)
     assert [entry["bfactor"] for entry in stats["scan"]][2:6] == [-50, -70, -75, -100]
     assert stats["scan"][0] == {"bfactor": 0, "percentile_20": 5.4, "median": 7.4}
     assert stats["verdict"]["verdict"] == "undersharpened"
