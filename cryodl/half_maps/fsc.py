@@ -90,6 +90,14 @@ class FscCurve:
         rise = float(self.frequencies[clear[-1][0]])
         return 1 / rise if rise > found.frequency else None
 
+    def xml(self) -> str:
+        """The corrected curve as the EMDB takes it."""
+        head = '<fsc title="FSC of half maps" xaxis="Resolution (A-1)" '
+        lines = [head + 'yaxis="Correlation Coefficient">']
+        for frequency, value in zip(self.frequencies, self.corrected):
+            lines.append(f"  <coordinate><x>{frequency:.6f}</x><y>{value:.6f}</y></coordinate>")
+        return "\n".join([*lines, "</fsc>", ""])
+
     def _end(self, kind: str, threshold: float) -> SignalEnd | None:
         return signal_end(self.frequencies, getattr(self, kind), threshold) if self.signal else None
 

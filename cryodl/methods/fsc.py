@@ -74,9 +74,9 @@ def run_fsc(
         `run_mask` does; None finds one by a rule
     directional : FSC in cones too, which tells whether the map is as good in all directions
     voxel_size : Å, where the headers are wrong
-    output : folder for stats.json, fsc.csv, fsc.png and .svg, mask.mrc, and directional.csv (Å of
-        each direction), .mrc (FSC by frequency, 0 in the middle), .png and .svg; None writes
-        nothing
+    output : folder for stats.json, fsc.csv, fsc.xml (as the EMDB takes it), fsc.png and .svg,
+        mask.mrc, and directional.csv (Å of each direction), .mrc (FSC by frequency, 0 in the
+        middle), .png and .svg; None writes nothing
     overwrite : replace results of an earlier run
     device : "auto", "cpu" or "gpu", of a network that is asked for the mask
     notify : called with each line worth telling of that
@@ -216,6 +216,7 @@ CURVES = ("unmasked", "masked", "randomised", "corrected")
 
 def _write_tables(result: FscResult, folder: Path) -> None:
     _write_csv(result.curve, folder / CSV)
+    (folder / "fsc.xml").write_text(result.curve.xml(), encoding="utf-8")
     if result.directional:
         with open(folder / DIRECTIONAL_CSV, "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)

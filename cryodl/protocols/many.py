@@ -255,11 +255,12 @@ class OneOrMany(AsTheyArrive):
         return self._summaryOfMany() + lines[len(self._summary()) :]
 
     def _summaryOfMany(self):
-        volumes, growing = self._arrived()
-        names = {volume.getObjId(): volume_name(volume) for volume in volumes}
+        given, growing = self._arrived()
+        names = {volume.getObjId(): volume_name(volume) for volume in given}
         done, failed = self._done()
         more = ", and more may come" if growing else ""
-        lines = [f"*{len(done)}* of {len(names)} volumes done{more}"]
+        volumes = "volume" if len(names) == 1 else "volumes"
+        lines = [f"*{len(done)}* of {len(names)} {volumes} done{more}"]
         lines += [f"{names[n]}: {self._of(n, self._summary)[0]}" for n in done[:SHOWN]]
         if len(done) > SHOWN:
             lines.append(f"... and {len(done) - SHOWN} more: figures are columns of the output")

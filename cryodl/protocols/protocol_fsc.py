@@ -26,7 +26,8 @@ class CryodlProtFsc(HalfMapInputs, CryodlProtBase):
     *When to use it*: to validate a resolution that was reported, and where you suspect that the
     particles were seen from few sides: then a map has a worse resolution along some directions.
 
-    *How to read it*: the resolution is where the corrected curve falls below 0.143. The masked and
+    *How to read it*: the resolution is where the corrected curve falls below 0.143, between two
+    shells; RELION names the last shell above, which is up to a shell coarser. The masked and
     the corrected curve differ where the mask is too tight. cFAR compares the cones: 1 is the same
     in all directions. The worst axes are drawn and listed.
 

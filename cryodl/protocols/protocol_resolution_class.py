@@ -228,8 +228,9 @@ class CryodlProtResolutionClass(AsTheyArrive, OwnMaps, CryodlProtBase):
             f"{entry['interval'][0]:.2f} - {entry['interval'][1]:.2f} Å)"
             for name, entry in list(zip(self.getMapNames(), stats))[:SHOWN]
         )
+        maps = "one map" if len(stats) == 1 else f"{len(stats)} maps"
         return [
-            f"The resolution of {len(stats)} map(s) was judged from the maps alone by a {network} "
+            f"The resolution of {maps} was judged from the maps alone by a {network} "
             f"with cryodl, in the manner of [Avramov2019]: {found}."
         ]
 

@@ -304,7 +304,7 @@ def _write(
 ) -> None:
     (work / "form.txt").write_text(_form(files, stats), encoding="utf-8")
     if curve is not None:
-        write_fsc_xml(work / "fsc.xml", curve.frequencies, curve.corrected)
+        (work / "fsc.xml").write_text(curve.xml(), encoding="utf-8")
         with open(work / "fsc.csv", "w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(["frequency_per_angstrom", "unmasked", "masked", "corrected"])
@@ -327,18 +327,6 @@ def _names_of_copies(files: dict[str, File]) -> dict[str, str]:
         key: f"{key.replace(' ', '_')}_{name}" if count[name.casefold()] > 1 else name
         for key, name in names.items()
     }
-
-
-def write_fsc_xml(path: Path, frequencies: np.ndarray, fsc: np.ndarray) -> None:
-    """An FSC as the EMDB takes it.
-
-    frequencies, fsc : ndarrays (shells,), 1/Å
-    """
-    head = '<fsc title="FSC of half maps" xaxis="Resolution (A-1)" '
-    lines = [head + 'yaxis="Correlation Coefficient">']
-    for frequency, value in zip(frequencies, fsc):
-        lines.append(f"  <coordinate><x>{frequency:.6f}</x><y>{value:.6f}</y></coordinate>")
-    path.write_text("\n".join([*lines, "</fsc>", ""]), encoding="utf-8")
 
 
 def _form(files: dict[str, File], stats: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from cryodl.maps.mrc import write_map
 from cryodl.maps.volume import Volume
 from cryodl.tests.half_maps.simulated_half_maps import packed_ball, simulate_half_maps
 
-FSC_OUTPUTS = {"stats.json", "fsc.csv", "fsc.png", "fsc.svg", "mask.mrc"}
+FSC_OUTPUTS = {"stats.json", "fsc.csv", "fsc.xml", "fsc.png", "fsc.svg", "mask.mrc"}
 LOCAL_OUTPUTS = {
     "resolution.mrc", "mask.mrc", "stats.json", "histogram.png", "histogram.svg", "slices.png",
     "view.cxc",

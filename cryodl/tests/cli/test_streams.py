@@ -37,7 +37,9 @@ def fsc(halves, out, **streams):
 
 
 def complete(out):
-    return {"fsc.csv", "fsc.png", "fsc.svg", "mask.mrc", "stats.json"} == set(os.listdir(out))
+    return {"fsc.csv", "fsc.png", "fsc.svg", "fsc.xml", "mask.mrc", "stats.json"} == set(
+        os.listdir(out)
+    )
 
 
 @pytest.mark.parametrize("both", [False, True])
