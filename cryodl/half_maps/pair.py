@@ -18,10 +18,9 @@ import numpy as np
 from cryodl.errors import InputError
 from cryodl.filters.sharpen import radial_amplitude, reference_log_amplitude, soften
 from cryodl.half_maps.alignment import misfit
-from cryodl.maps.inputs import input_map
+from cryodl.maps.inputs import check_density, input_map
 from cryodl.maps.volume import Volume, spread
 
-MASK_VALUES = 0.9  # share of exact zeros and ones from which a map is taken for a mask
 ALIKE = 0.03  # logarithm of the ratio of two halves' spreads up to which they have one scale
 
 
@@ -30,16 +29,10 @@ def check_half_maps(half1: Volume, half2: Volume) -> list[str]:
 
     Raises
     ------
-    InputError : of other size, voxel size or origin, constant, or a mask in place of a map
+    InputError : of other size, voxel size or origin, or no densities
     """
     for name, half in (("first", half1), ("second", half2)):
-        if looks_like_mask(half.data):
-            raise InputError(
-                f"the {name} half map holds the values of a mask (0 and 1): give the two half maps,"
-                " and the mask as mask="
-            )
-        if not np.ptp(half.data):
-            raise InputError(f"the {name} half map is constant: give another one")
+        check_density(half, f"the {name} half map")
     if half1.shape != half2.shape:
         raise InputError(
             f"half maps have {half1.size} and {half2.size} voxels: give two of one refinement"
@@ -80,13 +73,6 @@ def identical(half1: Volume, half2: Volume) -> bool:
         return bool(np.corrcoef(a, b)[0, 1] > 1 - 1e-9)
 
 
-def looks_like_mask(data: np.ndarray) -> bool:
-    """Whether values lie between 0 and 1, and nearly all of them at these."""
-    if data.min() != 0 or data.max() != 1:
-        return False
-    return bool(np.mean((data == 0) | (data == 1)) > MASK_VALUES)
-
-
 def on_one_scale(half1: Volume, half2: Volume, alike: float = ALIKE) -> Volume:
     """The second of two half maps, its densities as far spread as the first's.
 
@@ -125,7 +111,10 @@ def read_halves(
 
     independent : nothing true can be said of identical ones: raise InputError for them
     """
-    first, second = (input_map(half, voxel_size) for half in (half1, half2))
+    first, second = (
+        input_map(half, voxel_size, f"the {name} half map")
+        for name, half in (("first", half1), ("second", half2))
+    )
     notes = check_half_maps(first, second)
     if independent and IDENTICAL in notes:
         raise InputError(IDENTICAL)

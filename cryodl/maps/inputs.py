@@ -17,41 +17,44 @@ from cryodl.maps.volume import Volume, in_plain_units
 LEAST_EDGE = 8  # voxels
 LEAST_INSIDE = 64  # voxels of a mask, in which a resolution is to be measured
 FEW = 8  # different values above 0, up to which a map is none of densities
-PLATEAU = 0.1  # share of them that are the largest, as in a soft mask
+PLATEAU = 0.1  # share of them that are 1, from which what goes from 0 to 1 is a soft mask
 # A local resolution is nowhere finer than two voxels. It changes slowly and is 0 beyond the
 # molecule, or has steps. Of 268 simulated depositions none is so, though 8-bit ones are positive.
 NYQUIST, FILLED, SLOW, STEPS = 1.8, 0.9, 0.05, 64
 APART = 0.5  # voxels between origins, from which maps do not lie on each other
 
 
-def input_map(volume: Volume | str | Path, voxel_size: float | None) -> Volume:
+def input_map(
+    volume: Volume | str | Path, voxel_size: float | None, name: str = "the map"
+) -> Volume:
     """The density of the user, in units near 1 (`Volume.unit` leads back to its own).
 
     volume : Volume, or the path of one
     voxel_size : Å, where the file's header or the Volume is wrong; or None
+    name : of the map, for messages
 
     Raises InputError for what is no map, or holds values that are NaN or infinite.
     """
     volume = input_volume(volume, voxel_size)
-    check_density(volume)
+    check_density(volume, name)
     return in_plain_units(volume)
 
 
-def check_density(volume: Volume) -> None:
-    """Raise InputError for what shows nothing of a molecule, whatever its values mean."""
+def check_density(volume: Volume, name: str = "the map") -> None:
+    """Raise InputError for what shows nothing of a molecule, or evidently holds no densities."""
     if min(volume.shape) < LEAST_EDGE:
         raise InputError(
-            f"the map has {volume.size} voxels, and {LEAST_EDGE} along each axis are the least "
+            f"{name} has {volume.size} voxels, and {LEAST_EDGE} along each axis are the least "
             "that show anything: give a larger part of it"
         )
     if volume.data.min() == volume.data.max():
         raise InputError(
-            f"the map is constant: every voxel is {float(volume.data.flat[0]):g}; give a map with "
+            f"{name} is constant: every voxel is {float(volume.data.flat[0]):g}; give a map with "
             "density"
         )
     other = other_than_density(volume)
     if other is not None:
-        raise InputError(f"the map holds {other}, and no density: give the map itself")
+        raise InputError(f"{name} holds {other}, and no density: give the map itself")
 
 
 def other_than_density(volume: Volume) -> str | None:
@@ -60,19 +63,21 @@ def other_than_density(volume: Volume) -> str | None:
     volume : finite values, as they were stored
     """
     data = volume.data
-    if data.min() < 0:
+    low, high = data.min(), data.max()
+    if low < 0:
         return None
     sample = data.reshape(-1)[:: max(1, data.size // 200_003)]
     held = sample[sample > 0]
-    if not held.size:
-        return None
     values = np.unique(held)
-    if len(values) > FEW and values[0] > NYQUIST * volume.voxel_size:
+    if len(values) <= FEW:  # in the sample: a map may be constant but for a part
+        values = np.unique(data[data > 0])
+    one = high == 1 and low == 0 and (held == 1).mean() > PLATEAU
+    if len(values) <= FEW or one:
+        return "few different values, as a mask or a map of classes"
+    if values[0] > NYQUIST * volume.voxel_size:
         steps = len(values) <= STEPS and bool((values % 1).any())
         if steps or (held.size <= FILLED * sample.size and _smooth(data)):
-            return f"local resolutions, of {values[0]:.3g} to {data.max():.3g} Å"
-    if len(values) <= FEW or (held == data.max()).mean() > PLATEAU:
-        return "few different values, as a mask or a map of classes"
+            return f"local resolutions, of {values[0]:.3g} to {high:.3g} Å"
     return None
 
 

@@ -117,7 +117,7 @@ def test_noise_has_no_resolution(inputs, tmp_path, capsys):
         ("half1", "size", None, "voxels: give two of one refinement"),
         ("half1", "voxel", None, "2 and 2.1 Å"),
         ("half1", "origin", None, "origins 1 Å apart"),
-        ("mask", "half2", "half1", "first half map holds the values of a mask"),
+        ("mask", "half2", "half1", "first half map holds few different values, as a mask"),
         ("half1", "half2", "noise1", "check that it was not swapped"),
         ("half1", "absent", None, "no such file"),
     ],

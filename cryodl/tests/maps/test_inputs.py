@@ -58,7 +58,7 @@ def test_a_voxel_size_is_that_of_volumes_too(maps):
 
 
 def test_a_volume_with_another_voxel_size_forgets_its_header():
-    volume = Volume(np.eye(8)[None] * np.ones((8, 1, 1)), 1.0, header_spacing=(1.0, 1.0, 1.004))
+    volume = Volume(np.arange(512.0).reshape(8, 8, 8), 1.0, header_spacing=(1.0, 1.0, 1.004))
     assert input_map(volume, None) is volume
     other = input_map(volume, 1.3)
     assert (other.voxel_size, other.header_spacing) == (1.3, None)

@@ -81,13 +81,6 @@ def test_numbers_from_a_distribution():
     assert answer.judge(answer.resolution) == "agrees"
 
 
-@pytest.mark.parametrize(("middle", "crossed"), [(9.3, "10 Å"), (4.8, "5 Å"), (7.0, None)])
-def test_a_class_is_uncertain_where_the_interval_reaches_into_another(middle, crossed):
-    told = np.exp(-0.5 * (((EDGES[1:] + EDGES[:-1]) / 2 - middle) / 0.6) ** 2)
-    said = answer_of(told / told.sum(), EDGES).uncertain_class()
-    assert said is None if crossed is None else said.endswith(f"border of {crossed}")
-
-
 def test_many_distributions_at_once_are_as_one():
     rng = np.random.default_rng(0)
     many = rng.dirichlet(np.ones(len(EDGES) - 1), (2, 3))

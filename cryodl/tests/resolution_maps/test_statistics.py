@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from cryodl.errors import InputError
-from cryodl.resolution_maps.statistics import resolution_stats
+from cryodl.methods.resolution_class.estimate import answer_of
+from cryodl.resolution_maps.statistics import CLASS_EDGES, resolution_stats
 
 
 def test_known_values():
@@ -38,3 +39,12 @@ def test_no_values_or_bad_ones_are_refused():
         resolution_stats(np.array([]))
     with pytest.raises(InputError, match="not finite"):
         resolution_stats(np.array([3.0, np.nan]))
+
+
+@pytest.mark.parametrize(("middle", "crossed"), [(9.3, "10 Å"), (4.8, "5 Å"), (7.0, None)])
+def test_a_class_is_uncertain_where_the_interval_reaches_into_another(middle, crossed):
+    edges = np.arange(2, 20.5, 0.5)
+    assert set(CLASS_EDGES) <= set(edges)
+    told = np.exp(-0.5 * (((edges[1:] + edges[:-1]) / 2 - middle) / 0.6) ** 2)
+    said = answer_of(told / told.sum(), edges).uncertain_class()
+    assert said is None if crossed is None else said.endswith(f"border of {crossed}")
