@@ -10,6 +10,7 @@ grids lie on each other: lines that are cut anywhere else are not seen.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,24 @@ def finest_warning(volume: Volume, finest: float) -> str | None:
         f"{LOW_PASSED} {finest:.2f} Å, as if it was low-passed there or brought "
         f"to finer voxels from ones of {finest / 2:.2f} Å: it holds nothing finer"
     )
+
+
+def holds_nothing_better(voxel_size: float, finest: float | None = None) -> str:
+    """Words on what voxels (Å) cannot show; finest : Å, where it is not two of them."""
+    return (
+        f"the voxel size of {voxel_size:g} Å holds nothing better than "
+        f"{finest or 2 * voxel_size:.1f} Å"
+    )
+
+
+def coarse_voxels(volume: Volume, spec: Mapping[str, Any]) -> list[str]:
+    """A sentence where two voxels are twice the best resolution that a network tells, or none.
+
+    spec : of its bundle
+    """
+    if volume.voxel_size <= spec["resolution_limits"][0]:
+        return []
+    return [f"{holds_nothing_better(volume.voxel_size)}: no finer value is given"]
 
 
 def finest_stats(volume: Volume, finest: float) -> dict[str, Any]:

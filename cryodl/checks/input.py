@@ -114,17 +114,26 @@ def _of_molecule(
     molecule = coarse_mask(volume) if inside is None else inside
     if inside is None and support is None:  # both look there
         inside = molecule
-    both = int((mask & molecule).sum())
-    held = both / molecule.sum()
+    held = beside(mask, molecule)
     found = []
-    # a mask of a part holds little of the molecule, too, but little else
-    if held < HELD and both < FILLED * mask.sum():
+    if held is not None:
         found.append(
             f"the mask lies beside the molecule found in the map, of which it holds {held:.0%}: "
             "give the mask of this map, which is 1 in the molecule"
         )
     said = clean_warning(volume, support, inside) or voxel_size_warning(volume, inside)
     return found if said is None else [*found, said]
+
+
+def beside(mask: np.ndarray, molecule: np.ndarray) -> float | None:
+    """Share of the molecule that is in a mask, where that lies beside it; None where it does not.
+
+    mask, molecule : ndarrays, shape (z, y, x), bool
+    """
+    both = int((mask & molecule).sum())
+    held = both / max(int(molecule.sum()), 1)
+    # a mask of a part holds little of the molecule, too, but little else
+    return held if held < HELD and both < FILLED * mask.sum() else None
 
 
 def check_one_grid(

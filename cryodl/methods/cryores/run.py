@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
+from cryodl.checks.finest import coarse_voxels, finest_possible, finest_stats, finest_warning
 from cryodl.checks.input import (
     KINDS,
     at_ends,
@@ -272,11 +272,4 @@ def _estimate(
 def advise(volume: Volume, values: np.ndarray, spec: Any, finest: float = 0.0) -> list[str]:
     """Sentences about a voxel size or values (Å, inside the mask) beyond the trained range, or at
     the finest (Å) that the map can hold."""
-    said = []
-    nyquist = 2 * volume.voxel_size
-    if nyquist > 2 * spec["resolution_limits"][0]:
-        said.append(
-            f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
-            "no finer value is given"
-        )
-    return said + at_ends(values, spec, finest=finest)
+    return coarse_voxels(volume, spec) + at_ends(values, spec, finest=finest)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.checks.finest import coarse_voxels
 from cryodl.checks.input import at_ends
 from cryodl.errors import SettingError
 from cryodl.filters.sharpen import apply_bfactor, estimate_bfactor, flatten_spectrum
@@ -106,14 +107,7 @@ UNSHARPENED = 60.0  # Å²; maps are deposited with some fall-off left, most wit
 
 def advise_on_input(volume: Volume, sharpened: Sharpened, spec: Mapping[str, Any]) -> list[str]:
     """Sentences about voxel size and sharpening; empty where there is nothing to say."""
-    said = []
-    best = spec["resolution_limits"][0]
-    nyquist = 2 * volume.voxel_size
-    if nyquist > 2 * best:
-        said.append(
-            f"the voxel size of {volume.voxel_size:g} Å holds nothing better than {nyquist:.1f} Å: "
-            f"no finer value is given"
-        )
+    said = coarse_voxels(volume, spec)
     fall_off = -(sharpened.guinier_bfactor or 0.0)
     if sharpened.sharpen == "none" and fall_off > UNSHARPENED:
         said.append(

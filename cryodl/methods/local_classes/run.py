@@ -11,7 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.checks.finest import finest_possible, finest_stats, finest_warning
+from cryodl.checks.finest import (
+    finest_possible,
+    finest_stats,
+    finest_warning,
+    holds_nothing_better,
+)
 from cryodl.checks.input import check_map, refuse_coarse
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.compute.device import device_scope, load_network, precision_on
@@ -212,10 +217,8 @@ def _estimate(
         finest = finest_possible(given)
         notes += filter(None, [finest_warning(volume, finest)])
         if 2 * volume.voxel_size > 10:
-            notes.append(
-                f"the voxel size of {volume.voxel_size:g} Å holds nothing better than "
-                f"{2 * volume.voxel_size:.1f} Å: all classes but the last mean nothing"
-            )
+            held = holds_nothing_better(volume.voxel_size)
+            notes.append(f"{held}: all classes but the last mean nothing")
         for note in notes:
             tell(f"warning: {note}")
         place = tuple(slice(first, last) for first, last in bounding_box(inside))

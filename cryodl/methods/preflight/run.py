@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.checks.input import beside
 from cryodl.checks.voxel_size import voxel_size_warning
 from cryodl.errors import counted
 from cryodl.half_maps.fsc import (
@@ -221,7 +222,7 @@ def _mask(mask: Volume, molecule: np.ndarray) -> Check:
         return Check("mask", FAULT, f"values from {low:.4g} to {high:.4g}",
             "give a mask from 0 to 1")  # fmt: skip
     inside = float(mask.data[molecule].mean())
-    if inside < 0.5:
+    if beside(mask.data > 0.5, molecule) is not None:
         return Check("mask", FAULT, f"it holds {inside:.0%} of the molecule found in the map",
             "give the mask of this map")  # fmt: skip
     return Check("mask", OK, f"{low:.3g} to {high:.3g}, holds {inside:.0%} of the molecule")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.checks.finest import finest_possible, finest_warning
+from cryodl.checks.finest import finest_possible, finest_warning, holds_nothing_better
 from cryodl.checks.input import check_map, refuse_coarse
 from cryodl.checks.quiet import filled, quiet_rim, within_rim
 from cryodl.compute.device import device_scope, load_parts, predict_one
@@ -148,10 +148,8 @@ class Classifier:
         if said is not None:
             notes.append(said)
         elif estimate < finest:
-            notes.append(
-                f"the voxel size of {volume.voxel_size:g} Å holds nothing better than "
-                f"{finest:.1f} Å: the estimate means that the map is as good as its voxels allow"
-            )
+            held = holds_nothing_better(volume.voxel_size, finest)
+            notes.append(f"{held}: the estimate means that the map is as good as its voxels allow")
         share = self.spec["calibration"]["interval"]
         answer = answer_of(probability, self.edges, share, finest=finest)
         said = answer.uncertain_class()

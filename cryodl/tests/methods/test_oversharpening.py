@@ -256,6 +256,7 @@ def files(maps, tmp_path_factory):
     write_map(folder / "map.mrc", volume)
     write_map(folder / "res.mrc", told)
     write_map(folder / "small.mrc", Volume(told.data[:30, :30, :30], VOXEL))
+    write_map(folder / "part.mrc", Volume(volume.data[:30, :30, :30], VOXEL))
     write_map(folder / "coarse.mrc", Volume(volume.data, 2 * VOXEL))
     return folder
 
@@ -272,7 +273,7 @@ def files(maps, tmp_path_factory):
         (["map.mrc", "--resolution-map", "res.mrc", "--bfactors", "sharp"], "two or more numbers"),
         (["map.mrc", "--resolution-map", "small.mrc"], "boxes differ"),
         (["map.mrc", "--resolution-map", "absent.mrc"], "no such file"),
-        (["map.mrc", "--resolution-map", "res.mrc", "--sharpened", "small.mrc"], "one grid"),
+        (["map.mrc", "--resolution-map", "res.mrc", "--sharpened", "part.mrc"], "one grid"),
         (["map.mrc", "--resolution-map", "res.mrc", "--sharpened", "coarse.mrc"], "one grid"),
         (["map.mrc", "--resolution-map", "res.mrc", "--bundle", "none"], "unknown bundle"),
         (["map.mrc", "--resolution-map", "res.mrc", "--criterion", "correlation"], "half maps"),

@@ -16,7 +16,7 @@ from cryodl.files.atomic_models import write_atoms
 from cryodl.filters.shells import transform
 from cryodl.half_maps.pair import half_sum
 from cryodl.maps.mask import automatic_mask
-from cryodl.methods.preflight.run import _model
+from cryodl.methods.preflight.run import _mask, _model
 from cryodl.methods.quality.model import read_atoms
 from cryodl.report.chimerax import contour_level
 from cryodl.tests.methods.submissions import (
@@ -255,6 +255,17 @@ def test_the_contour_level_parts_the_molecule_from_noise(base, tmp_path, capsys)
     assert level == 0 and "(given)" in checks["contour level"]["evidence"]
     assert checks["contour level"]["verdict"] == "warning" and shown[1] > shown[0]
     assert f"{shown[1]} voxels outside the mask and {shown[0]} inside" in str(stats["warnings"])
+
+
+@pytest.mark.parametrize(("kind", "verdict"),
+    [("whole", "ok"), ("a part", "ok"), ("beside", "fault")])  # fmt: skip
+def test_a_mask_of_a_part_is_one_and_a_mask_beside_is_none(base, kind, verdict):
+    primary, *_, mask = base
+    molecule, part = automatic_mask(primary), np.zeros_like(mask)
+    part[:, :, : mask.shape[2] // 2 - 2] = 1
+    weights = {"whole": mask, "a part": mask * part, "beside": 1.0 - (mask > 0)}[kind]
+    found = _mask(primary.with_data(weights.astype(np.float32)), molecule)
+    assert found.verdict == verdict, found
 
 
 @pytest.mark.parametrize(("number", "share"), [(0, 0.9), (1, 0.85)])
