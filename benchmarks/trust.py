@@ -4,9 +4,9 @@
 
 Both are what `cryodl evaluate experiments FOLDERS -o OUT --methods refined` wrote. In each bin of
 trust the share of signs that were right is found, of simulated experiments and of reconstructions
-by RELION, and their mean is what the trust has to say. RELION's reconstructions are few: each is
-judged by what the others and the simulated ones say. The last lines are the tables of a network's
-spec, in the place of those that it had when the maps were made.
+by RELION, and their mean is what the trust has to say. RELION's are few: each is judged by what the
+others and the simulated ones say. Where none is simulated, what is told stays. The last line holds
+tables of a network's spec, in the place of those that it had when the maps were made.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ def bins(rows: list[dict]) -> np.ndarray:
 
 def mended(relion: list[dict], simulated: list[dict]) -> tuple[np.ndarray, np.ndarray]:
     """What is told at (0.5, the bins, 1), and what has to be."""
+    if not simulated:
+        return np.array([0.5, 1]), np.array([0.5, 1])
     both = np.stack([bins(relion), bins(simulated)])
     told, right = np.nanmean(both[..., 0], 0), np.nanmean(both[..., 1], 0)
     known = np.isfinite(told)
@@ -69,7 +71,7 @@ def table(relion: list[dict], simulated: list[dict]) -> list[str]:
         told, share, mean = of_relion[k, 0], of_relion[k, 1], new[k] / voxels[k]
         off = mean - right[k] / voxels[k]
         words = f"{told:.3f} | {share:.3f} | {of_simulated[k, 1]:.3f} | {mean:.3f} | {off:+.3f}"
-        lines.append(f"| {words} | {most[k]:.3f} |")
+        lines.append(f"| {words} | {most[k]:.3f} |".replace("nan", "none"))
     return lines
 
 
@@ -86,6 +88,8 @@ def main() -> None:
         counts = [len({row["experiment"] for row in rows}) for rows in (relion, simulated)]
         lines += [f"{words.capitalize()}, {counts[0]} by RELION, {counts[1]} simulated", ""]
         lines += [*table(relion, simulated), ""]
+        if not (relion and simulated):  # its own calibration stays
+            continue
         share = np.interp(spec[name]["share"], *mended(relion, simulated))
         tables[name] = {"departure": list(spec[name]["departure"]),
                         "share": [round(float(v), 4) for v in share]}  # fmt: skip
