@@ -23,7 +23,8 @@ import numpy as np
 
 from cryodl.evaluation.reconstructions import open_experiments
 from cryodl.filters.shells import products, transform
-from cryodl.half_maps.directional import DirectionalFsc, cell_sums, directional_fsc, in_cones
+from cryodl.half_maps.cones import cell_sums, in_cones
+from cryodl.half_maps.directional import DirectionalFsc, directional_fsc
 from cryodl.half_maps.fsc import (
     estimate_within,
     level_shells,

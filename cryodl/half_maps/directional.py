@@ -20,13 +20,23 @@ of a molecule have little of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cryodl.filters.shells import products, shell_frequencies, shell_planes, transform
+from cryodl.filters.shells import products, shell_frequencies, transform
+from cryodl.half_maps.cones import (
+    HALF_ANGLE,
+    SECTORS,
+    angles,
+    cell_centres,
+    cell_sums,
+    cells_and_shells,
+    in_cones,
+    sectors,
+)
 from cryodl.half_maps.fsc import (
     THRESHOLDS,
     FscCurve,
@@ -37,9 +47,6 @@ from cryodl.half_maps.fsc import (
 )
 from cryodl.maps.volume import Volume
 
-HALF_ANGLE = 20.0  # degrees
-CELL = 5.0  # degrees, edge of the cells into which directions are sorted
-SECTORS = 8  # of a cone, left out in turn
 APART = 40.0  # degrees, at least, between the directions that are named as the worst
 FULL = 3  # shells from the middle that hold too few coefficients for cones
 BEYOND = 1.3  # times the frequency of the resolution: beyond, curves are chance and count as 0
@@ -95,7 +102,7 @@ class DirectionalFsc:
         """Of the surface in Fourier space to which the map reaches, 1 for a sphere: the surface of
         the ball of its volume over its own. Differences by chance are left out."""
         radius = self.true_areas
-        near = _angles(self.directions, self.directions) < np.radians(HALF_ANGLE)
+        near = angles(self.directions, self.directions) < np.radians(HALF_ANGLE)
         slopes = [_slope(radius, i, near[i], self.directions) for i in range(len(radius))]
         surface = np.mean(radius**2 * np.sqrt(1 + np.square(slopes)))
         return float(min(np.mean(radius**3) ** (2 / 3) / max(surface, 1e-30), 1.0))
@@ -118,8 +125,8 @@ class DirectionalFsc:
         where there is no signal)."""
         found: list[int] = []
         for i in np.argsort(-np.nan_to_num(self.resolutions, nan=np.inf)):
-            angles = _angles(self.directions[[i]], self.directions[found])
-            if not found or np.degrees(angles.min()) >= APART:
+            away = angles(self.directions[[i]], self.directions[found])
+            if not found or np.degrees(away.min()) >= APART:
                 found.append(int(i))
             if len(found) == count:
                 break
@@ -154,7 +161,7 @@ def directional_fsc(
     added = curve.randomised[:end] if curve.randomised_from else np.zeros(end)
     added = np.where(frequencies[:end] * (curve.randomised_from or 0) > 1, added, 0)
     cones = in_cones(directions)
-    sectors = _sectors(directions)
+    sector = sectors(directions)
     step = frequencies[1]
 
     def curves(where: np.ndarray) -> np.ndarray:
@@ -167,7 +174,7 @@ def directional_fsc(
         return fsc[:, 1:].clip(0).sum(axis=1) * step
 
     fsc = curves(cones)
-    chance = _jackknife(areas(curves(cones & (sectors != k))) for k in range(SECTORS))
+    chance = _jackknife(areas(curves(cones & (sector != k))) for k in range(SECTORS))
     whole = np.zeros((len(directions), len(frequencies)))
     whole[:, :end] = fsc
     model = _Model.of(curve.corrected[:end], frequencies[:end], resolution, counts.sum(axis=0))
@@ -296,81 +303,6 @@ def _less_chance(values: np.ndarray, chance: float) -> np.ndarray:
     mean, variance = values.mean(), values.var()
     true = max(variance - chance**2, 0.0)
     return mean + np.sqrt(true / max(variance, 1e-30)) * (values - mean)
-
-
-def in_cones(directions: np.ndarray) -> np.ndarray:
-    """Whether direction j lies in the cone about direction i: ndarray (n, n), bool."""
-    return _angles(directions, directions) <= np.radians(HALF_ANGLE)
-
-
-def cell_sums(shape: tuple[int, ...], *powers: Callable[[int], np.ndarray]) -> np.ndarray:
-    """Sums over the coefficients of every cell and shell, and at last their count.
-
-    powers : functions of the number of a plane, as `products` makes them
-    Returns ndarray (powers + 1, cells, shells)
-    """
-    cells, count = len(cell_centres()), max(shape) // 2 + 1
-    sums = np.zeros((len(powers) + 1, cells * count))
-    for k, (cell, shell) in enumerate(cells_and_shells(shape)):
-        inside = shell < count
-        index = cell[inside] * count + shell[inside]
-        for row, power in zip(sums, powers):
-            row += np.bincount(index, power(k)[inside], sums.shape[1])
-        sums[-1] += np.bincount(index, minlength=sums.shape[1])
-    return sums.reshape(-1, cells, count)
-
-
-def cell_centres() -> np.ndarray:
-    """Directions on half a sphere, about CELL apart: ndarray (n, 3), unit vectors z, y, x."""
-    counts, _ = _rings()
-    found = []
-    for ring, count in enumerate(counts):
-        polar = (ring + 0.5) * (np.pi / 2 / len(counts))
-        about = (np.arange(count) + 0.5) * (2 * np.pi / count) - np.pi
-        z, y = np.sin(polar) * np.sin(about), np.sin(polar) * np.cos(about)
-        found.append(np.stack([z, y, np.full(count, np.cos(polar))], axis=1))
-    return np.concatenate(found)
-
-
-def cells_and_shells(shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The cell of direction and the shell of every coefficient of a real transform, by planes.
-
-    Yields two ndarrays (y, x // 2 + 1), int
-    """
-    counts, first = _rings()
-    y, x = np.fft.fftfreq(shape[1])[:, None], np.fft.rfftfreq(shape[2])[None, :]
-    for z, shells in zip(np.fft.fftfreq(shape[0]), shell_planes(shape)):
-        radius = np.sqrt(z * z + y * y + x * x)
-        polar = np.arccos(np.clip(x / np.maximum(radius, 1e-12), 0, 1))
-        ring = np.minimum((polar * (2 * len(counts) / np.pi)).astype(int), len(counts) - 1)
-        share = (np.arctan2(z, np.broadcast_to(y, radius.shape)) + np.pi) / (2 * np.pi)
-        place = np.minimum((share * counts[ring]).astype(int), counts[ring] - 1)
-        yield first[ring] + place, shells
-
-
-def _rings() -> tuple[np.ndarray, np.ndarray]:
-    """Cells in each ring about the x axis, and the number of its first."""
-    rings = round(90 / CELL)
-    polar = (np.arange(rings) + 0.5) * (np.pi / 2 / rings)
-    counts = np.maximum(np.rint(2 * np.pi * np.sin(polar) / np.radians(CELL)), 3).astype(int)
-    return counts, np.cumsum(counts) - counts
-
-
-def _sectors(directions: np.ndarray) -> np.ndarray:
-    """In which sector of the cone about axis i direction j lies: ndarray (n, n), int."""
-    found = np.empty((len(directions),) * 2, np.int8)
-    for i, axis in enumerate(directions):
-        across = np.cross(axis, np.eye(3)[np.argmin(np.abs(axis))])
-        across /= np.linalg.norm(across)
-        seen = directions * np.sign(directions @ axis)[:, None]
-        angle = np.arctan2(seen @ np.cross(axis, across), seen @ across)
-        found[i] = ((angle + np.pi) / (2 * np.pi) * SECTORS).astype(int) % SECTORS
-    return found
-
-
-def _angles(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Between axes, radians: ndarray (n, m), 0 to pi / 2."""
-    return np.arccos(np.clip(np.abs(first @ second.T), 0, 1))
 
 
 def _or_none(value: float) -> float | None:

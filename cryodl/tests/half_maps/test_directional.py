@@ -3,13 +3,8 @@
 import numpy as np
 import pytest
 
-from cryodl.half_maps.directional import (
-    SURE,
-    UNEVEN,
-    cell_centres,
-    cells_and_shells,
-    directional_fsc,
-)
+from cryodl.half_maps.cones import cell_centres, cells_and_shells
+from cryodl.half_maps.directional import SURE, UNEVEN, directional_fsc
 from cryodl.half_maps.fsc import estimate_fsc
 from cryodl.maps.volume import Volume
 
