@@ -54,6 +54,9 @@ FIT_FROM = 0.55  # times that frequency, from which on shells tell the ratio of 
 POWERS = {2: 0.3, 4: 0.15, 6: 0.075, 8: 0.0375}  # variance by degree that logarithms usually have
 LEVEL = 0.3  # variance of their mean
 ALIKE = 0.4  # times the coefficients which a mask makes alike, found by the error of known factors
+BEND = 2.0  # second derivative that their common curve usually has, by the square of frequency in
+# that of the resolution
+AT = float(np.log(THRESHOLDS[0] / (1 - THRESHOLDS[0])))  # logarithm of the ratio at the resolution
 STEPS, LONGEST = 12, 1.0  # of Gauss-Newton, and the most by which a step changes a logarithm
 SURE, UNEVEN = 2.0, 0.42  # RMS of the part of degree 2 over that by chance, and itself, of an
 # anisotropic map
@@ -177,15 +180,16 @@ def directional_fsc(
     chance = _jackknife(areas(curves(cones & (sector != k))) for k in range(SECTORS))
     whole = np.zeros((len(directions), len(frequencies)))
     whole[:, :end] = fsc
-    model = _Model.of(curve.corrected[:end], frequencies[:end], resolution, counts.sum(axis=0))
+    alike = max(ALIKE * float(np.mean(weights**4) / np.mean(weights**2) ** 2), 1.0)
+    independent = cones @ counts / alike
+    model = _Model.of(
+        curve.corrected[:end], fsc, independent, frequencies[:end], resolution, directions
+    )
     if model:
-        alike = max(ALIKE * float(np.mean(weights**4) / np.mean(weights**2) ** 2), 1.0)
-        factors, uneven, by_chance = model.factors(fsc, cones @ counts / alike, directions)
-        resolutions = model.resolutions(factors)
+        resolutions, uneven, by_chance = model.resolutions(), model.uneven, model.by_chance
     else:
         crossings = [resolution_at(frequencies, line, THRESHOLDS[0]) or np.nan for line in whole]
-        resolutions = np.array(crossings)
-        uneven, by_chance = 0.0, np.inf
+        resolutions, uneven, by_chance = np.array(crossings), 0.0, np.inf
     resolutions = np.maximum(resolutions, 1 / frequencies[-1])
     return DirectionalFsc(
         directions, frequencies, whole, resolutions, areas(fsc), chance, uneven, uneven / by_chance
@@ -194,91 +198,100 @@ def directional_fsc(
 
 @dataclass(frozen=True)
 class _Model:
-    """The whole map's ratio of signal to noise: its own up to its resolution, made to fall, and
-    exp(start - fall s²), as fitted about the resolution, beyond.
+    """Ratios of signal to noise of cones: one curve of all, times a factor of each.
 
-    frequencies, ratio : ndarrays (shells,), 1/Å and logarithm;  resolution : Å
-    at : logarithm of the ratio at the resolution;  fall : Å²
+    frequencies, ratio : ndarrays (shells,), 1/Å, and logarithm of the curve, which falls
+    factors : ndarray (n,), logarithms;  uneven : RMS of their part of degree 2;  by_chance : what
+        that is by chance
     """
 
     frequencies: np.ndarray
     ratio: np.ndarray
-    resolution: float
-    fall: float
-    at: float = float(np.log(THRESHOLDS[0] / (1 - THRESHOLDS[0])))
+    factors: np.ndarray
+    uneven: float
+    by_chance: float
 
     @classmethod
-    def of(cls, fsc, frequencies, resolution: float | None, counts) -> _Model | None:
-        """Of an FSC and its counts, ndarrays (shells,); None where it does not fall off."""
-        from scipy.optimize import curve_fit
+    def of(
+        cls,
+        fsc: np.ndarray,
+        cones: np.ndarray,
+        counts: np.ndarray,
+        frequencies: np.ndarray,
+        resolution: float | None,
+        directions: np.ndarray,
+    ) -> _Model | None:
+        """By penalised least squares, from shells about the resolution; None where the curve does
+        not fall off.
 
-        if resolution is None:
-            return None
-        first = _first(frequencies, resolution)
-        squares = frequencies[first:] ** 2
-        if len(squares) < FULL + 1:
-            return None
-        guess = (2 - cls.at) * 0.5, (2 - cls.at) * resolution**2
-        error = 1 / np.sqrt(counts[first:])
-        try:
-            (start, fall), _ = curve_fit(
-                lambda s, start, fall: _sigmoid(start - fall * s),
-                squares,
-                fsc[first:],
-                guess,
-                error,
-            )
-        except RuntimeError:  # it does not converge
-            return None
-        if fall <= 0 or start <= cls.at:
-            return None
-        before = frequencies < 1 / resolution
-        held = fsc[before].clip(1e-3, 1 - 1e-3)
-        ratio = np.log(held / (1 - held)).clip(cls.at)
-        falling = np.minimum.accumulate(ratio) + np.maximum.accumulate(ratio[::-1])[::-1]
-        beyond = cls.at - fall * (frequencies[~before] ** 2 - resolution**-2)
-        return cls(frequencies, np.append(falling / 2, beyond), resolution, float(fall))
-
-    def factors(
-        self, cones: np.ndarray, counts: np.ndarray, directions: np.ndarray
-    ) -> tuple[np.ndarray, float, float]:
-        """Logarithms of the ratio in cones over the whole map's, by penalised least squares.
-
+        fsc : ndarray (shells,), of the whole map, which holds before these shells
         cones, counts : ndarrays (n, shells), FSC and independent coefficients
-        Returns ndarray (n,), the RMS of its part of degree 2, and what that is by chance
+        frequencies : ndarray (shells,);  resolution : Å, or None
         """
         from scipy.special import eval_legendre
 
+        first = 0 if resolution is None else _first(frequencies, resolution)
+        if resolution is None or len(frequencies) < first + FULL + 1:
+            return None
         cosines = np.clip(directions @ directions.T, -1, 1)
         usual = LEVEL + sum(v * eval_legendre(degree, cosines) for degree, v in POWERS.items())
         sizes, shapes = np.linalg.eigh(usual)
         basis = shapes * np.sqrt(np.maximum(sizes, 0))  # whose shares have a variance of 1
         basis = basis[:, sizes > 1e-9 * sizes[-1]]
-        window = slice(_first(self.frequencies, self.resolution), None)
-        cones, counts, ratio = cones[:, window], counts[:, window], self.ratio[window]
+        many = basis.shape[1]
+        cones, counts = cones[:, first:], counts[:, first:]
         counts = counts / in_cones(directions).sum(axis=0).mean()  # each is in many cones
-        shares = np.zeros(basis.shape[1])
+        squares = (frequencies[first:] * resolution) ** 2
+        bends = _bends(squares) / BEND
+        penalty = np.eye(many + len(squares))
+        penalty[many:, many:] = bends.T @ bends
+        found = np.append(np.zeros(many), AT + (2 - AT) * (1 - squares))  # shares and curve
         for _ in range(STEPS):
-            model = _sigmoid(ratio + (basis @ shares)[:, None])
+            model = _sigmoid((basis @ found[:many])[:, None] + found[many:])
             slope = model * (1 - model)
             weight = 2 * counts / np.maximum(1 - model**2, 0.05) ** 2  # by its variance
-            known = (weight * slope**2).sum(axis=1)
-            pull = basis.T @ (weight * slope * (cones - model)).sum(axis=1) - shares
-            step = np.linalg.solve((basis.T * known) @ basis + np.eye(len(shares)), pull)
-            shares += step * min(1, LONGEST / max(np.abs(basis @ step).max(), 1e-30))
-        factors = basis @ shares
+            known, left = weight * slope**2, weight * slope * (cones - model)
+            both = basis.T @ known
+            curvature = penalty + np.block(
+                [
+                    [(basis.T * known.sum(axis=1)) @ basis, both],
+                    [both.T, np.diag(known.sum(axis=0))],
+                ]
+            )
+            pull = np.append(basis.T @ left.sum(axis=1), left.sum(axis=0)) - penalty @ found
+            step = np.linalg.solve(curvature, pull)
+            longest = max(np.abs(basis @ step[:many]).max(), np.abs(step[many:]).max())
+            found += step * min(1, LONGEST / max(longest, 1e-30))
+        factors, ratio = basis @ found[:many], found[many:]
+        if not ratio[-1] < ratio[0] > AT:
+            return None
+        held = fsc[:first].clip(1e-3, 1 - 1e-3)
+        before = np.maximum(np.log(held / (1 - held)), ratio[0])
+        falling = np.minimum.accumulate(np.append(before, ratio)) - 1e-6 * np.arange(
+            len(frequencies)
+        )
         second = 5 * eval_legendre(2, cosines) @ factors / len(factors)
-        return factors, float(np.sqrt(np.mean(second**2))), float(np.sqrt(5 / known.sum()))
+        by_chance = float(np.sqrt(5 / known.sum()))
+        return cls(frequencies, falling, factors, float(np.sqrt(np.mean(second**2))), by_chance)
 
-    def resolutions(self, factors: np.ndarray) -> np.ndarray:
-        """Å, to which factors move the resolution; nan where nothing is left; ndarray (n,)."""
-        finer = np.sqrt(self.resolution**-2 + factors.clip(0) / self.fall)
-        before = self.frequencies < 1 / self.resolution
-        places = np.append(self.frequencies[before], 1 / self.resolution)[1:]
-        levels = np.append(self.ratio[before], self.at)[1:]
-        coarser = np.interp(factors - self.at, -levels, places)
-        coarser[self.at - factors > levels[0]] = np.nan
-        return 1 / np.where(factors > 0, finer, coarser)
+    def resolutions(self) -> np.ndarray:
+        """Å, where the ratio of each cone falls to the threshold; beyond the curve, as it falls on
+        average; nan where nothing is left; ndarray (n,)."""
+        squares, level = self.frequencies**2, AT - self.factors
+        found = np.interp(-level, -self.ratio, squares)
+        half = len(squares) // 2
+        fall = (self.ratio[half] - self.ratio[-1]) / (squares[-1] - squares[half])
+        found += np.maximum(self.ratio[-1] - level, 0) / fall
+        found[level > self.ratio[1]] = np.nan
+        return 1 / np.sqrt(found)
+
+
+def _bends(places: np.ndarray) -> np.ndarray:
+    """Second derivatives of values at places that are not even: ndarray (n - 2, n), which squared
+    and added make an integral."""
+    steps = np.diff(places)
+    slopes = np.diff(np.eye(len(places)), axis=0) / steps[:, None]
+    return np.diff(slopes, axis=0) / np.sqrt((steps[1:] + steps[:-1]) / 2)[:, None]
 
 
 def _first(frequencies: np.ndarray, resolution: float) -> int:
