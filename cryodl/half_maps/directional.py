@@ -8,11 +8,11 @@ so areas differ by chance. By how much is told by leaving out an eighth of every
 
 Where the curve of a cone crosses the threshold is chance even more: few coefficients lie about one
 shell. So all shells about the resolution are asked for one number: by what factor the ratio of
-signal to noise in the cone differs from that of the whole map, as missing views make it differ
+signal to noise in the cone differs from one curve of all cones, as missing views make it differ
 (Baldwin & Lyumkis 2020, Prog. Biophys. Mol. Biol. 150, 160). Missing views change it smoothly over
 the sphere: its logarithm is a sum of even spherical harmonics, weighed against what they usually
-have, so that chance in a cone is held by its neighbours. The factor moves the resolution of the
-whole map: coarser along its own curve, finer as if the ratio fell off on as exp(-B s²).
+have, so that chance in a cone is held by its neighbours. The curve is smooth and fitted with the
+factors: where the whole map is at its end, the finer directions show how it goes on.
 
 What names a map anisotropic is the part of degree 2: rare views make it, and chance and the shape
 of a molecule have little of it.
@@ -54,8 +54,8 @@ FIT_FROM = 0.55  # times that frequency, from which on shells tell the ratio of 
 POWERS = {2: 0.3, 4: 0.15, 6: 0.075, 8: 0.0375}  # variance by degree that logarithms usually have
 LEVEL = 0.3  # variance of their mean
 ALIKE = 0.4  # times the coefficients which a mask makes alike, found by the error of known factors
-BEND = 2.0  # second derivative that their common curve usually has, by the square of frequency in
-# that of the resolution
+BEND = 2.0  # second derivative that their curve usually has, by squares of frequency, 1 at the
+# resolution of the whole map
 AT = float(np.log(THRESHOLDS[0] / (1 - THRESHOLDS[0])))  # logarithm of the ratio at the resolution
 STEPS, LONGEST = 12, 1.0  # of Gauss-Newton, and the most by which a step changes a logarithm
 SURE, UNEVEN = 2.0, 0.42  # RMS of the part of degree 2 over that by chance, and itself, of an
@@ -230,8 +230,10 @@ class _Model:
         """
         from scipy.special import eval_legendre
 
-        first = 0 if resolution is None else _first(frequencies, resolution)
-        if resolution is None or len(frequencies) < first + FULL + 1:
+        if resolution is None:
+            return None
+        first = max(FULL, int(np.searchsorted(frequencies, FIT_FROM / resolution)))
+        if len(frequencies) < first + FULL + 1:
             return None
         cosines = np.clip(directions @ directions.T, -1, 1)
         usual = LEVEL + sum(v * eval_legendre(degree, cosines) for degree, v in POWERS.items())
@@ -292,11 +294,6 @@ def _bends(places: np.ndarray) -> np.ndarray:
     steps = np.diff(places)
     slopes = np.diff(np.eye(len(places)), axis=0) / steps[:, None]
     return np.diff(slopes, axis=0) / np.sqrt((steps[1:] + steps[:-1]) / 2)[:, None]
-
-
-def _first(frequencies: np.ndarray, resolution: float) -> int:
-    """Shell from which on the ratio of signal to noise is looked at."""
-    return max(FULL, int(np.searchsorted(frequencies, FIT_FROM / resolution)))
 
 
 def _sigmoid(ratio: np.ndarray) -> np.ndarray:

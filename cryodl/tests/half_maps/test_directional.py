@@ -10,16 +10,22 @@ from cryodl.maps.volume import Volume
 
 N, VOXEL = 96, 1.5
 AXIS = np.array([0.6, 0.0, 0.8])  # z, y, x
+BEND = 0.27  # near the end of the whole map
 
 
-def halves(more: float, seed=0):
+def falling(s, beyond=40.0):
+    """Amplitude of the signal by frequency, 1/voxel; with another B-factor beyond BEND."""
+    return np.exp(-40 * np.minimum(s, BEND) ** 2 - beyond * np.maximum(s**2 - BEND**2, 0))
+
+
+def halves(more: float, seed=0, beyond=40.0):
     """Two maps of one white signal that falls off, with noise `more` times as strong about AXIS."""
     rng = np.random.default_rng(seed)
     f = [np.fft.fftfreq(N)[:, None, None], np.fft.fftfreq(N)[:, None], np.fft.rfftfreq(N)]
     radius = np.maximum(np.sqrt(f[0] ** 2 + f[1] ** 2 + f[2] ** 2), 1e-9)
     along = np.abs(f[0] * AXIS[0] + f[1] * AXIS[1] + f[2] * AXIS[2]) / radius
     noise = np.where(along > np.cos(np.radians(35)), more, 1.0)
-    signal = np.fft.rfftn(rng.normal(size=(N, N, N))) * np.exp(-40 * radius**2)
+    signal = np.fft.rfftn(rng.normal(size=(N, N, N))) * falling(radius, beyond)
 
     def half():
         spectrum = signal + 0.1 * noise * np.fft.rfftn(rng.normal(size=(N, N, N)))
@@ -28,16 +34,16 @@ def halves(more: float, seed=0):
     return half(), half()
 
 
-def found(more, seed=0):
-    first, second = halves(more, seed)
+def found(more, seed=0, beyond=40.0):
+    first, second = halves(more, seed, beyond)
     weights = np.ones((N, N, N), np.float32)
     return directional_fsc(first, second, weights, estimate_fsc(first, second, weights))
 
 
-def known(noise: float) -> float:
-    """Å at which signal exp(-40 s²) and noise 0.1 x `noise` correlate to 0.143."""
+def known(noise: float, beyond=40.0) -> float:
+    """Å at which the signal and noise 0.1 x `noise` correlate to 0.143."""
     s = np.linspace(0.01, 0.5, 5000)
-    power = np.exp(-80 * s**2)
+    power = falling(s, beyond) ** 2
     return VOXEL / s[np.argmax(power / (power + (0.1 * noise) ** 2) < 0.143)]
 
 
@@ -53,6 +59,14 @@ def test_resolution_in_cones_is_that_of_their_noise():
     assert result.uneven > UNEVEN and result.certainty > 5 * SURE
     axis = np.array(result.worst(1)[0]["axis"][::-1])
     assert np.degrees(np.arccos(abs(axis @ AXIS))) < 20
+
+
+def test_finer_cones_follow_the_curve_that_they_show():
+    result = found(0.3, beyond=20.0)  # the whole map ends where the signal begins to fall less
+    inner = np.abs(result.directions @ AXIS) > np.cos(np.radians(10))
+    fine = known(0.3, 20.0)
+    assert fine < 0.9 * known(0.3)
+    assert np.median(result.resolutions[inner]) == pytest.approx(fine, rel=0.03)
 
 
 @pytest.mark.parametrize("seed", range(3))
