@@ -9,7 +9,8 @@ side, the other half even views. --stored adds experiments on disk, of which no 
 The known answer: half map i is its signal S_i, which the simulator knows, and its noise N_i. Noises
 are independent, so within the mask the FSC of a cone and shell is, but for chance,
 S1 S2 / sqrt((S1² + N1²)(S2² + N2²)) of their powers; the resolution is where this falls to 0.143.
-The estimate knows the half maps alone.
+The estimate knows the half maps alone. How well the answer is known: either half tells it for
+itself, of other views and noise of the same particle, by S² / (S² + N²).
 """
 
 from __future__ import annotations
@@ -39,14 +40,16 @@ CONFIG = {"resolution": [3.0, 6.0], "preferred": [0.6, 0.8], "preferred_views": 
           "rim_masked": 0, "many_particles": 0, "wrong_poses": 0}  # fmt: skip
 HEAD = (
     "experiment", "one-sided views", "whole map", "finest", "coarsest", "three worst axes",
-    "median error", "95 % of cones", "sphericity", "uneven over chance", "anisotropic",
+    "median error", "95 % of cones",
+    "finest, coarsest by either half", "sphericity", "uneven over chance", "anisotropic",
 )  # fmt: skip
 
 
 def known_answer(
     made: Reconstruction, weights: np.ndarray, found: DirectionalFsc
-) -> tuple[DirectionalFsc, float]:
-    """What `directional_fsc` should find, and the resolution of the whole map, Å."""
+) -> tuple[DirectionalFsc, float, list[np.ndarray]]:
+    """What `directional_fsc` should find; the resolution of the whole map, Å; and those of the
+    cones, ndarrays (n,), that either half tells for itself."""
     shape = made.half1.shape
     noises = [half - signal for half, signal in zip((made.half1, made.half2), made.signals)]
     spectra = [transform(values) for values in (*made.signals, *noises)]
@@ -62,13 +65,17 @@ def known_answer(
         fsc[..., :3] = 1  # few coefficients
         return fsc
 
-    fsc = curve(*(cones @ each for each in sums))
+    def ends_of(fsc):
+        return np.array([resolution_at(found.frequencies, line, 0.143) for line in fsc], float)
+
+    cross, s1, s2, n1, n2 = (cones @ each for each in sums)
+    fsc = curve(cross, s1, s2, n1, n2)
     whole = resolution_at(found.frequencies, curve(*sums.sum(axis=1)), 0.143)
-    resolutions = [resolution_at(found.frequencies, line, 0.143) for line in fsc]
+    halves = [ends_of(curve(s, s, s, n, n)) for s, n in ((s1, n1), (s2, n2))]
     held = fsc * (found.fsc != 0)  # to where the estimate's areas reach
     areas = held[:, 1:].clip(0).sum(axis=1) * found.frequencies[1]
-    known = replace(found, fsc=fsc, resolutions=np.array(resolutions), areas=areas, chance=0.0)
-    return known, float(whole)
+    known = replace(found, fsc=fsc, resolutions=ends_of(fsc), areas=areas, chance=0.0)
+    return known, float(whole), halves
 
 
 def simulated(structure, one_sided: bool, seed: int) -> list[str]:
@@ -77,7 +84,7 @@ def simulated(structure, one_sided: bool, seed: int) -> list[str]:
     half1, half2 = made.volume("half1"), made.volume("half2")
     weights, curve = estimate_within(half1, half2, mask_of_halves(half1, half2))
     found = directional_fsc(half1, half2, weights, curve)
-    known, whole = known_answer(made, weights, found)
+    known, whole, halves = known_answer(made, weights, found)
     errors = np.abs(found.resolutions / known.resolutions - 1)
     axes = [np.array(one["axis"][::-1]) for one in found.worst()]
     there = [int(np.argmax(np.abs(found.directions @ axis))) for axis in axes]
@@ -93,6 +100,9 @@ def simulated(structure, one_sided: bool, seed: int) -> list[str]:
         both(np.mean(found.resolutions[there]), np.mean(known.resolutions[there])),
         f"{np.nanmedian(errors):.1%}",
         f"{np.nanquantile(errors, 0.95):.1%}",
+        ", ".join(
+            " and ".join(f"{end(each):.2f}" for each in halves) for end in (np.nanmin, np.nanmax)
+        ),
         f"{found.sphericity:.3f} / {known.sphericity:.3f}",
         f"{found.certainty:.2f}",
         "yes" if found.anisotropic else "no",
@@ -109,7 +119,7 @@ def stored(folder: Path) -> list[str]:
     ends = (f"{end(found.resolutions):.2f}" for end in (np.nanmin, np.nanmax))
     return [
         f"{folder.parent.name}/{folder.name}", f"{info.get('prefer', 0):.0%}",
-        f"{curve.resolution():.2f}", *ends, "", "", "", f"{found.sphericity:.3f}",
+        f"{curve.resolution():.2f}", *ends, "", "", "", "", f"{found.sphericity:.3f}",
         f"{found.certainty:.2f}", "yes" if found.anisotropic else "no",
     ]  # fmt: skip
 
