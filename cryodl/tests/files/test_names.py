@@ -83,6 +83,7 @@ def test_names_stand_in_legends_tables_and_records(volumes, tmp_path, kind):
     assert {"comparison.csv", "histograms.png", "slices.png"} <= set(stats["files"])
     half = tmp_path / "half.mrc"
     write_map(half, density)
+    write_map(paths[0], density.with_data(density.data[::-1]), overwrite=True)
     run_fsc(paths[0], half, output=tmp_path / "fsc")
     assert {"fsc.csv", "fsc.png"} <= set(os.listdir(tmp_path / "fsc"))
 
