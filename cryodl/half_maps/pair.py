@@ -17,7 +17,7 @@ import numpy as np
 
 from cryodl.errors import InputError
 from cryodl.filters.sharpen import radial_amplitude, reference_log_amplitude, soften
-from cryodl.half_maps.alignment import misfit
+from cryodl.half_maps.alignment import misfit, unlike
 from cryodl.maps.inputs import check_density, input_map
 from cryodl.maps.volume import Volume, spread
 
@@ -52,13 +52,15 @@ def check_half_maps(half1: Volume, half2: Volume) -> list[str]:
         return [IDENTICAL]
     found = misfit(half1, half2)
     if found is None:
-        return []
+        other = unlike(half1, half2)
+        return [] if other is None else [f"{other.evidence}; {other.remedy}: {UNTRUE}"]
     return [
         f"the half maps do not lie on each other: {found.evidence}; {found.remedy}, for what "
         "follows from them as they are is wrong"
     ]
 
 
+UNTRUE = "no resolution follows from their FSC unless their noise is independent"
 IDENTICAL = (
     "the half maps are identical: their FSC is 1 everywhere, and no resolution follows from it; "
     "give the two independent half maps"

@@ -13,7 +13,7 @@ import numpy as np
 from cryodl.checks.finest import finest_possible
 from cryodl.errors import InputError
 from cryodl.filters.shells import correlate, power_spectrum, shell_frequencies, transform
-from cryodl.half_maps.alignment import best_place, have_signal, mirrored, misfit, shifted
+from cryodl.half_maps.alignment import best_place, have_signal, mirrored, misfit, shifted, unlike
 from cryodl.half_maps.pair import identical
 from cryodl.maps.inputs import other_than_density
 from cryodl.maps.mask import existing_mask
@@ -36,7 +36,8 @@ MUCH, ANY = 0.5, 0.143  # FSC of the half maps from which a shell has much signa
 
 
 INDEPENDENT, HAND = "independent half maps", "hand of the half maps"
-NO_PAIR = {INDEPENDENT, HAND}  # checks without which two half maps are none of one refinement
+KIND = "half maps of one kind"
+NO_PAIR = {INDEPENDENT, HAND, KIND}  # checks without which two half maps are none of one refinement
 
 
 class Check(NamedTuple):
@@ -252,6 +253,9 @@ def check_halves(first: Volume, second: Volume, spectra: Spectra) -> list[Check]
         found.append(Check("unsharpened half maps", FAULT if bad else OK, said,
             "deposit the half maps before any B-factor was applied" if bad else ""))  # fmt: skip
         found.append(_hand_of_halves(first, second, spectra))
+        other = unlike(first, second)
+        found.append(Check(KIND, OK, "their power goes alike by frequency") if other is None else
+            Check(KIND, FAULT, other.evidence, other.remedy))  # fmt: skip
     return found
 
 

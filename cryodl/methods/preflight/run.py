@@ -262,7 +262,7 @@ def _fsc(maps, files, found: list[Check], known: FscCurve | None) -> FscCurve | 
     """The FSC of the half maps within the mask, or the one that is found; where there is one."""
     first, second = (maps[name] for name in HALVES)
     faulty = {one.name for one in found if one.verdict == FAULT}
-    if "independent half maps" in faulty:
+    if faulty & {checks.INDEPENDENT, checks.KIND}:
         return None
     if known is not None and "mask" not in faulty:
         return known

@@ -7,7 +7,7 @@ import pytest
 
 from cryodl import Volume, run_fsc
 from cryodl.filters.shells import inverse, transform
-from cryodl.half_maps.alignment import misfit
+from cryodl.half_maps.alignment import misfit, unlike
 from cryodl.half_maps.pair import read_halves
 
 
@@ -75,3 +75,21 @@ def test_commands_warn():
     assert "do not lie on each other" in said and "mirrored" in said
     assert said in run_fsc(half1, wrong).stats["warnings"]
     assert read_halves(half1, half2)[2] == []
+
+
+@pytest.mark.parametrize(
+    "made, said",
+    [
+        (lambda one, two: one + two, "half map 2 holds half map 1"),
+        (lambda one, two: blurred(one + two, 1.0), "filtered or masked otherwise"),
+        (lambda one, two: blurred(two, 1.0), "filtered or masked otherwise"),
+        (lambda one, two: 7 * two, None),
+    ],
+)
+def test_halves_of_two_kinds_are_told(made, said):
+    half1, half2 = (Volume(each, 1.5) for each in pair())
+    other = half1.with_data(made(half1.data, half2.data))
+    notes = read_halves(half1, other)[2]
+    assert notes == [] if said is None else said in notes[0]
+    if said and "holds" in said:
+        assert "half map 1 holds half map 2" in unlike(other, half1).evidence
