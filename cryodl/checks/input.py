@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.checks.noise import CLEAN, NOISE, clean_warning, contrast_warning
+from cryodl.checks.noise import CLEAN, INVERTED, NOISE, clean_warning, contrast_warning
 from cryodl.checks.quiet import Rim, filled, quiet_rim
 from cryodl.checks.voxel_size import voxel_size_warning
 from cryodl.errors import InputError, counted
@@ -22,6 +22,7 @@ from cryodl.maps.crop import bounding_box
 from cryodl.maps.mask import automatic_mask, coarse_mask, existing_mask, outside_value
 from cryodl.maps.volume import Volume
 
+SURE = NOISE, INVERTED  # whatever noise fills a quiet rim
 MASKED = "the map looks masked already"
 VOXEL_SIZES = (0.3, 5.0)  # Å, of cryo-EM maps
 DIAMETERS = (20.0, 1500.0)  # Å, of molecules seen by cryo-EM
@@ -50,6 +51,8 @@ def check_map(
     """
     rim = quiet_rim(volume)
     nothing = None if rim is None else contrast_warning(filled(volume, rim, like_all=True), None)
+    if rim is not None and contrast_warning(volume, None) == INVERTED:
+        nothing = INVERTED  # noise like that of the solvent would hide it: none is found
     volume = filled(volume, rim)
     if mask is None:
         mask = automatic_mask(volume)
@@ -65,12 +68,7 @@ def check_map(
             f"{MASKED}: {1 - support.sum() / (whole or support.size):.0%} of its voxels hold"
             " one and the same value; only the rest is considered"
         )
-    low, high = VOXEL_SIZES
-    if not low <= volume.voxel_size <= high:
-        found.append(
-            f"the voxel size of {volume.voxel_size:g} Å is implausible for a cryo-EM map"
-            f" ({low:g}-{high:g} Å); make sure of it: --voxel-size gives another"
-        )
+    found += filter(None, [size_warning(volume.voxel_size)])
     edge = min(volume.shape)
     voxels, least = SMALLEST_BOX
     if edge < voxels or edge * volume.voxel_size < least:
@@ -81,7 +79,7 @@ def check_map(
         )
     extents = [last - first for first, last in bounding_box(mask)] if mask.any() else [0]
     diameter = max(extents) * volume.voxel_size
-    contrast = NOISE if nothing == NOISE else contrast_warning(volume, support)
+    contrast = nothing if nothing in SURE else contrast_warning(volume, support)
     low, high = DIAMETERS
     if signal and contrast == NOISE:
         contrast = None
@@ -101,6 +99,19 @@ def check_map(
             f" (up to {max(edges):.0%} of a face); values there are less certain"
         )
     return found
+
+
+def size_warning(voxel_size: float) -> str | None:
+    """A sentence where no cryo-EM map has such voxels (Å), or None."""
+    low, high = VOXEL_SIZES
+    if low <= voxel_size <= high:
+        return None
+    meant = 10 * voxel_size
+    unit = f"; were nm taken for Å, it is {meant:g} Å" if low <= meant <= high / 2 else ""
+    return (
+        f"the voxel size of {voxel_size:g} Å is implausible for a cryo-EM map ({low:g}-{high:g} Å)"
+        f", and all that is said in Å is wrong with it{unit}: --voxel-size gives the true one"
+    )
 
 
 def _of_molecule(
@@ -270,8 +281,8 @@ def claim_warning(claimed: float | None, median: float, half_width: float) -> st
         return None
     return (
         f"{claimed:g} Å is claimed, and the map reads {'finer' if ratio < 1 else 'coarser'}, "
-        f"{median:.3g} ±{half_width:.2g} Å in the median: one of the two is wrong; half maps tell "
-        "which"
+        f"{median:.3g} ±{half_width:.2g} Å in the median: that is what it looks like as it is "
+        "filtered and sharpened, and both may be right; half maps tell"
     )
 
 

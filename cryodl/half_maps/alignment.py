@@ -90,7 +90,7 @@ def unlike(first: Volume, second: Volume) -> Misfit | None:
     a, b = transform(one * weights), transform(two * weights)
     counts, fsc = correlate((a, b), shape)
     edges = np.linspace(COARSEST, FINEST * len(counts), BANDS + 1).astype(int)
-    if min(np.diff(edges)) < 2:
+    if min(np.diff(edges)) < 1:
         return None
     power = [np.add.reduceat(power_spectrum(each, shape) * counts, edges)[:-1] for each in (a, b)]
     if not min(each.max() for each in power) > 0:

@@ -244,7 +244,8 @@ def check_halves(first: Volume, second: Volume, spectra: Spectra) -> list[Check]
                 f" two voxels are {2 * half.voxel_size:.2f} Å",
                 "deposit the half maps before any low-pass filter"))  # fmt: skip
         else:
-            found.append(Check(f"unfiltered {name}", OK, "its spectrum reaches two voxels"))
+            found.append(Check(f"unfiltered {name}", OK, f"its spectrum reaches {end:.2f} Å, "
+                f"two voxels of {2 * half.voxel_size:.2f} Å within {SHORT - 1:.0%}"))  # fmt: skip
     if not same:
         falls = [noise_fall_off(each, spectra) for each in (spectra.first, spectra.second)]
         said = "noise falls off with B = " + ", ".join(f"{fall:.0f} Å² ({name})"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cryodl.checks.input import beside
+from cryodl.checks.input import beside, size_warning
 from cryodl.checks.voxel_size import voxel_size_warning
 from cryodl.errors import counted
 from cryodl.half_maps.fsc import (
@@ -210,6 +210,9 @@ def _levels(
 
 
 def _voxel_size(primary: Volume) -> Check:
+    said = size_warning(primary.voxel_size)
+    if said:
+        return Check("plausible voxel size", FAULT, said.split(":")[0], "give the true one")
     said = voxel_size_warning(primary)
     if said:
         return Check("plausible voxel size", WARNING, said, "check the calibration of the pixel")

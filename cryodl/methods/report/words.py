@@ -11,6 +11,7 @@ from cryodl.checks.finest import LOW_PASSED
 from cryodl.checks.noise import INVERTED
 from cryodl.errors import counted
 from cryodl.half_maps.fsc import in_words
+from cryodl.half_maps.pair import IDENTICAL
 from cryodl.methods.output import said_of
 
 Stats = dict[str, Any]
@@ -102,7 +103,10 @@ def _how_good(
                 f"{directions['coarsest']:.1f} Å along the worst"
             )
     elif "fsc" in parts:
+        same = _identical(parts)
         bad, said = True, "the half maps have no signal in common"
+        if same:
+            said = "one half map was given twice: no resolution follows"
     elif network and "fsc" not in errors:
         found = network["global_resolution"]
         said = f"about {found:.1f} Å, by a network from this map alone; half maps would tell"
@@ -117,6 +121,10 @@ def _how_good(
 
 def _inverted(parts: dict[str, Stats]) -> bool:
     return any(INVERTED in text for stats in parts.values() for text in stats.get("warnings", ()))
+
+
+def _identical(parts: dict[str, Stats]) -> bool:
+    return IDENTICAL in parts.get("fsc", {}).get("warnings", ())
 
 
 def _off(parts: dict[str, Stats], claimed: float | None) -> str:
@@ -279,7 +287,8 @@ def standing(fit: Stats | None) -> list[tuple[str, float | None, str]]:
 
 def methods_text(parts: dict[str, Stats], version: str) -> str:
     lines = [f"Maps were judged with cryodl {version}."]
-    lines += [METHOD[name] for name in METHOD if name in parts]
+    halves = {"fsc", "localfsc"} if _identical(parts) else set()  # nothing was determined by them
+    lines += [METHOD[name] for name in METHOD if name in parts and name not in halves]
     if {"localfsc", "cryores"} <= set(parts):
         lines = [line.replace("resolution was est", "resolution was also est") for line in lines]
     found = parts.get("fsc", {}).get("resolution_0.143")

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 
 from cryodl.checks.input import check_map
 from cryodl.checks.noise import INVERTED, NOISE, contrast_warning
+from cryodl.checks.quiet import quiet_rim
 from cryodl.maps.mask import existing_mask
 from cryodl.maps.mrc import read_map
 from cryodl.maps.volume import Volume
@@ -108,3 +109,15 @@ def test_filaments_that_fill_their_box_are_neither(voxel):
     crowded = density[:, part, part]  # the molecule is most of it
     for data in (density, crowded):
         assert judged(Volume(data, voxel)) is None
+
+
+def test_inverted_contrast_is_told_where_the_box_is_quiet_beyond_a_sphere():
+    rng = np.random.default_rng(1)
+    z, y, x = np.indices((72,) * 3) - 36
+    ball = z**2 + (y / 1.3) ** 2 + x**2 < 16**2
+    molecule = gaussian_filter(ball * rng.normal(1, 2, ball.shape), 1.0)
+    data = molecule / molecule.std() + 0.3 * gaussian_filter(rng.normal(size=ball.shape), 0.7)
+    data *= z**2 + y**2 + x**2 < 33**2
+    assert quiet_rim(Volume(-data, 1.3)) is not None
+    assert INVERTED not in check_map(Volume(data, 1.3))
+    assert INVERTED in check_map(Volume(-data, 1.3))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from cryodl.checks.input import check_map, claim_warning
+from cryodl.checks.input import check_map, claim_warning, size_warning
 from cryodl.errors import InputError
 from cryodl.maps.mask import automatic_mask, check_mask, existing_mask, grown
 from cryodl.maps.volume import Volume
@@ -157,6 +157,15 @@ def test_given_masks_are_checked():
 def test_a_map_that_reads_otherwise_than_claimed_is_told(claimed, said):
     found = claim_warning(claimed, 5.0, 0.6)
     assert found is None if said is None else f"reads {said}, 5 ±0.6 Å" in found
+    assert found is None or "both may be right" in found
+
+
+@pytest.mark.parametrize("size, meant", [(0.122, "1.22 Å"), (12.2, None), (0.01, None), (1, "")])
+def test_voxels_of_no_map_are_told_and_nm_for_angstrom(size, meant):
+    said = size_warning(size)
+    assert (said is None) == (meant == "")
+    assert said is None or ("were nm taken for Å, it is" in said) == (meant is not None)
+    assert meant is None or meant in (said or "")
 
 
 def test_warnings_name_what_is_unusual():

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from cryodl import CryodlError, read_map, run_preflight, write_map
 from cryodl.cli.main import main
@@ -58,6 +58,8 @@ def test_a_fault_is_found_and_shown(number, kind, tmp_path):
     stats = run_preflight(*paths, **more).stats
     assert stats["exit_status"] == 1
     faults = {one["name"]: one for one in stats["checks"] if one["verdict"] == "fault"}
+    if kind == "filtered half":  # the other one is not
+        assert "otherwise" in faults.pop("half maps of one kind")["evidence"]
     assert list(faults) == [name]  # that one and no other
     assert evidence in faults[name]["evidence"] and faults[name]["remedy"]
 
@@ -298,3 +300,15 @@ def test_a_level_above_the_map_has_no_picture(base, tmp_path):
     (said,) = [line for line in stats["warnings"] if "image.png" in line]
     assert "level" in said and "1e+09" in said and "Error" not in said
     assert not (out / "image.png").exists() and (out / "fsc.png").exists()
+
+
+def test_voxels_of_no_map_and_a_half_that_is_none_are_faults(base, tmp_path):
+    paths, _ = prepare(base, lambda maps, mask: changed(maps, (), low_pass), tmp_path)
+    stats = run_preflight(*paths, voxel_size=12.2).stats
+    (one,) = [one for one in stats["checks"] if one["name"] == "plausible voxel size"]
+    assert one["verdict"] == "fault" and "12.2 Å is implausible" in one["evidence"]
+    second, smooth = read_map(paths[2]), tmp_path / "smooth.mrc"
+    write_map(smooth, second.with_data(gaussian_filter(second.data, 1)))
+    stats = run_preflight(paths[0], paths[1], smooth).stats
+    (one,) = [one for one in stats["checks"] if one["name"] == "half maps of one kind"]
+    assert one["verdict"] == "fault" and stats["resolution_0.143"] is None

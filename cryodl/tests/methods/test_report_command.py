@@ -245,3 +245,12 @@ def test_what_it_refuses(files, tmp_path, capsys):
     assert main(["report", *out]) == 2
     assert main(["report", str(tmp_path / "none.mrc"), *out]) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_one_half_map_given_twice_is_said_and_determines_nothing():
+    from cryodl.half_maps.pair import IDENTICAL
+
+    parts = {"fsc": {"resolution_0.143": None, "warnings": [IDENTICAL]}}
+    assert "one half map was given twice" in words.verdict(parts, None)[0][1]
+    assert "Fourier shell correlation" not in words.methods_text(parts, "0")
+    assert "Fourier shell correlation" in words.methods_text({"fsc": {"warnings": []}}, "0")
