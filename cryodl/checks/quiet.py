@@ -89,11 +89,14 @@ def quiet_rim(volume: Volume) -> Rim | None:
         first, last = (place * every for place in found)
         radius = _radius(volume.shape, axis)
         ring = (radius > first - RING * every) & (radius <= first)
-        if _is_molecule(volume, ring, radius > last + every):
+        molecule = coarse_mask(volume)
+        if _is_molecule(volume, ring, radius > last + every, molecule):
             return None
         if shown is not texture:  # an outline ends where a soft edge ends
             first = max(last / 2, first - SOFTEST * max(volume.shape))
         weights, edge = _weights(volume, radius, first, last)
+        if np.mean((weights > 0.999) & ~molecule) <= ENOUGH:
+            return None  # the molecule fills it: its soft mask, with no solvent to fill a rim like
         kind = "sphere" if axis is None else "cylinder"
         return Rim(kind, axis, edge * volume.voxel_size, weights)
     return None
@@ -170,14 +173,15 @@ def _grown_molecule(volume: Volume) -> np.ndarray:
     return binary_dilation(coarse_mask(volume), iterations=reach)
 
 
-def _is_molecule(volume: Volume, ring: np.ndarray, beyond: np.ndarray) -> bool:
+def _is_molecule(volume: Volume, ring, beyond, molecule: np.ndarray) -> bool:
     """Whether what lies just within is the edge of a round molecule, and no solvent.
 
-    ring, beyond : ndarray (z, y, x), bool, just within and what is quiet
+    ring, beyond, molecule : ndarray (z, y, x), bool: just within, what is quiet, and roughly where
+        the molecule is
     """
     if np.mean(volume.data[ring] < np.median(volume.data[beyond])) < BELOW:
         return True
-    return bool(coarse_mask(volume)[ring].mean() > MOSTLY)
+    return bool(molecule[ring].mean() > MOSTLY)
 
 
 def _texture(data: np.ndarray, every: int) -> np.ndarray:

@@ -75,6 +75,20 @@ def test_masks_and_models_and_ordinary_maps_have_none():
         assert quiet_rim(volume) is None and filled(volume, None) is volume
 
 
+def test_a_barrel_that_fills_its_soft_sphere_is_masked_and_has_no_rim():
+    """As GroEL's: there is no solvent, and a rim filled with noise like the barrel hid it."""
+    barrel = (CYLINDER < 10) & (CYLINDER > 5) & (abs(AWAY[1]) < 8)
+    places = np.argwhere(barrel)
+    chosen = np.random.default_rng(0).choice(len(places), 1200)
+    density = np.zeros((N,) * 3)
+    np.add.at(density, tuple(places[chosen].T), 1)
+    density = gaussian_filter(density, 1.5)
+    volume = rimmed(density / density.std() + 0.1 * noise(), SPHERE, 10.8, 8)
+    assert quiet_rim(volume) is None
+    said = check_map(volume)
+    assert any("looks masked" in line for line in said) and NOISE not in said
+
+
 def test_a_rim_without_any_molecule_is_none():
     volume = rimmed(molecule() + 0.5 * noise(), SPHERE, 22, 5)
     rim = quiet_rim(volume)
