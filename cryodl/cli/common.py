@@ -101,7 +101,9 @@ def _value_problem(action: argparse.Action, value: Any) -> str:
             return f"is {shown}: give a {'whole ' * (action.type is int)}number"
         if len(items) > 1 and not _takes_many(action):
             return f"is {shown}: give one number"
-        if action.type is int and any(item != int(item) for item in items if item not in text):
+        if action.type is int and any(
+            isinstance(item, float) and not item.is_integer() for item in items
+        ):
             return f"is {shown}: give a whole number"
     return ""
 

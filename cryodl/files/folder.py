@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryodl.errors import OutputError
-from cryodl.files.places import check_output, exchange, part_of
+from cryodl.files.places import check_output, exchange, part_of, resolved
 from cryodl.files.record import files_of, own_files
 
 log = logging.getLogger("cryodl")
@@ -44,7 +44,7 @@ def whole_folder(
     ------
     OutputError : the folder has contents and may not be overwritten, or cannot be written
     """
-    given, final = Path(folder), Path(os.path.realpath(folder))
+    given, final = Path(folder), resolved(folder)
     made: list[Path] = []
     try:
         remove_abandoned(final)
@@ -85,7 +85,7 @@ def _refuse_to_replace(written: set[Path], read: Sequence[str | os.PathLike[str]
     """Raise OutputError where a new file would take the place of one that is read, or may: in a new
     folder."""
     for given in read:
-        place = Path(given).resolve()
+        place = resolved(given)
         place = place / "resolution.mrc" if place.is_dir() else place
         if not written.isdisjoint((place, *place.parents)):
             raise OutputError(f"{given} is what is read: give another folder for what is written")
@@ -99,7 +99,7 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iter
     Raises OutputError where there is such a file meanwhile; what was written stays under another
     name then. Errors of the system go through.
     """
-    path, final = Path(path), Path(os.path.realpath(path))
+    path, final = Path(path), resolved(path)
     remove_abandoned(final)
     part = _own_part(part_of(final))
     try:

@@ -12,6 +12,17 @@ from pathlib import Path
 from cryodl.errors import OutputError
 
 
+def resolved(path: str | os.PathLike[str]) -> Path:
+    """Where a path leads, as far as its links do: one of links in a circle ends there.
+
+    Raises OutputError where nothing can have the name.
+    """
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:  # a null byte, or letters that no name holds
+        raise OutputError(f"no file can be named {str(path)!r}: {error}: give another") from None
+
+
 def check_output(folder: Path, overwrite: bool) -> None:
     """Raise OutputError where a folder cannot take the results."""
     _check_name(folder)
@@ -34,13 +45,13 @@ def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -
     check_link(file)
     if file.exists() and not file.is_file():
         raise OutputError(f"{file} is a pipe or a device: give the name of a file")
-    for folder in (file.parent, Path(os.path.realpath(file)).parent):
+    for folder in (file.parent, resolved(file).parent):
         if not folder.is_dir():
             raise OutputError(f"folder {folder} does not exist: make it first")
         if not os.access(folder, os.W_OK):
             raise OutputError(f"folder {folder} may not be written to: give another")
     for given in inputs:
-        if isinstance(given, (str, os.PathLike)) and file.resolve() == Path(given).resolve():
+        if isinstance(given, (str, os.PathLike)) and resolved(file) == resolved(given):
             raise OutputError(f"{file} is what is read: give another name for what is written")
     if file.exists() and not overwrite:
         raise OutputError(f"{file} exists: give another name, or overwrite=True")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cryodl.errors import OutputError, SettingError, counted
+from cryodl.files.places import check_link, resolved
 from cryodl.methods.options import MOST_WORKERS, OUTPUT, Option, declared
 
 OPTIONS = (
@@ -71,8 +72,9 @@ def run_experiments(
     span = ",".join(f"{value:g}" for value in resolution)
     if len(resolution) != 2 or not resolution[0] < resolution[1]:
         raise SettingError(f"resolution={span} is not BEST,WORST in Å, as 2.2,11")
-    if Path(output).resolve() == Path(structures).resolve():
+    if resolved(output) == resolved(structures):
         raise OutputError(f"{output} is what is read: give another folder for what is written")
+    check_link(Path(output))
     if Path(output).is_file():
         raise OutputError(f"{output} is a file: give the name of a folder")
     say = notify or (lambda line: None)

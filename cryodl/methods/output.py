@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryodl.errors import counted
 from cryodl.files.folder import whole_folder
+from cryodl.files.places import resolved
 from cryodl.files.record import sealed
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def results_folder(
 def _lies_in(given: object, folder: Path) -> bool:
     if not isinstance(given, (str, os.PathLike)):
         return False
-    place = Path(given).resolve()
-    return folder.resolve() in (place, *place.parents)
+    place = resolved(given)
+    return resolved(folder) in (place, *place.parents)
 
 
 def finish(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryodl.errors import OutputError, SettingError
 from cryodl.files.folder import whole_folder
-from cryodl.files.places import check_file, check_output
+from cryodl.files.places import check_file, check_output, resolved
 from cryodl.files.record import sealed, write_json
 from cryodl.methods.options import declared
 from cryodl.methods.simulate_options import MAP_OPTIONS, OPTIONS
@@ -133,7 +133,7 @@ def run_simulated_map(
     outputs = [Path(path) for path in (output, truth, mask) if path]
     for path in outputs:
         check_file(path, overwrite, structure)
-    if len({path.resolve() for path in outputs}) < len(outputs):
+    if len({resolved(path) for path in outputs}) < len(outputs):
         raise OutputError("map, truth and mask cannot be one file: give each a name of its own")
     atoms = read_structure(structure)
     cutoffs = [float(value) for value in np.atleast_1d(resolution)]
