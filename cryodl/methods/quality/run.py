@@ -25,6 +25,7 @@ from cryodl.methods.quality.write import MODEL, QualityResult, draw, write_table
 
 EXPECTED = {PROTEIN: (-0.1775, 1.1192), NUCLEIC: (-0.1377, 0.9973)}  # Pintilie 2020, sigma 0.6
 LEAST = 4  # places of atoms
+COARSER = 1.4  # times where map and model agree, from which a claim is doubted
 COMPLETE = 0.5  # share of the atoms in the map's box, at least
 
 
@@ -177,6 +178,12 @@ def _judge(
         values = np.where(local.mask, local.resolution.data, np.nan)[nearest]
         per_residue["local_resolution"] = _means(values, atoms.residue, size)
         notes += local.warnings
+    if claimed and agreed.fsc_05 and claimed > COARSER * agreed.fsc_05:
+        notes.append(
+            f"{claimed:g} Å is claimed, and map and model agree to {agreed.fsc_05:.2f} Å (FSC 0.5):"
+            " the Q-score stands among those of far coarser maps, and looks better than it is; "
+            "give the resolution that half maps show"
+        )
     mean = float(np.nanmean(scores[1]))
     inclusion = float(np.nanmean(per_atom["inside"]))
     stats: dict[str, Any] = {

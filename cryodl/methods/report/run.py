@@ -121,13 +121,14 @@ def run_report(
             run("enhance", registry.COMMANDS["enhance"], half1=half1, half2=half2, model="linear",
                 mask=mask, notify=quiet, **size)  # fmt: skip
         judged = density if volume is None else volume
+        named = run.readable(dict(zip(_names(others), others)), density, size)
         run("cryores", registry.LOCALRES["cryores"], judged, claimed=claimed, device=device,
             progress=progress, notify=quiet, **size)  # fmt: skip
         ours = [name for name in NAMES if name in run.results]
-        if len(ours) + len(others) > 1:
+        if len(ours) + len(named) > 1:
             known = [run.results[name].volumes["resolution"] for name in ours]
-            called = [NAMES[name] for name in ours] + _names(others)
-            run("compare", registry.COMMANDS["compare"], [*known, *others], names=called,
+            called = [NAMES[name] for name in ours] + list(named)
+            run("compare", registry.COMMANDS["compare"], [*known, *named.values()], names=called,
                 map=judged, mask=mask, claimed=claimed, **size)  # fmt: skip
         if model is not None:
             local = run.results.get("localfsc") or run.results.get("cryores")
@@ -205,6 +206,22 @@ class _Run:
             return None
         finally:
             self.seconds[name] = round(time.perf_counter() - began, 3)
+
+    def readable(self, maps: dict[str, Any], density: Volume, size: dict[str, Any]):
+        """Those resolution maps that can be compared, by their names; of others, why not is kept:
+        one shall not lose the comparison of all."""
+        from cryodl.resolution_maps.load import load_resolution
+
+        found = {}
+        for name, one in maps.items():
+            try:
+                load_resolution(one, density=density, **size)
+                found[name] = one
+            except CryodlError as error:
+                part = f"resolution map {name}"
+                self.errors[part], self.seconds[part] = one_line(error), 0.0
+                self.say(f"{part} failed: {self.errors[part]}")
+        return found
 
     def stats(self) -> dict[str, Any]:
         return {name: result.stats for name, result in self.results.items()}

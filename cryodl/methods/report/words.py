@@ -56,8 +56,10 @@ MENDED = (
     (r"^anisotropic", "cryodl fsc {half1} {half2}[mask] --directional -o fsc"),
     (r"^(one origin|one voxel size|header)",
      "cryodl preflight {map} --half1 {half1} --half2 {half2}[mask][claimed] --fix -o deposit"),
-    (r"voxel size", "cryodl localres {map}[mask][claimed] --voxel-size TRUE_SIZE -o local"),
-    (r"falls off|unsharpened (?!half)|not sharpened",
+    (r"implausible|features of the map look|plausible voxel size",
+     "cryodl localres {map}[mask][claimed] --voxel-size TRUE_SIZE -o local"),
+    (r"unsharpened half|falls off with B", ""),  # of half maps, which no filter mends
+    (r"unsharpened|not sharpened",
      "cryodl localres {map}[mask][claimed] --sharpen auto -o local"),
     (r"^resolution|claimed", "cryodl fsc {half1} {half2}[mask] -o fsc"),
     (r"^contour level",
@@ -218,6 +220,8 @@ def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, 
         commands; none for the bare warnings
     A command that mends several stands at the first; the others, and what none mends, say so.
     """
+    if names and _mask_is_wrong(parts):
+        names = {key: name for key, name in names.items() if key != "mask"}
     found: dict[str, str] = {}
     for one in sorted(parts.get("preflight", {}).get("checks", ()), key=lambda c: c["verdict"]):
         if one["verdict"] != "ok":
@@ -240,6 +244,15 @@ def warnings(parts: dict[str, Stats], names: dict[str, str]) -> list[tuple[str, 
         else (f"{text} (mended by a command above)", "")
         for text, command in found.items()
     ]  # fmt: skip
+
+
+def _mask_is_wrong(parts: dict[str, Stats]) -> bool:
+    """Whether the mask that was given mends nothing when it is given again."""
+    checks = parts.get("preflight", {}).get("checks", ())
+    said = (text for stats in parts.values() for text in stats.get("warnings", ()))
+    return any(one["name"] == "mask" and one["verdict"] != "ok" for one in checks) or any(
+        "mask lies beside" in text for text in said
+    )
 
 
 def mending(text: str, names: dict[str, str]) -> str:

@@ -254,3 +254,29 @@ def test_one_half_map_given_twice_is_said_and_determines_nothing():
     assert "one half map was given twice" in words.verdict(parts, None)[0][1]
     assert "Fourier shell correlation" not in words.methods_text(parts, "0")
     assert "Fourier shell correlation" in words.methods_text({"fsc": {"warnings": []}}, "0")
+
+
+def test_no_command_is_given_that_does_not_mend():
+    names = {"map": "m", "half1": "a", "half2": "b", "mask": "bad.mrc"}
+    assert words.mending("unsharpened half maps noise falls off with B = -90", names) == ""
+    assert words.mending("the voxel size of 1.5 Å holds nothing better than 3.0 Å", names) == ""
+    assert "--sharpen auto" in words.mending("the map looks unsharpened (its amplitudes)", names)
+    assert "TRUE_SIZE" in words.mending("the voxel size of 12 Å is implausible", names)
+    said = "anisotropic: 6.0 Å"
+    beside = {"fsc": {"warnings": [said, "the mask lies beside the molecule"]}}
+    commands = {text: command for text, command in words.warnings(beside, names)}
+    assert commands[said] == "cryodl fsc a b --directional -o fsc"
+
+
+def test_a_bad_resolution_map_does_not_lose_the_comparison(files, tmp_path):
+    good = cryodl.read_map(files / "map.mrc")
+    good = good.with_data(np.where(good.data > 0, 5, 0).astype(np.float32))
+    cryodl.write_map(tmp_path / "good.mrc", good)
+    (tmp_path / "bad.mrc").write_bytes(b"no map")
+    given = [tmp_path / "bad.mrc", tmp_path / "good.mrc"]
+    stats = cryodl.run_report(
+        files / "map.mrc", resolution_maps=given, output=tmp_path / "out", notify=str
+    ).stats
+    assert stats["parts"]["compare"]["result"] == "done"
+    assert "bad.mrc" in stats["parts"]["resolution map bad"]["error"]
+    assert "resolution map bad failed" in stats["verdict"][-1]["answer"]
