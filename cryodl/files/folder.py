@@ -86,7 +86,7 @@ def _refuse_to_replace(written: set[Path], read: Sequence[str | os.PathLike[str]
     folder."""
     for given in read:
         place = resolved(given)
-        place = place / "resolution.mrc" if place.is_dir() else place
+        place = place / "resolution.mrc" if os.path.isdir(place) else place
         if not written.isdisjoint((place, *place.parents)):
             raise OutputError(f"{given} is what is read: give another folder for what is written")
 

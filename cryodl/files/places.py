@@ -27,7 +27,11 @@ def check_output(folder: Path, overwrite: bool) -> None:
     """Raise OutputError where a folder cannot take the results."""
     _check_name(folder)
     if os.path.isdir(folder):
-        if any(folder.iterdir()) and not overwrite:
+        try:
+            held = os.listdir(folder)
+        except OSError as error:
+            raise OutputError(f"cannot write to {folder}: {error.strerror}: give another") from None
+        if held and not overwrite:
             raise OutputError(f"{folder} is not empty: give another folder, or overwrite=True")
     elif os.path.lexists(folder):
         raise OutputError(f"{folder} exists and is not a folder: give another name")
@@ -43,13 +47,13 @@ def check_file(path: str | os.PathLike[str], overwrite: bool, *inputs: object) -
     if os.path.isdir(file) or os.fspath(path).endswith(("/", os.sep)):
         raise OutputError(f"{os.fspath(path)} is a folder: give the name of a file")
     check_link(file)
+    for folder in (file.parent, resolved(file).parent):
+        if not os.path.isdir(folder):
+            raise OutputError(f"folder {folder} does not exist: make it first")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise OutputError(f"folder {folder} may not be written to: give another")
     if file.exists() and not file.is_file():
         raise OutputError(f"{file} is a pipe or a device: give the name of a file")
-    for folder in (file.parent, resolved(file).parent):
-        if not folder.is_dir():
-            raise OutputError(f"folder {folder} does not exist: make it first")
-        if not os.access(folder, os.W_OK):
-            raise OutputError(f"folder {folder} may not be written to: give another")
     for given in inputs:
         if isinstance(given, (str, os.PathLike)) and resolved(file) == resolved(given):
             raise OutputError(f"{file} is what is read: give another name for what is written")

@@ -48,6 +48,16 @@ def is_file(path: str | os.PathLike[str]) -> bool:
         return False
 
 
+def check_may_be_entered(path: str | os.PathLike[str]) -> None:
+    """Raise InputError where a file may be there, in a folder that may not be entered."""
+    try:
+        os.stat(path)
+    except PermissionError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (OSError, ValueError):
+        pass
+
+
 def check_is_file(path: str | os.PathLike[str], what: str = "file") -> None:
     """Raise InputError unless a file is there, and is one that ends.
 

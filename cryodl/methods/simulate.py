@@ -14,6 +14,7 @@ from cryodl.methods.options import declared
 from cryodl.methods.simulate_options import MAP_OPTIONS, OPTIONS
 
 if TYPE_CHECKING:
+    from cryodl.maps.volume import Volume
     from cryodl.simulation.model_map import SimulatedMap
     from cryodl.simulation.simulated_experiment import SimulatedExperiment
     from cryodl.simulation.structure import Structure
@@ -147,12 +148,17 @@ def run_simulated_map(
             f"with noise={noise:g} and blur={blur:g} the densities are beyond what a map can hold: "
             "give smaller numbers"
         )
-    write_map(output, made.volume, overwrite=overwrite)
     inside = made.distance <= 3
+    maps: list[tuple[str | Path, Volume]] = [(output, made.volume)]
     if truth:
-        values = made.volume.with_data(np.where(inside, made.truth, 0))
-        write_map(truth, values, overwrite=overwrite)
+        maps.append((truth, made.volume.with_data(np.where(inside, made.truth, 0))))
     if mask:
-        values = made.volume.with_data(inside.astype(np.float32))
-        write_map(mask, values, overwrite=overwrite)
+        maps.append((mask, made.volume.with_data(inside.astype(np.float32))))
+    for number, (place, volume) in enumerate(maps):
+        try:
+            write_map(place, volume, overwrite=overwrite)
+        except OutputError:  # as of a full disk, which is to hold all of them or none
+            for written, _ in maps[:number]:
+                resolved(written).unlink(missing_ok=True)
+            raise
     return made, len(atoms)

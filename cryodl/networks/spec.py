@@ -64,6 +64,8 @@ def read_spec(folder: Path) -> Mapping[str, Any]:
     BundleError : file missing, not JSON, unknown format version, entries missing or of a wrong kind
     """
     path = Path(folder) / SPEC_FILE
+    if os.path.isdir(folder) and not os.access(folder, os.X_OK):
+        raise BundleError(f"bundle {folder} may not be read: change its mode, or give another")
     if not os.path.lexists(path):
         raise BundleError(
             f"bundle {folder} has no {SPEC_FILE}: give a folder written by 'cryodl train'"

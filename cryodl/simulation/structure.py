@@ -17,7 +17,7 @@ import numpy as np
 from cryodl.errors import InputError
 from cryodl.files.atomic_models import no_atoms, read_model
 from cryodl.files.folder import whole_file
-from cryodl.files.reading import is_file, read_arrays
+from cryodl.files.reading import check_may_be_entered, is_file, read_arrays
 
 SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif", ".pdb.gz", ".ent.gz", ".cif.gz", ".mmcif.gz")
 
@@ -48,6 +48,7 @@ def read_structure(path: str | Path) -> Structure:
     coordinates cannot be meant.
     """
     path = Path(path)
+    check_may_be_entered(path)
     if not is_file(path):
         raise InputError(f"no structure file at '{path}'; give a PDB or mmCIF file")
     model_file = read_model(path)

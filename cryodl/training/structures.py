@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from cryodl.errors import CryodlError, InputError
@@ -18,10 +19,14 @@ def load_structures(place):
     place = Path(place)
     if is_file(place) and place.suffix == ".npz":
         return unpack_structures(place), []
-    if not place.is_dir():
+    if not os.path.isdir(place):
         raise InputError(f"no folder of structures, and no packed set, at '{place}'")
     structures, skipped = [], []
-    for path in sorted(place.iterdir()):
+    try:
+        held = sorted(place.iterdir())
+    except OSError as error:
+        raise InputError(f"cannot read {place}: {error.strerror}") from None
+    for path in held:
         if path.name.lower().endswith(SUFFIXES):
             try:
                 structures.append(read_structure(path))

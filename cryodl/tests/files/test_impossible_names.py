@@ -2,6 +2,11 @@
 
 import json
 import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +16,9 @@ from cryodl.errors import OutputError
 from cryodl.maps.mrc import write_map
 from cryodl.maps.volume import Volume
 from cryodl.methods.fsc import run_fsc
+
+MODEL = Path(__file__).parents[1] / "data" / "1c75.pdb"
+AS_OTHERS = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
 
 
 @pytest.fixture
@@ -62,3 +70,42 @@ def test_numbers_that_are_not_whole(here, capsys, number):
     (here / "p.json").write_text(f'{{"threads": {number}}}')
     assert main(["fsc", "a.mrc", "b.mrc", "--params", "p.json", "-o", "out"]) == 2
     assert "give a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(bool(AS_OTHERS) and not shutil.which("setpriv"), reason="root enters all")
+def test_folders_that_may_not_be_entered(here):
+    closed = here / "closed"
+    closed.mkdir()
+    closed.chmod(0)
+    try:
+        for words, said in [
+            ("mask a.mrc -o closed/m.mrc", "folder closed may not be written to"),
+            ("fsc closed/a.mrc b.mrc -o out", "cannot read 'closed/a.mrc': Permission denied"),
+            ("fsc a.mrc b.mrc -o closed", "cannot write to closed: Permission denied"),
+            ("localres a.mrc --bundle closed -o out", "bundle closed may not be read"),
+            ("experiments closed -o out", "cannot read closed: Permission denied"),
+            (
+                "simulate closed/x.cif --resolution 8 --voxel-size 3 -o s",
+                "cannot read closed/x.cif: Permission denied",
+            ),
+        ]:
+            command = [*AS_OTHERS, sys.executable, "-m", "cryodl", *words.split()]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+            assert said in done.stderr
+    finally:
+        closed.chmod(0o700)
+
+
+def test_maps_of_a_model_are_written_all_or_none(here, capsys):
+    words = ["simulate", str(MODEL), "--resolution", "8", "--voxel-size", "3"]
+    assert main([*words, "-o", "s.mrc.gz", "--truth", "t.mrc"]) == 0
+    small, large = (os.path.getsize(name) for name in ("s.mrc.gz", "t.mrc"))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((small + large) // 2, before[1]))
+    try:
+        code = main([*words, "-o", "u.mrc.gz", "--truth", "v.mrc"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert code == 2 and "cannot write v.mrc" in capsys.readouterr().err
+    assert not [name for name in os.listdir() if name[0] in ".uv"]
