@@ -20,7 +20,7 @@ from typing import Any
 from cryodl.batch.options import JUDGES, OPTIONS
 from cryodl.cli.common import duration
 from cryodl.errors import CryodlError, OutputError, SettingError, counted
-from cryodl.methods.options import declared
+from cryodl.methods.options import MOST_WORKERS, declared
 
 AHEAD = 3  # rows that are sent for each worker, so that none waits for the next
 PAUSE = 10.0  # seconds between two words on how far it is
@@ -87,6 +87,8 @@ def run_batch(
         raise SettingError(
             f"command={' '.join(words)!r} judges no single maps: choose {', '.join(judges)}"
         )
+    if scheduler == "local" and (workers or 0) > MOST_WORKERS:
+        raise SettingError(f"workers={workers} is above {MOST_WORKERS} on one machine: give fewer")
     rows = read_rows(table, words)
     folder = Path(os.path.abspath(output))
     _check_folder(folder)
@@ -95,8 +97,8 @@ def run_batch(
     with _stops_noted(news) as stops:
         try:
             with cluster_client(
-                scheduler, folder, workers=workers, gpus=gpus, cores=cores, memory=memory,
-                queue=queue, jobqueue=jobqueue,
+                scheduler, folder, workers=workers and min(workers, len(rows)), gpus=gpus,
+                cores=cores, memory=memory, queue=queue, jobqueue=jobqueue,
             ) as (client, count):  # fmt: skip
                 tell(f"{counted(len(rows), 'row')}; {_where(scheduler, client, count)}")
                 jobs = _jobs(rows, folder, _open(folder))
@@ -110,7 +112,7 @@ def run_batch(
             _open(folder)  # the workers were told to stop, too, and perhaps before there was one
         if stops:
             _remove_parts(folder)
-        table_path = write_table(folder, rows)
+        table_path = write_table(folder, rows, state.names)
     if stops:
         said = f"{state.left()}: the same command goes on"
         if stops[0] == signal.SIGINT:
@@ -264,17 +266,19 @@ def outcomes(
 class _State:
     """How far a batch is: counts, and a word on them now and then.
 
-    counts : rows "done", "kept" (done before) and "failed"
+    counts : rows "done", "kept" (done before) and "failed";  names : of these rows
     """
 
     def __init__(self, rows: int, tell: Callable[[str], None]) -> None:
         self.counts = {"done": 0, "kept": 0, "failed": 0}
+        self.names: set[str] = set()
         self._rows, self._tell = rows, tell
         self._said = time.monotonic()
         self._recent = deque([self._said], RECENT)  # when rows were judged
 
     def add(self, outcome: dict[str, Any]) -> None:
         self.counts[outcome["status"]] += 1
+        self.names.add(outcome["name"])
         if outcome["error"]:
             self._tell(f"failed: {outcome['name']}: {outcome['error']}")
         now, left = time.monotonic(), self._rows - sum(self.counts.values())

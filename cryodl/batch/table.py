@@ -6,14 +6,14 @@ import base64
 import csv
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from cryodl.batch.rows import CARRIED, Row, first_file
-from cryodl.batch.worker import RECORDS, RESULTS, read_record
+from cryodl.batch.worker import RECORDS, RESULTS, asked, read_record
 from cryodl.files.folder import cannot_write, whole_file
 from cryodl.report.batch_summary import write_summary
 from cryodl.version import __version__
@@ -24,13 +24,18 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # begins of cells that spreadsheets 
 LAST = ("said", "warnings", "version", "sha256")
 
 
-def write_table(folder: Path, rows: Sequence[Row]) -> Path:
+def write_table(folder: Path, rows: Sequence[Row], judged: Collection[str] | None = None) -> Path:
     """Write table.csv, table.parquet (where pyarrow is installed) and summary.html.
 
     Rows stand as in the table that was given. Returns the path of the first.
+
+    judged : names of the rows that this call has been through, None for all; what an earlier one
+        left of others counts where it was of the same files and options
     """
-    shown = _shown(name for line in _Lines(folder, rows) for name in line)
-    lines = _Lines(folder, rows, shown)
+    left = {row.name for row in rows if judged is not None and row.name not in judged
+            and _record(folder, row).get("asked") != asked(row)}  # fmt: skip
+    shown = _shown(name for line in _Lines(folder, rows, left) for name in line)
+    lines = _Lines(folder, rows, left, shown)
     middle = [name for name in shown.values() if name not in FIRST + LAST]
     columns = [*FIRST, *middle, *LAST]
     path = folder / "table.csv"
@@ -41,11 +46,15 @@ def write_table(folder: Path, rows: Sequence[Row]) -> Path:
             _write_parquet(part, columns, lines)
         with whole_file(folder / "summary.html", overwrite=True) as part:
             foot = f"Made by cryodl {__version__}; all figures are in table.csv."
-            linked = _Lines(folder, rows, shown, linked=True)
+            linked = _Lines(folder, rows, left, shown, linked=True)
             write_summary(part, linked, f"cryodl batch {rows[0].arguments[0]}: {folder.name}", foot)
     except OSError as error:
         raise cannot_write(path, error) from None
     return path
+
+
+def _record(folder: Path, row: Row) -> dict[str, Any]:
+    return read_record(folder / RECORDS / f"{row.name}.json")
 
 
 def _with_links(line: dict[str, Any], folder: Path, rows: int) -> dict[str, Any]:
@@ -73,15 +82,16 @@ class _Lines:
         self,
         folder: Path,
         rows: Sequence[Row],
+        left: Collection[str],
         shown: Mapping[str, str] | None = None,
         linked: bool = False,
     ) -> None:
-        self._folder, self._rows, self._linked = folder, rows, linked
+        self._folder, self._rows, self._left, self._linked = folder, rows, left, linked
         self._shown = shown or {}
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for row in self._rows:
-            found = line_of(row, read_record(self._folder / RECORDS / f"{row.name}.json"))
+            found = line_of(row, {} if row.name in self._left else _record(self._folder, row))
             line = {self._shown.get(name, name): value for name, value in found.items()}
             yield _with_links(line, self._folder, len(self._rows)) if self._linked else line
 
@@ -96,11 +106,11 @@ def line_of(row: Row, record: dict[str, Any]) -> dict[str, Any]:
         "error": record.get("error"),
         "seconds": record.get("seconds"),
         **carried,
-        **dict(_flat(record.get("figures", {}))),
+        **dict(_flat(record.get("figures") or {})),
         "said": record.get("said"),
-        "warnings": "; ".join(record.get("warnings", [])),
+        "warnings": "; ".join(record.get("warnings") or ()),
         "version": record.get("version"),
-        "sha256": " ".join(record.get("sha256", {}).values()),
+        "sha256": " ".join((record.get("sha256") or {}).values()),
     }
 
 

@@ -9,7 +9,7 @@ import platform
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import TextIOBase
 from pathlib import Path
@@ -23,21 +23,23 @@ from cryodl.cli.common import refuse_to_replace_inputs
 from cryodl.cli.main import error_line
 from cryodl.compute.device import choose_gpus, forget_networks, keep_networks
 from cryodl.compute.memory import resident_memory
-from cryodl.compute.parallel import keep_freed_memory, limit_threads
+from cryodl.compute.parallel import check_threads, keep_freed_memory, limit_threads
 from cryodl.compute.precision import VARIABLE as PRECISION
 from cryodl.errors import InputError
 from cryodl.files.folder import whole_file
-from cryodl.files.record import KEY, file_sha256, files_of, write_json
+from cryodl.files.record import KEY, file_sha256, files_of, own_files, write_json
 from cryodl.methods.options import Option, differing
 from cryodl.version import __version__
 
 RESULTS, RECORDS, JOBS, BATCH = "maps", "rows", "jobs", "batch.json"  # in the output
 PICTURES, THUMBNAIL = ("slices.png", "fsc.png"), (320, 240)  # the best first; their size, pixels
 FILES = {"classify": "classes.json", "mask": "mask.mrc"}  # of commands that write no folder
+FIGURES = {**FILES, "report": "report.json"}  # of commands that have none in stats.json
 NEEDS = re.compile(r"about \d+ s and ([\d.]+) GB of memory")  # of `methods.cost.needs`
 # Bytes, and times the size of a row's largest file, taken before a command names its need, or where
 # it does not; the network of classify reads large tiles.
 START, COPIES = {"classify": 2e9, "": 0.4e9}, 10
+STATES = ("done", "failed")  # of a row's record
 SHARED = "keep files and results on a filesystem that all workers share"
 MOST_IDLE = 1e9  # bytes that a worker holds between rows; beyond, networks are loaded again
 LARGE = 2**32  # bytes of an input folder, beyond which not all of its files are read
@@ -161,6 +163,7 @@ def _do_row(job: Job) -> dict[str, Any]:
     start = time.perf_counter()
     record: dict[str, Any] = {"name": row.name, "map": first_file(row.cells), "cells": row.cells}
     record["worker"] = f"{platform.node()}:{os.getpid()}"
+    record["asked"] = asked(row)
     options: list[Option] = []
     try:
         check_files(job.seen)
@@ -170,16 +173,22 @@ def _do_row(job: Job) -> dict[str, Any]:
         record.update(key)
         before = read_record(path)
         if before.get("key") == key["key"] and _stands(before, folder):
-            if before["map"] != record["map"] or before["cells"] != row.cells:
+            if any(before.get(name) != record[name] for name in ("map", "cells", "asked")):
                 write_record(path, {**before, **record})
             return {"name": row.name, "status": "kept", "error": None}
         refuse_to_replace_inputs(args, arguments)
-        if arguments[0] in FILES:
+        if getattr(args, "threads", None):
+            check_threads(args.threads)
+        earlier: set[str] = set()
+        if args.command in FILES:
             folder.mkdir(exist_ok=True)
+            earlier = own_files(folder) - {FILES[args.command]}
         said = _run(args, record["sha256"])
-        record.update(status="done", error=None, said=said, **_found(folder))
+        for name in earlier:  # as a command that writes a folder clears it
+            (folder / name).unlink(missing_ok=True)
+        record.update(status="done", error=None, said=said, **_found(folder, args.command))
         with suppress(Exception):  # no row is lost by a picture
-            draw_thumbnail(folder, path.with_suffix(".png"))
+            draw_thumbnail(folder, path.with_suffix(".png"), record["files"])
     except Exception as error:  # one row's; the others go on
         said = error_line(error, options) or f"{type(error).__name__}: {error}"
         record.update(status="failed", error=" ".join(said.split()))
@@ -188,12 +197,13 @@ def _do_row(job: Job) -> dict[str, Any]:
     return {name: record[name] for name in ("name", "status", "error")}
 
 
-def draw_thumbnail(folder: Path, path: Path) -> None:
-    """Write a small picture of a row's results, where they hold one."""
+def draw_thumbnail(folder: Path, path: Path, files: Iterable[str]) -> None:
+    """Write a small picture of a row's results, where its files hold one."""
     from PIL import Image
 
-    names = [name for name in PICTURES if (folder / name).is_file()]
-    names += sorted(found.name for found in folder.glob("*.png"))
+    found = sorted(name for name in files if name.endswith(".png") and "/" not in name)
+    names = [name for name in PICTURES if name in found] + found
+    path.unlink(missing_ok=True)
     if names:
         with Image.open(folder / names[0]) as picture, whole_file(path, overwrite=True) as part:
             small = picture.convert("RGB")
@@ -206,6 +216,7 @@ def lost_row(job: Job) -> dict[str, Any]:
     error = "its worker was killed, twice: give it more memory, or see the system's log"
     row, path = job.row, Path(job.output) / RECORDS / f"{job.row.name}.json"
     record = {"name": row.name, "map": first_file(row.cells), "cells": row.cells}
+    record["asked"] = asked(row)
     write_record(path, {**record, "version": __version__, "status": "failed", "error": error})
     return {"name": row.name, "status": "failed", "error": error}
 
@@ -292,10 +303,22 @@ def _content(value: str, files: dict[str, str]) -> str:
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _figures(folder: Path) -> Path | None:
-    """The file with a result's figures, where there is one."""
-    paths = [folder / name for name in ("report.json", "stats.json", FILES["classify"])]
-    return next((path for path in paths if path.is_file()), None)
+def asked(row: Row) -> str:
+    """By what a row is known at a glance, when all its files cannot be read: its words, this
+    version, and of its files and those of its folders the names, sizes, times and ends."""
+    values = [word.partition("=")[2] or word for word in row.arguments[1:]]
+    folders = [Path(value) for value in values if os.path.isdir(value)]
+    inside = (os.fspath(folder / name) for folder in folders for name in files_of(folder))
+    marks = {path: [mark(path), _changed(path)] for path in sorted({*row.files, *inside})}
+    said = [row.arguments, __version__, os.environ.get(PRECISION), marks]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _changed(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except (OSError, ValueError):
+        return 0
 
 
 def _stands(record: Mapping[str, Any], folder: Path) -> bool:
@@ -307,19 +330,20 @@ def _stands(record: Mapping[str, Any], folder: Path) -> bool:
     try:  # sizes first, which cost nothing
         same = all(place.stat().st_size == size for place, (size, _) in places.items())
         return same and all(file_sha256(place) == found for place, (_, found) in places.items())
-    except OSError:
+    except (OSError, TypeError, ValueError):  # also of a record that is damaged
         return False
 
 
-def _found(folder: Path) -> dict[str, Any]:
+def _found(folder: Path, command: str) -> dict[str, Any]:
     """What a row's record says of its results; files: {name: [bytes, SHA-256]} of all of them."""
-    path = _figures(folder)
-    stats = json.loads(path.read_text("utf-8")) if path else {}
+    path = folder / FIGURES.get(command, "stats.json")
+    has_figures = path.suffix == ".json" and path.is_file()
+    stats = json.loads(path.read_text("utf-8")) if has_figures else {}
     stats = stats[0] if isinstance(stats, list) else stats
     apart = ("files", KEY, "warnings", "seconds", "map")
     known = dict(stats.get(KEY) or {})  # of all that the command wrote, and has read for it
-    names = sorted(known or files_of(folder))
-    if path is not None:
+    names = [FILES[command]] if command in FILES else sorted(known or files_of(folder))
+    if has_figures:
         known[path.name] = file_sha256(path)  # there it is of its content
     return {
         "figures": {name: value for name, value in stats.items() if name not in apart},
@@ -330,12 +354,23 @@ def _found(folder: Path) -> dict[str, Any]:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """A row's record; empty where there is none."""
+    """A row's record; empty where there is none, or what it holds is no record."""
     try:
         record = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
-    return record if isinstance(record, dict) and "status" in record else {}
+    return record if isinstance(record, dict) and _is_record(record) else {}
+
+
+def _is_record(record: dict[str, Any]) -> bool:
+    kinds = {"error": str, "said": str, "version": str, "seconds": (int, float),
+             "figures": dict, "warnings": list, "sha256": dict}  # fmt: skip
+    fits = all(record.get(name) is None or isinstance(record[name], kind)
+               for name, kind in kinds.items())  # fmt: skip
+    if not fits or record.get("status") not in STATES:
+        return False
+    texts = [*(record.get("warnings") or ()), *(record.get("sha256") or {}).values()]
+    return all(isinstance(text, str) for text in texts)
 
 
 def write_record(path: Path, record: dict[str, Any]) -> None:
