@@ -363,7 +363,7 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def _is_record(record: dict[str, Any]) -> bool:
-    kinds = {"error": str, "said": str, "version": str, "seconds": (int, float),
+    kinds: dict[str, Any] = {"error": str, "said": str, "version": str, "seconds": (int, float),
              "figures": dict, "warnings": list, "sha256": dict}  # fmt: skip
     fits = all(record.get(name) is None or isinstance(record[name], kind)
                for name, kind in kinds.items())  # fmt: skip
