@@ -5,8 +5,11 @@ An evaluation keeps what it has judged, a line of JSON each, and goes on from th
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,13 +26,15 @@ from cryodl.evaluation.reconstructions import (
     tables,
 )
 from cryodl.evaluation.tables import markdown
-from cryodl.files.folder import whole_file
-from cryodl.files.record import write_json
+from cryodl.files.folder import cannot_write, whole_file
+from cryodl.files.record import file_sha256, files_of, write_json
 from cryodl.methods.options import Option, declared, option
 from cryodl.methods.registry import LOCALRES
 from cryodl.methods.training_options import OPTIONS as TRAINING
 from cryodl.methods.training_options import TABLES
+from cryodl.networks.spec import SPEC_FILE, find_bundle, read_spec
 from cryodl.training.run import print_line
+from cryodl.version import __version__
 
 # "aspect" is aspect resolution by cryores, "aspect-deepres" by deepres, of maps as they are;
 # "linear" and "refined" are enhancement by the models of these names
@@ -38,7 +43,7 @@ METHODS = (
     "localfsc", *ENHANCING,
 )  # fmt: skip
 HALF_MAPS = "monogenic", "localfsc"
-ROWS = "rows.jsonl"
+ROWS, LOCK = "rows.jsonl", ".lock"
 Prediction = tuple[Any, Any]  # Å, shape (z, y, x); half-width of its interval, or None
 
 OPTIONS = (
@@ -105,30 +110,82 @@ def evaluate_experiments(
         size = "" if longest is None else f" with a box of at most {longest:g} Å"
         raise SettingError(f"there is no reconstruction{size}: give folders that hold some")
     folder = Path(output)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        if not (folder / ROWS).is_file():
+    bundled = {name: _identity_of_bundle(chosen.get(name)) for name in names}
+    keys = {
+        (stored.folder.name, name, chosen.get(name)): _key(stored.folder, bundled[name])
+        for stored in found
+        for name in names
+    }
+    with _alone(folder):
+        rows = read_judged(folder / ROWS) if (folder / ROWS).is_file() else []
+        rows = [row for row in rows if keys.get(_place(row), row.get("key")) == row.get("key")]
+        judged = set(map(_place, rows))
+        jobs = []
+        for stored in found:
+            places = {name: (stored.folder.name, name, chosen.get(name)) for name in names}
+            left = {name: keys[at] for name, at in places.items() if at not in judged}
+            if left:
+                jobs.append((stored, left, chosen))
+        with whole_file(folder / ROWS, overwrite=True) as part:  # without a line that was cut off
+            part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        say(f"{len(found)} experiments, {len(found) - len(jobs)} of them judged before")
+        with open(folder / ROWS, "a", encoding="utf-8") as file:
+            if workers > 1:
+                with Workers(workers) as pool:
+                    rows += _keep(pool.map(_judge, jobs), len(jobs), file, counted)
+            else:
+                rows += _keep(map(_judge, jobs), len(jobs), file, counted)
+        return write_summaries(folder, [row for row in rows if _place(row) in keys], say)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, str, str | None]:
+    return row["experiment"], row["method"], row.get("bundle")
+
+
+def _identity_of_bundle(bundle: str | None) -> str | None:
+    """Checksum of a network's record, which holds those of its files; of a shipped one the version
+    of cryodl tells."""
+    if bundle is None:
+        return None
+    folder = find_bundle(bundle)
+    read_spec(folder)
+    return file_sha256(folder / SPEC_FILE)
+
+
+def _key(experiment: Path, bundle: str | None) -> str:
+    """What a row depends on: files of the experiment, network, and version."""
+    found = {name: (experiment / name).stat() for name in sorted(files_of(experiment))}
+    files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found.items()]
+    return hashlib.sha256(json.dumps([files, bundle, __version__]).encode()).hexdigest()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """A folder of rows for this evaluation alone; made where there is none.
+
+    Raises OutputError where it holds other things, cannot be written, or another writes into it.
+    """
+    import fcntl
+
+    try:
+        if os.path.lexists(folder) and not folder.is_dir():
             raise OutputError(f"{folder} holds other things: give a new name")
-    rows = read_judged(folder / ROWS) if (folder / ROWS).is_file() else []
-    jobs = []
-    judged = {(row["experiment"], row["method"], row.get("bundle")) for row in rows}
-    for stored in found:
-        left = [n for n in names if (stored.folder.name, n, chosen.get(n)) not in judged]
-        if left:
-            jobs.append((stored, left, chosen))
-    folder.mkdir(parents=True, exist_ok=True)
-    with whole_file(folder / ROWS, overwrite=True) as part:  # without a line that was cut off
-        part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    say(f"{len(found)} experiments, {len(found) - len(jobs)} of them judged before")
-    with open(folder / ROWS, "a", encoding="utf-8") as file:
-        if workers > 1:
-            with Workers(workers) as pool:
-                rows += _keep(pool.map(_judge, jobs), len(jobs), file, counted)
-        else:
-            rows += _keep(map(_judge, jobs), len(jobs), file, counted)
-    taken = {stored.folder.name for stored in found}
-    asked = {(name, chosen.get(name)) for name in names}
-    rows = [row for row in rows if (row["method"], row.get("bundle")) in asked]
-    return write_summaries(folder, [row for row in rows if row["experiment"] in taken], say)
+        names = set(os.listdir(folder)) if folder.is_dir() else set()
+        if names - {LOCK} and not (folder / ROWS).is_file():
+            raise OutputError(f"{folder} holds other things: give a new name")
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / LOCK, "a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(
+                    f"another evaluation writes into {folder}: wait for it, or give another folder"
+                ) from None
+            yield
+    except BrokenPipeError:  # of what listens to the progress
+        raise
+    except OSError as error:
+        raise cannot_write(folder, error) from None
 
 
 def _methods(methods: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -184,6 +241,7 @@ def _judge(job) -> list[dict[str, Any]]:
             enhance = partial(_enhance, model, bundles.get(name))
             rows += judge_enhanced(experiment, enhance, name)
     for row in rows:
+        row["key"] = names[row["method"]]
         if row["method"] in bundles:
             row["bundle"] = bundles[row["method"]]
     return rows

@@ -54,9 +54,9 @@ def _is_row(row: Any) -> bool:
         return False
     if not all(isinstance(text, str) for text in [*map(row.get, NAMES), *row["words"]]):
         return False
-    if not isinstance(row.get("bundle", ""), str):
+    if not all(isinstance(row.get(name, ""), str) for name in ("bundle", "key")):
         return False
-    figures = {key: row[key] for key in row.keys() - {*NAMES, "bundle", "words", "failed"}}
+    figures = {key: row[key] for key in row.keys() - {*NAMES, "bundle", "key", "words", "failed"}}
     if not all(value is None or _is_figure(value) for value in figures.values()):
         return False
     if row["method"] in ENHANCING:

@@ -1,7 +1,9 @@
 """Methods on experiments from particles: figures of answers that are known, and what is kept."""
 
 import json
+import resource
 import shutil
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +12,7 @@ from scipy.ndimage import map_coordinates
 
 import cryodl
 from cryodl.cli.main import main
+from cryodl.evaluation import experiments as evaluation
 from cryodl.evaluation.enhancement import (
     best_bfactor,
     enhancement_tables,
@@ -198,6 +201,68 @@ def test_a_network_of_ones_own_is_measured_beside_the_shipped_one(made_set, tmp_
     assert (tmp_path / "out" / "overall.md").read_text() != other
     rows = [json.loads(row) for row in (tmp_path / "out" / "rows.jsonl").read_text().splitlines()]
     assert [row.get("bundle") for row in rows] == [str(own)] * 2 + [None] * 2
+
+
+def test_what_has_changed_is_judged_anew(made_set, tmp_path, monkeypatch):
+    experiment = shutil.copytree(made_set / "00000", tmp_path / "set" / "00000")
+    own = shutil.copytree(SHIPPED / "unet-resmap", tmp_path / "own")
+
+    def judged_before():
+        lines: list = []
+        found = cryodl.evaluate_experiments(experiment, tmp_path / "out", methods="unet-resmap",
+            bundles={"unet-resmap": str(own)}, log=lines.append)  # fmt: skip
+        assert len((tmp_path / "out" / "rows.jsonl").read_text().splitlines()) == 1
+        assert len(found["overall"]) == 1
+        return ("1 experiments, 1 of them judged before" in lines, found["overall"][0]["rmse"])
+
+    first = judged_before()
+    assert not first[0] and judged_before() == (True, first[1])
+    model = read_map(experiment / "map.mrc")
+    write_map(experiment / "map.mrc", model.with_data(model.data[::-1].copy()), overwrite=True)
+    second = judged_before()
+    assert not second[0] and second[1] != first[1] and judged_before()[0]
+    spec = json.loads((own / "spec.json").read_text())
+    (own / "spec.json").write_text(json.dumps(spec))  # another network, as far as one can see
+    assert not judged_before()[0] and judged_before()[0]
+    monkeypatch.setattr(evaluation, "__version__", "0")
+    assert not judged_before()[0]
+
+
+def test_two_evaluations_are_not_written_into_one_folder(made_set, tmp_path, capsys):
+    words = ["evaluate", "experiments", str(made_set), "-o", str(tmp_path / "out")]
+    with evaluation._alone(tmp_path / "out"):
+        assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "another evaluation writes into" in said and said.count("\n") == 1
+    assert main([*words, "--methods", "localfsc"]) == 0
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "file/x", "file", "loop", "loop/x", "/dev/full/x"])
+def test_a_folder_that_cannot_be_written_is_refused_in_a_line(made_set, tmp_path, monkeypatch,
+                                                              capsys, place):  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    (tmp_path / "loop").symlink_to("loop")
+    words = ["evaluate", "experiments", str(made_set), "--methods", "localfsc", "-o", place]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert place.split("/x")[0] in said and said.count("\n") == 1
+
+
+def test_a_disk_that_is_full_is_told_in_a_line(made_set, tmp_path, capsys):
+    out = tmp_path / "out"
+    words = ["evaluate", "experiments", str(made_set), "--methods", "localfsc", "-o", str(out)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+        code = main(words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    said = capsys.readouterr().err
+    assert code == 2 and f"cannot write to {out}: File too large" in said and said.count("\n") == 1
+    assert main(words) == 0
 
 
 @pytest.mark.parametrize(
