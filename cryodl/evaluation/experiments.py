@@ -122,8 +122,8 @@ def evaluate_experiments(
         judged = set(map(_place, rows))
         jobs = []
         for stored in found:
-            places = {name: (stored.folder.name, name, chosen.get(name)) for name in names}
-            left = {name: keys[at] for name, at in places.items() if at not in judged}
+            of_methods = {name: (stored.folder.name, name, chosen.get(name)) for name in names}
+            left = {name: keys[at] for name, at in of_methods.items() if at not in judged}
             if left:
                 jobs.append((stored, left, chosen))
         with whole_file(folder / ROWS, overwrite=True) as part:  # without a line that was cut off
@@ -154,8 +154,11 @@ def _identity_of_bundle(bundle: str | None) -> str | None:
 
 def _key(experiment: Path, bundle: str | None) -> str:
     """What a row depends on: files of the experiment, network, and version."""
-    found = {name: (experiment / name).stat() for name in sorted(files_of(experiment))}
-    files = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in found.items()]
+    paths = [experiment / name for name in sorted(files_of(experiment))]
+    stats = [
+        path.stat() if path.exists() else path.lstat() for path in paths
+    ]  # of links to nothing
+    files = [(p.name, stat.st_size, stat.st_mtime_ns) for p, stat in zip(paths, stats)]
     return hashlib.sha256(json.dumps([files, bundle, __version__]).encode()).hexdigest()
 
 
