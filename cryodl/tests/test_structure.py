@@ -58,7 +58,7 @@ DIRECTIONS = {
         "cryodl.simulation",
         "cryodl.report",
     ),
-    "cryodl.evaluation.experiments": (*METHOD, *LEARNING, "cryodl.methods"),
+    "cryodl.evaluation.experiments": (*METHOD, *LEARNING, "cryodl.methods", "cryodl.version"),
     "cryodl.evaluation.enhancement": (*METHOD, *LEARNING, "cryodl.methods"),
     "cryodl.evaluation": (*MAPS, "cryodl.simulation"),
     **{options: ("cryodl.errors", "cryodl.methods.options") for options in OPTIONS},
