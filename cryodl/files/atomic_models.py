@@ -44,6 +44,8 @@ def read_model(path: str | Path) -> Any:
 
     check_is_file(path, "PDB or mmCIF file")
     held = _in_ascii(read_bytes(path, MOST, "PDB or mmCIF file"))
+    if not held.strip():
+        raise InputError(f"'{path}' holds no atoms: give a PDB or mmCIF file with some")
     suffixes = [suffix.lower() for suffix in Path(path).suffixes]
     known = [FORMATS[suffix] for suffix in suffixes[-2:] if suffix in FORMATS] or ["Detect"]
     try:

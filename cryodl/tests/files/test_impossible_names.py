@@ -97,6 +97,12 @@ def test_folders_that_may_not_be_entered(here):
         closed.chmod(0o700)
 
 
+def test_an_empty_model_holds_no_atoms(here, capsys):
+    (here / "empty.cif").touch()
+    assert main(["quality", "a.mrc", "empty.cif", "-o", "out"]) == 2
+    assert "'empty.cif' holds no atoms: give a PDB" in capsys.readouterr().err
+
+
 def test_maps_of_a_model_are_written_all_or_none(here, capsys):
     words = ["simulate", str(MODEL), "--resolution", "8", "--voxel-size", "3"]
     assert main([*words, "-o", "s.mrc.gz", "--truth", "t.mrc"]) == 0
