@@ -130,7 +130,8 @@ def _of_molecule(
     if held is not None:
         found.append(
             f"the mask lies beside the molecule found in the map, of which it holds {held:.0%}: "
-            "give the mask of this map, which is 1 in the molecule"
+            "give the mask of this map, which is 1 in the molecule; if none was given, look at the "
+            "map's contrast"
         )
     said = clean_warning(volume, support, inside) or voxel_size_warning(volume, inside)
     return found if said is None else [*found, said]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cryodl.checks.noise import INVERTED
 from cryodl.errors import InputError, counted
 from cryodl.maps.inputs import input_map
 from cryodl.maps.mask import automatic_mask
@@ -25,6 +26,7 @@ from cryodl.methods.quality.write import MODEL, QualityResult, draw, write_table
 
 EXPECTED = {PROTEIN: (-0.1775, 1.1192), NUCLEIC: (-0.1377, 0.9973)}  # Pintilie 2020, sigma 0.6
 LEAST = 4  # places of atoms
+DARK = -0.2  # correlation with the model below which the map has the other sign
 COARSER = 1.4  # times where map and model agree, from which a claim is doubted
 COMPLETE = 0.5  # share of the atoms in the map's box, at least
 
@@ -178,6 +180,8 @@ def _judge(
         values = np.where(local.mask, local.resolution.data, np.nan)[nearest]
         per_residue["local_resolution"] = _means(values, atoms.residue, size)
         notes += local.warnings
+    if agreed.correlation is not None and agreed.correlation < DARK:
+        notes.append(INVERTED)
     if claimed and agreed.fsc_05 and claimed > COARSER * agreed.fsc_05:
         notes.append(
             f"{claimed:g} Å is claimed, and map and model agree to {agreed.fsc_05:.2f} Å (FSC 0.5):"

@@ -8,7 +8,7 @@ import gemmi
 import numpy as np
 import pytest
 
-from cryodl import CryodlError, Volume, run_quality, write_map
+from cryodl import CryodlError, Volume, read_map, run_quality, write_map
 from cryodl.cli.main import main
 from cryodl.methods.quality import archive
 from cryodl.methods.quality.agreement import NEAR, _nearest_atoms
@@ -97,6 +97,10 @@ def test_q_score_of_mapq(tmp_path):
 def test_no_score_is_expected_where_the_line_of_expected_ones_has_ended():
     result = run_quality(ZONE, CHAIN, claimed=7.0)
     assert result.stats["expected_q"] is None
+    assert "map and model agree to 4.29 Å" in result.stats["warnings"][0]
+    zone = read_map(ZONE)
+    inverted = run_quality(zone.with_data(-zone.data), CHAIN, claimed=3.9).stats["warnings"]
+    assert "contrast looks inverted" in inverted[0]
     assert "expected" not in " ".join(summary(result.stats))
 
 
