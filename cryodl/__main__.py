@@ -17,14 +17,26 @@ def main() -> int:
         from cryodl.cli.main import main as run
     except KeyboardInterrupt:
         _leave()
-    try:
+    pressed = []
+
+    def press(number, frame) -> None:
+        pressed.append(number)
+        signal.default_int_handler(number, frame)
+
+    def begin() -> None:
         if heeded:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = run()
+            signal.signal(signal.SIGINT, press)
+
+    try:
+        code = run(begin=begin)
         if heeded:  # nothing is left to tell
             signal.signal(signal.SIGINT, signal.SIG_DFL)
     except KeyboardInterrupt as stopped:  # before or after the command itself
         code = interrupted(stopped)
+    except Exception:
+        if not pressed:
+            raise
+        code = interrupted(KeyboardInterrupt())  # an import, as numpy's, made another error of it
     return code
 
 

@@ -46,6 +46,7 @@ def run_chosen(args: argparse.Namespace) -> None:
     from cryodl.training.state import CHECKPOINT, run_folder
 
     function, values = args.method_line.load(), keywords(args.options, args)
+    getattr(args, "begin", lambda: None)()
     try:
         with ExitStack() as stack:
             if "progress" in inspect.signature(function).parameters:
@@ -70,6 +71,7 @@ def run_method(args: argparse.Namespace, method: Method, values: dict[str, Any])
     if hasattr(args, "threads"):
         apply_compute_options(args)
     function = method.load()
+    getattr(args, "begin", lambda: None)()
     taken = inspect.signature(function).parameters
     with ExitStack() as stack:
         if "progress" in taken:

@@ -11,7 +11,7 @@ import errno
 import re
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NoReturn
@@ -42,11 +42,14 @@ NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+|inf|infinity|nan)(e[-+]?\d+)?(,.*)?$",
 COMMANDS = {name: HELP[name] for name in dict.fromkeys((*ORDER, *HELP))}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; `argv` without the program's name. Returns the exit code."""
+def main(argv: Sequence[str] | None = None, *, begin: Callable[[], object] = lambda: None) -> int:
+    """Run one command; `argv` without the program's name. Returns the exit code.
+
+    begin : called when all is loaded and the command itself begins, which may write
+    """
     finished.clear()
     with lenient_streams() as output:
-        code = _run(argv)
+        code = _run(argv, begin)
         output.flush()
         if output.failed is None or code:
             return code
@@ -58,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if finished else 141  # the reader has gone, as in `cryodl ... | head`
 
 
-def _run(argv: Sequence[str] | None) -> int:
+def _run(argv: Sequence[str] | None, begin: Callable[[], object]) -> int:
     arguments = [str(a) for a in (sys.argv[1:] if argv is None else argv)]
     options: list[Option] = []
     try:
@@ -79,6 +82,9 @@ def _run(argv: Sequence[str] | None) -> int:
             check_threads(getattr(args, "threads", None))
             if check_start_memory():
                 share_arenas(2)
+            args.begin = begin
+            if not hasattr(args, "method_line"):  # of a method, once it is loaded
+                begin()
             with one_line_warnings():
                 return args.run(args) or 0
     except Exception as error:
