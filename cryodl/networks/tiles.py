@@ -101,9 +101,9 @@ class TileGrid:
         return int(np.prod([max(r.stop - r.start for r, _, _ in axis) for axis in self._axes]))
 
 
-# Networks of three grids see 30 steps around them, and hardly anything beyond 16: with so many
-# resolutions move by 0.01 Å at most, and enhanced maps by a thousandth of the molecule's density.
-SEEN = 16
+# Networks of three grids see 30 steps around them, and hardly anything beyond 20: with so many
+# resolutions move by 0.02 Å at most, and enhanced maps by a thousandth of the molecule's density.
+SEEN = 20
 
 
 def fitting_grid(shape, spec, memory_bytes: float, bytes_per_voxel: float) -> TileGrid:

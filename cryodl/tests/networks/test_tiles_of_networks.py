@@ -29,5 +29,5 @@ def test_tiles_answer_as_one(monkeypatch):
     assert load_bundle(whole.stats["bundle"]).spec["overlap"] > tiles.SEEN
     both = (whole.volumes["mask"].data > 0) & (parts.volumes["mask"].data > 0)
     off = np.abs(whole.volumes["resolution"].data - parts.volumes["resolution"].data)[both]
-    assert off.max() < 0.02 and off.mean() < 0.001
+    assert off.max() < 0.03 and off.mean() < 0.001
     assert np.count_nonzero(both) > 0.999 * np.count_nonzero(whole.volumes["mask"].data)
