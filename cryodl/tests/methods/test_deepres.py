@@ -368,7 +368,7 @@ def test_bad_requests_are_refused(density, bundle, tmp_path):
     with pytest.raises(BundleError, match="is for postprocess"):
         run(density, other)
     unknown = Bundle(tmp_path, {**SPEC, "normalisation": {"name": "log"}})
-    with pytest.raises(BundleError, match="normalisation.name is 'log', expected local_norm"):
+    with pytest.raises(BundleError, match="normalisation.name is 'log', expected local_features"):
         run(density, unknown)
 
 
