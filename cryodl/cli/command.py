@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,20 @@ def run(args: argparse.Namespace) -> None:
     run_method(args, args.method_line, keywords(args.options, args))
 
 
+def _loaded(args: argparse.Namespace, method: Method) -> Callable[..., Any]:
+    """The function of a method. From here on it may write, and Ctrl-C has it clean up; before, the
+    command line leaves at once. A row of a batch leaves this to its batch."""
+    function = method.load()
+    if hasattr(args, "begin"):
+        args.begin()
+    return function
+
+
 def run_chosen(args: argparse.Namespace) -> None:
     """Call a method of training or evaluation; of a training that is stopped, say what is kept."""
     from cryodl.training.state import CHECKPOINT, run_folder
 
-    function, values = args.method_line.load(), keywords(args.options, args)
-    getattr(args, "begin", lambda: None)()
+    function, values = _loaded(args, args.method_line), keywords(args.options, args)
     try:
         with ExitStack() as stack:
             if "progress" in inspect.signature(function).parameters:
@@ -70,8 +78,7 @@ def run_method(args: argparse.Namespace, method: Method, values: dict[str, Any])
     print(" ".join(["cryodl", args.command, *names]), flush=True)
     if hasattr(args, "threads"):
         apply_compute_options(args)
-    function = method.load()
-    getattr(args, "begin", lambda: None)()
+    function = _loaded(args, method)
     taken = inspect.signature(function).parameters
     with ExitStack() as stack:
         if "progress" in taken:

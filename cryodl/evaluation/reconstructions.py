@@ -139,9 +139,6 @@ def load(stored: StoredReconstruction) -> Experiment:
     bands = measure_bands(noiseless, full.data - noiseless, model.data, half1.voxel_size)
     finest = 2 * half1.voxel_size
     snr = spread(signal_to_noise_resolution(bands, finest), half1, bands.spacing) * mask
-    maps = [("unfiltered", ["raw"], full, snr)]
-    looks = local_aspect_resolution(bands, np.ones(len(bands.frequencies)), finest)
-    aspects = {"unfiltered": spread(looks, half1, bands.spacing) * mask}
     if stored.has("map"):
         words = list(stored.info.get("deposition", [])) or ["raw"]
         given, truth = _finite(stored, "map"), _finite(stored, "snr")
@@ -151,6 +148,10 @@ def load(stored: StoredReconstruction) -> Experiment:
             )
         maps = [("deposited", words, given, truth.data)]
         aspects = {"deposited": _finite(stored, "aspect").data} if stored.has("aspect") else {}
+    else:
+        maps = [("unfiltered", ["raw"], full, snr)]
+        looks = local_aspect_resolution(bands, np.ones(len(bands.frequencies)), finest)
+        aspects = {"unfiltered": spread(looks, half1, bands.spacing) * mask}
     if stored.has("post"):
         post = _finite(stored, "post")
         if post.shape != half1.shape:

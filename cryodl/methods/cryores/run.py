@@ -226,10 +226,11 @@ def _estimate(
         notes += filter(None, [finest_warning(volume, finest)])
         values = np.maximum(values, np.float32(finest))
         resolution[inside] = values
-        aspect = [np.maximum(found, np.float32(finest)) * inside for found in aspect]
-        aspect_stats = {}
+        looks, how_it_looks = {}, {}
         if aspect:
-            aspect_stats["aspect_median"] = round(float(np.median(aspect[0][inside])), 3)
+            looks["aspect"] = volume.with_data(np.maximum(aspect[0], np.float32(finest)) * inside)
+            median = float(np.median(looks["aspect"].data[inside]))
+            how_it_looks["aspect_median"] = round(median, 3)
         notes += advise(volume, values, spec, finest)
         spread = float(np.median(deviation[inside]))
         notes += filter(None, [claim_warning(claimed, float(np.median(values)), spread)])
@@ -238,7 +239,7 @@ def _estimate(
         stats = {
             **resolution_stats(values),
             "global_resolution": round(max(whole, finest), 3),
-            **aspect_stats,
+            **how_it_looks,
             "uncertainty_median": round(spread, 4),
             "interval": spec["calibration"]["interval"],
             "interval_widened": round(float(wider.mean()), 3),
@@ -262,7 +263,7 @@ def _estimate(
     volumes = {
         "resolution": volume.with_data(resolution),
         "uncertainty": volume.with_data(deviation),
-        **({"aspect": volume.with_data(aspect[0])} if aspect else {}),
+        **looks,
         "mask": volume.with_data(inside),
         "probability": volume.with_data(probability),
     }
